@@ -1,0 +1,1 @@
+"""One advisory from one source in several renderings."""

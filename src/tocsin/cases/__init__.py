@@ -1,0 +1,1 @@
+"""A case as a fold over signed statements."""

@@ -1,0 +1,1 @@
+"""Who says what, on what grounds, and how it stands."""

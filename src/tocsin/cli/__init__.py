@@ -1,0 +1,1 @@
+"""Words on a terminal: arguments in, text, hints and exit codes out."""

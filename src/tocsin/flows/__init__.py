@@ -1,0 +1,1 @@
+"""The stories: fetch, ask the core, record, then do."""

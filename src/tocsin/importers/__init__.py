@@ -1,0 +1,1 @@
+"""Foreign formats in: objects, drafts and a list of losses."""

@@ -1,0 +1,1 @@
+"""Signed statements and the transparency log."""

@@ -1,0 +1,1 @@
+"""STIX 2.1 as it arrives: bytes kept, limits first, typed views beside."""

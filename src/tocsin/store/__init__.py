@@ -1,0 +1,1 @@
+"""Keeps objects, statements and drafts; every read is filtered."""

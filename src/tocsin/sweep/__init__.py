@@ -1,0 +1,1 @@
+"""From an indicator to its places in raw text."""
