@@ -1,0 +1,471 @@
+"""What a store owes: four small Protocols, and the plain values that pass through them.
+
+`Store` is their sum. A store keeps bytes and answers filtered reads. It decides nothing: who may
+read arrives as `allowed`, the numbers of the audiences a reader belongs to (`policy.allowed` over
+`Reads.audiences()`), and every read takes it. For a reader, hidden and unknown are one answer.
+
+Times are RFC 3339 text, ids and digests 64 lower-case hex digits, roots and commitments 32 bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+from msgspec import Struct
+
+from tocsin import canonical
+from tocsin.policy import Audience
+
+if TYPE_CHECKING:
+    from tocsin.record.statement import Verified
+
+CLAIM_EXTENSION = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
+"""The property-extension of claims, evidence, challenges and links (claims.md)."""
+
+RECORD_TYPES = frozenset({"note", "grouping", "opinion", "relationship"})
+"""STIX types that can carry it. Withdrawn, these stay readable and are marked; all else stops."""
+
+NO_AUDIENCES: Mapping[str, Audience] = {}
+
+
+# --- what goes in ---------------------------------------------------------------------------
+
+
+class Keepable(Protocol):
+    """Bytes a statement names: a `stix.bundle.Received` or an `Attachment`."""
+
+    @property
+    def raw(self) -> bytes: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def spec_version(self) -> str | None: ...
+    @property
+    def created(self) -> str | None: ...
+    @property
+    def modified(self) -> str | None: ...
+
+
+class Attachment(Struct, frozen=True, kw_only=True):
+    """Bytes that are no STIX object: `id` is `urn:sha256:<sha256>`, `type` a media type."""
+
+    raw: bytes
+    sha256: str
+    id: str
+    type: str
+    spec_version: str | None = None
+    created: str | None = None
+    modified: str | None = None
+
+    @classmethod
+    def of(cls, raw: bytes, media_type: str) -> Attachment:
+        """The attachment that holds `raw`."""
+        digest = hashlib.sha256(raw).hexdigest()
+        return cls(raw=raw, sha256=digest, id=f"urn:sha256:{digest}", type=media_type)
+
+
+class HeadLike(Protocol):
+    """What is compared before a log grows."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+
+
+# --- what comes out -------------------------------------------------------------------------
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """The log as it stands in the store, which is the truth about it."""
+
+    origin: str
+    size: int
+    root: bytes
+    """32 bytes."""
+    checkpoint: bytes
+    """The signed note over (origin, size, root), as it was given to `append`."""
+
+
+class Chain(Struct, frozen=True, kw_only=True):
+    """The end of one author's chain in one case."""
+
+    seq: int
+    head: str
+    """Id of the statement with this `seq`."""
+
+
+class Pending(Struct, frozen=True, kw_only=True):
+    """A statement that is durable and not yet in the log. No read shows it."""
+
+    id: str
+    raw: bytes
+    kind: str
+    author: str
+    case: str | None
+    seq: int
+    audience: Audience
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A logged statement, with its envelope to the byte."""
+
+    id: str
+    index: int
+    """Its place in this node's log."""
+    raw: bytes
+    kind: str
+    author: str
+    case: str | None
+    seq: int
+    audience: Audience
+    withdrawn: bool = False
+    """Its author has taken back all of it. The envelope stays: chains and proofs need it."""
+
+
+class KeptObject(Struct, frozen=True, kw_only=True):
+    """One version of one object, as this reader may see it."""
+
+    raw: bytes
+    sha256: str
+    id: str
+    type: str
+    spec_version: str | None
+    created: str | None
+    modified: str | None
+    said_by: tuple[str, ...]
+    """The statements that give this reader the object, in log order; live ones only, unless
+    all of them are withdrawn."""
+    withdrawn: bool = False
+    """Every statement that gave this reader the object has been withdrawn."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The object decoded anew at each call; of an attachment, nothing."""
+        if self.id.startswith("urn:sha256:"):
+            return {}
+        data: dict[str, Any] = orjson.loads(self.raw)
+        return data
+
+    @property
+    def cursor(self) -> tuple[str, str]:
+        """Give it to `Reads.select` as `after` to go on behind this object."""
+        return self.type, self.id
+
+
+class LocalRow(Struct, frozen=True, kw_only=True):
+    """A row of this node's own: a draft, an account, a session, a cursor."""
+
+    key: str
+    value: bytes
+    version: int
+    """Rises with every write in the store, and never comes twice: give it back to change the
+    row."""
+
+
+class AuditRow(Struct, frozen=True, kw_only=True):
+    """One line of the local audit, chained to the one before. It never enters the log."""
+
+    n: int
+    time: str
+    actor: str
+    act: str
+    ref: str
+    hash: str
+
+
+# --- the four Protocols ---------------------------------------------------------------------
+
+
+class Log(Protocol):
+    """What the sequencer asks for. An error in any of these leaves the store as it was."""
+
+    def keep_pending(
+        self,
+        verified: Verified,
+        objects: Sequence[Keepable],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        """Keep a statement and the objects it names, durably, and invisible to every read.
+
+        A statement that is held already, pending or logged, is left as it is.
+
+        Args:
+            verified: only `record` makes one.
+            objects: the bytes of everything `statement.objects` names, but what the same author
+                has said before. A `withdraw` takes back and brings nothing.
+            audience: of the statement.
+            object_audiences: sha256 → who may read that object by this statement, where its own
+                marking makes that stricter (`policy.strictest`). Default: `audience`.
+
+        Raises:
+            ChainError: its author has another statement at this place of this chain, or the one
+                before it is not the one it names.
+            StatementError: an object is named and not brought, or brought and not named.
+            StorageFullError: the disk is full; nothing of it is kept.
+        """
+        ...
+
+    def pending(self) -> list[Pending]:
+        """What is kept and not yet logged, in the order in which it came."""
+        ...
+
+    def append(
+        self,
+        batch: Sequence[str],
+        edge: Sequence[bytes],
+        checkpoint: bytes,
+        expected: HeadLike | None,
+    ) -> None:
+        """Enter pending statements in the log, in one transaction, and open them to readers.
+
+        They get the indexes size, size + 1, …; withdrawals among them take effect at once.
+
+        Args:
+            batch: ids of pending statements, in log order. May be empty, to renew a checkpoint.
+            edge: the right edge of the tree after them, 32 bytes each.
+            checkpoint: the signed note whose first lines are the new origin, size and root.
+            expected: the head this was computed from; None for a log that has none yet.
+
+        Raises:
+            ConflictError: the store's (origin, size, root) is another, or a statement is not
+                pending. Nothing has changed.
+            StorageFullError: the disk is full. Nothing has changed.
+        """
+        ...
+
+    def head(self) -> Head | None:
+        """The newest head; None before the first append."""
+        ...
+
+    def entries(self, start: int, count: int) -> list[bytes]:
+        """Commitments (32 bytes) of the statements at start, …, at most `count` of them."""
+        ...
+
+    def edge(self) -> list[bytes]:
+        """The right edge, as the last append gave it."""
+        ...
+
+    def chain(self, author: str, case: str | None) -> Chain | None:
+        """The last statement of this author in this case (None: outside any), pending too."""
+        ...
+
+    def place(self, statement: str) -> int | None:
+        """The log index of a statement; None if it is pending or unknown."""
+        ...
+
+
+class Reads(Protocol):
+    """What everybody else asks for. `allowed` empty: nothing."""
+
+    def audiences(self) -> dict[int, Audience]:
+        """All audiences by number. For `policy.allowed`, never for a reader."""
+        ...
+
+    def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
+        """One logged statement."""
+        ...
+
+    def statements(
+        self,
+        allowed: frozenset[int],
+        *,
+        case: str | None = None,
+        author: str | None = None,
+        kind: str | None = None,
+        after_index: int = -1,
+        limit: int | None = None,
+    ) -> list[Kept]:
+        """Logged statements in log order, behind `after_index`. Absent filters let all pass."""
+        ...
+
+    def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
+        """One object, or attachment, by its bytes' digest."""
+        ...
+
+    def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
+        """Every readable version under this id, newest first."""
+        ...
+
+    def select(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+    ) -> list[KeptObject]:
+        """The newest readable version of each object, ordered by (type, id).
+
+        The newest is the one with the latest `modified` (else `created`). Among versions with
+        the same time the one that was logged first counts: nobody replaces another's version by
+        saying other bytes under its name. Without any time, the one logged last.
+
+        Args:
+            allowed: numbers of the reader's audiences.
+            types: STIX types or media types. None: every STIX object, no attachment.
+            case: only what was said in this case.
+            after: `cursor` of the last object of the page before.
+            limit: at most so many.
+        """
+        ...
+
+    def count(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> int:
+        """How many `select` would give without a limit."""
+        ...
+
+    def search(self, words: str, allowed: frozenset[int], limit: int = 100) -> list[KeptObject]:
+        """Objects whose newest readable version holds every one of the words.
+
+        Whole words, in any case and Unicode form (`store.words`); newest version first, then by
+        (type, id). The order knows nothing of rows the reader may not see.
+        """
+        ...
+
+
+class Local(Protocol):
+    """Rows of this node alone: nobody else's word, never in the log."""
+
+    def local(self, kind: str, key: str) -> LocalRow | None:
+        """One row."""
+        ...
+
+    def keep_local(self, kind: str, key: str, value: bytes | None, expected: int | None) -> int:
+        """Write a row if it is still the one that was read; None as value deletes it.
+
+        Args:
+            kind: what it is, such as "draft".
+            key: its name within the kind.
+            value: its bytes; None: the row goes.
+            expected: `version` of the row that was read; None: there must be none.
+
+        Returns:
+            The new version.
+
+        Raises:
+            ConflictError: the row has changed since, is there already, or is gone.
+        """
+        ...
+
+    def list_local(self, kind: str, prefix: str = "") -> list[LocalRow]:
+        """All rows of a kind whose key starts with `prefix`, by key."""
+        ...
+
+    def append_audit(self, time: str, actor: str, act: str, ref: str) -> AuditRow:
+        """Note who did what to what, and when."""
+        ...
+
+    def audit(self, limit: int | None = None) -> list[AuditRow]:
+        """The newest `limit` lines, oldest first. `broken_audit` checks them."""
+        ...
+
+
+class Store(Log, Reads, Local, Protocol):
+    """Everything a node keeps."""
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the files and the lock."""
+        ...
+
+
+# --- rules that every store shares ----------------------------------------------------------
+
+
+def audience_key(audience: Audience) -> bytes:
+    """The one spelling under which an audience is interned."""
+    return canonical.encode(
+        {
+            "author": audience.author,
+            "persons": sorted(audience.persons),
+            "tlp": audience.tlp,
+            "to": sorted(audience.to),
+            "unknown": audience.unknown,
+        }
+    )
+
+
+def open_audience(key: bytes) -> Audience:
+    """The audience that `audience_key` spelt."""
+    data = orjson.loads(key)
+    return Audience(
+        author=data["author"],
+        tlp=data["tlp"],
+        to=frozenset(data["to"]),
+        persons=frozenset(data["persons"]),
+        unknown=data["unknown"],
+    )
+
+
+def stays_on_record(item: Keepable) -> bool:
+    """Whether a withdrawn object stays readable: a claim, evidence, a challenge or a link."""
+    if item.type not in RECORD_TYPES or CLAIM_EXTENSION.encode() not in item.raw:
+        return False
+    try:
+        data = orjson.loads(item.raw)
+    except orjson.JSONDecodeError:
+        return False
+    extensions = data.get("extensions") if isinstance(data, dict) else None
+    return isinstance(extensions, dict) and CLAIM_EXTENSION in extensions
+
+
+def version_key(item: Keepable) -> str:
+    """Orders the versions of one object as text; empty where it bears no time.
+
+    RFC 3339 allows any fraction, and as text `…:00Z` sorts behind `…:00.5Z`.
+    """
+    time = item.modified or item.created or ""
+    if not time.endswith("Z"):
+        return time
+    whole, _, fraction = time[:-1].partition(".")
+    return f"{whole}.{fraction:0<9}"
+
+
+def new_head(checkpoint: bytes) -> Head:
+    """The head that a checkpoint's first three lines name; signatures are the log's business.
+
+    Raises:
+        ValueError: these are not three lines of a checkpoint (a fault of the caller's).
+    """
+    origin, size, root = checkpoint.split(b"\n", 3)[:3]
+    return Head(
+        origin=origin.decode(),
+        size=int(size),
+        root=canonical.b64decode(root.decode()),
+        checkpoint=checkpoint,
+    )
+
+
+def audit_hash(before: str, time: str, actor: str, act: str, ref: str) -> str:
+    """SHA-256 of the canonical JSON [hash before, time, actor, act, ref]; `before` is "" at 1."""
+    return hashlib.sha256(canonical.encode([before, time, actor, act, ref])).hexdigest()
+
+
+def broken_audit(rows: Sequence[AuditRow]) -> int | None:
+    """`n` of the first line that does not follow from the one before it; None if all do.
+
+    The first of `rows` is taken at its word, unless it is the first of all.
+    """
+    for before, row in zip((None, *rows), rows, strict=False):
+        if before is None and row.n != 1:
+            continue
+        expected = audit_hash(before.hash if before else "", row.time, row.actor, row.act, row.ref)
+        if row.hash != expected or (before is not None and row.n != before.n + 1):
+            return row.n
+    return None
