@@ -1,0 +1,276 @@
+"""Normal forms, refanging, guessing and the plain patterns of indicator values (find.md §4.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin import errors
+from tocsin.errors import IndicatorError
+from tocsin.stix.values import (
+    KINDS,
+    comparisons,
+    guess,
+    is_public_suffix,
+    needles_of,
+    normalise,
+    pattern_for,
+    refang,
+    settle,
+    unicode_name,
+)
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "values"
+
+
+@pytest.mark.parametrize("vector", sorted(VECTORS.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_value_has_the_normal_form_its_vector_says(vector: Path) -> None:
+    head, _, text = vector.read_text("utf-8").partition("\n\n")
+    told = dict(line.split(": ", 1) for line in head.splitlines())
+    text = text.removesuffix("\n")
+    if told["expect"] == "ok":
+        assert normalise(told["kind"], text) == told["form"]
+        again = told.get("again", told["kind"])
+        assert normalise(again, told["form"]) == told["form"]
+    else:
+        with pytest.raises(getattr(errors, told["expect"])) as caught:
+            normalise(told["kind"], text)
+        assert caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_normalised_or_refused_never_worse(kind: str) -> None:
+    @given(st.text(max_size=40))
+    def law(text: str) -> None:
+        try:
+            form = normalise(kind, text)
+        except IndicatorError:
+            return
+        if kind in ("ipv6", "cidr") and ":" not in form:
+            return
+        assert normalise(kind, form) == form
+
+    law()
+
+
+@given(
+    st.sampled_from(["http://", "HTTPS://u@", "ftp://", ""]),
+    st.sampled_from(["Lure.example", "203.0.113.7", "[2001:db8::7]", "bücher.example"]),
+    st.sampled_from(["", ":80", ":8080", ":0443"]),
+    st.text("/.%4aE2~?#&=é-", max_size=14),
+)
+def test_a_url_in_normal_form_stays_as_it_is(scheme: str, host: str, port: str, rest: str) -> None:
+    try:
+        form = normalise("url", f"{scheme}{host}{port}/{rest}")
+    except IndicatorError:
+        return
+    assert normalise("url", form) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("hxxp://lure[.]example", "http://lure.example"),
+        ("hXXps[:]//lure(.)example", "hTTps://lure.example"),
+        ("hxxps[://]lure{.}example", "https://lure.example"),
+        ("ann[at]gridco[dot]example", "ann@gridco.example"),
+        ("ann (at) gridco[ . ]example", "ann @ gridco.example"),
+        ("fxp://lure[DOT]example", "ftp://lure.example"),
+        ("ann[@]gridco(dot)example", "ann@gridco.example"),
+        ("the hxxp module", "the hxxp module"),
+        ("plain text", "plain text"),
+    ],
+)
+def test_broken_links_are_mended(text: str, plain: str) -> None:
+    assert refang(text)[0] == plain
+
+
+@given(st.text("hxXp:/[.]() dot@at{}sé", max_size=40))
+def test_the_offset_map_of_refanging_leads_back_to_the_text(text: str) -> None:
+    plain, offsets = refang(text)
+    assert len(offsets) == len(plain) + 1
+    assert offsets[-1] == len(text)
+    assert offsets == sorted(offsets)
+    for place, char in enumerate(plain):
+        if char.isalnum() and text[offsets[place]] == char:
+            continue
+        assert char in ".:/@" or text[offsets[place]] in "xX" or text[offsets[place]] == char
+
+
+def test_a_mended_span_covers_what_was_written() -> None:
+    text = "see hxxp://lure[.]example/gate now"
+    plain, offsets = refang(text)
+    start = plain.index("http")
+    end = plain.index("/gate") + 5
+    assert text[offsets[start] : offsets[end]] == "hxxp://lure[.]example/gate"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("203.0.113.7", "ipv4"),
+        ("203[.]0[.]113[.]7", "ipv4"),
+        ("203.0.113.7/32", "ipv4"),
+        ("203.0.113.0/24", "cidr"),
+        ("2001:db8::/32", "cidr"),
+        ("2001:db8::7", "ipv6"),
+        ("::ffff:203.0.113.7", "ipv4"),
+        ("d3b07384d113edec49eaa6238ad5ff00", "md5"),
+        ("3F786850E387550FDAB836ED7E6DC881DE23001B", "sha1"),
+        ("ab" * 32, "sha256"),
+        ("ab" * 64, "sha512"),
+        ("lure-portal.example", "domain"),
+        ("bücher.example", "domain"),
+        ("duckdns.org", "domain"),
+        ("hxxp://lure[.]example/gate", "url"),
+        ("lure.example/gate", "url"),
+        ("ann@gridco.example", "email"),
+        ("ann[at]gridco[.]example", "email"),
+        ("invoice.exe", "file-name"),
+        ("C:\\Windows\\Temp\\x.dll", "path"),
+        ("%APPDATA%\\x.dll", "path"),
+        ("/tmp/.x", "path"),
+        ("HKLM\\Software\\Gate", "registry-key"),
+        ("CVE-2026-12345", "cve"),
+        ("T1059.001", "attack-id"),
+        ("00:1a:2b:3c:4d:5e", "mac"),
+        ("AS64500", "asn"),
+        ("Mozilla/5.0 (Gate)", "user-agent"),
+    ],
+)
+def test_a_bare_value_is_told_by_its_form(text: str, kind: str) -> None:
+    assert guess(text) == kind
+    normalise(kind, text)
+
+
+@pytest.mark.parametrize("text", ["", "gate", "203.0.113.300", "two words", "1.2"])
+def test_what_could_be_anything_is_not_guessed(text: str) -> None:
+    with pytest.raises(IndicatorError, match="cannot tell"):
+        guess(text)
+
+
+def test_a_value_that_fails_is_named_and_a_remedy_given() -> None:
+    with pytest.raises(IndicatorError) as caught:
+        normalise("ipv4", "203.0.113.007")
+    assert "203.0.113.007" in caught.value.message
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("ipv4", "203.0.113.7"),
+        ("ipv6", "2001:db8::7"),
+        ("cidr", "203.0.113.0/24"),
+        ("cidr", "2001:db8::/32"),
+        ("domain", "xn--bcher-kva.example"),
+        ("url", "http://lure.example/it's"),
+        ("email", "ann@gridco.example"),
+        ("md5", "d3" * 16),
+        ("sha1", "d3" * 20),
+        ("sha256", "d3" * 32),
+        ("sha512", "d3" * 64),
+        ("file-name", "it's \\ not.exe".replace("\\", "")),
+        ("path", "c:\\users\\ann\\x.dll"),
+        ("path", "/tmp/.x/run"),
+        ("path", "/run"),
+        ("path", "/tmp/.x/"),
+        ("path", "c:\\x.dll"),
+        ("registry-key", "hkey_local_machine\\software\\gate"),
+        ("mutex", "Global\\Gate'1"),
+        ("user-agent", "Gate/1.0 (it's)"),
+        ("mac", "00:1a:2b:3c:4d:5e"),
+        ("asn", "AS64500"),
+    ],
+)
+def test_a_pattern_gives_back_the_value_it_was_made_for(kind: str, value: str) -> None:
+    pattern = pattern_for(kind, value)
+    assert pattern is not None
+    assert needles_of(pattern) == [(kind, value)]
+
+
+def test_a_flaw_or_a_technique_has_no_pattern() -> None:
+    assert pattern_for("cve", "CVE-2026-12345") is None
+    assert pattern_for("attack-id", "T1059") is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (
+            "[ipv4-addr:value = '203.0.113.7' OR domain-name:value='Lure.example']",
+            [("ipv4", "203.0.113.7"), ("domain", "lure.example")],
+        ),
+        (
+            "([url:value = 'http://lure.example/a']) OR [domain-name:value = 'lure.example']",
+            [("url", "http://lure.example/a"), ("domain", "lure.example")],
+        ),
+        (
+            "[domain-name:value IN ('a.example', 'b.example')]",
+            [("domain", "a.example"), ("domain", "b.example")],
+        ),
+        ("[ipv4-addr:value = '203.0.113.0/24']", [("cidr", "203.0.113.0/24")]),
+        ("[ipv4-addr:value ISSUBSET '203.0.113.7/32']", [("ipv4", "203.0.113.7")]),
+        ("[file:hashes.'SHA-256' = '" + "AB" * 32 + "']", [("sha256", "ab" * 32)]),
+        ("[file:hashes.MD5 = '" + "ab" * 16 + "']", [("md5", "ab" * 16)]),
+        ("[mutex:name = 'a\\\\b\\'c']", [("mutex", "a\\b'c")]),
+    ],
+)
+def test_a_list_of_alternatives_is_read(pattern: str, found: list[tuple[str, str]]) -> None:
+    assert needles_of(pattern) == found
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "no pattern",
+        "[ipv4-addr:value = '203.0.113.7'",
+        "[ipv4-addr:value != '203.0.113.7']",
+        "[ipv4-addr:value = '203.0.113.7' AND domain-name:value = 'lure.example']",
+        "[ipv4-addr:value = '203.0.113.7'] AND [domain-name:value = 'lure.example']",
+        "[ipv4-addr:value = '203.0.113.7'] WITHIN 5 SECONDS",
+        "[domain-name:value LIKE '%.example']",
+        "[file:size = 7]",
+        "[NOT domain-name:value = 'lure.example']",
+        "[network-traffic:dst_ref.value = '203.0.113.7']",
+        "[file:parent_directory_ref.path = '/tmp']",
+    ],
+)
+def test_a_pattern_that_says_more_than_a_list_gives_none(pattern: str) -> None:
+    assert comparisons(pattern) == []
+
+
+@given(st.text("[]()'=:,. aANDORINfile\\", max_size=40))
+def test_any_text_is_read_as_a_pattern_or_gives_nothing(text: str) -> None:
+    assert isinstance(comparisons(text), list)
+
+
+def test_a_bad_value_in_a_pattern_is_refused_by_name() -> None:
+    with pytest.raises(IndicatorError, match=r"203\.0\.113\.300"):
+        needles_of("[ipv4-addr:value = '203.0.113.300']")
+
+
+def test_a_hash_or_an_address_settles_its_own_kind() -> None:
+    assert settle("hash", "D3" * 16) == ("md5", "d3" * 16)
+    assert settle("ipv6", "::ffff:203.0.113.7") == ("ipv4", "203.0.113.7")
+    assert settle("ipv4", "203.0.113.0/24") == ("cidr", "203.0.113.0/24")
+    assert settle("url", "www.lure[.]example") == ("domain", "www.lure.example")
+    assert settle("url", "203.0.113.7") == ("ipv4", "203.0.113.7")
+    assert settle("url", "lure.example/a") == ("url", "http://lure.example/a")
+
+
+def test_a_name_is_shown_in_its_own_script() -> None:
+    assert unicode_name("xn--bcher-kva.example") == "bücher.example"
+    assert unicode_name("lure.example") == "lure.example"
+
+
+def test_registries_are_known() -> None:
+    assert is_public_suffix("duckdns.org")
+    assert is_public_suffix("co.uk")
+    assert is_public_suffix("example")
+    assert not is_public_suffix("lure-portal.example")
+    assert not is_public_suffix("lure.duckdns.org")
