@@ -1,0 +1,808 @@
+"""From bytes at a door to a statement in the log.
+
+A report is read into drafts and kept on this node only; a person accepts a draft; what is said is
+signed by the party that says it, kept, logged, then opened. Software alone asserts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.canonical import b64decode, b64encode
+from tocsin.claims import model as claims
+from tocsin.errors import (
+    ConflictError,
+    DraftError,
+    ForbiddenError,
+    MarkingError,
+    NotFoundError,
+    SpeakerError,
+    StaleDraftError,
+    StatementError,
+)
+from tocsin.flows.node import Node
+from tocsin.importers.interface import Loss, Source, sniff
+from tocsin.policy import Audience, Tlp, strictest
+from tocsin.record.sequencer import Receipt
+from tocsin.record.statement import ObjectRef, Statement, Verified, admit, compose, open_envelope
+from tocsin.record.statement import sign as sign_payload
+from tocsin.stix import ids
+from tocsin.stix.bundle import Received, open_bundle
+from tocsin.stix.markings import tlp_of
+from tocsin.stix.model import make
+from tocsin.stix.values import normalise, pattern_for
+from tocsin.store.interface import Attachment, Kept
+
+Item = Received | Attachment
+
+
+class Act(Struct, frozen=True, kw_only=True):
+    """What somebody is about to sign: everything of a statement but its place in a chain."""
+
+    author: str
+    kind: str
+    tlp: Tlp
+    body: dict[str, Any] = {}
+    case: str | None = None
+    objects: tuple[Item, ...] = ()
+    refs: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A payload for a signer who is elsewhere: sign these bytes, bring the envelope back."""
+
+    payload: str
+    """Base64 of the canonical payload."""
+    author: str
+    key: str
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """A statement that is in the log."""
+
+    id: str
+    index: int
+
+
+# --- saying -----------------------------------------------------------------------------------
+
+
+def record(node: Node, act: Act) -> Done:
+    """Sign `act` with the author's key in this folder, log it, open it to its readers.
+
+    Raises:
+        ForbiddenError: the author's key is not in this folder.
+        StatementError, SpeakerError, MarkingError: the act breaks a rule; nothing is kept.
+        LogHalted: the log takes no writes now; nothing is kept.
+    """
+    signer = node.signers.get(act.author)
+    if signer is None:
+        raise ForbiddenError(
+            f"the signing key of {act.author} is not in this folder",
+            remedy=f"run this verb at {act.author}, or give --home of its folder",
+        )
+    with node.lock:
+        payload = _payload(node, act, signer.keyid)
+        return _enter(node, sign_payload(payload, [signer]), act.objects)
+
+
+def prepare(node: Node, act: Act) -> Prepared:
+    """The payload of `act` for an author whose key is elsewhere. Its objects must be held."""
+    key = node.keyring.signing_key(act.author)
+    if key is None:
+        raise NotFoundError(
+            f"{act.author} has no signing key in the log",
+            remedy="join first: tocsin party join INVITATION",
+        )
+    _keep_waiting(node, act.objects)
+    with node.lock:
+        payload = _payload(node, act, key)
+    return Prepared(payload=b64encode(payload), author=act.author, key=key)
+
+
+def act_for(node: Node, act: Act) -> Done | Prepared:
+    """Record `act` where the author's key is here; otherwise prepare it to be signed away."""
+    return record(node, act) if act.author in node.signers else prepare(node, act)
+
+
+def enter(node: Node, raw: bytes) -> Done:
+    """Admit an envelope somebody signed elsewhere. Its objects were put here before it.
+
+    Raises:
+        StatementError: not a statement, or one of its objects is not here.
+        SignatureError: no key of this author that may sign this, or a wrong signature.
+        ChainError: it does not follow what this author said last.
+    """
+    envelope = open_envelope(raw)
+    known = node.store.statement(envelope.id, node.everything())
+    if known is not None:
+        return Done(id=known.id, index=known.index)
+    from tocsin.record.statement import parse
+
+    statement = parse(envelope.payload)
+    items: list[Item] = []
+    # Taking back or naming an object needs no bytes; saying it does.
+    if statement.kind != "withdraw":
+        for ref in statement.objects:
+            item = _waiting(node, ref) or _held(node, ref.sha256)
+            if item is None:
+                raise StatementError(
+                    f"object {ref.id} ({ref.sha256[:12]}…) is named but not here",
+                    remedy="put it first: PUT /api/v1/objects/" + ref.sha256,
+                )
+            items.append(item)
+    with node.lock:
+        done = _enter(node, raw, items)
+    for ref in statement.objects:
+        row = node.store.local("waiting", ref.sha256)
+        if row is not None:
+            node.store.keep_local("waiting", ref.sha256, None, row.version)
+    return done
+
+
+def keep_object(node: Node, raw: bytes, sha256: str, media_type: str | None) -> None:
+    """Keep an object until the statement that says it arrives.
+
+    Raises:
+        StatementError: the bytes have another digest.
+    """
+    got = hashlib.sha256(raw).hexdigest()
+    if got != sha256:
+        raise StatementError(
+            f"these bytes have SHA-256 {got}, not {sha256}", remedy="send the exact bytes"
+        )
+    _keep_waiting(node, (_item(raw, media_type),))
+
+
+def _item(raw: bytes, media_type: str | None) -> Item:
+    if media_type and media_type != "application/stix+json":
+        return Attachment.of(raw, media_type)
+    [received] = open_bundle(raw, max_objects=1)
+    return received
+
+
+class _Waiting(Struct):
+    raw: bytes
+    media_type: str | None
+    since: str
+
+
+def _keep_waiting(node: Node, items: Iterable[Item]) -> None:
+    now = stamp(node.clock())
+    for item in items:
+        media_type = item.type if isinstance(item, Attachment) else None
+        value = msgspec.msgpack.encode(_Waiting(raw=item.raw, media_type=media_type, since=now))
+        row = node.store.local("waiting", item.sha256)
+        node.store.keep_local("waiting", item.sha256, value, row.version if row else None)
+
+
+def _waiting(node: Node, ref: ObjectRef) -> Item | None:
+    row = node.store.local("waiting", ref.sha256)
+    if row is None:
+        return None
+    kept = msgspec.msgpack.decode(row.value, type=_Waiting)
+    return _item(kept.raw, kept.media_type)
+
+
+def _held(node: Node, sha256: str) -> Item | None:
+    kept = node.store.object(sha256, node.everything())
+    if kept is None:
+        return None
+    media_type = kept.type if kept.id.startswith("urn:sha256:") else None
+    return _item(kept.raw, media_type)
+
+
+def _payload(node: Node, act: Act, key: str) -> bytes:
+    last = node.store.chain(act.author, act.case)
+    return compose(
+        author=act.author,
+        key=key,
+        kind=act.kind,
+        seq=last.seq + 1 if last else 1,
+        prev=last.head if last else "",
+        time=stamp(node.clock()),
+        salt=node.rng(16).hex(),
+        tlp=act.tlp,
+        body=act.body,
+        case=act.case,
+        objects=tuple(
+            sorted(
+                (ObjectRef(id=o.id, sha256=o.sha256, type=o.type) for o in act.objects),
+                key=lambda ref: ref.id,
+            )
+        ),
+        refs=tuple(sorted(set(act.refs))),
+        to=tuple(sorted(set(act.to))),
+        seen=node.log.seen(),
+    )
+
+
+def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> Done:
+    statement_case = _peek(raw)
+    verified = admit(
+        raw,
+        keyring=node.keyring,
+        chain=node.store.chain(*statement_case),
+        markings=lambda ref: _marking_of(node, ref),
+    )
+    audience = verified.statement.audience
+    _check_speakers(node, verified.statement, items)
+    narrowed = _object_audiences(node, audience, items)
+    # Taking back names objects and brings none.
+    brought = () if verified.statement.kind == "withdraw" else tuple(items)
+    receipt: Receipt = node.log.submit(verified, brought, audience, narrowed)
+    node.note_logged(verified, receipt.index)
+    return Done(id=receipt.id, index=receipt.index)
+
+
+def _peek(raw: bytes) -> tuple[str, str | None]:
+    from tocsin.record.statement import parse
+
+    statement = parse(open_envelope(raw).payload)
+    return statement.author, statement.case
+
+
+def _marking_of(node: Node, ref: str) -> Audience | None:
+    kept = node.store.statement(ref, node.everything())
+    return kept.audience if kept else None
+
+
+def _check_speakers(node: Node, statement: Statement, items: Sequence[Item]) -> None:
+    """An object of the claim carrier is published by the party that signs it, or not at all."""
+    if statement.kind != "say":
+        return
+    identity = node.identity(statement.author)
+    for item in items:
+        if not isinstance(item, Received) or claims.EXTENSION_ID not in item.data.get(
+            "extensions", {}
+        ):
+            continue
+        if item.data.get("created_by_ref") != identity:
+            raise SpeakerError(
+                f"{item.id} was created by {item.data.get('created_by_ref')}, and "
+                f"{statement.author} signs as {identity}",
+                remedy="say only your own claims, evidence and challenges; quote others by coding",
+            )
+
+
+def _object_audiences(
+    node: Node, audience: Audience, items: Sequence[Item]
+) -> Mapping[str, Audience]:
+    """An object's own marking only ever tightens the audience of the statement that says it."""
+    known = {i.id: i.data for i in items if isinstance(i, Received)}
+    narrowed: dict[str, Audience] = {}
+    for item in items:
+        if not isinstance(item, Received):
+            continue
+        tlp, unknown = tlp_of(item.data, known)
+        if tlp is None and not unknown:
+            continue
+        own = Audience(
+            author=audience.author,
+            tlp=tlp or audience.tlp,
+            to=audience.to,
+            persons=audience.persons,
+            unknown=unknown,
+        )
+        result = strictest(audience, own)
+        if result != audience:
+            narrowed[item.sha256] = result
+    return narrowed
+
+
+def stamp(at: datetime) -> str:
+    """A statement's time: UTC, whole seconds, 20 characters."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def stix_time(at: datetime) -> str:
+    """A STIX `created` or `modified`: UTC to the millisecond (STIX 2.1 §3.2)."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def withdraw(
+    node: Node,
+    author: str,
+    statement_id: str,
+    *,
+    objects: Sequence[str] = (),
+    reason: str | None = None,
+) -> Done | Prepared:
+    """Take back a statement, or the named objects of it. Nothing is deleted.
+
+    Raises:
+        NotFoundError: no such statement, or not one `author` may read.
+        ForbiddenError: somebody else said it.
+    """
+    kept = node.store.statement(statement_id, node.allowed(node.reader(author)))
+    if kept is None:
+        raise not_found(f"statement {statement_id}")
+    if kept.author != author:
+        raise ForbiddenError(
+            f"{kept.author} said {statement_id[:12]}…, and only {kept.author} may take it back",
+            remedy="answer it instead: publish a challenge",
+        )
+    statement = parse_kept(kept)
+    chosen = [o for o in statement.objects if not objects or o.id in objects]
+    missing = set(objects) - {o.id for o in chosen}
+    if missing:
+        raise NotFoundError(
+            f"{', '.join(sorted(missing))} is not among the objects of {statement_id[:12]}…",
+            remedy="tocsin log show " + statement_id,
+        )
+    items = [_held(node, o.sha256) for o in chosen]
+    act = Act(
+        author=author,
+        kind="withdraw",
+        tlp=statement.tlp,
+        body={"reason": reason} if reason else {},
+        case=statement.case,
+        objects=tuple(i for i in items if i is not None) if objects else (),
+        refs=(statement_id,),
+        to=statement.to,
+    )
+    return act_for(node, act)
+
+
+def say(
+    node: Node,
+    author: str,
+    raw: bytes,
+    *,
+    tlp: Tlp,
+    to: Sequence[str] = (),
+    case: str | None = None,
+    refs: Sequence[str] = (),
+) -> Done | Prepared:
+    """Publish the objects of a STIX bundle in `author`'s name, as the bytes they came in.
+
+    Raises:
+        BundleError: not a bundle; or an object in it has a problem: nothing is said.
+    """
+    items = open_bundle(raw)
+    for item in items:
+        if item.problem is not None:
+            raise StatementError(
+                f"{item.id or 'an object'}: {item.problem}",
+                remedy="mend or leave out that object, then say the rest",
+            )
+    unique = {item.sha256: item for item in items}
+    return act_for(
+        node,
+        Act(
+            author=author,
+            kind="say",
+            tlp=tlp,
+            case=case,
+            objects=tuple(unique.values()),
+            refs=tuple(refs),
+            to=tuple(to),
+        ),
+    )
+
+
+def parse_kept(kept: Kept) -> Statement:
+    """The statement inside a stored envelope."""
+    from tocsin.record.statement import parse
+
+    return parse(open_envelope(kept.raw).payload)
+
+
+def not_found(what: str) -> NotFoundError:
+    """The one answer for hidden and unknown."""
+    return NotFoundError(f"no {what} here that you may read", remedy="check the id, or ask its owner")
+
+
+# --- reports and drafts -------------------------------------------------------------------------
+
+State = Literal["open", "accepted", "rejected"]
+
+
+class KeptDraft(Struct, kw_only=True):
+    """A draft as it is kept: the machine's reading, a person's wording beside it, its fate."""
+
+    report: str
+    n: int
+    kind: Literal["claim", "indicator"]
+    machine: dict[str, Any]
+    """What the reader of the report found; never changed afterwards."""
+    human: dict[str, Any] = {}
+    """Fields a person set instead. The span and the machine's words stay beside them."""
+    state: State = "open"
+    why: str | None = None
+    object_id: str | None = None
+    statement: str | None = None
+    by: str | None = None
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.report}.{self.n}"
+
+    def get(self, name: str) -> Any:
+        """The field as a person set it, else as the machine read it."""
+        return self.human[name] if name in self.human else self.machine.get(name)
+
+
+class KeptReport(Struct, kw_only=True):
+    """A report as it is kept on this node: the extracted text stays here until somebody says it."""
+
+    id: str
+    source: Source
+    text: str
+    losses: tuple[Loss, ...]
+    objects: tuple[tuple[str, str, str | None], ...] = ()
+    """For a bundle: (id, sha256, problem) of each object."""
+    received_at: str = ""
+    drafts: int = 0
+
+
+EDITABLE = frozenset(
+    {"claim_type", "speaker", "speaker_role", "addressee", "about", "date", "precision", "gist"}
+    | {"lang", "value", "kind", "outlet"}
+)
+
+
+def ingest(
+    node: Node, raw: bytes, name: str, *, published: date | None = None
+) -> tuple[KeptReport, list[KeptDraft]]:
+    """Read a report or a bundle; keep its text and drafts on this node, and assert nothing.
+
+    The same bytes with the same publication date are the same report: its drafts, with what was
+    done to them, are given again.
+    """
+    reading = node.importers[sniff(raw, name)].read(raw, name, published=published)
+    tag = hashlib.sha256(f"{reading.source.sha256} {published or ''}".encode()).hexdigest()[:16]
+    known = node.store.local("report", tag)
+    if known is not None:
+        return report(node, tag), drafts(node, tag)
+    found = [
+        KeptDraft(report=tag, n=n, kind="claim", machine=msgspec.to_builtins(d))
+        for n, d in enumerate(reading.drafts, 1)
+    ]
+    found += [
+        KeptDraft(report=tag, n=n, kind="indicator", machine=msgspec.to_builtins(i))
+        for n, i in enumerate(reading.indicators, len(found) + 1)
+    ]
+    for draft in found:
+        node.store.keep_local("draft", _key(draft), msgspec.json.encode(draft), None)
+    kept = KeptReport(
+        id=tag,
+        source=reading.source,
+        text=reading.text,
+        losses=reading.losses,
+        objects=tuple((o.id, o.sha256, o.problem) for o in reading.objects),
+        received_at=stamp(node.clock()),
+        drafts=len(found),
+    )
+    if reading.objects:
+        node.store.keep_local("report-bytes", tag, raw, None)
+    # Last: a report that is listed has all its drafts.
+    node.store.keep_local("report", tag, msgspec.json.encode(kept), None)
+    return kept, drafts(node, tag)
+
+
+def _key(draft: KeptDraft) -> str:
+    return f"{draft.report}.{draft.n:06d}"
+
+
+def reports(node: Node) -> list[KeptReport]:
+    """Every report kept here, newest first."""
+    rows = node.store.list_local("report")
+    found = [msgspec.json.decode(row.value, type=KeptReport) for row in rows]
+    return sorted(found, key=lambda r: (r.received_at, r.id), reverse=True)
+
+
+def report(node: Node, report_id: str) -> KeptReport:
+    """One report. Raises NotFoundError."""
+    row = node.store.local("report", report_id)
+    if row is None:
+        raise not_found(f"report {report_id}")
+    return msgspec.json.decode(row.value, type=KeptReport)
+
+
+def drafts(node: Node, report_id: str = "", *, state: State | None = None) -> list[KeptDraft]:
+    """Drafts of a report (of all, for ""), in the order of the text."""
+    rows = node.store.list_local("draft", prefix=report_id and report_id + ".")
+    found = []
+    for row in rows:
+        draft = msgspec.json.decode(row.value, type=KeptDraft)
+        draft.revision = row.version
+        if state is None or draft.state == state:
+            found.append(draft)
+    return found
+
+
+def draft(node: Node, draft_id: str) -> KeptDraft:
+    """One draft by id `REPORT.N`. Raises NotFoundError."""
+    tag, _, n = draft_id.rpartition(".")
+    row = node.store.local("draft", f"{tag}.{int(n):06d}") if n.isdecimal() else None
+    if row is None:
+        raise not_found(f"draft {draft_id}")
+    found = msgspec.json.decode(row.value, type=KeptDraft)
+    found.revision = row.version
+    return found
+
+
+def edit(node: Node, draft_id: str, revision: int, fields: Mapping[str, Any]) -> KeptDraft:
+    """Set fields of an open draft beside the machine's reading.
+
+    Raises:
+        StaleDraftError: it has changed since `revision`, or is no longer open.
+        DraftError: a field that cannot be edited; the span and the words are the source's.
+    """
+    current = _open(node, draft_id, revision)
+    wrong = set(fields) - EDITABLE
+    if wrong:
+        raise DraftError(
+            f"{', '.join(sorted(wrong))} cannot be edited: words and spans are the source's own",
+            remedy="fields that can: " + ", ".join(sorted(EDITABLE)),
+        )
+    if fields.get("claim_type") not in (None, *claims.CLAIM_TYPES):
+        raise DraftError(
+            f"there is no claim type {fields['claim_type']!r}",
+            remedy="one of: " + ", ".join(claims.CLAIM_TYPES),
+        )
+    if fields.get("date"):
+        _precision(str(fields["date"]))
+    current.human = {**current.human, **fields}
+    return _keep(node, current, revision)
+
+
+def reject(node: Node, draft_id: str, revision: int, why: str, by: str | None = None) -> KeptDraft:
+    """Set a draft aside, with the reason. It stays on this node."""
+    current = _open(node, draft_id, revision)
+    current.state = "rejected"
+    current.why = why
+    current.by = by
+    return _keep(node, current, revision)
+
+
+def _open(node: Node, draft_id: str, revision: int) -> KeptDraft:
+    current = draft(node, draft_id)
+    if current.state != "open":
+        raise StaleDraftError(
+            f"draft {draft_id} was {current.state} already",
+            remedy="see it with: tocsin accept " + current.report,
+        )
+    if current.revision != revision:
+        raise StaleDraftError(
+            f"draft {draft_id} is at revision {current.revision}, and you have seen {revision}",
+            remedy="look at it again, then decide",
+        )
+    return current
+
+
+def _keep(node: Node, changed: KeptDraft, revision: int) -> KeptDraft:
+    try:
+        changed.revision = node.store.keep_local(
+            "draft", _key(changed), msgspec.json.encode(changed), revision
+        )
+    except ConflictError as conflict:
+        raise StaleDraftError(
+            f"draft {changed.id} has just been changed by somebody else",
+            remedy="look at it again, then decide",
+        ) from conflict
+    return changed
+
+
+class Accepting(Struct, frozen=True, kw_only=True):
+    """How accepted drafts are to be said."""
+
+    by: str
+    """The party that says them: the coder."""
+    tlp: Tlp = "AMBER+STRICT"
+    to: tuple[str, ...] = ()
+    case: str | None = None
+    date: str | None = None
+    """For claims whose draft has no date: when the words were said (RFC 3339 date or part)."""
+    outlet: str | None = None
+    """Who published the report; default: the file's name as printed."""
+    person: str | None = None
+
+
+def accept(
+    node: Node, wanted: Sequence[tuple[str, int]], how: Accepting
+) -> tuple[list[KeptDraft], Done | Prepared | None]:
+    """Turn open drafts (id, revision seen) into objects, said in one statement.
+
+    All or none: every draft is checked before anything is signed. A claim needs a date; a claim
+    nobody is named for refers to the outlet. Object ids follow from the draft, so that a crash
+    between logging and marking cannot say it twice.
+
+    Raises:
+        StaleDraftError: one of them has changed, or was dealt with already.
+        DraftError: a claim has no date.
+    """
+    if not wanted:
+        raise DraftError("no draft is named", remedy="list them with: tocsin accept")
+    chosen = [_open(node, draft_id, revision) for draft_id, revision in wanted]
+    undated = [
+        d.id for d in chosen if d.kind == "claim" and not (_date_of(d) or how.date)
+    ]
+    if undated:
+        raise DraftError(
+            f"when was it said? no date in draft {', '.join(undated)}",
+            remedy="give --date (a day, month or year), or edit date= of each",
+        )
+    now = node.clock()
+    made: dict[str, Received] = {}
+    ids_of: list[str] = []
+    everything = node.everything()
+    for one in chosen:
+        source = report(node, one.report)
+        raws = _claim(node, one, source, how, now) if one.kind == "claim" else [
+            _indicator(node, one, source, how, now)
+        ]
+        opened = [open_bundle(raw, max_objects=1)[0] for raw in raws]
+        ids_of.append(opened[-1].id)
+        # Said already, by an accept that was cut off before it could mark its draft.
+        if not node.store.versions(opened[-1].id, everything):
+            made.update((received.id, received) for received in opened)
+    done: Done | Prepared | None = None
+    if made:
+        done = act_for(
+            node,
+            Act(
+                author=how.by,
+                kind="say",
+                tlp=how.tlp,
+                to=how.to,
+                case=how.case,
+                objects=tuple(made.values()),
+            ),
+        )
+    for one, object_id in zip(chosen, ids_of, strict=True):
+        one.state = "accepted"
+        one.object_id = object_id
+        one.statement = done.id if isinstance(done, Done) else None
+        one.by = how.person or how.by
+        _keep(node, one, one.revision)
+    return chosen, done
+
+
+def _date_of(one: KeptDraft) -> str | None:
+    value = one.get("date")
+    return str(value) if value else None
+
+
+_DATE = re.compile(
+    r"(?P<year>\d{4})(?P<month>-\d{2}(?P<day>-\d{2}(?P<time>T\d{2}:\d{2}(?P<s>:\d{2}(\.\d+)?)?Z)?)?)?"
+)
+
+
+def _precision(value: str) -> str:
+    match = _DATE.fullmatch(value)
+    if match is None:
+        raise DraftError(
+            f"{value!r} is not a date we can keep",
+            remedy="write 2026, 2026-11, 2026-11-22 or 2026-11-22T08:30:00Z",
+        )
+    try:
+        datetime.fromisoformat((value + "-01-01"[len(value) - 4 :]) if len(value) < 10 else value)
+    except ValueError as wrong:
+        raise DraftError(
+            f"{value!r} is no day of the calendar", remedy="check the month and the day"
+        ) from wrong
+    if match["s"]:
+        return "instant"
+    if match["time"]:
+        return "minute"
+    return "day" if match["day"] else "month" if match["month"] else "year"
+
+
+def _identity(node: Node, coder: str, name: str, now: datetime) -> bytes:
+    """An identity for a name as printed, this coder's own: nobody's names are merged."""
+    return make(
+        "identity",
+        id=ids.deterministic("identity", coder, " ".join(name.casefold().split())),
+        created="2000-01-01T00:00:00.000Z",
+        created_by_ref=node.identity(coder),
+        name=name,
+    )
+
+
+def _claim(
+    node: Node, one: KeptDraft, source: KeptReport, how: Accepting, now: datetime
+) -> list[bytes]:
+    """The identities a claim names, then the claim itself."""
+    coder = node.identity(how.by)
+    raws: list[bytes] = []
+
+    def identity(name: str | None) -> str | None:
+        if not name:
+            return None
+        raw = _identity(node, how.by, name, now)
+        raws.append(raw)
+        return ids.deterministic("identity", how.by, " ".join(name.casefold().split()))
+
+    speaker = identity(one.get("speaker"))
+    addressee = identity(one.get("addressee"))
+    outlet_name = one.get("outlet") or how.outlet or source.source.name
+    outlet = identity(outlet_name)
+    value = _date_of(one) or str(how.date)
+    span = one.machine["span"]
+    role = one.get("speaker_role")
+    raws.append(
+        claims.claim_object(
+            id=ids.deterministic("note", how.by, source.source.text_sha256, str(one.n)),
+            created=stix_time(now),
+            created_by_ref=coder,
+            claim_type=one.get("claim_type"),
+            speaker_ref=speaker,
+            speaker_as_printed=one.get("speaker"),
+            capacity="spokesperson" if role and "spokes" in role else "unknown",
+            addressee_refs=[addressee] if addressee else [],
+            asserted_at={"value": value, "precision": _precision(value)},
+            words={
+                "text": one.machine["words"],
+                "lang": one.get("lang") or "en",
+                "start": span[0],
+                "end": span[1],
+                "source_sha256": source.source.text_sha256,
+            },
+            reported_by_ref=outlet,
+            flags=[{"name": "as-reported", "of": "outlet"}],
+        )
+    )
+    return raws
+
+
+def _indicator(
+    node: Node, one: KeptDraft, source: KeptReport, how: Accepting, now: datetime
+) -> bytes:
+    kind = one.get("kind") if "kind" in one.human else one.machine.get("type")
+    value = normalise(str(kind), str(one.get("value")))
+    pattern = pattern_for(str(kind), value)
+    if pattern is None:
+        raise DraftError(
+            f"a {kind} such as {value!r} has no STIX pattern to be shared as",
+            remedy="reject this draft, or share it in a report's text",
+        )
+    at = stix_time(now)
+    return make(
+        "indicator",
+        id=ids.deterministic("indicator", how.by, source.source.text_sha256, str(one.n)),
+        created=at,
+        created_by_ref=node.identity(how.by),
+        name=value,
+        pattern=pattern,
+        pattern_type="stix",
+        valid_from=at,
+    )
+
+
+def envelope_of(prepared: Prepared) -> bytes:
+    """The payload bytes of a `Prepared`, for whoever signs."""
+    return b64decode(prepared.payload)
+
+
+__all__ = [
+    "Accepting",
+    "Act",
+    "Done",
+    "Prepared",
+    "Verified",
+    "accept",
+    "act_for",
+    "draft",
+    "drafts",
+    "edit",
+    "enter",
+    "ingest",
+    "keep_object",
+    "record",
+    "reject",
+    "report",
+    "reports",
+    "say",
+    "withdraw",
+]

@@ -1,0 +1,102 @@
+"""What every flow is handed: one party's running tocsin."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tocsin.errors import NotFoundError
+from tocsin.importers.interface import Importer
+from tocsin.policy import Actor, Reader, allowed
+from tocsin.record.directory import Directory, KeyRing
+from tocsin.record.directory import Party as DirectoryParty
+from tocsin.record.keys import Signer
+from tocsin.record.sequencer import Sequencer
+from tocsin.record.statement import Verified
+from tocsin.store.interface import Store
+
+
+@dataclass(frozen=True)
+class Node:
+    """The ports of one running node. `wiring.py` builds it; nothing else does.
+
+    Nothing below reads a clock or a random source of its own: `clock`, `rng` and `new_id` are it.
+    """
+
+    party: str
+    """The directory id of the party whose node this is."""
+    store: Store
+    log: Sequencer
+    root: bytes
+    """The root file: the envelope of directory version 1."""
+    policy_text: str
+    """This node's own tlog-policy, what `tocsin verify` takes by default."""
+    signers: Mapping[str, Signer]
+    """Signing keys in this data folder, by party. One, but for the exercise."""
+    importers: Mapping[str, Importer]
+    clock: Callable[[], datetime]
+    rng: Callable[[int], bytes]
+    new_id: Callable[[str], str]
+    sheet_script: str = ""
+    """The text of verify.js, which a sheet carries inside."""
+    exercise: bool = False
+    keyring: KeyRing = field(default_factory=KeyRing)
+    """Who may sign what, folded over everything in the log. Guarded by `lock`."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held from reading a chain's head to keeping the statement that follows it."""
+
+    @property
+    def directory(self) -> Directory:
+        """The newest directory in the log."""
+        directory = self.keyring.directory
+        if directory is None:
+            raise NotFoundError(
+                "this log holds no directory yet", remedy="make the party first: tocsin init"
+            )
+        return directory
+
+    def everything(self) -> frozenset[int]:
+        """Every audience: for the node's own bookkeeping, never for an answer to a reader."""
+        return frozenset(self.store.audiences())
+
+    def allowed(self, reader: Reader) -> frozenset[int]:
+        """The audiences `reader` belongs to: every answer to a reader starts here."""
+        return allowed(reader, self.store.audiences())
+
+    def party_entry(self, party: str) -> DirectoryParty:
+        """The directory's entry of `party`.
+
+        Raises:
+            NotFoundError: the directory lists no such party.
+        """
+        found = self.directory.party(party)
+        if found is None:
+            raise NotFoundError(
+                f"{party} is not in the directory",
+                remedy="invite it: tocsin party invite " + party,
+            )
+        return found
+
+    def reader(self, party: str | None, *, person: str | None = None, role: str = "signer") -> Reader:
+        """A `Reader` for somebody of `party`, with the providers the directory names."""
+        if party is None or self.directory.party(party) is None:
+            return Reader()
+        providers = frozenset(p.id for p in self.directory.parties if party in p.clients)
+        return Reader(
+            party=party, person=person, providers=providers, signer=role in ("signer", "admin")
+        )
+
+    def identity(self, party: str) -> str:
+        """The STIX identity that stands for `party` in what it publishes."""
+        return self.party_entry(party).identity
+
+    def note_logged(self, verified: Verified, index: int) -> None:
+        """Fold a logged `directory`, `key` or `revoke` statement into the key ring."""
+        if verified.statement.kind in ("directory", "key", "revoke"):
+            with self.lock:
+                self.keyring.admit(verified, index)
+
+
+__all__ = ["Actor", "Node"]

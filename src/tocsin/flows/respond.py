@@ -1,0 +1,374 @@
+"""A case across organisations: open, invite, join, promise, tell; and take it away as one file.
+
+Every change is one `act` statement signed by the party that owns it. Before one is signed here the
+fold is asked what it would make of it: an act that would have no effect is refused with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.cases.fold import fold
+from tocsin.cases.model import CaseState, Said
+from tocsin.errors import CaseError
+from tocsin.flows.intake import (
+    Act,
+    Done,
+    Item,
+    Prepared,
+    act_for,
+    not_found,
+    parse_kept,
+    record,
+    stamp,
+)
+from tocsin.flows.node import Node
+from tocsin.policy import Reader, Tlp
+from tocsin.record.dossier import write_dossier
+from tocsin.record.statement import Statement
+from tocsin.store.interface import Kept, KeptObject
+
+CASE_KINDS = ("say", "withdraw", "ack", "cosign", "act", "compare")
+
+
+def said(kept: Kept, statement: Statement | None = None) -> Said:
+    """A logged statement as the fold takes it."""
+    s = statement or parse_kept(kept)
+    return Said(
+        id=kept.id,
+        author=s.author,
+        seq=s.seq,
+        kind=s.kind,
+        time=s.time,
+        body=s.body,
+        refs=s.refs,
+        objects=tuple(o.id for o in s.objects),
+        tlp=s.tlp,
+        to=s.to,
+        index=kept.index,
+    )
+
+
+def case_statements(node: Node, case: str, reader: Reader) -> list[Kept]:
+    """What `reader` may read of a case, in log order.
+
+    Raises:
+        NotFoundError: nothing: no such case, or none of it is for this reader.
+    """
+    found = node.store.statements(node.allowed(reader), case=case)
+    if not found:
+        raise not_found(f"case {case}")
+    return found
+
+
+def state(node: Node, case: str, reader: Reader) -> CaseState:
+    """The case as `reader` may see it, folded anew from its statements.
+
+    What the reader may not see is named to the fold as withheld, by its place in the author's
+    chain only: a chain's gaps are no secret, what stands in them is.
+    """
+    kept = case_statements(node, case, reader)
+    return _fold(node, case, [said(k) for k in kept], {k.id for k in kept})
+
+
+def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseState:
+    withheld = frozenset(
+        (k.author, k.seq) for k in node.store.statements(node.everything(), case=case)
+        if k.id not in ids
+    )
+    return fold(
+        visible,
+        directory=frozenset(p.id for p in node.directory.parties),
+        now=node.clock(),
+        withheld=withheld,
+    )
+
+
+class CaseRow(Struct, frozen=True, kw_only=True):
+    """A case in a list."""
+
+    id: str
+    title: str
+    tlp: Tlp
+    stage: str
+    owner: str
+    parties: int
+    silent: tuple[str, ...]
+    """Parties invited that have not answered in time."""
+    statements: int
+
+
+def cases(node: Node, reader: Reader) -> list[CaseRow]:
+    """The cases `reader` may see anything of, newest first."""
+    rows = []
+    acts = node.store.statements(node.allowed(reader), kind="act")
+    last: dict[str, int] = {k.case: k.index for k in acts if k.case}
+    for case in sorted(last, key=lambda c: -last[c]):
+        s = state(node, case, reader)
+        if s.owner is None:
+            continue  # its opening is not for this reader
+        rows.append(
+            CaseRow(
+                id=case,
+                title=s.title,
+                tlp=s.tlp,
+                stage=s.stage,
+                owner=s.owner,
+                parties=len(s.parties),
+                silent=tuple(p.party for p in s.parties if p.state == "LAPSED"),
+                statements=len(case_statements(node, case, reader)),
+            )
+        )
+    return rows
+
+
+def open_case(
+    node: Node,
+    author: str,
+    title: str,
+    *,
+    class_: str = "incident",
+    tlp: Tlp = "AMBER",
+    pap: str | None = None,
+    lang: str = "en",
+    quorum: tuple[int, int] = (1, 1),
+    to: Sequence[str] = (),
+) -> tuple[str, Done | Prepared]:
+    """Open a case owned by `author`; its id, `case--<uuid4>`.
+
+    Args:
+        title: one line.
+        tlp: the ceiling: what is said in the case is never looser by default.
+        quorum: (k, of): how many coordinators remove a party or end a hold.
+        to: parties who may read that the case exists, from the start.
+    """
+    if not title.strip():
+        raise CaseError("a case needs a title", remedy='tocsin case open "Grid wiper"')
+    case = node.new_id("case")
+    body: dict[str, Any] = {
+        "event": "case.open",
+        "item": case,
+        "title": title,
+        "class": class_,
+        "tlp": tlp,
+        "lang": lang,
+        "quorum": {"k": quorum[0], "of": quorum[1]},
+    }
+    if pap:
+        body["pap"] = pap
+    return case, act(node, author, case, body, tlp=tlp, to=to)
+
+
+def act(
+    node: Node,
+    author: str,
+    case: str,
+    body: Mapping[str, Any],
+    *,
+    objects: Iterable[Item] = (),
+    tlp: Tlp | None = None,
+    to: Sequence[str] | None = None,
+) -> Done | Prepared:
+    """Sign one event of a case, unless the fold says that it would have no effect.
+
+    Args:
+        body: `{"event", "item", "re"?, ...fields}`; `re` goes to `refs` too.
+        tlp: default the case's ceiling.
+        to: default everybody invited to or in the case.
+
+    Raises:
+        NotFoundError: no such case for this author.
+        CaseError: void: not the author's to do, out of order, a field missing, stale.
+    """
+    reader = node.reader(author)
+    opening = body.get("event") == "case.open"
+    before: list[Kept] = [] if opening else case_statements(node, case, reader)
+    visible = [said(k) for k in before]
+    re_ = body.get("re")
+    refs = (str(re_),) if re_ else ()
+    s = None if opening else _fold(node, case, visible, {k.id for k in before})
+    last = node.store.chain(author, case)
+    trial = Said(
+        id="f" * 64,
+        author=author,
+        seq=last.seq + 1 if last else 1,
+        kind="act",
+        time=stamp(node.clock()),
+        body=dict(body),
+        refs=refs,
+        objects=(),
+        tlp=tlp or (s.tlp if s else "AMBER"),
+        to=(),
+        index=None,
+    )
+    after = _fold(node, case, [*visible, trial], {k.id for k in before})
+    void = next((v.reason for v in after.void if v.id == trial.id), None)
+    waits = next((w for w in after.waiting if w.id == trial.id), None)
+    if void is not None or waits is not None:
+        raise CaseError(
+            f"{body.get('event')} by {author} would have no effect: "
+            + (void or "it waits for a statement this node does not hold"),
+            remedy=VOID_REMEDIES.get(void or "", "see the case: tocsin case show " + case),
+        )
+    audience = tuple(to) if to is not None else members(s) if s else ()
+    return act_for(
+        node,
+        Act(
+            author=author,
+            kind="act",
+            tlp=trial.tlp,
+            body=dict(body),
+            case=case,
+            objects=tuple(objects),
+            refs=refs,
+            to=tuple(p for p in audience if p != author) if trial.tlp != "CLEAR" else (),
+        ),
+    )
+
+
+VOID_REMEDIES = {
+    "not-owner": "only the party that owns this step may sign it",
+    "not-member": "join the case first: tocsin case join CASE",
+    "bad-order": "something has to come before it: tocsin case show CASE",
+    "stale": "it has been replaced by a newer offer; answer that one",
+    "duplicate": "it has been said already; nothing more is needed",
+    "void-field": "a field is missing or of the wrong kind",
+    "unknown-event": "see the list of events: tocsin case --help",
+    "over-ceiling": "its marking is looser than the case allows",
+}
+
+
+def members(s: CaseState) -> tuple[str, ...]:
+    """Everybody who is to hear what is said in a case: invited or joined, not removed or left."""
+    named = {p.party for p in s.parties if p.state in ("INVITED", "ACCEPTED", "LAPSED")}
+    return tuple(sorted(named | ({s.owner} if s.owner else set())))
+
+
+def invite(
+    node: Node, author: str, case: str, party: str, role: str, rsvp_by: str, note: str | None = None
+) -> Done | Prepared:
+    """Invite a party. It can read the invitation, and that the case exists, from now on.
+
+    What was said before stays with those it was said to, but for the opening, which its author
+    says again to the wider circle: only an originator widens (record.md).
+    """
+    node.party_entry(party)
+    s = state(node, case, node.reader(author))
+    to = tuple(sorted({*members(s), party}))
+    opening = next(
+        (
+            k
+            for k in case_statements(node, case, node.reader(author))
+            if k.author == author and parse_kept(k).body.get("event") == "case.open"
+        ),
+        None,
+    )
+    if opening is not None and s.tlp != "CLEAR":
+        statement = parse_kept(opening)
+        again = Act(
+            author=author,
+            kind="act",
+            tlp=statement.tlp,
+            body=statement.body,
+            case=case,
+            to=tuple(p for p in to if p != author),
+        )
+        readable = {
+            p
+            for k in node.store.statements(node.everything(), case=case, author=author, kind="act")
+            for p in parse_kept(k).to
+            if parse_kept(k).body == statement.body
+        }
+        if party not in readable and author in node.signers:
+            record(node, again)
+    body: dict[str, Any] = {
+        "event": "case.invite",
+        "item": case,
+        "party": party,
+        "role": role,
+        "rsvp_by": rsvp_by,
+    }
+    if note:
+        body["note"] = note
+    return act(node, author, case, body, to=to)
+
+
+def answer_invitation(
+    node: Node, author: str, case: str, *, accept: bool, reason: str | None = None
+) -> Done | Prepared:
+    """Join a case one was invited to, or decline; either is on record."""
+    asked = [
+        k
+        for k in case_statements(node, case, node.reader(author))
+        if (b := parse_kept(k).body).get("event") == "case.invite" and b.get("party") == author
+    ]
+    if not asked:
+        raise CaseError(
+            f"{author} has not been invited to {case}",
+            remedy="ask a coordinator of the case: tocsin case invite",
+        )
+    body: dict[str, Any] = {
+        "event": "case.join",
+        "item": case,
+        "re": asked[-1].id,
+        "accept": accept,
+    }
+    if reason:
+        body["reason"] = reason
+    return act(node, author, case, body)
+
+
+# --- one file -----------------------------------------------------------------------------------
+
+
+def dossier(node: Node, case: str, reader: Reader) -> bytes:
+    """Everything of a case that `reader` may have, with all proofs, as one file.
+
+    The rest of the case is there as proven ids: its place is no secret, its content is.
+
+    Raises:
+        NotFoundError: no such case for this reader.
+    """
+    seen = {k.id: k for k in case_statements(node, case, reader)}
+    rows = node.store.statements(node.everything(), case=case)
+    allowed = node.allowed(reader)
+    objects: dict[str, bytes] = {}
+    for kept in seen.values():
+        for ref in parse_kept(kept).objects:
+            found = node.store.object(ref.sha256, allowed)
+            if found is not None:
+                objects[ref.sha256] = found.raw
+    directory = [
+        k
+        for kind in ("directory", "key", "revoke")
+        for k in node.store.statements(node.everything(), kind=kind)
+    ]
+    return write_dossier(
+        case=case,
+        origin=node.log.origin,
+        checkpoint=node.log.checkpoint,
+        statements=[(k.index, k.id, seen[k.id].raw if k.id in seen else None) for k in rows],
+        directory=sorted((k.index, k.raw) for k in directory),
+        path=node.log.path,
+        objects=objects,
+    )
+
+
+def case_objects(node: Node, case: str, reader: Reader) -> list[KeptObject]:
+    """The newest readable version of every STIX object said in a case."""
+    return node.store.select(node.allowed(reader), case=case)
+
+
+def indicators(node: Node, reader: Reader, case: str | None = None) -> list[KeptObject]:
+    """Indicators in force that `reader` may read: not withdrawn, not revoked."""
+    found = node.store.select(node.allowed(reader), types=["indicator"], case=case)
+    return [o for o in found if not o.withdrawn and not o.data.get("revoked")]
+
+
+def to_json(value: object) -> Any:
+    """A view as plain JSON values."""
+    return msgspec.to_builtins(value)
