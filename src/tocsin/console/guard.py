@@ -1,0 +1,226 @@
+"""What every request passes before it reaches a route: pure ASGI, no state of a request kept.
+
+Order, outermost first: `Harden` (request id, headers), `KnownHost`, `SameOrigin`, `BodyLimit`,
+then gzip and the routes. A forged call ends here and learns nothing.
+
+Spec: console.md §5 and its traps.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tocsin.console.problems import problem_response
+
+log = logging.getLogger("tocsin.console")
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+HEADERS: Final[tuple[tuple[str, str], ...]] = (
+    ("content-security-policy", CSP),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+)
+HSTS: Final = ("strict-transport-security", "max-age=31536000")
+
+HEADER_BYTES: Final = 16 * 1024
+BODY_BYTES: Final = 1024 * 1024
+DIRECTORY_BYTES: Final = 3 * 512 * 1024
+INGEST_BYTES: Final = 64 * 1024 * 1024
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The one value of a request header; several different ones are joined, so they match none."""
+    values = {value.decode("latin-1") for key, value in scope["headers"] if key == name}
+    return ", ".join(sorted(values)) if values else None
+
+
+def logged_path(path: str) -> str:
+    """A path fit for a log file: a sign-in token is not."""
+    return "/enter/***" if path.startswith("/enter/") else path
+
+
+class Harden:
+    """Adds the fixed headers and a request id to every answer, and writes the access log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def hardened(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message.get("headers", []))
+                present = {key.lower() for key, _ in headers}
+                fixed = (*HEADERS, HSTS) if scope["scheme"] == "https" else HEADERS
+                headers += [
+                    (key.encode(), value.encode())
+                    for key, value in fixed
+                    if key.encode() not in present
+                ]
+                headers.append((b"x-request-id", request_id.encode()))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self.app(scope, receive, hardened)
+        finally:
+            log.info(
+                "request",
+                extra={
+                    "method": scope["method"],
+                    "path": logged_path(scope["path"]),
+                    "status": status,
+                    "request_id": request_id,
+                    "ms": round((time.perf_counter() - started) * 1000, 1),
+                },
+            )
+
+
+class KnownHost:
+    """Answers only to the names this node was told it has (DNS rebinding): else 421."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self.app = app
+        self.hosts: Collection[str] = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and host_name(header(scope, b"host") or "") not in self.hosts:
+            await problem_response(
+                421,
+                "misdirected",
+                "This address is not one of this node's",
+                remedy="open the address that `tocsin up` printed",
+            )(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port, in lower case: `[::1]:8470` gives `[::1]`."""
+    if host.startswith("["):
+        return host[: host.find("]") + 1].lower()
+    return host.partition(":")[0].lower()
+
+
+class SameOrigin:
+    """Refuses what another site's page makes a browser send. 403, before any routing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not same_origin(scope):
+            await problem_response(
+                403,
+                "cross-site",
+                "This request did not come from a page of this node",
+                remedy="open the page on this node and send the form from there",
+            )(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def same_origin(scope: Scope) -> bool:
+    """Whether an unsafe request comes from our own page, or from no browser at all."""
+    if scope["method"] in SAFE:
+        return True
+    site = header(scope, b"sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = header(scope, b"origin")
+    if origin is not None:
+        return origin.lower() == f"{scope['scheme']}://{header(scope, b'host')}".lower()
+    return header(scope, b"cookie") is None
+
+
+def body_limit(scope: Scope) -> int:
+    """How many bytes this path takes. Only what brings documents in takes more than 1 MiB."""
+    path: str = scope["path"]
+    if path in ("/ingest", "/api/v1/reports", "/api/v1/drafts") or path.startswith(
+        "/api/v1/objects/"
+    ):
+        return INGEST_BYTES
+    return DIRECTORY_BYTES if path == "/api/v1/statements" else BODY_BYTES
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class BodyLimit:
+    """Refuses large headers (431) and bodies (413), whether they say their length or not."""
+
+    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int] = body_limit) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if sum(len(key) + len(value) + 4 for key, value in scope["headers"]) > HEADER_BYTES:
+            await problem_response(
+                431,
+                "header-size",
+                f"The request's headers are over {HEADER_BYTES} bytes",
+                remedy="remove this site's cookies and try again",
+            )(scope, receive, send)
+            return
+        limit = self.limit(scope)
+        refusal = problem_response(
+            413,
+            "body-size",
+            f"The request's body is over {limit} bytes",
+            remedy="send it in parts, or use `tocsin ingest` on the node's own machine",
+        )
+        length = header(scope, b"content-length")
+        if length is not None and (not length.isdigit() or int(length) > limit):
+            await refusal(scope, receive, send)
+            return
+        taken = 0
+        answered = False
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > limit:
+                    raise _TooLargeError
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, counted, watched)
+        except _TooLargeError:
+            if not answered:
+                await refusal(scope, receive, send)

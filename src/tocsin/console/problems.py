@@ -1,0 +1,139 @@
+"""What a door answers when something is refused: one table, one form (RFC 9457).
+
+A 404 is the same bytes for what is hidden and for what does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from starlette.responses import Response
+
+from tocsin import errors
+from tocsin.errors import TocsinError
+
+STATUS: dict[type[TocsinError], int] = {
+    errors.TocsinError: 500,
+    errors.UsageError: 400,
+    errors.ConfigError: 500,
+    errors.UnreadableError: 400,
+    errors.InputError: 400,
+    errors.CanonicalError: 400,
+    errors.BundleError: 400,
+    errors.BundleSizeError: 413,
+    errors.ObjectLimitError: 413,
+    errors.ClaimError: 422,
+    errors.SpeakerError: 422,
+    errors.MarkingError: 422,
+    errors.IndicatorError: 422,
+    errors.ReportError: 422,
+    errors.ReportSizeError: 413,
+    errors.DraftError: 422,
+    errors.StaleDraftError: 409,
+    errors.RecordError: 400,
+    errors.StatementError: 400,
+    errors.SignatureError: 403,
+    errors.ChainError: 409,
+    errors.ProofError: 400,
+    errors.NoteError: 400,
+    errors.DirectoryError: 400,
+    errors.DossierError: 400,
+    errors.VerificationError: 422,
+    errors.LogHalted: 503,
+    errors.RollbackError: 503,
+    errors.StoreError: 503,
+    errors.StorageFullError: 507,
+    errors.NodeBusyError: 503,
+    errors.UnreachableError: 502,
+    errors.NotFoundError: 404,
+    errors.ForbiddenError: 403,
+    errors.ConflictError: 409,
+    errors.CaseError: 409,
+    errors.HoldError: 409,
+    errors.QuorumError: 409,
+    errors.RenderingError: 422,
+    errors.SweepError: 400,
+}
+"""Each error and the HTTP status it becomes."""
+
+NOT_FOUND_DETAIL = "There is nothing here that you may see"
+NOT_FOUND_REMEDY = "check the address, or ask whoever sent it whether it is meant for you"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457 problem details, with the remedy every error of ours carries."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    remedy: str
+    request_id: str = ""
+
+
+def name_of(kind: type[TocsinError]) -> str:
+    """`BundleSizeError` gives `bundle-size`: the last part of the problem's address."""
+    short = re.sub(r"Error$", "", kind.__name__)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", short).lower()
+
+
+def status_of(error: TocsinError) -> int:
+    """The HTTP status of an error: its own class's, or the nearest class above it."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem_of(error: TocsinError) -> Problem:
+    """An error as problem details. Nothing of a 404 tells hidden from unknown."""
+    status = status_of(error)
+    if status == 404:
+        return not_found()
+    return Problem(
+        type=f"/problems/{name_of(type(error))}",
+        title=title_of(type(error)),
+        status=status,
+        detail=error.message,
+        remedy=error.remedy,
+    )
+
+
+def title_of(kind: type[TocsinError]) -> str:
+    """The error's first line of documentation: what it means, the same for every occurrence."""
+    return (kind.__doc__ or kind.__name__).strip().splitlines()[0].rstrip(".")
+
+
+def not_found() -> Problem:
+    """The one answer for hidden and unknown."""
+    return Problem(
+        type="/problems/not-found",
+        title="Not found",
+        status=404,
+        detail=NOT_FOUND_DETAIL,
+        remedy=NOT_FOUND_REMEDY,
+    )
+
+
+def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """Problem details as an answer."""
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def problem_response(
+    status: int, name: str, detail: str, *, remedy: str, headers: dict[str, str] | None = None
+) -> Response:
+    """A refusal that no error class stands for (a wrong Host, a large body)."""
+    return respond(
+        Problem(
+            type=f"/problems/{name}",
+            title=name.replace("-", " ").capitalize(),
+            status=status,
+            detail=detail,
+            remedy=remedy,
+        ),
+        headers,
+    )
