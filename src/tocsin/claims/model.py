@@ -1,0 +1,768 @@
+"""The claim carrier: claims, evidence, challenges and links as they stand in STIX objects.
+
+A claim is a `note`, a piece of evidence a `grouping`, a challenge an `opinion`, a link a
+`relationship`, each with one property-extension. `read` makes a `View` of typed views beside the
+decoded objects; nothing here rewrites them. What breaks a rule of the carrier is named in
+`View.broken` and left out of weighing; the others are read all the same.
+
+Spec: claims.md §1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tocsin.errors import ClaimError, SpeakerError
+
+EXTENSION_ID = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
+"""The property-extension that carries everything of ours."""
+
+STANDING_VERSION = "2.0"
+
+LINKS: tuple[str, ...] = ("activity", "actor", "sponsor", "statement")
+"""The fixed vocabulary of links a claim is judged by."""
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "victim-claim": ("activity",),
+    "reported-declaration": ("statement",),
+    "discovery": ("activity", "actor"),
+    "accusation": ("activity", "actor", "sponsor"),
+    "attribution": ("activity", "actor", "sponsor"),
+    "counter-attribution": ("activity", "actor", "sponsor"),
+    "reported-accusation": ("activity", "actor", "sponsor"),
+}
+"""Weighed types and the links each must show; a group named alone needs no sponsor."""
+
+NOT_WEIGHED = frozenset({"denial", "assessment", "position", "call", "demand", "correction"})
+CLAIM_TYPES: tuple[str, ...] = (*REQUIRED, *sorted(NOT_WEIGHED))
+
+FORMS = frozenset({"denial", "rebut", "alternative", "method-critique", "request", "undercut"})
+ACCESS: tuple[str, ...] = (
+    "none",
+    "withheld",
+    "committed",
+    "described",
+    "inspectable",
+    "reproduced",
+)
+
+KIND_CLASS: Mapping[str, int] = {
+    "assertion": 0,
+    "ttp-overlap": 1,
+    "timestamp-pattern": 1,
+    "language-artifact": 1,
+    "victimology": 1,
+    "motive": 1,
+    "common-tool-overlap": 1,
+    "argument": 1,
+    "infrastructure-overlap": 2,
+    "exclusive-code-overlap": 2,
+    "artifact-analysis": 2,
+    "opsec-slip": 2,
+    "telemetry": 2,
+    "leaked-document": 2,
+    "testimony": 2,
+    "court-finding": 2,
+    "admission": 2,
+}
+"""Class of each kind of evidence (§2.1); a kind we do not know is of class 0."""
+
+PLANTABLE = frozenset(
+    {"infrastructure-overlap", "exclusive-code-overlap", "opsec-slip", "leaked-document"}
+)
+
+_REMEDY = "correct the object and publish a newer version of it"
+
+# --- the extension's fields -------------------------------------------------------------------
+
+IdentityRef = Annotated[str, Meta(pattern="^identity--")]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Dated(Struct, frozen=True, kw_only=True):
+    """When something was said or published, as exactly as it is known."""
+
+    value: str
+    precision: str
+    until: str | None = None
+    printed: str | None = None
+
+
+class Words(Struct, frozen=True, kw_only=True):
+    """Exact words: a half-open span of code points in a kept text, or the address of a page."""
+
+    text: str
+    lang: str | None = None
+    start: int | None = None
+    end: int | None = None
+    source_sha256: Sha256 | None = None
+    source_url: str | None = None
+
+
+class Names(Struct, frozen=True, kw_only=True):
+    """Whom a claim's words name."""
+
+    actor_ref: Annotated[str, Meta(pattern="^(identity|intrusion-set)--")] | None = None
+    sponsor_ref: IdentityRef | None = None
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """A finer step within a link: shown, never graded."""
+
+    link: str
+    name: str
+
+
+class SpeakerConfidence(Struct, frozen=True, kw_only=True):
+    """The speaker's own words of confidence, with the scale they belong to."""
+
+    scale: str
+    term: str
+
+
+class StatusEvent(Struct, frozen=True, kw_only=True):
+    """What became of a claim or challenge later, by whose word."""
+
+    status: str
+    at: Dated | str
+    by_ref: IdentityRef
+    replaced_by_ref: str | None = None
+    url: str | None = None
+
+
+class Flag(Struct, frozen=True, kw_only=True):
+    """An error shown as that of the speaker or of the outlet; no effect on the level."""
+
+    name: str
+    of: str = "speaker"
+
+
+class Custody(Struct, frozen=True, kw_only=True):
+    """One hand-over of a piece of evidence."""
+
+    at: str
+    from_ref: IdentityRef
+    to_ref: IdentityRef
+    sha256: Sha256
+
+
+class ClaimFields(Struct, frozen=True, kw_only=True):
+    """What the extension of a claim says (claims.md §1)."""
+
+    claim_type: str
+    asserted_at: Dated
+    speaker_ref: IdentityRef | None = None
+    speaker_as_printed: str | None = None
+    capacity: str | None = None
+    speaks_for_ref: IdentityRef | None = None
+    addressee_refs: tuple[IdentityRef, ...] = ()
+    about_refs: tuple[str, ...] = ()
+    names: Names = Names()
+    also_asserted_at: tuple[Dated, ...] = ()
+    words: Words | None = None
+    words_original: Words | None = None
+    translation_by_ref: IdentityRef | None = None
+    reported_by_ref: IdentityRef | None = None
+    gist: str | None = None
+    steps: Annotated[tuple[Step, ...], Meta(max_length=12)] = ()
+    speaker_confidence: SpeakerConfidence | None = None
+    status_events: tuple[StatusEvent, ...] = ()
+    legal_reference: tuple[str, ...] = ()
+    norm_refs: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+
+class EvidenceFields(Struct, frozen=True, kw_only=True):
+    """What the extension of a piece of evidence says."""
+
+    kind: str
+    producer_refs: Annotated[tuple[IdentityRef, ...], Meta(min_length=1)]
+    access: str
+    published: Dated | None = None
+    origin: str | None = None
+    access_for: dict[str, str] = {}
+    commitment: Sha256 | None = None
+    court: str | None = None
+    reproduced_by_refs: tuple[IdentityRef, ...] = ()
+    custody: tuple[Custody, ...] = ()
+
+
+class ChallengeFields(Struct, frozen=True, kw_only=True):
+    """What the extension of a challenge says."""
+
+    form: str
+    speaker_ref: IdentityRef
+    asserted_at: Dated
+    target_link: str | None = None
+    counter_claim_ref: str | None = None
+    scope: str = "this"
+    words: Words | None = None
+    status_events: tuple[StatusEvent, ...] = ()
+
+
+class LinkFields(Struct, frozen=True, kw_only=True):
+    """What the extension of a relationship says."""
+
+    links: tuple[str, ...] = ()
+    basis: str | None = None
+    answer: str | None = None
+
+
+class StandingFields(Struct, frozen=True, kw_only=True):
+    """A standing as somebody stored it: never an input, only compared with ours."""
+
+    claim_ref: str
+    level: str | None = None
+    base: str | None = None
+    at: str | None = None
+    coder: str | None = None
+    links: dict[str, Any] = {}
+    inputs_sha256: str | None = None
+    algorithm: dict[str, Any] = {}
+    reader: str = msgspec.field(name="for", default="public")
+
+
+# --- what a view holds ------------------------------------------------------------------------
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """An object as decoded, and the SHA-256 of the bytes it was received in."""
+
+    data: Mapping[str, Any]
+    sha256: str
+
+
+class Carried(Struct, frozen=True, kw_only=True):
+    """What all four carriers share. `known` is when it had been said: an instant, UTC."""
+
+    id: str
+    sha256: str
+    publisher: str | None
+    created: str
+    modified: str
+    known: datetime
+    urls: tuple[str, ...] = ()
+
+
+class Claim(Carried, frozen=True, kw_only=True):
+    """A `note` that says who says what. `content` is the exact words, or the coder's gist."""
+
+    content: str
+    lang: str | None
+    object_refs: tuple[str, ...]
+    x: ClaimFields
+
+
+class Evidence(Carried, frozen=True, kw_only=True):
+    """A `grouping` that carries the grounds, or says that there are some."""
+
+    name: str
+    description: str | None
+    object_refs: tuple[str, ...]
+    x: EvidenceFields
+
+    @property
+    def origin(self) -> str:
+        """The raw material it was made of: what nobody said is its own."""
+        return self.x.origin or self.id
+
+
+class Challenge(Carried, frozen=True, kw_only=True):
+    """An `opinion` on exactly one target."""
+
+    target: str
+    explanation: str | None
+    x: ChallengeFields
+
+
+class Link(Carried, frozen=True, kw_only=True):
+    """A `relationship` of ours. `kind` is its relationship type."""
+
+    kind: str
+    source: str
+    target: str
+    x: LinkFields
+
+
+class StoredStanding(Carried, frozen=True, kw_only=True):
+    """A standing somebody published."""
+
+    x: StandingFields
+
+
+class Broken(Struct, frozen=True, kw_only=True):
+    """An object that breaks the carrier: kept, named, and left out of weighing."""
+
+    id: str
+    sha256: str
+    field: str
+    message: str
+    remedy: str
+
+    def error(self) -> ClaimError:
+        """The same as an exception, for whoever was asked for this object."""
+        return ClaimError(f"{self.id}: {self.message}", remedy=self.remedy)
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """Everything one reader holds, by id, newest version each. Indexes are made once.
+
+    `withdrawn` maps an id to the instant at which its publisher took it back by a `withdraw`
+    statement.
+    """
+
+    claims: Mapping[str, Claim]
+    evidence: Mapping[str, Evidence]
+    challenges: Mapping[str, Challenge]
+    links: Mapping[str, Link]
+    standings: Mapping[str, StoredStanding]
+    identities: Mapping[str, Mapping[str, Any]]
+    objects: Mapping[str, Held]
+    broken: tuple[Broken, ...]
+    withdrawn: Mapping[str, datetime]
+    challenges_on: Mapping[str, tuple[str, ...]]
+    supports_into: Mapping[str, tuple[str, ...]]
+    supports_from: Mapping[str, tuple[str, ...]]
+    derived_out: Mapping[str, tuple[str, ...]]
+    controls: Mapping[str, tuple[str, ...]]
+    """Identity → ids of the `controlled-by` that have it at one end."""
+
+    def name(self, ref: str) -> str:
+        """What an object calls itself, or its id."""
+        held = self.objects.get(ref)
+        name = held.data.get("name") if held else None
+        return name if isinstance(name, str) and name else ref
+
+
+# --- time -------------------------------------------------------------------------------------
+
+_FORM = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?P<time>[Tt]\d\d:\d\d(?P<second>:\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d))?)?)?"
+)
+_COARSENESS = {"instant": 0, "minute": 1, "day": 2, "month": 3, "year": 4}
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def instant(text: str) -> datetime:
+    """An RFC 3339 instant as an aware datetime, UTC.
+
+    Raises:
+        ValueError: not an instant, or without a zone.
+    """
+    found = _FORM.fullmatch(text)
+    if not found or not found["time"]:
+        raise ValueError(f"{text!r} is not an RFC 3339 instant with a zone")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as wrong:
+        raise ValueError(f"{text!r} is outside the years we can count") from wrong
+
+
+def ended(text: str, precision: str | None = None) -> datetime:
+    """The instant at which a date of this precision is over, UTC.
+
+    The coarser of the written form and `precision` decides: "2024-02" with precision "day" is
+    over when February is. A precision we do not know is that of the written form.
+
+    Raises:
+        ValueError: not a year, month, day, minute or instant.
+    """
+    found = _FORM.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not a year, month, day or RFC 3339 instant")
+    form = (
+        ("instant" if found["second"] else "minute")
+        if found["time"]
+        else ("day" if found["day"] else "month" if found["month"] else "year")
+    )
+    grain = max(form, precision or form, key=lambda name: _COARSENESS.get(name, -1))
+    if grain == "instant":
+        return instant(text)
+    try:
+        if grain == "minute":
+            return instant(text).replace(second=0, microsecond=0) + timedelta(minutes=1)
+        day = (
+            instant(text).date()
+            if found["time"]
+            else date(int(found["year"]), int(found["month"] or 1), int(found["day"] or 1))
+        )
+        if grain == "day":
+            after = day + timedelta(days=1)
+        elif grain == "month" and day.month < 12:
+            after = date(day.year, day.month + 1, 1)
+        else:
+            after = date(day.year + 1, 1, 1)
+    except OverflowError:
+        return _LATEST
+    except ValueError:
+        if found["year"] == "9999" and found["month"] in (None, "12"):
+            return _LATEST
+        raise
+    return datetime(after.year, after.month, after.day, tzinfo=UTC)
+
+
+def dated_end(dated: Dated | str) -> datetime:
+    """The instant at which a dated interval has ended.
+
+    Raises:
+        ValueError: value or until is not a date we can read.
+    """
+    if isinstance(dated, str):
+        return ended(dated)
+    end = ended(dated.value, dated.precision)
+    return max(end, ended(dated.until)) if dated.until else end
+
+
+def rfc3339(at: datetime) -> str:
+    """UTC text with at least milliseconds, as STIX writes it."""
+    at = at.astimezone(UTC)
+    fine = at.microsecond if at.microsecond % 1000 else at.microsecond // 1000
+    digits = 6 if at.microsecond % 1000 else 3
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{fine:0{digits}d}Z"
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+_ROLE_TYPE = {
+    "claim": "note",
+    "evidence": "grouping",
+    "challenge": "opinion",
+    "link": "relationship",
+    "standing": "note",
+}
+_FIELDS: dict[str, Any] = {
+    "claim": ClaimFields,
+    "evidence": EvidenceFields,
+    "challenge": ChallengeFields,
+    "link": LinkFields,
+    "standing": StandingFields,
+}
+_ENDS = {
+    "supports": (("grouping",), ("note", "opinion")),
+    "derived-from": (("grouping",), ("grouping",)),
+    "controlled-by": (("identity",), ("identity",)),
+    "answers": (("note",), ("note",)),
+    "quotes": (("note",), ("note",)),
+    "alternative-to": (("note",), ("note",)),
+}
+
+
+class _Wrong(Exception):
+    def __init__(self, field: str, message: str, remedy: str = _REMEDY) -> None:
+        super().__init__(message)
+        self.field, self.message, self.remedy = field, message, remedy
+
+
+def read(
+    objects: Iterable[tuple[Mapping[str, Any], str]],
+    *,
+    withdrawn: Mapping[str, datetime] | None = None,
+) -> View:
+    """What these objects say, newest version of each id, in any order.
+
+    Args:
+        objects: (decoded object, lower hex SHA-256 of the bytes it was received in).
+        withdrawn: id → when its publisher withdrew it by a statement.
+
+    Returns:
+        A view; objects that break the carrier are in `broken`, sorted by id, and nowhere else
+        but `objects`.
+    """
+    newest: dict[str, tuple[tuple[str, str, str], Held]] = {}
+    for data, sha256 in objects:
+        ref = data.get("id")
+        if not isinstance(ref, str) or not isinstance(data.get("type"), str):
+            continue
+        # Two versions of one instant: the larger digest, so that the order of arrival is nothing.
+        rank = (*_sortable(data.get("modified") or data.get("created")), sha256)
+        if ref not in newest or newest[ref][0] < rank:
+            newest[ref] = (rank, Held(data=data, sha256=sha256))
+    held = {ref: newest[ref][1] for ref in sorted(newest)}
+    found: dict[str, dict[str, Any]] = {role: {} for role in _ROLE_TYPE}
+    broken: list[Broken] = []
+    for ref, one in held.items():
+        try:
+            carried = _carried(ref, one)
+        except _Wrong as wrong:
+            broken.append(
+                Broken(
+                    id=ref,
+                    sha256=one.sha256,
+                    field=wrong.field,
+                    message=wrong.message,
+                    remedy=wrong.remedy,
+                )
+            )
+            continue
+        if carried is not None:
+            found[carried[0]][ref] = carried[1]
+    broken += _misdirected(found["challenge"], held)
+    return _index(found, held, tuple(sorted(broken, key=lambda b: b.id)), dict(withdrawn or {}))
+
+
+def _sortable(stamp: Any) -> tuple[str, str]:
+    """A STIX timestamp as text that sorts by time, whatever its number of digits."""
+    if not isinstance(stamp, str):
+        return ("", "")
+    whole, _, fraction = stamp.rstrip("Zz").partition(".")
+    return whole, fraction.rstrip("0")
+
+
+def _carried(ref: str, held: Held) -> tuple[str, Any] | None:
+    data = held.data
+    extensions = data.get("extensions")
+    if not isinstance(extensions, dict) or EXTENSION_ID not in extensions:
+        return None
+    x = extensions[EXTENSION_ID]
+    if not isinstance(x, dict):
+        raise _Wrong("extensions", f"its extension is {x!r}, not an object")
+    role = x.get("role")
+    if role is None and data["type"] not in _ROLE_TYPE.values():
+        return None
+    if not isinstance(role, str):
+        raise _Wrong("role", f"role is {role!r}, not text")
+    if role not in _ROLE_TYPE:
+        return None
+    if data["type"] != _ROLE_TYPE[role]:
+        raise _Wrong(
+            "role", f"a {data['type']} cannot be a {role}; a {_ROLE_TYPE[role]} can", _REMEDY
+        )
+    try:
+        fields = msgspec.convert(x, _FIELDS[role], strict=True)
+    except msgspec.ValidationError as wrong:
+        field = _field_of(str(wrong))
+        raise _Wrong(field, f"{field}: {wrong}") from wrong
+    common: dict[str, Any] = {
+        "id": ref,
+        "sha256": held.sha256,
+        "publisher": _text(data, "created_by_ref", required=False),
+        "created": _text(data, "created"),
+        "modified": _text(data, "modified", required=False) or _text(data, "created"),
+        "urls": _urls(data),
+        "x": fields,
+    }
+    try:
+        created = instant(common["created"])
+    except ValueError as wrong:
+        raise _Wrong("created", str(wrong)) from wrong
+    return role, _BUILD[role](data, common, created)
+
+
+def _field_of(message: str) -> str:
+    missing = re.search(r"missing required field `([^`]+)`", message)
+    place = re.search(r"`\$\.?([^`]*)`", message)
+    path = place[1] if place else ""
+    return ".".join(part for part in (path, missing[1] if missing else "") if part) or "extension"
+
+
+def _text(data: Mapping[str, Any], field: str, *, required: bool = True) -> Any:
+    value = data.get(field)
+    if value is None and not required:
+        return None
+    if not isinstance(value, str):
+        raise _Wrong(field, f"{field} is {value!r}, not text")
+    return value
+
+
+def _refs(data: Mapping[str, Any], field: str = "object_refs") -> tuple[str, ...]:
+    value = data.get(field, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _Wrong(field, f"{field} is not a list of ids")
+    return tuple(value)
+
+
+def _urls(data: Mapping[str, Any]) -> tuple[str, ...]:
+    references = data.get("external_references")
+    if not isinstance(references, list):
+        return ()
+    return tuple(
+        one["url"]
+        for one in references
+        if isinstance(one, dict) and isinstance(one.get("url"), str) and one["url"]
+    )
+
+
+def _end_of(dated: Dated | str, field: str) -> datetime:
+    try:
+        return dated_end(dated)
+    except ValueError as wrong:
+        raise _Wrong(field, f"{field}: {wrong}", "write a year, month, day or instant") from wrong
+
+
+def _check_events(events: Sequence[StatusEvent]) -> None:
+    for number, event in enumerate(events):
+        _end_of(event.at, f"status_events[{number}].at")
+
+
+def _claim(data: Mapping[str, Any], common: dict[str, Any], _created: datetime) -> Claim:
+    x: ClaimFields = common["x"]
+    _check_events(x.status_events)
+    for number, again in enumerate(x.also_asserted_at):
+        _end_of(again, f"also_asserted_at[{number}]")
+    return Claim(
+        **common,
+        known=_end_of(x.asserted_at, "asserted_at"),
+        content=_text(data, "content"),
+        lang=_text(data, "lang", required=False),
+        object_refs=_refs(data),
+    )
+
+
+def _evidence(data: Mapping[str, Any], common: dict[str, Any], created: datetime) -> Evidence:
+    x: EvidenceFields = common["x"]
+    if x.kind == "court-finding" and not x.court:
+        raise _Wrong("court", "court is missing in a court-finding", "name the court and its state")
+    if x.commitment is None and "committed" in (x.access, *x.access_for.values()):
+        raise _Wrong("commitment", "commitment is missing though access is committed")
+    return Evidence(
+        **common,
+        known=created if x.published is None else _end_of(x.published, "published"),
+        name=_text(data, "name", required=False) or common["id"],
+        description=_text(data, "description", required=False),
+        object_refs=_refs(data),
+    )
+
+
+def _challenge(data: Mapping[str, Any], common: dict[str, Any], _created: datetime) -> Challenge:
+    x: ChallengeFields = common["x"]
+    _check_events(x.status_events)
+    targets = _refs(data)
+    if len(targets) != 1:
+        raise _Wrong(
+            "object_refs",
+            f"object_refs names {len(targets)} targets, and a challenge has exactly one",
+            "publish one challenge for each target",
+        )
+    kind = targets[0].partition("--")[0]
+    if x.form == "undercut":
+        if kind not in ("grouping", "relationship", "opinion"):
+            raise _Wrong(
+                "object_refs",
+                f"an undercut of {targets[0]}, which is no evidence, support or challenge",
+                "use rebut, alternative or denial against a claim",
+            )
+    elif kind != "note":
+        raise _Wrong(
+            "object_refs",
+            f"a {x.form} of {targets[0]}, which is no claim",
+            "use undercut against evidence, a support or a challenge",
+        )
+    return Challenge(
+        **common,
+        known=_end_of(x.asserted_at, "asserted_at"),
+        target=targets[0],
+        explanation=_text(data, "explanation", required=False),
+    )
+
+
+def _link(data: Mapping[str, Any], common: dict[str, Any], created: datetime) -> Link:
+    kind = _text(data, "relationship_type")
+    ends = _text(data, "source_ref"), _text(data, "target_ref")
+    for end, field, types in zip(
+        ends, ("source_ref", "target_ref"), _ENDS.get(kind, ()), strict=False
+    ):
+        if end.partition("--")[0] not in types:
+            raise _Wrong(field, f"{field} of a {kind} is {end}, not a {' or '.join(types)}")
+    if kind == "controlled-by" and not common["x"].basis:
+        raise _Wrong("basis", "basis is missing in a controlled-by")
+    return Link(**common, known=created, kind=kind, source=ends[0], target=ends[1])
+
+
+def _stored(_data: Mapping[str, Any], common: dict[str, Any], created: datetime) -> StoredStanding:
+    return StoredStanding(**common, known=created)
+
+
+_BUILD: dict[str, Any] = {
+    "claim": _claim,
+    "evidence": _evidence,
+    "challenge": _challenge,
+    "link": _link,
+    "standing": _stored,
+}
+
+
+def _misdirected(challenges: dict[str, Challenge], held: Mapping[str, Held]) -> list[Broken]:
+    """Undercuts of a relationship that is held and is no `supports`: taken out, and named."""
+    wrong = []
+    for ref, challenge in list(challenges.items()):
+        target = held.get(challenge.target)
+        kind = target.data.get("relationship_type") if target else None
+        if challenge.target.startswith("relationship--") and kind not in (None, "supports"):
+            del challenges[ref]
+            wrong.append(
+                Broken(
+                    id=ref,
+                    sha256=challenge.sha256,
+                    field="object_refs",
+                    message=f"an undercut of {challenge.target}, a {kind} and no support",
+                    remedy="undercut the evidence or its support",
+                )
+            )
+    return wrong
+
+
+def _index(
+    found: Mapping[str, dict[str, Any]],
+    held: Mapping[str, Held],
+    broken: tuple[Broken, ...],
+    withdrawn: Mapping[str, datetime],
+) -> View:
+    challenges_on: dict[str, list[str]] = {}
+    supports_into: dict[str, list[str]] = {}
+    supports_from: dict[str, list[str]] = {}
+    derived_out: dict[str, list[str]] = {}
+    controls: dict[str, list[str]] = {}
+    for challenge in found["challenge"].values():
+        challenges_on.setdefault(challenge.target, []).append(challenge.id)
+    for link in found["link"].values():
+        if link.kind == "supports":
+            supports_into.setdefault(link.target, []).append(link.id)
+            supports_from.setdefault(link.source, []).append(link.id)
+        elif link.kind == "derived-from":
+            derived_out.setdefault(link.source, []).append(link.id)
+        elif link.kind == "controlled-by":
+            controls.setdefault(link.source, []).append(link.id)
+            controls.setdefault(link.target, []).append(link.id)
+    return View(
+        claims=found["claim"],
+        evidence=found["evidence"],
+        challenges=found["challenge"],
+        links=found["link"],
+        standings=found["standing"],
+        identities={r: h.data for r, h in held.items() if h.data["type"] == "identity"},
+        objects=held,
+        broken=broken,
+        withdrawn=withdrawn,
+        challenges_on=_frozen(challenges_on),
+        supports_into=_frozen(supports_into),
+        supports_from=_frozen(supports_from),
+        derived_out=_frozen(derived_out),
+        controls=_frozen(controls),
+    )
+
+
+def _frozen(index: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {ref: tuple(ids) for ref, ids in index.items()}
+
+
+def check_publisher(data: Mapping[str, Any], identity: str) -> None:
+    """See that an object of ours is published by the identity of the party that signs it.
+
+    Raises:
+        SpeakerError: `created_by_ref` is missing or another's.
+    """
+    extensions = data.get("extensions")
+    ours = isinstance(extensions, dict) and EXTENSION_ID in extensions
+    if ours and data.get("created_by_ref") != identity:
+        raise SpeakerError(
+            f"{data.get('id')} says it is published by {data.get('created_by_ref')}, and the party "
+            f"that signs is {identity}",
+            remedy="publish it under your own identity; name the other one as the speaker",
+        )
