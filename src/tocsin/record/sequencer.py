@@ -1,0 +1,717 @@
+"""The sequencer: one per node, it gives every kept statement its place in the log.
+
+The store's transaction is the truth; tiles and the published checkpoint can be made again from it.
+Nothing about a new size leaves the process before that size is committed, guarded and on disk.
+Spec: record.md, "Sequencer". The steps, by its numbers:
+
+     1 keep      envelope and objects, pending (a commit of its own)
+     2 batch     whatever is waiting, at most `max_batch`
+     3 root      the new edge; the store's head must extend the guard
+     4 sign      the checkpoint, with both keys
+     5 commit    ONE transaction, compare-and-set on (origin, size, root)
+     6 guard     the head guard, on another path
+     7 tiles     hash tiles and entry bundles
+     8 publish   the checkpoint
+     9 witnesses (none yet)
+    10 answer
+
+Any error from 2 on halts writes: nothing is tried a second time, because after a failed fsync the
+kernel calls pages clean that never reached the disk. `recover` starts again from the store.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from tocsin.canonical import b64encode
+from tocsin.errors import LogHalted, NoteError, ProofError, RollbackError, TocsinError
+from tocsin.policy import Audience
+from tocsin.record import checkpoint as notes
+from tocsin.record import merkle, tiles
+from tocsin.record.statement import Seen, Verified
+
+_CHUNK = 65_536
+_NO_AUDIENCES: Mapping[str, Audience] = {}
+_RESTART = "look at the disk, then restart the node: it goes on from what the store holds"
+_RESTORE = (
+    "restore the newest store, or start the log's next origin through the directory "
+    "(tocsin key rotate --log)"
+)
+
+
+# --- ports ------------------------------------------------------------------------------------
+
+
+class HeadPort(Protocol):
+    """The log as the store holds it."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    @property
+    def checkpoint(self) -> bytes: ...
+
+
+class PendingPort(Protocol):
+    """A statement that is kept and not yet logged."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def raw(self) -> bytes: ...
+
+
+class Log(Protocol):
+    """What the sequencer asks of a store; `store.interface.Log` is one, and says what it owes."""
+
+    def keep_pending(
+        self,
+        verified: Verified,
+        objects: Sequence[Any],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = ...,
+    ) -> None:
+        """Keep durably, unseen. What is held already stays as it is."""
+
+    def pending(self) -> Sequence[PendingPort]:
+        """In the order in which they came."""
+
+    def append(
+        self,
+        batch: Sequence[str],
+        edge: Sequence[bytes],
+        checkpoint: bytes,
+        expected: HeadPort | None,
+    ) -> None:
+        """One transaction: pending → logged, edge, checkpoint; refused if the head is another."""
+
+    def head(self) -> HeadPort | None:
+        """None before the first append."""
+
+    def entries(self, start: int, count: int) -> list[bytes]:
+        """Commitments, 32 bytes each."""
+
+    def edge(self) -> list[bytes]:
+        """As the last append gave it."""
+
+    def place(self, statement: str) -> int | None:
+        """Log index; None if pending or unknown."""
+
+
+class GuardPort(Protocol):
+    """The newest head that this node has begun to show to others."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+
+
+class TileFiles(Protocol):
+    """Files beside the store; a write is durable when it returns."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Keep a tile. The same bytes again are nothing new; other bytes there are an error."""
+
+    def read(self, path: str) -> bytes | None:
+        """The tile's bytes; None where there is none."""
+
+    def write_checkpoint(self, data: bytes) -> None:
+        """Replace the published checkpoint, durably."""
+
+    def read_guard(self) -> GuardPort | None:
+        """None before the first write."""
+
+    def write_guard(self, origin: str, size: int, root: bytes) -> None:
+        """Replace the guard, durably. It lies on another path than the store."""
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """Where a statement is in the log."""
+
+    id: str
+    index: int
+    """Zero-based, below `size`."""
+    size: int
+    """Of the published checkpoint that covers it."""
+    held: bool = False
+    """It was in the log before."""
+
+
+class Opened(Struct, frozen=True, kw_only=True):
+    """A statement that has just become visible."""
+
+    index: int
+    id: str
+    raw: bytes
+
+
+class _Head(Struct, frozen=True, kw_only=True):
+    origin: str
+    size: int
+    root: bytes
+    checkpoint: bytes
+
+
+class Waiting:
+    """A statement that is durably kept, on its way into the log."""
+
+    __slots__ = ("_done", "_error", "_receipt", "_work")
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._receipt: Receipt | None = None
+        self._error: TocsinError | None = None
+        self._work: Callable[[], None] | None = None
+
+    def wait(self) -> Receipt:
+        """Return when everybody may see the statement in the log.
+
+        Raises:
+            LogHalted: the log halted meanwhile. The statement is kept, and a restart logs it:
+                look it up by its id before sending it again.
+        """
+        work, self._work = self._work, None
+        if work is not None:
+            work()
+        self._done.wait()
+        if self._receipt is None:
+            raise self._error or LogHalted("the log halted", remedy=_RESTART)
+        return self._receipt
+
+    def _settle(self, receipt: Receipt | None, error: TocsinError | None = None) -> None:
+        self._receipt, self._error = receipt, error
+        self._done.set()
+
+
+class Sequencer:
+    """Orders, signs and publishes. Start with `recover`; then `run` in a thread of its own.
+
+    Without a running thread `submit` does the work itself, which is what a command line needs.
+
+    Args:
+        store: the truth about the log.
+        files: tiles and the head guard.
+        signer: both keys of the log; its name is the log's origin.
+        clock: aware UTC now.
+        max_batch: statements in one transaction.
+        window_s: seconds to wait for submitters that are still keeping their statement. A lone
+            one waits for nobody.
+        opened: called in log order, in the sequencer's thread, after publishing and before the
+            answer: for live pages. It must not raise (the log would halt), and must not wait for
+            a lock that a submitter may hold.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Log,
+        files: TileFiles,
+        signer: notes.CheckpointSigner,
+        clock: Callable[[], datetime],
+        max_batch: int = 1000,
+        window_s: float = 0.1,
+        opened: Callable[[Sequence[Opened]], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._signer = signer
+        self._origin = signer.name
+        self._clock = clock
+        self._max_batch = max_batch
+        self._window_s = window_s
+        self._opened = opened
+        # Guarded by _turn: only one batch at a time, and never beside a recovery.
+        self._turn = threading.Lock()
+        self._head: _Head | None = None
+        self._edge = merkle.Edge()
+        self._partial: dict[str, bytes] = {}
+        # Guarded by _state.
+        self._state = threading.Condition()
+        self._published: _Head | None = None
+        self._tickets: dict[str, list[Waiting]] = {}
+        self._arriving = 0
+        self._waiting = 0
+        self._running = False
+        self._halted: str | None = "the log has not been recovered from the store yet"
+
+    # --- what others see ------------------------------------------------------------------
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._origin
+
+    @property
+    def halted(self) -> str | None:
+        """Why no statement is taken; None while all is well."""
+        return self._halted
+
+    @property
+    def size(self) -> int:
+        """Entries under the published checkpoint; 0 before the first."""
+        head = self._published
+        return head.size if head else 0
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The newest published checkpoint, a signed note.
+
+        Raises:
+            LogHalted: none is published.
+        """
+        return self._shown().checkpoint
+
+    def seen(self) -> tuple[Seen, ...]:
+        """What a statement signed now has seen: the published checkpoint; nothing before one."""
+        head = self._published
+        if head is None:
+            return ()
+        return (Seen(origin=head.origin, root=b64encode(head.root), size=head.size),)
+
+    def prove(self, index: int, size: int | None = None) -> list[bytes]:
+        """The inclusion path of the entry at `index`, from the leaf up.
+
+        Args:
+            index: zero-based.
+            size: of the tree to prove in, at most the published size, which is the default.
+
+        Raises:
+            ProofError: no such entry or size, or the tiles are damaged.
+            LogHalted: nothing is published.
+        """
+        shown = self._shown()
+        size = shown.size if size is None else size
+        if size > shown.size:
+            raise ProofError(
+                f"size {size} of {self._origin} is not published", remedy="ask for a smaller size"
+            )
+        reader = tiles.HashReader(size, self._read)
+        path = merkle.inclusion_path(index, size, reader)
+        if size == shown.size:
+            # Damaged tiles must be noticed here, not by whoever was given the proof.
+            merkle.verify_inclusion(reader(0, index), index, size, path, shown.root)
+        return path
+
+    def path(self, index: int, size: int) -> list[bytes]:
+        """`prove` with its size, as `write_dossier` asks for it."""
+        return self.prove(index, size)
+
+    def proof(self, index: int) -> notes.LogProof:
+        """The path of the entry at `index` together with the checkpoint it leads to.
+
+        Raises:
+            ProofError, LogHalted: as `prove`.
+        """
+        shown = self._shown()
+        path = self.prove(index, shown.size)
+        return notes.LogProof(index=index, path=tuple(path), checkpoint=shown.checkpoint)
+
+    def consistency(self, old_size: int, new_size: int | None = None) -> list[bytes]:
+        """The proof that the published tree (or that of `new_size`) appends to an earlier one.
+
+        Raises:
+            ProofError: sizes that are not published, or damaged tiles.
+            LogHalted: nothing is published.
+        """
+        shown = self._shown()
+        new_size = shown.size if new_size is None else new_size
+        if new_size > shown.size:
+            raise ProofError(
+                f"size {new_size} of {self._origin} is not published",
+                remedy="ask for a smaller size",
+            )
+        return merkle.consistency_path(old_size, new_size, tiles.HashReader(new_size, self._read))
+
+    def tile(self, path: str) -> bytes | None:
+        """A tile or entry bundle of the published tree; None where it has none of that path.
+
+        A partial tile narrower than the one kept is cut out of that one.
+        """
+        try:
+            wanted = tiles.open_path(path)
+        except ProofError:
+            return None
+        level = wanted.level or 0
+        there = (self.size >> tiles.HEIGHT * level) - wanted.number * tiles.WIDTH
+        if wanted.width > there:
+            return None
+        return self._cut(path, wanted, min(there, tiles.WIDTH))
+
+    def _shown(self) -> _Head:
+        head = self._published
+        if head is None:
+            raise LogHalted(
+                f"{self._origin} has no checkpoint to show: {self._halted or 'it is empty'}",
+                remedy=_RESTART if self._halted else "log a first statement",
+            )
+        return head
+
+    def _read(self, path: str) -> bytes:
+        data = self.tile(path)
+        if data is None:
+            raise ProofError(
+                f"{path} of {self._origin} is missing",
+                remedy="restart the node: missing tiles are written again from the store",
+            )
+        return data
+
+    def _cut(self, path: str, wanted: tiles.TilePath, widest: int) -> bytes | None:
+        data = self._files.read(path)
+        if data is not None or wanted.width == widest:
+            return data
+        if wanted.level is None:
+            whole = self._files.read(tiles.entries_path(wanted.number, widest))
+            return whole and tiles.write_bundle(tiles.open_bundle(whole)[: wanted.width])
+        whole = self._files.read(tiles.tile_path(wanted.level, wanted.number, widest))
+        return whole and whole[: wanted.width * merkle.HASH_BYTES]
+
+    # --- submitting -----------------------------------------------------------------------
+
+    def submit(
+        self,
+        verified: Verified,
+        objects: Sequence[Any],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = _NO_AUDIENCES,
+    ) -> Receipt:
+        """Keep a statement, enter it in the log, and return when everybody may see it there.
+
+        Args and errors of keeping as `Log.keep_pending`.
+
+        Raises:
+            LogHalted: the log takes no writes. See `Waiting.wait`.
+        """
+        return self.keep(verified, objects, audience, object_audiences).wait()
+
+    def keep(
+        self,
+        verified: Verified,
+        objects: Sequence[Any],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = _NO_AUDIENCES,
+    ) -> Waiting:
+        """Step 1 alone: keep a statement durably, and leave the rest to `Waiting.wait`.
+
+        Whoever holds a lock from reading a chain's head to keeping what follows can let go of it
+        in between; then many statements share one commit of the log.
+
+        Raises:
+            LogHalted: the log takes no writes; nothing is kept.
+        """
+        waiting = Waiting()
+        with self._state:
+            self._refuse_if_halted()
+            self._tickets.setdefault(verified.id, []).append(waiting)
+            self._arriving += 1
+        try:
+            self._store.keep_pending(verified, objects, audience, object_audiences)
+            place = self._store.place(verified.id)
+        except BaseException:
+            with self._state:
+                self._forget(verified.id, waiting)
+                self._arriving -= 1
+                self._state.notify_all()
+            raise
+        with self._state:
+            self._arriving -= 1
+            if place is not None and place < self.size and not waiting._done.is_set():
+                self._forget(verified.id, waiting)
+                waiting._settle(Receipt(id=verified.id, index=place, size=self.size, held=True))
+            else:
+                self._waiting += 1
+                if not self._running:
+                    waiting._work = self._drain
+            self._state.notify_all()
+        return waiting
+
+    def _refuse_if_halted(self) -> None:
+        if self._halted is not None:
+            raise LogHalted(f"{self._origin} takes no writes: {self._halted}", remedy=_RESTART)
+
+    def _forget(self, statement: str, ticket: Waiting) -> None:
+        waiting = self._tickets.get(statement, [])
+        if ticket in waiting:
+            waiting.remove(ticket)
+        if not waiting:
+            self._tickets.pop(statement, None)
+
+    def run(self, stop: threading.Event) -> None:
+        """The thread's body: sequence whatever is kept until `stop` is set, then finish.
+
+        It looks at `stop` four times a second, and whenever a statement comes.
+        """
+        with self._state:
+            self._running = True
+        try:
+            while not stop.is_set():
+                with self._state:
+                    self._state.wait_for(lambda: self._waiting > 0 or stop.is_set(), timeout=0.25)
+                    if not self._waiting:
+                        continue
+                    # Others are at their own commit right now: one transaction for all of us.
+                    self._state.wait_for(
+                        lambda: self._arriving == 0 or self._waiting >= self._max_batch,
+                        timeout=self._window_s,
+                    )
+                self._drain()
+        finally:
+            with self._state:
+                self._running = False
+            # Whoever saw the thread running has been kept by now.
+            self._drain()
+
+    def _drain(self) -> None:
+        """Sequence until nothing is pending, or the log halts."""
+        with self._turn:
+            try:
+                while self._halted is None and self._batch():
+                    pass
+            except TocsinError as wrong:
+                self._halt(wrong.message)
+            except Exception as wrong:  # whatever a disk or driver raises: never go on
+                self._halt(f"{type(wrong).__name__}: {wrong}")
+            except BaseException:
+                self._halt("it was interrupted")
+                raise
+
+    def _halt(self, why: str) -> None:
+        with self._state:
+            self._halted = why
+            waiting = [ticket for tickets in self._tickets.values() for ticket in tickets]
+            self._tickets.clear()
+            self._waiting = 0
+        halted = LogHalted(
+            f"{self._origin} halted: {why}",
+            remedy="the statement is kept; a restart logs it. Look it up by its id before "
+            "sending it again",
+        )
+        for ticket in waiting:
+            ticket._settle(None, halted)
+
+    # --- one batch --------------------------------------------------------------------------
+
+    def _batch(self) -> bool:
+        """Steps 2 to 10 for one batch; False if nothing was pending."""
+        with self._state:
+            self._waiting = 0
+        batch = self._store.pending()[: self._max_batch]
+        if not batch:
+            return False
+        old = self._head
+        old_size = old.size if old else 0
+        entries = [b"\x01" + bytes.fromhex(item.id) for item in batch]
+        leaves = [merkle.leaf_hash(entry) for entry in entries]
+        edge = self._edge.copy()
+        for leaf in leaves:
+            edge.append(leaf)
+        self._check_guard(old)
+        new = self._sign(edge)
+        self._store.append([item.id for item in batch], edge.to_list(), new.checkpoint, old)
+        self._files.write_guard(new.origin, new.size, new.root)
+        made = self._make_tiles(old_size, new.size, leaves, entries)
+        for path, data in made:
+            self._files.write(path, data)
+        self._head, self._edge = new, edge
+        self._keep_partial(made, new.size)
+        self._publish(new)
+        numbered = [
+            Opened(index=old_size + n, id=item.id, raw=item.raw) for n, item in enumerate(batch)
+        ]
+        if self._opened is not None:
+            self._opened(numbered)
+        self._answer(numbered)
+        return True
+
+    def _keep_partial(self, made: Sequence[tuple[str, bytes]], size: int) -> None:
+        """Remember the partial tiles of the tree as it now is, also of levels that did not grow."""
+        known = {**self._partial, **dict(made)}
+        self._partial = {path: data for path, data in known.items() if _is_partial(path, size)}
+
+    def _check_guard(self, head: _Head | None) -> None:
+        guard = self._files.read_guard()
+        if guard is None:
+            return
+        size = head.size if head else 0
+        if guard.size > size or (head and guard.size == size and guard.root != head.root):
+            raise RollbackError(
+                f"{guard.origin} has shown size {guard.size}, and this store holds size {size}",
+                remedy=_RESTORE,
+            )
+
+    def _sign(self, edge: merkle.Edge) -> _Head:
+        checkpoint = notes.Checkpoint(origin=self._origin, size=edge.size, root=edge.root())
+        note = notes.sign_checkpoint(checkpoint, self._signer, int(self._clock().timestamp()))
+        return _Head(
+            origin=self._origin, size=checkpoint.size, root=checkpoint.root, checkpoint=note
+        )
+
+    def _make_tiles(
+        self, old_size: int, new_size: int, leaves: Sequence[bytes], entries: Sequence[bytes]
+    ) -> list[tuple[str, bytes]]:
+        # From memory, not from disk: a damaged tile must not grow into the next one.
+        read = self._partial.__getitem__
+        made = tiles.new_tiles(old_size, new_size, read, leaves)
+        return made + tiles.new_bundles(old_size, new_size, read, entries)
+
+    def _publish(self, head: _Head) -> None:
+        self._files.write_checkpoint(head.checkpoint)
+        with self._state:
+            self._published = head
+
+    def _answer(self, numbered: Sequence[Opened]) -> None:
+        size = self.size
+        for item in numbered:
+            with self._state:
+                waiting = self._tickets.pop(item.id, [])
+            for number, ticket in enumerate(waiting):
+                held = number > 0
+                ticket._settle(Receipt(id=item.id, index=item.index, size=size, held=held))
+
+    # --- starting ---------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Start from the store: check it against the guard, mend the tiles, finish what is pending.
+
+        Call it once before anything else, and again, after the store has been reopened, to leave
+        a halt.
+
+        Raises:
+            RollbackError: the store is older than what this node has shown, or is another log's,
+                or its entries do not lead to the root that was signed. Reads may go on.
+            LogHalted: a tile holds other bytes, or the pending statements cannot be finished.
+            TocsinError: whatever store and files raise.
+        """
+        with self._turn:
+            try:
+                self._recover()
+            except TocsinError as wrong:
+                self._halt(wrong.message)
+                raise
+            except BaseException as wrong:
+                self._halt(f"{type(wrong).__name__}: {wrong}")
+                raise
+        self._drain()
+        self._refuse_if_halted()
+
+    def _recover(self) -> None:
+        stored = self._store.head()
+        guard = self._files.read_guard()
+        if guard is not None and guard.origin != self._origin:
+            raise RollbackError(
+                f"the head guard is of {guard.origin}, and this log is {self._origin}",
+                remedy="give each log a guard path of its own",
+            )
+        head = self._checked(stored) if stored else None
+        self._check_guard(head)
+        size = head.size if head else 0
+        self._edge, self._partial = merkle.Edge(), {}
+        # All entries first: nothing is written for a store that does not lead to its own root.
+        for start in range(0, size, _CHUNK):
+            self._fold(start, min(start + _CHUNK, size), guard)
+        if head is not None:
+            if self._edge.root() != head.root or self._edge.to_list() != self._store.edge():
+                raise RollbackError(
+                    f"the entries of {self._origin} do not lead to the root signed at {size}",
+                    remedy=_RESTORE,
+                )
+            for start in range(0, size, _CHUNK):
+                self._mend(start, min(start + _CHUNK, size), size)
+            if guard is None or guard.size < size:
+                self._files.write_guard(head.origin, head.size, head.root)
+            self._publish(head)
+        self._head = head
+        with self._state:
+            self._halted = None
+
+    def _checked(self, stored: HeadPort) -> _Head:
+        """The stored head, if its checkpoint says the same and our keys signed it."""
+        try:
+            note = notes.open_note(stored.checkpoint)
+            checkpoint = notes.open_checkpoint(note.text)
+            ours = [
+                notes.VerifierKey(name=self._origin, kind=kind, public=public)
+                for kind, public in (
+                    (notes.ED25519, self._signer.public),
+                    (notes.ML_DSA_44, self._signer.mldsa_public),
+                )
+            ]
+            notes.verify_note(note, ours)
+        except NoteError as wrong:
+            raise RollbackError(
+                f"the stored checkpoint is not one that {self._origin} signed: {wrong.message}",
+                remedy="start the node with the log's own keys and store",
+            ) from wrong
+        said = (checkpoint.origin, checkpoint.size, checkpoint.root)
+        if said != (stored.origin, stored.size, stored.root) or stored.origin != self._origin:
+            raise RollbackError(
+                f"the store's head is {stored.origin} at {stored.size}, and its checkpoint says "
+                f"{checkpoint.origin} at {checkpoint.size}",
+                remedy=_RESTORE,
+            )
+        return _Head(
+            origin=stored.origin,
+            size=stored.size,
+            root=stored.root,
+            checkpoint=stored.checkpoint,
+        )
+
+    def _entries(self, start: int, end: int) -> list[bytes]:
+        commitments = self._store.entries(start, end - start)
+        if len(commitments) != end - start:
+            raise RollbackError(
+                f"{self._origin} should have {end} entries or more, and the store holds "
+                f"{start + len(commitments)}",
+                remedy=_RESTORE,
+            )
+        return [b"\x01" + commitment for commitment in commitments]
+
+    def _fold(self, start: int, end: int, guard: GuardPort | None) -> None:
+        """Fold the entries [start, end) into the edge; on the way it must pass the guard."""
+        for number, entry in enumerate(self._entries(start, end), start + 1):
+            self._edge.append(merkle.leaf_hash(entry))
+            if guard is not None and number == guard.size and self._edge.root() != guard.root:
+                raise RollbackError(
+                    f"{self._origin} has shown another root at size {number}", remedy=_RESTORE
+                )
+
+    def _mend(self, start: int, end: int, size: int) -> None:
+        """Write the tiles over the entries [start, end) that are missing; check the others."""
+        entries = self._entries(start, end)
+        leaves = [merkle.leaf_hash(entry) for entry in entries]
+        made = self._make_tiles(start, end, leaves, entries)
+        self._keep_partial(made, end)
+        for path, data in made:
+            found = tiles.open_path(path)
+            if _width(found, size) != found.width:
+                continue  # partial only because this chunk ends here
+            kept = self._files.read(path)
+            if kept is None:
+                self._files.write(path, data)
+            elif kept != data:
+                raise LogHalted(
+                    f"{path} of {self._origin} holds other bytes than the store leads to",
+                    remedy="move the tile away, and keep it: the next start writes it again",
+                )
+
+
+def _width(path: tiles.TilePath, size: int) -> int:
+    """How wide this tile is in a tree of `size` leaves (0: not there)."""
+    there = (size >> tiles.HEIGHT * (path.level or 0)) - path.number * tiles.WIDTH
+    return max(0, min(there, tiles.WIDTH))
+
+
+def _is_partial(path: str, size: int) -> bool:
+    """Whether the tree of `size` leaves has this tile, and it is not full."""
+    found = tiles.open_path(path)
+    return found.width < tiles.WIDTH and _width(found, size) == found.width
