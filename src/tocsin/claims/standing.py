@@ -158,9 +158,20 @@ def standings(
 ) -> list[Standing]:
     """The standing of every claim known by `at`, by claim id. Broken ones are `view.broken`."""
     weighing = _Weighing(view, reader, at, coder)
-    weighing.label([*view.evidence, *view.links, *view.challenges])
+    # What is derived from and not held has a label too: nobody undercuts it, so it stands.
+    named = {end for link in view.links.values() for end in (link.source, link.target)}
+    weighing.label(sorted({*view.evidence, *view.links, *view.challenges, *named}))
     known = (weighing.claim(ref) for ref in sorted(view.claims))
     return [weighing.standing(claim) for claim in known if claim is not None]
+
+
+def roots(view: View, evidence_id: str, at: datetime | None = None) -> frozenset[str]:
+    """What a piece of evidence rests on (§2.2.6): two pieces that share none are independent.
+
+    Ids and origins of everything it derives from, itself included ("made-of ..."), and the party
+    classes of those who made them ("made-by ..."). Compare as sets; never weld them.
+    """
+    return _Weighing(view, None, at, None).roots(evidence_id)
 
 
 def alarms(view: View) -> list[Alarm]:
@@ -305,12 +316,11 @@ class _Weighing:
         return (one for one in self.challenges_on(ref) if one.x.form == "undercut")
 
     def status(self, one: Claim | Challenge) -> str:
-        """The latest status by speaker or publisher; who gives no speaker speaks as publisher."""
-        speaker = one.x.speaker_ref
+        """The latest status that the speaker or the publisher gave, else open."""
         heard = [
             (dated_end(event.at), number, event.status)
             for number, event in enumerate(one.x.status_events)
-            if speaker is None or event.by_ref in (speaker, one.publisher)
+            if event.by_ref in (one.x.speaker_ref, one.publisher)
         ]
         when = self.view.withdrawn.get(one.id)
         if when is not None:
@@ -422,6 +432,14 @@ class _Weighing:
             yield "made-of", one.origin
             for producer in one.x.producer_refs:
                 yield "made-by", self.party(producer)
+
+    def roots(self, ref: str) -> frozenset[str]:
+        seen, rest = {ref}, [ref]
+        while rest:
+            new = set(self.sources(rest.pop())) - seen
+            seen |= new
+            rest += new
+        return frozenset(" ".join(token) for one in seen for token in self._tokens(one))
 
     def own_class(self, one: Evidence) -> int:
         return KIND_CLASS.get(one.x.kind, 0)
