@@ -1,0 +1,237 @@
+"""Files of a node that are not rows: tiles, the published checkpoint, the head guard, secrets.
+
+Everything is written whole: a temporary file, fsync, rename, fsync of the folder. A sync that
+failed is never tried again: the kernel may have marked the pages clean, and a second sync would
+say that they are on disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import orjson
+from msgspec import Struct
+
+from tocsin import canonical
+from tocsin.errors import (
+    CanonicalError,
+    ConfigError,
+    ConflictError,
+    StorageFullError,
+    StoreError,
+    TocsinError,
+    UnreadableError,
+)
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+class Guard(Struct, frozen=True, kw_only=True):
+    """The largest head this log may have shown to anybody."""
+
+    origin: str
+    size: int
+    root: bytes
+    """32 bytes."""
+
+
+class TileFiles:
+    """Tiles, entry bundles and the checkpoint under one folder, the head guard in another.
+
+    The guard belongs outside whatever backs up the store: it is what tells a restored backup
+    from the newest state.
+    """
+
+    def __init__(self, folder: Path, guard: Path) -> None:
+        """Nothing is touched before the first write.
+
+        Args:
+            folder: where the paths of tlog-tiles begin.
+            guard: the file of the head guard.
+        """
+        self.folder = folder
+        self.guard = guard
+        self._broken: str | None = None
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put `data` at `path` (relative, `/` between parts), for ever.
+
+        The same bytes again are no fault: a restart writes what may be missing.
+
+        Raises:
+            ConflictError: other bytes are there. Nothing is changed; the log must halt.
+            StorageFullError: no room, or no right to write.
+            StoreError: the disk failed.
+        """
+        target = self._at(path)
+        held = _read(target)
+        if held is None:
+            self._replace(target, data)
+        elif held != data:
+            raise ConflictError(
+                f"{target} holds {len(held)} other bytes than the {len(data)} this log computes",
+                remedy="keep the file as evidence and run: tocsin log audit",
+            )
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes at `path`; None where there are none."""
+        return _read(self._at(path))
+
+    def write_checkpoint(self, data: bytes) -> None:
+        """Publish a checkpoint in place of the one before. Raises as `write` does."""
+        self._replace(self.folder / "checkpoint", data)
+
+    def read_checkpoint(self) -> bytes | None:
+        """The checkpoint published last."""
+        return _read(self.folder / "checkpoint")
+
+    def write_guard(self, origin: str, size: int, root: bytes) -> None:
+        """Note that this head is about to be shown. Raises as `write` does."""
+        line = {"origin": origin, "root": canonical.b64encode(root), "size": size}
+        self._replace(self.guard, canonical.encode(line) + b"\n")
+
+    def read_guard(self) -> Guard | None:
+        """The head noted last; None on the first start.
+
+        Raises:
+            StoreError: the file is damaged. It is not taken for absent: that would switch off
+                the very check it exists for.
+        """
+        data = _read(self.guard)
+        if data is None:
+            return None
+        try:
+            line = orjson.loads(data)
+            root = canonical.b64decode(line["root"])
+            guard = Guard(origin=str(line["origin"]), size=int(line["size"]), root=root)
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, CanonicalError) as wrong:
+            raise StoreError(
+                f"the head guard {self.guard} is damaged: {data[:60]!r}",
+                remedy="compare the log with a peer's copy of its checkpoint before you remove it",
+            ) from wrong
+        return guard
+
+    def _at(self, path: str) -> Path:
+        parts = path.split("/")
+        if not path or any(part in ("", ".", "..") for part in parts) or "\0" in path:
+            raise UnreadableError(
+                f"{path!r} is no path inside {self.folder}", remedy="ask for a tile's own path"
+            )
+        return self.folder.joinpath(*parts)
+
+    def _replace(self, target: Path, data: bytes) -> None:
+        if self._broken is not None:
+            raise StoreError(
+                f"not written after an earlier failure: {self._broken}",
+                remedy="check the disk, then restart the node",
+            )
+        temporary = target.with_name(f".{target.name}.tmp")
+        try:
+            _make_folder(target.parent)
+            _write_synced(temporary, data, os.O_TRUNC, 0o644)
+            temporary.rename(target)
+            _sync_folder(target.parent)
+        except OSError as wrong:
+            if wrong.errno not in _FULL:
+                self._broken = f"{target}: {wrong.strerror}"
+            raise _failed(target, wrong) from wrong
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a private key or a token where only this user can read it (mode 0600), durably.
+
+    Raises:
+        ConflictError: the file is there already; a key is never overwritten.
+        StorageFullError, StoreError: it cannot be written; nothing is left of it.
+    """
+    try:
+        _make_folder(path.parent, 0o700)
+        _write_synced(path, data, os.O_EXCL, 0o600)
+        _sync_folder(path.parent)
+    except FileExistsError as wrong:
+        raise ConflictError(
+            f"{path} exists, and a secret is never overwritten",
+            remedy="move it away first if you mean to replace it",
+        ) from wrong
+    except OSError as wrong:
+        raise _failed(path, wrong) from wrong
+
+
+def read_secret(path: Path) -> bytes:
+    """The bytes of a secret that nobody but its owner can read.
+
+    Raises:
+        ConfigError: group or others have a right to the file.
+        UnreadableError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise ConfigError(
+                    f"{path} has mode {mode:04o}: others than its owner can use it",
+                    remedy=f"chmod 600 {path}",
+                )
+            return file.read()
+    except OSError as wrong:
+        raise UnreadableError(
+            f"{path} cannot be read: {wrong.strerror}", remedy="check the path and who owns it"
+        ) from wrong
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as wrong:
+        raise StoreError(
+            f"{path} cannot be read: {wrong.strerror}", remedy="check the disk and the rights"
+        ) from wrong
+
+
+def _write_synced(path: Path, data: bytes, flag: int, mode: int) -> None:
+    """Create `path` with these bytes and sync them; on failure no part of it stays."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, mode)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path, mode: int = 0o755) -> None:
+    """Make `folder` and what is missing above it, each new name synced into its parent."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent, mode)
+    folder.mkdir(mode=mode, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failed(path: Path, wrong: OSError) -> TocsinError:
+    if wrong.errno in _FULL:
+        return StorageFullError(
+            f"{path} cannot be written: {wrong.strerror}",
+            remedy="make room on this disk, or make its folder writable",
+        )
+    return StoreError(
+        f"{path} cannot be written: {wrong.strerror}",
+        remedy="check the disk, then restart the node: it recovers from the store",
+    )

@@ -1,0 +1,251 @@
+"""The SQL of the SQLite store: its tables, their version, and how to get from one to the next.
+
+Ids and digests are 32-byte blobs here. `said` says which statement gives whom which object:
+every read of objects starts from it, and its indexes lead with the audience, so that a read's
+time does not grow with rows the reader may not see.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x746F6373
+"""'tocs': tells our files from other people's SQLite databases."""
+
+# `live` of `said`: how a reader of its audience may see the object. The SQL below spells these
+# numbers out, as a partial index is used only where the query has its very words.
+PENDING = 0
+LIVE = 1
+ON_RECORD = 2
+"""Withdrawn, and still shown because it is a claim, evidence, a challenge or a link."""
+GONE = 3
+
+_FIRST = """
+CREATE TABLE meta(
+  key TEXT PRIMARY KEY, value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('indexed', 0), ('local', 0);
+
+CREATE TABLE audience(
+  id INTEGER PRIMARY KEY, canonical BLOB NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE object(
+  n INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+  stix_id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  spec_version TEXT,
+  created TEXT,
+  modified TEXT,
+  version TEXT NOT NULL,
+  on_record INTEGER NOT NULL,
+  raw BLOB NOT NULL,
+  UNIQUE (sha256, stix_id)
+) STRICT;
+
+CREATE TABLE statement(
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+  log_index INTEGER UNIQUE,
+  kind TEXT NOT NULL,
+  author TEXT NOT NULL,
+  case_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  audience INTEGER NOT NULL REFERENCES audience(id),
+  withdrawn INTEGER NOT NULL DEFAULT 0,
+  envelope BLOB NOT NULL,
+  UNIQUE (author, case_id, seq)
+) STRICT;
+CREATE INDEX statement_pending ON statement(n) WHERE log_index IS NULL;
+CREATE INDEX statement_read ON statement(audience, log_index) WHERE log_index IS NOT NULL;
+CREATE INDEX statement_case ON statement(case_id, audience, log_index)
+  WHERE log_index IS NOT NULL AND case_id <> '';
+
+CREATE TABLE ref(
+  ref BLOB NOT NULL,
+  statement INTEGER NOT NULL REFERENCES statement(n),
+  PRIMARY KEY (ref, statement)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ref_statement ON ref(statement);
+
+CREATE TABLE taken_back(
+  statement INTEGER NOT NULL REFERENCES statement(n),
+  sha256 BLOB NOT NULL,
+  PRIMARY KEY (statement, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE said(
+  statement INTEGER NOT NULL REFERENCES statement(n),
+  object INTEGER NOT NULL REFERENCES object(n),
+  audience INTEGER NOT NULL REFERENCES audience(id),
+  live INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  id TEXT NOT NULL,
+  case_id TEXT NOT NULL,
+  PRIMARY KEY (statement, object)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX said_read ON said(audience, type, id) WHERE live IN (1, 2);
+CREATE INDEX said_case ON said(case_id, audience, type, id)
+  WHERE live IN (1, 2) AND case_id <> '';
+CREATE INDEX said_id ON said(id, audience) WHERE live IN (1, 2);
+CREATE INDEX said_object ON said(object, audience);
+
+CREATE TABLE head(
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  checkpoint BLOB NOT NULL,
+  edge BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE local(
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY (kind, key)
+) STRICT;
+
+CREATE TABLE audit(
+  n INTEGER PRIMARY KEY,
+  time TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  act TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+
+CREATE VIRTUAL TABLE word USING fts5(
+  words, content='', detail=none, columnsize=0,
+  tokenize="ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\\]^_`{|}~'"
+);
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST,)
+"""Script n takes a store from version n to n + 1. Never edit one that has been released."""
+
+VERSION = len(SCRIPTS)
+
+# --- reads ------------------------------------------------------------------------------------
+# Every value is bound. `{filters}` is one of the fixed lines of FILTERS, nothing else ever.
+
+FILTERS = {
+    "case": " AND s.case_id = :case AND s.case_id <> ''",
+    "author": " AND s.author = :author",
+    "kind": " AND s.kind = :kind",
+    "types": " AND s.type IN (SELECT value FROM json_each(:types))",
+    "type": " AND s.type = :type",
+    "stix": " AND substr(s.id, 1, 11) <> 'urn:sha256:'",
+    "after": " AND (s.type, s.id) > (:after, :after_id)",
+    "behind": " AND s.id > :behind",
+}
+
+PENDING_STATEMENTS = """
+SELECT id, envelope, kind, author, case_id, seq, audience
+FROM statement WHERE log_index IS NULL ORDER BY n
+"""
+
+ONE_STATEMENT = """
+SELECT s.id, s.log_index, s.envelope, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
+FROM statement s
+WHERE s.id = :id AND s.log_index IS NOT NULL
+  AND s.audience IN (SELECT value FROM json_each(:allowed))
+"""
+
+# One audience's rows in order, straight from an index. A page merges one such stream for each
+# allowed audience and steps each only as far as it needs: hidden rows are never touched.
+STATEMENTS = """
+SELECT s.id, s.log_index, s.envelope, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
+FROM statement s
+WHERE s.audience = :audience AND s.log_index > :after AND s.log_index IS NOT NULL {filters}
+ORDER BY s.log_index
+"""
+
+PLACES = """
+SELECT s.type, s.id FROM said s
+WHERE s.audience = :audience AND s.live IN (1, 2) {filters}
+ORDER BY s.type, s.id
+"""
+
+PLACES_COUNT = """
+SELECT count(*) FROM (
+  SELECT DISTINCT s.type, s.id
+  FROM json_each(:allowed) a CROSS JOIN said s ON s.audience = a.value
+  WHERE s.live IN (1, 2) {filters})
+"""
+
+_SAYING = """
+SELECT o.n, o.sha256, s.id, s.type, o.version, t.log_index, t.id, s.live
+FROM {said} JOIN statement t ON t.n = s.statement
+WHERE {key} AND s.live IN (1, 2)
+  AND +s.audience IN (SELECT value FROM json_each(:allowed)) {filters}
+ORDER BY t.log_index
+"""
+# `+` above keeps SQLite from seeking once for each audience of each key.
+SAYINGS_BY_ID = _SAYING.format(
+    said="json_each(:keys) k CROSS JOIN said s ON s.id = k.value CROSS JOIN object o",
+    key="o.n = s.object",
+    filters="{filters}",
+)
+SAYINGS_BY_SHA256 = _SAYING.format(
+    said="object o CROSS JOIN said s ON s.object = o.n", key="o.sha256 = :sha256", filters=""
+)
+
+BYTES = """
+SELECT o.n, o.raw, o.spec_version, o.created, o.modified
+FROM json_each(:keys) k CROSS JOIN object o ON o.n = k.value
+"""
+
+FOUND = """
+SELECT DISTINCT s.object, s.id FROM word CROSS JOIN said s ON s.object = word.rowid
+WHERE word MATCH :match AND s.live IN (1, 2)
+  AND +s.audience IN (SELECT value FROM json_each(:allowed))
+"""
+
+# --- writes -----------------------------------------------------------------------------------
+
+# What this statement takes back: the objects its withdrawal names, or all where it names none.
+# Said again narrower by the same author (a later `say` that refers to it), it is not kept on
+# record for those who were cut off.
+TAKE_BACK = """
+UPDATE said SET live = CASE
+  WHEN (SELECT on_record FROM object WHERE n = said.object) AND NOT EXISTS (
+    SELECT 1 FROM ref r JOIN statement again ON again.n = r.statement
+    JOIN said s2 ON s2.statement = again.n AND s2.object = said.object
+    WHERE r.ref = :id AND again.kind = 'say' AND again.author = :author
+      AND again.log_index IS NOT NULL)
+  THEN 2 ELSE 3 END
+WHERE statement = :n AND live = 1 AND (
+  NOT EXISTS (SELECT 1 FROM taken_back WHERE statement = :withdrawal)
+  OR (SELECT sha256 FROM object WHERE n = said.object)
+     IN (SELECT sha256 FROM taken_back WHERE statement = :withdrawal))
+"""
+
+MARK_WITHDRAWN = """
+UPDATE statement SET withdrawn = 1 WHERE n = :n AND (
+  NOT EXISTS (SELECT 1 FROM taken_back WHERE statement = :withdrawal)
+  OR (EXISTS (SELECT 1 FROM said WHERE statement = :n)
+      AND NOT EXISTS (SELECT 1 FROM said WHERE statement = :n AND live = 1)))
+"""
+
+# The reverse order of the same: the narrower `say` comes after the withdrawal.
+FORGET_WIDER = """
+UPDATE said SET live = 3
+WHERE live = 2
+  AND statement IN (
+    SELECT old.n FROM ref r JOIN statement old ON old.id = r.ref
+    WHERE r.statement = :n AND old.author = :author)
+  AND object IN (SELECT object FROM said WHERE statement = :n)
+"""
+
+WITHDRAWALS_OF = """
+SELECT w.n FROM ref r JOIN statement w ON w.n = r.statement
+WHERE r.ref = :id AND w.kind = 'withdraw' AND w.author = :author AND w.log_index IS NOT NULL
+ORDER BY w.log_index
+"""
+
+TARGETS_OF = """
+SELECT s.n, s.id FROM ref r JOIN statement s ON s.id = r.ref
+WHERE r.statement = :n AND s.author = :author AND s.log_index IS NOT NULL
+  AND s.kind <> 'withdraw'
+"""

@@ -1,0 +1,1111 @@
+"""The default store: one SQLite file, one writer thread, one process.
+
+Writes queue up and commit together, so that many share one fsync; each has a savepoint of its
+own. Readers take a connection from a pool and see one snapshot each. SQLite >= 3.40.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import heapq
+import json
+import os
+import queue
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from tocsin.errors import (
+    ChainError,
+    ConflictError,
+    NodeBusyError,
+    StatementError,
+    StorageFullError,
+    StoreError,
+)
+from tocsin.policy import Audience
+from tocsin.store import schema, words
+from tocsin.store.interface import (
+    NO_AUDIENCES,
+    Attachment,
+    AuditRow,
+    Chain,
+    Head,
+    HeadLike,
+    Keepable,
+    Kept,
+    KeptObject,
+    LocalRow,
+    Pending,
+    audience_key,
+    audit_hash,
+    new_head,
+    open_audience,
+    stays_on_record,
+    version_key,
+)
+
+if TYPE_CHECKING:
+    from tocsin.record.statement import Statement, Verified
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+MAX_GROUP = 1_000
+"""Writes that may share one commit."""
+WAL_BYTES = 4 * 1024 * 1024
+"""Past this the writer moves the write-ahead log into the database."""
+INDEX_SLICE = 200
+"""Objects cut into words between two writes."""
+INDEX_AFTER = 0.05
+"""Seconds without a write before words are cut off the answer's path."""
+IDLE_READERS = 8
+
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+
+
+class SqliteStore:
+    """`Store` on one folder, which no other process can open at the same time."""
+
+    @classmethod
+    def open(cls, folder: Path) -> SqliteStore:
+        """Open the store in `folder`; make both where there are none.
+
+        Raises:
+            NodeBusyError: another process has it open.
+            StoreError: a newer version, damaged, or not ours.
+            StorageFullError: no room, or no right to write.
+        """
+        lock = _lock(folder)
+        try:
+            return cls(folder, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    def __init__(self, folder: Path, lock: IO[str]) -> None:
+        self.folder = folder
+        self.path = folder / "tocsin.sqlite"
+        self._lock = lock
+        self._idle: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()  # of _idle, _closed
+        self._closed = False
+        # Only the writer thread touches these two once it runs.
+        self._writer = self._connect_writer()
+        self._broken: BaseException | None = None
+        self._audiences: dict[int, Audience] = {}  # replaced, never changed
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="tocsin-store", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the files and the lock. Twice does no harm."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+        with self._guard:
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+        if self._broken is None:
+            with contextlib.suppress(sqlite3.Error):  # the next start does it just as well
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._writer.close()
+        self._lock.close()
+
+    # --- Log ----------------------------------------------------------------------------------
+
+    def keep_pending(
+        self,
+        verified: Verified,
+        objects: Sequence[Keepable],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        """See `Log.keep_pending`."""
+        brought = _brought(verified.statement, objects)
+        self._write(lambda db: _keep(db, verified, brought, audience, object_audiences))
+
+    def pending(self) -> list[Pending]:
+        """See `Log.pending`."""
+        audiences = self.audiences()
+        with self._reading() as db:
+            rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
+        return [
+            Pending(
+                id=id.hex(),
+                raw=raw,
+                kind=kind,
+                author=author,
+                case=case or None,
+                seq=seq,
+                audience=self._audience(audiences, audience),
+            )
+            for id, raw, kind, author, case, seq, audience in rows
+        ]
+
+    def append(
+        self,
+        batch: Sequence[str],
+        edge: Sequence[bytes],
+        checkpoint: bytes,
+        expected: HeadLike | None,
+    ) -> None:
+        """See `Log.append`."""
+        head = new_head(checkpoint)
+        ids = [bytes.fromhex(id) for id in batch]
+        self._write(lambda db: _append(db, ids, b"".join(edge), head, expected))
+
+    def head(self) -> Head | None:
+        """See `Log.head`."""
+        with self._reading() as db:
+            row = db.execute("SELECT origin, size, root, checkpoint FROM head").fetchone()
+        if row is None:
+            return None
+        origin, size, root, checkpoint = row
+        return Head(origin=origin, size=size, root=root, checkpoint=checkpoint)
+
+    def entries(self, start: int, count: int) -> list[bytes]:
+        """See `Log.entries`."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT id FROM statement WHERE log_index >= ? ORDER BY log_index LIMIT ?",
+                (max(start, 0), max(count, 0)),
+            )
+            return [row[0] for row in rows]
+
+    def edge(self) -> list[bytes]:
+        """See `Log.edge`."""
+        with self._reading() as db:
+            row = db.execute("SELECT edge FROM head").fetchone()
+        edge: bytes = row[0] if row else b""
+        return [edge[i : i + 32] for i in range(0, len(edge), 32)]
+
+    def chain(self, author: str, case: str | None) -> Chain | None:
+        """See `Log.chain`."""
+        with self._reading() as db:
+            return _chain(db, author, case or "")
+
+    def place(self, statement: str) -> int | None:
+        """See `Log.place`."""
+        with self._reading() as db:
+            row = db.execute(
+                "SELECT log_index FROM statement WHERE id = ?", (_digest(statement),)
+            ).fetchone()
+        return row[0] if row else None
+
+    # --- Reads --------------------------------------------------------------------------------
+
+    def audiences(self) -> dict[int, Audience]:
+        """See `Reads.audiences`."""
+        known = self._audiences
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT id, canonical FROM audience WHERE id > ?", (max(known, default=0),)
+            ).fetchall()
+        if rows:
+            known = self._audiences = known | {n: open_audience(key) for n, key in rows}
+        return known
+
+    def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
+        """See `Reads.statement`."""
+        with self._reading() as db:
+            row = db.execute(
+                schema.ONE_STATEMENT, {"id": _digest(id), "allowed": _numbers(allowed)}
+            ).fetchone()
+        return self._kept(row) if row else None
+
+    def statements(
+        self,
+        allowed: frozenset[int],
+        *,
+        case: str | None = None,
+        author: str | None = None,
+        kind: str | None = None,
+        after_index: int = -1,
+        limit: int | None = None,
+    ) -> list[Kept]:
+        """See `Reads.statements`."""
+        given = {"case": case, "author": author, "kind": kind}
+        sql = schema.STATEMENTS.format(filters=_filters(given))
+        with self._reading() as db:
+            rows = _merged(db, sql, {**given, "after": after_index}, allowed, itemgetter(1))
+            found = list(islice(rows, _limit(limit)))
+        return [self._kept(row) for row in found]
+
+    def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
+        """See `Reads.object`."""
+        with self._reading() as db:
+            rows = db.execute(
+                schema.SAYINGS_BY_SHA256,
+                {"sha256": _digest(sha256), "allowed": _numbers(allowed)},
+            ).fetchall()
+            # The same bytes can be said as an object and as an attachment: the object it is.
+            versions = sorted(_versions(rows), key=lambda v: v.id.startswith("urn:sha256:"))
+            return next(iter(_opened(db, versions[:1])), None)
+
+    def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
+        """See `Reads.versions`."""
+        with self._reading() as db:
+            found = _said(db, [stix_id], allowed, None)
+            return _opened(db, sorted(found, key=_Version.age, reverse=True))
+
+    def select(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+    ) -> list[KeptObject]:
+        """See `Reads.select`."""
+        with self._reading() as db:
+            page = list(islice(_places(db, allowed, types, case, after), _limit(limit)))
+            newest = _newest(_said(db, [id for _, id in page], allowed, case))
+            return _opened(db, [newest[place] for place in page])
+
+    def count(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> int:
+        """See `Reads.count`."""
+        given: dict[str, Any] = {"case": case, "stix": True}
+        if types is not None:
+            given = {"case": case, "types": json.dumps(list(types))}
+        sql = schema.PLACES_COUNT.format(filters=_filters(given))
+        with self._reading() as db:
+            row = db.execute(sql, {**given, "allowed": _numbers(allowed)}).fetchone()
+        count: int = row[0]
+        return count
+
+    def search(self, words_: str, allowed: frozenset[int], limit: int = 100) -> list[KeptObject]:
+        """See `Reads.search`. Cuts what has not been cut yet, so it finds what was just said."""
+        wanted = words.asked(words_)
+        if not wanted or not allowed:
+            return []
+        self._index_all()
+        match = " AND ".join(f'"{word}"' for word in wanted)
+        with self._reading() as db:
+            rows = db.execute(
+                schema.FOUND, {"match": match, "allowed": _numbers(allowed)}
+            ).fetchall()
+            hits = {n for n, _ in rows}
+            newest = _newest(_said(db, sorted({id for _, id in rows}), allowed, None))
+            found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
+            found.sort(key=lambda v: v.version, reverse=True)
+            return _opened(db, found[:limit])
+
+    # --- Local --------------------------------------------------------------------------------
+
+    def local(self, kind: str, key: str) -> LocalRow | None:
+        """See `Local.local`."""
+        with self._reading() as db:
+            row = db.execute(
+                "SELECT key, value, version FROM local WHERE kind = ? AND key = ?", (kind, key)
+            ).fetchone()
+        return _local(row) if row else None
+
+    def keep_local(self, kind: str, key: str, value: bytes | None, expected: int | None) -> int:
+        """See `Local.keep_local`."""
+        return self._write(lambda db: _keep_local(db, kind, key, value, expected))
+
+    def list_local(self, kind: str, prefix: str = "") -> list[LocalRow]:
+        """See `Local.list_local`."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT key, value, version FROM local WHERE kind = ? AND key >= ?"
+                " AND substr(key, 1, ?) = ? ORDER BY key",
+                (kind, prefix, len(prefix), prefix),
+            )
+            return [_local(row) for row in rows]
+
+    def append_audit(self, time: str, actor: str, act: str, ref: str) -> AuditRow:
+        """See `Local.append_audit`."""
+        return self._write(lambda db: _append_audit(db, time, actor, act, ref))
+
+    def audit(self, limit: int | None = None) -> list[AuditRow]:
+        """See `Local.audit`."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT n, time, actor, act, ref, hash FROM audit ORDER BY n DESC LIMIT ?",
+                (-1 if limit is None else max(limit, 0),),
+            ).fetchall()
+        return [_audit(row) for row in reversed(rows)]
+
+    # --- the writer thread --------------------------------------------------------------------
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have the writer do `work` in a transaction; back when that is on disk."""
+        job = _Job(work)
+        with self._guard:
+            if self._closed:
+                raise _closed(self.path)
+            self._queue.put(job)
+        result: T = job.done.result()
+        return result
+
+    def _work(self) -> None:
+        behind = True
+        while True:
+            try:
+                first = self._queue.get(timeout=INDEX_AFTER if behind else None)
+            except queue.Empty:
+                behind = self._index_slice()
+                continue
+            if first is None:
+                return
+            group = [first]
+            last = False
+            while len(group) < MAX_GROUP and not last:
+                try:
+                    job = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    last = True
+                else:
+                    group.append(job)
+            self._commit(group)
+            if last:
+                return
+            self._shorten_wal()
+            behind = self._broken is None
+
+    def _commit(self, group: list[_Job]) -> None:
+        """Do these jobs in one transaction, each under its own savepoint, then answer them."""
+        if self._broken is not None:
+            _fail(group, self._broken)
+            return
+        db = self._writer
+        done: list[tuple[_Job, Any]] = []
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for job in group:
+                db.execute("SAVEPOINT job")
+                try:
+                    result = job.work(db)
+                except BaseException as wrong:
+                    if not db.in_transaction:  # SQLite has undone everybody's work
+                        raise
+                    db.execute("ROLLBACK TO job")
+                    db.execute("RELEASE job")
+                    job.done.set_exception(self._typed(wrong))
+                else:
+                    db.execute("RELEASE job")
+                    done.append((job, result))
+            db.execute("COMMIT")
+        except BaseException as wrong:
+            self._undo(wrong)
+            rest = [job for job in group if not job.done.done()]
+            if len(rest) > 1 and _is_full(wrong) and self._broken is None:
+                for job in rest:  # a small write may still fit where the whole group does not
+                    self._commit([job])
+            else:
+                _fail(rest, self._typed(wrong))
+            return
+        for job, result in done:
+            job.done.set_result(result)
+
+    def _undo(self, wrong: BaseException) -> None:
+        """Roll back. After a failed sync nothing more is written: see `store/files.py`."""
+        if isinstance(wrong, sqlite3.Error) and not _is_full(wrong) and _is_disk(wrong):
+            self._broken = StoreError(
+                f"{self.path} takes no writes after a disk failure: {wrong}",
+                remedy="check the disk, then restart the node: it recovers from what is on disk",
+            )
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error as worse:
+            self._broken = self._typed(worse)
+
+    def _shorten_wal(self) -> None:
+        # Not left to SQLite: its own checkpoint hides a failed sync and tries again.
+        try:
+            size = self.path.with_name(self.path.name + "-wal").stat().st_size
+            if size > WAL_BYTES:
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except OSError:
+            return
+        except sqlite3.Error as wrong:
+            if not _is_full(wrong):  # full: the log keeps everything, and it is tried later
+                self._undo(wrong)
+
+    def _index_slice(self) -> bool:
+        """Cut a few objects into words; whether there are more."""
+        job = _Job(_index)
+        self._commit([job])
+        # A failure is not lost: whoever searches does the same work and is told.
+        return job.done.exception() is None and job.done.result() == INDEX_SLICE
+
+    def _index_all(self) -> None:
+        with self._reading() as db:
+            [behind] = db.execute(
+                "SELECT (SELECT max(n) FROM object) > (SELECT value FROM meta WHERE key='indexed')"
+            ).fetchone()
+        while behind and self._write(_index) == INDEX_SLICE:
+            pass
+
+    # --- connections --------------------------------------------------------------------------
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < (3, 40):
+            raise StoreError(
+                f"SQLite {sqlite3.sqlite_version} is older than 3.40",
+                remedy="use a Python built with SQLite 3.40 or newer",
+            )
+        db: sqlite3.Connection | None = None
+        try:
+            # The write-ahead log takes over the mode of the database.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            db = _connect(self.path)
+            db.execute("PRAGMA synchronous = FULL")
+            _upgrade(db, self.path)
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        except OSError as wrong:
+            raise _cannot_write(self.path, wrong) from wrong
+        except sqlite3.Error as wrong:
+            if db is not None:
+                db.close()
+            raise self._typed(wrong) from wrong
+        except BaseException:
+            if db is not None:
+                db.close()
+            raise
+        return db
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one read, which sees one state of the store throughout."""
+        with self._guard:
+            if self._closed:
+                raise _closed(self.path)
+            db = self._idle.pop() if self._idle else None
+        try:
+            if db is None:
+                db = _connect(self.path)
+                db.execute("PRAGMA query_only = 1")
+            db.execute("BEGIN")
+            yield db
+        except sqlite3.Error as wrong:
+            raise self._typed(wrong) from wrong
+        finally:
+            if db is not None:
+                self._give_back(db)
+
+    def _give_back(self, db: sqlite3.Connection) -> None:
+        try:
+            db.rollback()
+        except sqlite3.Error:
+            db.close()
+            return
+        with self._guard:
+            if not self._closed and len(self._idle) < IDLE_READERS:
+                self._idle.append(db)
+                return
+        db.close()
+
+    # --- small things -------------------------------------------------------------------------
+
+    def _kept(self, row: Row) -> Kept:
+        id, index, raw, kind, author, case, seq, audience, withdrawn = row
+        return Kept(
+            id=id.hex(),
+            index=index,
+            raw=raw,
+            kind=kind,
+            author=author,
+            case=case or None,
+            seq=seq,
+            audience=self._audience(self._audiences, audience),
+            withdrawn=bool(withdrawn),
+        )
+
+    def _audience(self, known: Mapping[int, Audience], number: int) -> Audience:
+        return known[number] if number in known else self.audiences()[number]
+
+    def _typed(self, wrong: BaseException) -> BaseException:
+        """What the caller is told instead of SQLite's own error. Others pass as they are."""
+        if not isinstance(wrong, sqlite3.Error):
+            return wrong
+        name = getattr(wrong, "sqlite_errorname", "")
+        if _is_full(wrong) or name.startswith("SQLITE_READONLY"):
+            return StorageFullError(
+                f"{self.path} cannot grow: {wrong}; nothing of this write is kept",
+                remedy=f"make room on the disk of {self.folder}, or make it writable",
+            )
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return StoreError(
+                f"{self.path} is damaged or no database: {wrong}",
+                remedy="keep a copy of the folder as it is, then restore it from a backup",
+            )
+        return StoreError(
+            f"{self.path}: {wrong}", remedy="check the disk and its rights, then restart the node"
+        )
+
+
+class _Job:
+    """One write, and whoever waits for it."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.done: Future[Any] = Future()
+
+
+# --- opening --------------------------------------------------------------------------------
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Lock the data folder for this process, by the kernel: a lock cannot outlive its holder."""
+    path = folder / "lock"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = path.open("a+", encoding="ascii")
+    except OSError as wrong:
+        raise _cannot_write(path, wrong) from wrong
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as wrong:
+        file.seek(0)
+        pid = file.read(20).strip()
+        file.close()
+        raise NodeBusyError(
+            f"{folder} is in use by {'process ' + pid if pid else 'another process'}",
+            remedy=f"stop it{f' (kill {pid})' if pid else ''}, or use another data folder",
+        ) from wrong
+    except OSError as wrong:
+        file.close()
+        raise StoreError(
+            f"{path} cannot be locked: {wrong.strerror}",
+            remedy="put the data folder on a local disk",
+        ) from wrong
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    except OSError as wrong:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise _cannot_write(path, wrong) from wrong
+    return file
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        path.absolute().as_uri() + "?mode=rw",  # never makes an empty one in its place
+        uri=True,
+        timeout=10,
+        isolation_level=None,
+        check_same_thread=False,  # the pool hands a connection to one thread at a time
+    )
+    db.execute("PRAGMA foreign_keys = 1")
+    return db
+
+
+def _upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema to the version this code knows, one numbered script after the other."""
+    [ours] = db.execute("PRAGMA application_id").fetchone()
+    [version] = db.execute("PRAGMA user_version").fetchone()
+    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (ours or tables or version) and ours != schema.APPLICATION_ID:
+        raise StoreError(
+            f"{path} is another program's database",
+            remedy="use another data folder, or move the file away",
+        )
+    if version > schema.VERSION:
+        raise StoreError(
+            f"{path} has schema version {version}, and this tocsin knows {schema.VERSION}",
+            remedy="start the newer tocsin that wrote it; a schema never goes back",
+        )
+    db.execute("PRAGMA journal_mode = WAL").fetchone()
+    for number in range(version, schema.VERSION):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(schema.SCRIPTS[number]):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {number + 1}")
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    # Not executescript: it commits first, and a script must be done wholly or not at all.
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+# --- Log, inside the writer's transaction -----------------------------------------------------
+
+
+def _brought(statement: Statement, objects: Sequence[Keepable]) -> dict[tuple[str, str], Keepable]:
+    """The objects by (digest, id), once it is certain that they are what the statement names.
+
+    Raises:
+        StatementError: one is not named, or is not what it is named.
+    """
+    says = () if statement.kind == "withdraw" else statement.objects
+    named = {(ref.sha256, ref.id): ref.type for ref in says}
+    brought: dict[tuple[str, str], Keepable] = {}
+    for item in objects:
+        if named.get((item.sha256, item.id)) != item.type:
+            raise StatementError(
+                f"object {item.id} ({item.sha256}) comes with a statement that does not say it",
+                remedy="bring exactly the objects that the statement names",
+            )
+        if hashlib.sha256(item.raw).hexdigest() != item.sha256:
+            raise StatementError(
+                f"the bytes of {item.id} do not have SHA-256 {item.sha256}",
+                remedy="send the exact bytes that were signed for",
+            )
+        brought[item.sha256, item.id] = item
+    return brought
+
+
+def _keep(
+    db: sqlite3.Connection,
+    verified: Verified,
+    brought: Mapping[tuple[str, str], Keepable],
+    audience: Audience,
+    object_audiences: Mapping[str, Audience],
+) -> None:
+    statement = verified.statement
+    id = bytes.fromhex(verified.id)
+    if db.execute("SELECT 1 FROM statement WHERE id = ?", (id,)).fetchone():
+        return
+    case = statement.case or ""
+    _check_place(db, statement, case)
+    own = _intern(db, audience)
+    n = db.execute(
+        "INSERT INTO statement(id, kind, author, case_id, seq, audience, envelope)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (id, statement.kind, statement.author, case, statement.seq, own, verified.raw),
+    ).lastrowid
+    db.executemany(
+        "INSERT INTO ref(ref, statement) VALUES (?, ?)",
+        [(bytes.fromhex(ref), n) for ref in statement.refs],
+    )
+    if statement.kind == "withdraw":
+        db.executemany(
+            "INSERT OR IGNORE INTO taken_back VALUES (?, ?)",
+            [(n, bytes.fromhex(o.sha256)) for o in statement.objects],
+        )
+        return
+    for ref in statement.objects:
+        item = brought.get((ref.sha256, ref.id))
+        number = _keep_object(db, item) if item else _said_before(db, statement.author, ref)
+        narrowed = object_audiences.get(ref.sha256)
+        db.execute(
+            "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                n,
+                number,
+                own if narrowed is None else _intern(db, narrowed),
+                schema.PENDING,
+                ref.type,
+                ref.id,
+                case,
+            ),
+        )
+
+
+def _check_place(db: sqlite3.Connection, statement: Statement, case: str) -> None:
+    """Two statements at one place of a chain would make their author equivocate."""
+    last = _chain(db, statement.author, case)
+    if last is None:
+        return
+    where = db.execute(
+        "SELECT seq, id FROM statement WHERE author = ? AND case_id = ? AND seq IN (?, ?)",
+        (statement.author, case, statement.seq, statement.seq - 1),
+    )
+    around = {seq: id.hex() for seq, id in where}
+    if statement.seq in around or around.get(statement.seq - 1, statement.prev) != statement.prev:
+        raise ChainError(
+            f"{statement.author} has said number {statement.seq} here, or what it follows, "
+            f"otherwise: its last is {last.seq}, {last.head}",
+            remedy="sign it again behind the last one",
+            seq=last.seq,
+            head=last.head,
+        )
+
+
+def _chain(db: sqlite3.Connection, author: str, case: str) -> Chain | None:
+    row = db.execute(
+        "SELECT seq, id FROM statement WHERE author = ? AND case_id = ? ORDER BY seq DESC LIMIT 1",
+        (author, case),
+    ).fetchone()
+    return Chain(seq=row[0], head=row[1].hex()) if row else None
+
+
+def _intern(db: sqlite3.Connection, audience: Audience) -> int:
+    key = audience_key(audience)
+    row = db.execute("SELECT id FROM audience WHERE canonical = ?", (key,)).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO audience(canonical) VALUES (?) RETURNING id", (key,)
+        ).fetchone()
+    number: int = row[0]
+    return number
+
+
+def _keep_object(db: sqlite3.Connection, item: Keepable) -> int:
+    sha256 = bytes.fromhex(item.sha256)
+    row = db.execute(
+        "SELECT n FROM object WHERE sha256 = ? AND stix_id = ?", (sha256, item.id)
+    ).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO object(sha256, stix_id, type, spec_version, created, modified, version,"
+            " on_record, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
+            (
+                sha256,
+                item.id,
+                item.type,
+                item.spec_version,
+                item.created,
+                item.modified,
+                version_key(item),
+                int(stays_on_record(item)),
+                item.raw,
+            ),
+        ).fetchone()
+    number: int = row[0]
+    return number
+
+
+def _said_before(db: sqlite3.Connection, author: str, ref: Any) -> int:
+    """An object that needs no bringing. Another's, named by its digest alone, would open it."""
+    row = db.execute(
+        "SELECT o.n FROM object o JOIN said s ON s.object = o.n"
+        " JOIN statement t ON t.n = s.statement"
+        " WHERE o.sha256 = ? AND o.stix_id = ? AND t.author = ?",
+        (bytes.fromhex(ref.sha256), ref.id, author),
+    ).fetchone()
+    if row is None:
+        raise StatementError(
+            f"object {ref.id} ({ref.sha256}) is said, and its bytes did not come",
+            remedy="bring the object with the statement",
+        )
+    number: int = row[0]
+    return number
+
+
+def _append(
+    db: sqlite3.Connection, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike | None
+) -> None:
+    row = db.execute("SELECT origin, size, root FROM head").fetchone()
+    wanted = None if expected is None else (expected.origin, expected.size, expected.root)
+    if row != wanted:
+        raise ConflictError(
+            f"the log's head is {_head_text(row)}, not {_head_text(wanted)}",
+            remedy="reopen the log from the store; another process may have written to it",
+        )
+    size = 0 if expected is None else expected.size
+    if new.size != size + len(ids) or (expected is not None and new.origin != expected.origin):
+        raise ConflictError(
+            f"{len(ids)} statements after {size} do not make {new.origin} {new.size}",
+            remedy="sign a checkpoint over exactly what is appended",
+        )
+    for index, id in enumerate(ids, start=size):
+        opened = db.execute(
+            "UPDATE statement SET log_index = ? WHERE id = ? AND log_index IS NULL"
+            " RETURNING n, kind, author",
+            (index, id),
+        ).fetchone()
+        if opened is None:
+            raise ConflictError(
+                f"statement {id.hex()} is not pending", remedy="reopen the log from the store"
+            )
+        _take_effect(db, id, *opened)
+    db.execute(
+        "INSERT INTO head VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET"
+        " origin = excluded.origin, size = excluded.size, root = excluded.root,"
+        " checkpoint = excluded.checkpoint, edge = excluded.edge",
+        (new.origin, new.size, new.root, new.checkpoint, edge),
+    )
+
+
+def _take_effect(db: sqlite3.Connection, id: bytes, n: int, kind: str, author: str) -> None:
+    """Open what a statement says, or stop what it takes back."""
+    if kind == "withdraw":
+        for target, target_id in db.execute(
+            schema.TARGETS_OF, {"n": n, "author": author}
+        ).fetchall():
+            _take_back(db, target, target_id, author, n)
+        return
+    db.execute(
+        "UPDATE said SET live = ? WHERE statement = ? AND live = ?",
+        (schema.LIVE, n, schema.PENDING),
+    )
+    if kind == "say":
+        db.execute(schema.FORGET_WIDER, {"n": n, "author": author})
+    # A withdrawal may have come first, by another way.
+    earlier = db.execute(schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
+    for [withdrawal] in earlier:
+        _take_back(db, n, id, author, withdrawal)
+
+
+def _take_back(db: sqlite3.Connection, n: int, id: bytes, author: str, withdrawal: int) -> None:
+    given = {"n": n, "id": id, "author": author, "withdrawal": withdrawal}
+    db.execute(schema.TAKE_BACK, given)
+    db.execute(schema.MARK_WITHDRAWN, given)
+
+
+def _head_text(head: tuple[str, int, bytes] | None) -> str:
+    return "none" if head is None else f"{head[0]} {head[1]} {head[2].hex()[:16]}…"
+
+
+# --- Reads ----------------------------------------------------------------------------------
+
+
+class _Version:
+    """One version of one object while it is being chosen."""
+
+    __slots__ = ("first", "id", "n", "said", "sha256", "type", "version")
+
+    def __init__(self, row: Row) -> None:
+        self.n: int = row[0]
+        self.sha256: bytes = row[1]
+        self.id: str = row[2]
+        self.type: str = row[3]
+        self.version: str = row[4]
+        self.first: int = row[5]
+        self.said: list[tuple[bytes, int]] = []  # (statement, live), in log order
+
+    def age(self) -> tuple[str, int]:
+        """Greatest is newest: see `Reads.select`."""
+        return self.version, -self.first if self.version else self.first
+
+
+def _versions(rows: Iterable[Row]) -> list[_Version]:
+    """Group rows of SAYINGS_*, which come in log order, by version."""
+    found: dict[int, _Version] = {}
+    for row in rows:
+        version = found.get(row[0])
+        if version is None:
+            version = found[row[0]] = _Version(row)
+        version.said.append((row[6], row[7]))
+    return list(found.values())
+
+
+def _said(
+    db: sqlite3.Connection, ids: list[str], allowed: frozenset[int], case: str | None
+) -> list[_Version]:
+    given = {"case": case}
+    rows = db.execute(
+        schema.SAYINGS_BY_ID.format(filters=_filters(given)),
+        {**given, "keys": json.dumps(ids), "allowed": _numbers(allowed)},
+    )
+    return _versions(rows)
+
+
+def _newest(versions: Iterable[_Version]) -> dict[tuple[str, str], _Version]:
+    groups: defaultdict[tuple[str, str], list[_Version]] = defaultdict(list)
+    for version in versions:
+        groups[version.type, version.id].append(version)
+    return {place: max(group, key=_Version.age) for place, group in groups.items()}
+
+
+def _opened(db: sqlite3.Connection, versions: Sequence[_Version]) -> list[KeptObject]:
+    rows = db.execute(schema.BYTES, {"keys": json.dumps([v.n for v in versions])})
+    found = {row[0]: row[1:] for row in rows}
+    objects = []
+    for version in versions:
+        raw, spec_version, created, modified = found[version.n]
+        live = [id for id, state in version.said if state == schema.LIVE]
+        objects.append(
+            KeptObject(
+                raw=raw,
+                sha256=version.sha256.hex(),
+                id=version.id,
+                type=version.type,
+                spec_version=spec_version,
+                created=created,
+                modified=modified,
+                said_by=tuple(id.hex() for id in live or [id for id, _ in version.said]),
+                withdrawn=not live,
+            )
+        )
+    return objects
+
+
+def _places(
+    db: sqlite3.Connection,
+    allowed: frozenset[int],
+    types: Sequence[str] | None,
+    case: str | None,
+    after: tuple[str, str] | None,
+) -> Iterator[Row]:
+    """The (type, id) of everything readable behind `after`, in order, one by one."""
+    pages: list[dict[str, Any]] = []
+    if types is None:
+        of_all = {"after": after[0], "after_id": after[1]} if after else {}
+        pages = [{"stix": True, **of_all}]
+    else:
+        # Type by type: each keeps the order of an index, which a list of types would not.
+        for type in sorted(set(types)):
+            if after is None or type > after[0]:
+                pages.append({"type": type})
+            elif type == after[0]:
+                pages.append({"type": type, "behind": after[1]})
+    for page in pages:
+        given = {"case": case, **page}
+        sql = schema.PLACES.format(filters=_filters(given))
+        yield from _distinct(_merged(db, sql, given, allowed, lambda row: row))
+
+
+def _merged(
+    db: sqlite3.Connection,
+    sql: str,
+    given: Mapping[str, Any],
+    allowed: frozenset[int],
+    key: Callable[[Row], Any],
+) -> Iterator[Row]:
+    """The rows of every allowed audience in one order, each stepped only as far as needed."""
+    streams = [db.execute(sql, {**given, "audience": number}) for number in sorted(allowed)]
+    return heapq.merge(*streams, key=key)
+
+
+def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
+    before: Row | None = None
+    for row in rows:
+        if row != before:
+            yield row
+        before = row
+
+
+def _filters(given: Mapping[str, Any]) -> str:
+    return "".join(sql for name, sql in schema.FILTERS.items() if given.get(name) is not None)
+
+
+def _numbers(allowed: frozenset[int]) -> str:
+    return json.dumps(sorted(allowed))
+
+
+def _limit(limit: int | None) -> int | None:
+    return None if limit is None else max(limit, 0)
+
+
+def _digest(text: str) -> bytes:
+    """The 32 bytes of an id; of anything else bytes that no row has."""
+    try:
+        return bytes.fromhex(text) if len(text) == 64 else b""
+    except ValueError:
+        return b""
+
+
+def _index(db: sqlite3.Connection) -> int:
+    """Cut the next few objects into words; how many there were."""
+    rows = db.execute(
+        "SELECT n, raw, stix_id, type FROM object"
+        " WHERE n > (SELECT value FROM meta WHERE key = 'indexed') ORDER BY n LIMIT ?",
+        (INDEX_SLICE,),
+    ).fetchall()
+    for n, raw, id, type in rows:
+        item = Attachment(raw=raw, sha256="", id=id, type=type)
+        db.execute(
+            "INSERT INTO word(rowid, words) VALUES (?, ?)",
+            (n, " ".join(sorted(words.words_of(item)))),
+        )
+    if rows:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'indexed'", (rows[-1][0],))
+    return len(rows)
+
+
+# --- Local ----------------------------------------------------------------------------------
+
+
+def _keep_local(
+    db: sqlite3.Connection, kind: str, key: str, value: bytes | None, expected: int | None
+) -> int:
+    row = db.execute("SELECT version FROM local WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+    found: int | None = row[0] if row else None
+    if found != expected:
+        now = "gone" if found is None else f"at version {found}"
+        was = "new" if expected is None else f"at version {expected}"
+        raise ConflictError(
+            f"{kind} {key!r} is {now}, and this change takes it to be {was}",
+            remedy="read it again and repeat the change",
+        )
+    [version] = db.execute(
+        "UPDATE meta SET value = value + 1 WHERE key = 'local' RETURNING value"
+    ).fetchone()
+    if value is None:
+        db.execute("DELETE FROM local WHERE kind = ? AND key = ?", (kind, key))
+    else:
+        db.execute(
+            "INSERT INTO local(kind, key, version, value) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (kind, key) DO UPDATE SET version = excluded.version,"
+            " value = excluded.value",
+            (kind, key, version, value),
+        )
+    number: int = version
+    return number
+
+
+def _append_audit(db: sqlite3.Connection, time: str, actor: str, act: str, ref: str) -> AuditRow:
+    last = db.execute("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
+    n, before = last or (0, "")
+    row = (n + 1, time, actor, act, ref, audit_hash(before, time, actor, act, ref))
+    db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", row)
+    return _audit(row)
+
+
+def _local(row: Row) -> LocalRow:
+    return LocalRow(key=row[0], value=row[1], version=row[2])
+
+
+def _audit(row: Row) -> AuditRow:
+    n, time, actor, act, ref, hash = row
+    return AuditRow(n=n, time=time, actor=actor, act=act, ref=ref, hash=hash)
+
+
+# --- failures -------------------------------------------------------------------------------
+
+
+def _is_full(wrong: BaseException) -> bool:
+    return getattr(wrong, "sqlite_errorname", "") in _FULL
+
+
+def _is_disk(wrong: sqlite3.Error) -> bool:
+    name = getattr(wrong, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN"))
+
+
+def _fail(jobs: Iterable[_Job], wrong: BaseException) -> None:
+    for job in jobs:
+        job.done.set_exception(wrong)
+
+
+def _closed(path: Path) -> StoreError:
+    return StoreError(f"{path} has been closed", remedy="start the node again")
+
+
+def _cannot_write(path: Path, wrong: OSError) -> StorageFullError:
+    return StorageFullError(
+        f"{path} cannot be written: {wrong.strerror}",
+        remedy="make room on this disk, or make its folder writable",
+    )

@@ -1,0 +1,994 @@
+"""What every store owes, whoever wrote it: run over each one we have."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from tests.unit.fakes import (
+    EVERYBODY,
+    ORIGIN,
+    Author,
+    MemoryStore,
+    checkpoint,
+    claim,
+    enter,
+    publish,
+    root_of,
+    seen_by,
+    thing,
+)
+
+from tocsin.errors import ChainError, ConflictError, StatementError
+from tocsin.policy import Audience
+from tocsin.store.interface import (
+    Attachment,
+    Head,
+    KeptObject,
+    LocalRow,
+    Store,
+    broken_audit,
+)
+from tocsin.store.sqlite import SqliteStore
+
+NORTHLAND = "cert.northland.example"
+EASTMERE = "cert.eastmere.example"
+GRIDCO = "gridco.example"
+PORTCO = "portco.example"
+
+
+class Opener:
+    """Opens the store under test, and opens it again as a restart would."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.store: Store = self.open()
+
+    def open(self) -> Store:
+        return MemoryStore() if self.kind == "memory" else SqliteStore.open(self.folder)
+
+    def reopen(self) -> Store:
+        if self.kind != "memory":  # memory does not outlive its process
+            self.store.close()
+            self.store = self.open()
+        return self.store
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    opener = Opener(request.param, tmp_path / "node")
+    yield opener
+    opener.store.close()
+
+
+@pytest.fixture
+def store(opener: Opener) -> Store:
+    return opener.store
+
+
+@pytest.fixture
+def northland() -> Author:
+    return Author(NORTHLAND)
+
+
+def ids(found: list[KeptObject]) -> list[str]:
+    return [o.id for o in found]
+
+
+# --- pending, then logged, then opened --------------------------------------------------------
+
+
+def test_a_kept_statement_is_pending_and_no_read_shows_it(store: Store, northland: Author) -> None:
+    tool = thing("tool", 1, name="wiper")
+    said = northland.say(tool, case="case--1", tlp="CLEAR")
+    store.keep_pending(said, [tool], said.audience)
+    all_ = seen_by(store, EVERYBODY)
+
+    [pending] = store.pending()
+    assert (pending.id, pending.raw, pending.kind) == (said.id, said.raw, "say")
+    assert (pending.author, pending.case, pending.seq) == (NORTHLAND, "case--1", 1)
+    assert pending.audience == said.audience
+
+    assert store.statement(said.id, all_) is None
+    assert store.statements(all_) == []
+    assert store.object(tool.sha256, all_) is None
+    assert store.versions(tool.id, all_) == []
+    assert store.select(all_) == []
+    assert store.select(all_, types=["tool"], case="case--1") == []
+    assert store.count(all_) == 0
+    assert store.search("wiper", all_) == []
+    assert store.place(said.id) is None
+    assert store.entries(0, 10) == []
+    assert store.head() is None
+    assert store.edge() == []
+
+
+def test_an_appended_statement_has_its_index_and_its_objects_are_open(
+    store: Store, northland: Author
+) -> None:
+    first, second = thing("tool", 1), thing("tool", 2)
+    a, b = northland.say(first), northland.say(second)
+    store.keep_pending(a, [first], a.audience)
+    store.keep_pending(b, [second], b.audience)
+    enter(store, b.id, a.id)
+    all_ = seen_by(store, EVERYBODY)
+
+    assert store.pending() == []
+    assert (store.place(b.id), store.place(a.id)) == (0, 1)
+    assert store.entries(0, 10) == [bytes.fromhex(b.id), bytes.fromhex(a.id)]
+    assert store.entries(1, 1) == [bytes.fromhex(a.id)]
+    assert store.entries(2, 5) == []
+    assert [(k.id, k.index, k.raw, k.seq) for k in store.statements(all_)] == [
+        (b.id, 0, b.raw, 2),
+        (a.id, 1, a.raw, 1),
+    ]
+    kept = store.object(first.sha256, all_)
+    assert kept is not None
+    assert kept.raw == first.raw
+    assert (kept.id, kept.type, kept.sha256) == (first.id, "tool", first.sha256)
+    assert (kept.created, kept.modified) == (first.created, first.modified)
+    assert kept.said_by == (a.id,)
+    assert kept.withdrawn is False
+    assert kept.data["id"] == first.id
+
+
+def test_an_object_keeps_the_bytes_it_came_in(store: Store, northland: Author) -> None:
+    odd = b'{"type":"x-acme",  "id":"x-acme--00000000-0000-4000-8000-000000000001", "n":2.50}'
+    item = Attachment.of(odd, "x-acme")
+    item = Attachment(raw=odd, sha256=item.sha256, id=odd.decode().split('"')[7], type="x-acme")
+    publish(store, northland.say(item), item)
+    [kept] = store.select(seen_by(store, EVERYBODY))
+    assert kept.raw == odd
+
+
+def test_keeping_a_statement_twice_changes_nothing(store: Store, northland: Author) -> None:
+    tool = thing("tool", 1)
+    said = northland.say(tool)
+    for _ in range(2):
+        store.keep_pending(said, [tool], said.audience)
+    assert len(store.pending()) == 1
+    enter(store, said.id)
+    store.keep_pending(said, [tool], said.audience)
+    assert store.pending() == []
+    assert store.count(seen_by(store, EVERYBODY)) == 1
+
+
+def test_pending_keeps_the_order_of_arrival(store: Store) -> None:
+    said = [Author(f"p{n}.example").say() for n in range(30)]
+    for one in said:
+        store.keep_pending(one, [], one.audience)
+    assert [p.id for p in store.pending()] == [one.id for one in said]
+
+
+def test_everything_is_there_after_a_restart(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    tool, note = thing("tool", 1, name="wiper"), claim(2)
+    a = publish(store, northland.say(tool, case="case--1"), tool)
+    b = northland.say(note, tlp="AMBER", to=[GRIDCO])
+    store.keep_pending(b, [note], b.audience)
+    store.keep_local("draft", "k", b"v", None)
+    store.append_audit("2026-11-22T08:30:00Z", "ada", "accept", a.id)
+    before = (
+        store.head(),
+        store.edge(),
+        store.entries(0, 9),
+        store.pending(),
+        store.audiences(),
+        store.statements(seen_by(store, EVERYBODY)),
+        store.select(seen_by(store, EVERYBODY)),
+        store.list_local("draft"),
+        store.audit(),
+        store.search("wiper", seen_by(store, EVERYBODY)),
+    )
+    store = opener.reopen()
+    assert before == (
+        store.head(),
+        store.edge(),
+        store.entries(0, 9),
+        store.pending(),
+        store.audiences(),
+        store.statements(seen_by(store, EVERYBODY)),
+        store.select(seen_by(store, EVERYBODY)),
+        store.list_local("draft"),
+        store.audit(),
+        store.search("wiper", seen_by(store, EVERYBODY)),
+    )
+    enter(store, b.id)
+    assert store.count(seen_by(store, EVERYBODY)) == 2
+
+
+# --- the log's compare-and-set ----------------------------------------------------------------
+
+
+def test_the_head_is_what_was_appended(store: Store, northland: Author) -> None:
+    said = northland.say()
+    store.keep_pending(said, [], said.audience)
+    root, note = b"\x07" * 32, checkpoint(ORIGIN, 1, b"\x07" * 32)
+    store.append([said.id], [root, b"\x08" * 32], note, None)
+    assert store.head() == Head(origin=ORIGIN, size=1, root=root, checkpoint=note)
+    assert store.edge() == [root, b"\x08" * 32]
+
+
+def test_an_empty_batch_renews_the_checkpoint_only(store: Store, northland: Author) -> None:
+    publish(store, northland.say())
+    head = store.head()
+    assert head is not None
+    cosigned = head.checkpoint + "— witness BBBB\n".encode()
+    store.append([], store.edge(), cosigned, head)
+    assert store.head() == Head(
+        origin=head.origin, size=head.size, root=head.root, checkpoint=cosigned
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda h: None, id="none"),
+        pytest.param(lambda h: replace(h, size=h.size + 1), id="size"),
+        pytest.param(lambda h: replace(h, root=b"\x01" * 32), id="root"),
+        pytest.param(lambda h: replace(h, origin="x.example/log"), id="origin"),
+    ],
+)
+def test_an_append_to_another_head_is_refused_and_changes_nothing(
+    store: Store, northland: Author, wrong: Callable[[Head], Head | None]
+) -> None:
+    publish(store, northland.say())
+    tool = thing("tool", 1)
+    said = northland.say(tool)
+    store.keep_pending(said, [tool], said.audience)
+    head = store.head()
+    assert head is not None
+    expected = wrong(head)
+    size = expected.size if expected else 0
+    note = checkpoint(expected.origin if expected else ORIGIN, size + 1, b"\x02" * 32)
+    with pytest.raises(ConflictError):
+        store.append([said.id], [], note, expected)
+    assert store.head() == head
+    assert [p.id for p in store.pending()] == [said.id]
+    assert store.count(seen_by(store, EVERYBODY)) == 0
+    enter(store, said.id)
+
+
+def test_an_append_with_a_statement_that_is_not_pending_is_refused_whole(
+    store: Store, northland: Author
+) -> None:
+    logged = publish(store, northland.say())
+    tool = thing("tool", 1)
+    waiting = northland.say(tool)
+    store.keep_pending(waiting, [tool], waiting.audience)
+    head = store.head()
+    for bad in ([waiting.id, logged.id], [waiting.id, "ab" * 32], [waiting.id, waiting.id]):
+        with pytest.raises(ConflictError):
+            store.append(bad, [], checkpoint(ORIGIN, 3, b"\x02" * 32), head)
+        assert store.head() == head
+        assert [p.id for p in store.pending()] == [waiting.id]
+        assert store.count(seen_by(store, EVERYBODY)) == 0
+
+
+def test_a_checkpoint_of_another_size_or_origin_is_refused(store: Store, northland: Author) -> None:
+    publish(store, northland.say())
+    said = northland.say()
+    store.keep_pending(said, [], said.audience)
+    head = store.head()
+    for origin, size in ((ORIGIN, 3), (ORIGIN, 1), ("x.example/log", 2)):
+        with pytest.raises(ConflictError):
+            store.append([said.id], [], checkpoint(origin, size, b"\x02" * 32), head)
+    assert store.head() == head
+
+
+def test_of_two_who_append_at_once_one_is_refused(store: Store) -> None:
+    said = [Author(f"p{n}.example").say() for n in range(2)]
+    for one in said:
+        store.keep_pending(one, [], one.audience)
+    barrier = threading.Barrier(2)
+
+    def append(n: int) -> bool:
+        barrier.wait()
+        root = root_of([bytes.fromhex(said[n].id)])
+        try:
+            store.append([said[n].id], [root], checkpoint(ORIGIN, 1, root), None)
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        won = list(pool.map(append, range(2)))
+    assert sorted(won) == [False, True]
+    assert store.entries(0, 9) == [bytes.fromhex(said[won.index(True)].id)]
+
+
+# --- chains -----------------------------------------------------------------------------------
+
+
+def test_a_chain_counts_what_is_pending_and_keeps_cases_apart(
+    store: Store, northland: Author
+) -> None:
+    a = publish(store, northland.say())
+    b = northland.say()
+    c = northland.say(case="case--1")
+    store.keep_pending(b, [], b.audience)
+    store.keep_pending(c, [], c.audience)
+    chain = store.chain(NORTHLAND, None)
+    assert chain is not None
+    assert (chain.seq, chain.head) == (2, b.id)
+    assert a.id != b.id
+    chain = store.chain(NORTHLAND, "case--1")
+    assert chain is not None
+    assert (chain.seq, chain.head) == (1, c.id)
+    assert store.chain(NORTHLAND, "case--2") is None
+    assert store.chain(EASTMERE, None) is None
+
+
+def test_a_second_statement_at_one_place_of_a_chain_is_refused(store: Store) -> None:
+    one, two = Author(NORTHLAND), Author(NORTHLAND)
+    first = publish(store, one.say())
+    rival = two.say(body={"reason": "other"})
+    assert rival.id != first.id
+    with pytest.raises(ChainError) as refused:
+        store.keep_pending(rival, [], rival.audience)
+    assert (refused.value.seq, refused.value.head) == (1, first.id)
+    after = two.say()  # number 2, behind the rival
+    with pytest.raises(ChainError):
+        store.keep_pending(after, [], after.audience)
+    assert store.pending() == []
+
+
+def test_of_many_who_write_at_one_place_of_a_chain_one_is_kept(store: Store) -> None:
+    rivals = [Author(NORTHLAND).say(body={"reason": str(n)}) for n in range(8)]
+
+    def keep(n: int) -> bool:
+        try:
+            store.keep_pending(rivals[n], [], rivals[n].audience)
+        except ChainError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(keep, range(8))) == 1
+    assert len(store.pending()) == 1
+
+
+# --- what is said must be brought -------------------------------------------------------------
+
+
+def test_an_object_that_is_said_and_does_not_come_is_refused(
+    store: Store, northland: Author
+) -> None:
+    tool, note = thing("tool", 1), thing("note", 2)
+    said = northland.say(tool, note)
+    with pytest.raises(StatementError, match=r"tool--"):
+        store.keep_pending(said, [note], said.audience)
+    assert store.pending() == []
+    assert store.audiences() == {}
+
+
+def test_an_object_that_is_not_said_is_refused(store: Store, northland: Author) -> None:
+    said = northland.say(thing("tool", 1))
+    with pytest.raises(StatementError):
+        store.keep_pending(said, [thing("tool", 1), thing("tool", 2)], said.audience)
+    assert store.pending() == []
+
+
+def test_bytes_with_another_digest_are_refused(store: Store, northland: Author) -> None:
+    tool = thing("tool", 1)
+    forged = Attachment(raw=tool.raw + b" ", sha256=tool.sha256, id=tool.id, type=tool.type)
+    said = northland.say(tool)
+    with pytest.raises(StatementError):
+        store.keep_pending(said, [forged], said.audience)
+    assert store.pending() == []
+
+
+def test_an_author_says_an_object_again_without_bringing_it(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    publish(store, northland.say(tool, tlp="AMBER", to=[GRIDCO]), tool)
+    again = publish(store, northland.say(tool, tlp="CLEAR"))
+    [kept] = store.select(seen_by(store, None))
+    assert kept.said_by == (again.id,)
+
+
+def test_nobody_opens_anothers_object_by_naming_its_digest(store: Store, northland: Author) -> None:
+    hidden = thing("tool", 1, name="hidden")
+    publish(store, northland.say(hidden, tlp="AMBER", to=[GRIDCO]), hidden)
+    thief = Author(PORTCO)
+    said = thief.say(hidden)
+    with pytest.raises(StatementError) as refused:
+        store.keep_pending(said, [], said.audience)
+    unknown = Author(EASTMERE).say(thing("tool", 1, name="nowhere"))
+    with pytest.raises(StatementError) as not_there:
+        store.keep_pending(unknown, [], unknown.audience)
+    assert type(refused.value) is type(not_there.value)
+    words = refused.value.message.replace(hidden.sha256, "")
+    assert words == not_there.value.message.replace(thing("tool", 1, name="nowhere").sha256, "")
+    assert store.select(seen_by(store, PORTCO)) == []
+
+
+# --- who may read -----------------------------------------------------------------------------
+
+
+def test_an_object_is_read_by_those_whom_one_live_statement_allows(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    publish(store, northland.say(tool, tlp="AMBER", to=[GRIDCO]), tool)
+    eastmere = Author(EASTMERE)
+    publish(store, eastmere.say(tool, tlp="AMBER", to=[PORTCO]), tool)
+    by = {}
+    for party in (GRIDCO, PORTCO, NORTHLAND, EASTMERE, "cert.southmark.example", None):
+        found = store.select(seen_by(store, party))
+        by[party] = [k.author for o in found for k in _speakers(store, o, party)]
+    assert by == {
+        GRIDCO: [NORTHLAND],
+        PORTCO: [EASTMERE],
+        NORTHLAND: [NORTHLAND],
+        EASTMERE: [EASTMERE],
+        "cert.southmark.example": [],
+        None: [],
+    }
+
+
+def _speakers(store: Store, kept: KeptObject, party: str | None) -> list[Audience]:
+    found = [store.statement(id, seen_by(store, party)) for id in kept.said_by]
+    return [k.audience for k in found if k is not None]
+
+
+def test_an_objects_own_marking_tightens_its_audience_not_the_statements(
+    store: Store, northland: Author
+) -> None:
+    open_, marked = thing("tool", 1), thing("tool", 2)
+    narrow = Audience(author=NORTHLAND, tlp="AMBER", to=frozenset([GRIDCO]))
+    said = northland.say(open_, marked, tlp="GREEN")
+    publish(store, said, open_, marked, narrowed={marked.sha256: narrow})
+    assert ids(store.select(seen_by(store, GRIDCO))) == [open_.id, marked.id]
+    assert ids(store.select(seen_by(store, PORTCO))) == [open_.id]
+    assert store.statement(said.id, seen_by(store, PORTCO)) is not None
+    assert store.object(marked.sha256, seen_by(store, PORTCO)) is None
+    assert store.versions(marked.id, seen_by(store, PORTCO)) == []
+    assert store.count(seen_by(store, PORTCO)) == 1
+
+
+def test_equal_audiences_have_one_number(store: Store, northland: Author) -> None:
+    for _ in range(3):
+        publish(store, northland.say(tlp="AMBER", to=[GRIDCO, PORTCO]))
+    publish(store, northland.say(tlp="AMBER+STRICT", to=[GRIDCO, PORTCO]))
+    publish(store, Author(EASTMERE).say(tlp="AMBER", to=[GRIDCO, PORTCO]))
+    assert sorted((a.author, a.tlp) for a in store.audiences().values()) == [
+        (EASTMERE, "AMBER"),
+        (NORTHLAND, "AMBER"),
+        (NORTHLAND, "AMBER+STRICT"),
+    ]
+
+
+def test_an_audience_comes_back_as_it_went_in(store: Store, northland: Author) -> None:
+    for audience in (
+        Audience(
+            author=NORTHLAND, tlp="RED", to=frozenset([GRIDCO]), persons=frozenset(["ø", "a"])
+        ),
+        Audience(author="", tlp="AMBER+STRICT", unknown=True),
+    ):
+        said = northland.say()
+        store.keep_pending(said, [], audience)
+        assert audience in store.audiences().values()
+
+
+def test_nobody_reads_anything_with_no_audience_allowed(store: Store, northland: Author) -> None:
+    tool = claim(1, content="wiper")
+    said = publish(store, northland.say(tool, case="case--1", tlp="CLEAR"), tool)
+    nothing: frozenset[int] = frozenset()
+    assert store.statement(said.id, nothing) is None
+    assert store.statements(nothing) == []
+    assert store.statements(nothing, case="case--1", author=NORTHLAND, kind="say", limit=5) == []
+    assert store.object(tool.sha256, nothing) is None
+    assert store.versions(tool.id, nothing) == []
+    assert store.select(nothing) == []
+    assert store.select(nothing, types=["note"], case="case--1", limit=5) == []
+    assert store.count(nothing) == 0
+    assert store.count(nothing, types=["note"], case="case--1") == 0
+    assert store.search("wiper", nothing) == []
+
+
+def test_hidden_and_unknown_are_one_answer(store: Store, northland: Author) -> None:
+    hidden = claim(1, content="secret words")
+    said = northland.say(hidden, case="case--1", tlp="AMBER", to=[GRIDCO])
+    publish(store, said, hidden)
+    open_ = thing("tool", 9)
+    publish(store, northland.say(open_), open_)
+    mine = seen_by(store, PORTCO)
+    unknown = thing("note", 7)
+    assert store.statement(said.id, mine) == store.statement("ab" * 32, mine)
+    assert store.object(hidden.sha256, mine) == store.object(unknown.sha256, mine)
+    assert store.versions(hidden.id, mine) == store.versions(unknown.id, mine)
+    assert store.select(mine, types=["note"]) == store.select(mine, types=["grouping"])
+    assert store.select(mine, case="case--1") == store.select(mine, case="case--2")
+    assert store.statements(mine, case="case--1") == store.statements(mine, case="case--2")
+    assert store.count(mine, case="case--1") == store.count(mine, case="case--2")
+    assert store.search("secret", mine) == store.search("nowhere", mine)
+
+
+@pytest.mark.parametrize("odd", ["", "zz" * 32, "ab", "AB" * 32, "ab" * 33, "é" * 64])
+def test_what_is_no_digest_is_unknown(store: Store, northland: Author, odd: str) -> None:
+    tool = thing("tool", 1)
+    publish(store, northland.say(tool), tool)
+    all_ = seen_by(store, EVERYBODY)
+    assert store.statement(odd, all_) is None
+    assert store.object(odd, all_) is None
+    assert store.versions(odd, all_) == []
+    assert store.place(odd) is None
+
+
+# --- withdrawals ------------------------------------------------------------------------------
+
+
+def test_a_withdrawn_object_stops_for_everybody(store: Store, northland: Author) -> None:
+    tool = thing("indicator", 1, name="wiper")
+    said = publish(store, northland.say(tool, tlp="CLEAR", case="case--1"), tool)
+    publish(store, northland.withdraw(said, tlp="CLEAR"))
+    for party in (EVERYBODY, NORTHLAND, None):
+        mine = seen_by(store, party)
+        assert store.object(tool.sha256, mine) is None
+        assert store.versions(tool.id, mine) == []
+        assert store.select(mine) == []
+        assert store.select(mine, case="case--1") == []
+        assert store.count(mine) == 0
+        assert store.search("wiper", mine) == []
+        kept = store.statement(said.id, mine)
+        assert kept is not None
+        assert kept.withdrawn
+
+
+@pytest.mark.parametrize("type_", ["note", "grouping", "opinion", "relationship"])
+def test_a_withdrawn_claim_evidence_challenge_or_link_stays_marked(
+    store: Store, northland: Author, type_: str
+) -> None:
+    item = claim(1, type=type_, content="they struck")
+    said = publish(store, northland.say(item, tlp="AMBER", to=[GRIDCO]), item)
+    publish(store, northland.withdraw(said, tlp="AMBER", to=[GRIDCO]))
+    mine = seen_by(store, GRIDCO)
+    [kept] = store.select(mine)
+    assert kept.withdrawn
+    assert kept.said_by == (said.id,)
+    assert store.object(item.sha256, mine) == kept
+    assert store.versions(item.id, mine) == [kept]
+    assert store.search("struck", mine) == [kept]
+    assert store.count(mine) == 1
+    assert store.select(seen_by(store, PORTCO)) == []
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        thing("note", 1),
+        thing("note", 1, content="extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"),
+        claim(1, type="indicator"),
+        thing("opinion", 1, extensions={"extension-definition--0": {}}),
+    ],
+    ids=["plain note", "named in its text", "indicator", "other extension"],
+)
+def test_what_is_none_of_these_stops(store: Store, northland: Author, item: Attachment) -> None:
+    said = publish(store, northland.say(item), item)
+    publish(store, northland.withdraw(said))
+    assert store.select(seen_by(store, EVERYBODY)) == []
+
+
+def test_a_withdrawal_in_the_same_batch_takes_effect_with_it(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    said = northland.say(tool)
+    gone = northland.withdraw(said)
+    store.keep_pending(said, [tool], said.audience)
+    store.keep_pending(gone, [], gone.audience)
+    enter(store, said.id, gone.id)
+    assert store.select(seen_by(store, EVERYBODY)) == []
+
+
+def test_a_withdrawal_that_comes_first_takes_effect_when_its_statement_comes(
+    store: Store, northland: Author
+) -> None:
+    tool, note = thing("tool", 1), claim(2)
+    said = northland.say(tool, note)
+    gone = northland.withdraw(said, case="case--1")
+    publish(store, gone)
+    publish(store, said, tool, note)
+    [kept] = store.select(seen_by(store, EVERYBODY))
+    assert (kept.id, kept.withdrawn) == (note.id, True)
+
+
+def test_a_withdrawal_of_a_part_leaves_the_rest(store: Store, northland: Author) -> None:
+    one, two = thing("tool", 1), thing("tool", 2)
+    said = publish(store, northland.say(one, two), one, two)
+    publish(store, northland.withdraw(said, one))
+    all_ = seen_by(store, EVERYBODY)
+    assert ids(store.select(all_)) == [two.id]
+    kept = store.statement(said.id, all_)
+    assert kept is not None
+    assert not kept.withdrawn
+    publish(store, northland.withdraw(said, two))
+    assert store.select(all_) == []
+    kept = store.statement(said.id, all_)
+    assert kept is not None
+    assert kept.withdrawn
+
+
+def test_only_the_author_takes_back(store: Store, northland: Author) -> None:
+    tool = thing("tool", 1)
+    said = publish(store, northland.say(tool), tool)
+    publish(store, Author(EASTMERE).withdraw(said))
+    assert ids(store.select(seen_by(store, EVERYBODY))) == [tool.id]
+    kept = store.statement(said.id, seen_by(store, EVERYBODY))
+    assert kept is not None
+    assert not kept.withdrawn
+
+
+def test_what_another_still_says_stays(store: Store, northland: Author) -> None:
+    tool, eastmere = thing("tool", 1), Author(EASTMERE)
+    ours = publish(store, northland.say(tool), tool)
+    theirs = publish(store, eastmere.say(tool), tool)
+    publish(store, northland.withdraw(ours))
+    [kept] = store.select(seen_by(store, PORTCO))
+    assert (kept.said_by, kept.withdrawn) == ((theirs.id,), False)
+
+
+def test_a_reader_of_the_withdrawn_saying_only_is_not_told_of_the_other(
+    store: Store, northland: Author
+) -> None:
+    item, eastmere = claim(1), Author(EASTMERE)
+    ours = publish(store, northland.say(item, tlp="AMBER", to=[GRIDCO]), item)
+    publish(store, eastmere.say(item, tlp="AMBER", to=[PORTCO]), item)
+    publish(store, northland.withdraw(ours, tlp="AMBER", to=[GRIDCO]))
+    [kept] = store.select(seen_by(store, GRIDCO))
+    assert (kept.said_by, kept.withdrawn) == ((ours.id,), True)
+
+
+def test_a_withdrawal_cannot_be_taken_back(store: Store, northland: Author) -> None:
+    tool = thing("tool", 1)
+    said = publish(store, northland.say(tool), tool)
+    gone = publish(store, northland.withdraw(said))
+    publish(store, northland.withdraw(gone))
+    assert store.select(seen_by(store, EVERYBODY)) == []
+    kept = store.statement(gone.id, seen_by(store, EVERYBODY))
+    assert kept is not None
+    assert not kept.withdrawn
+
+
+@pytest.mark.parametrize("withdrawn_first", [False, True])
+def test_a_claim_said_again_narrower_and_withdrawn_is_gone_for_those_cut_off(
+    store: Store, northland: Author, withdrawn_first: bool
+) -> None:
+    item = claim(1)
+    wide = publish(store, northland.say(item, tlp="AMBER", to=[GRIDCO, PORTCO]), item)
+    if withdrawn_first:
+        publish(store, northland.withdraw(wide, tlp="AMBER", to=[GRIDCO, PORTCO]))
+        assert len(store.select(seen_by(store, PORTCO))) == 1
+    narrow = northland.say(item, tlp="AMBER", to=[GRIDCO], refs=[wide.id])
+    publish(store, narrow, item)
+    if not withdrawn_first:
+        assert len(store.select(seen_by(store, PORTCO))) == 1
+        publish(store, northland.withdraw(wide, tlp="AMBER", to=[GRIDCO, PORTCO]))
+    assert store.select(seen_by(store, PORTCO)) == []
+    [kept] = store.select(seen_by(store, GRIDCO))
+    assert (kept.said_by, kept.withdrawn) == ((narrow.id,), False)
+    publish(store, northland.withdraw(narrow, tlp="AMBER", to=[GRIDCO]))
+    [kept] = store.select(seen_by(store, GRIDCO))
+    assert (kept.said_by, kept.withdrawn) == ((narrow.id,), True)
+    assert store.select(seen_by(store, PORTCO)) == []
+
+
+def test_another_partys_reference_narrows_nothing(store: Store, northland: Author) -> None:
+    item = claim(1)
+    wide = publish(store, northland.say(item, tlp="GREEN"), item)
+    eastmere = Author(EASTMERE)
+    publish(store, eastmere.say(item, tlp="AMBER", to=[GRIDCO], refs=[wide.id]), item)
+    publish(store, northland.withdraw(wide))
+    [kept] = store.select(seen_by(store, PORTCO))
+    assert kept.withdrawn
+
+
+# --- versions, pages --------------------------------------------------------------------------
+
+
+def test_select_gives_the_newest_version_and_versions_all(store: Store, northland: Author) -> None:
+    times = ["2026-11-22T08:00:00Z", "2026-11-22T08:00:00.5Z", "2026-11-22T08:00:00.500001Z"]
+    made = [thing("tool", 1, modified=time) for time in times]
+    for item in (made[1], made[2], made[0]):
+        publish(store, northland.say(item), item)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.modified for o in store.select(all_)] == [times[2]]
+    assert [o.modified for o in store.versions(made[0].id, all_)] == times[::-1]
+    assert store.count(all_) == 1
+
+
+def test_the_newest_version_is_the_newest_this_reader_may_see(
+    store: Store, northland: Author
+) -> None:
+    old = thing("tool", 1, modified="2026-11-22T08:00:00.000Z", name="oldname")
+    new = thing("tool", 1, modified="2026-11-22T09:00:00.000Z", name="newname")
+    publish(store, northland.say(old, tlp="GREEN"), old)
+    publish(store, northland.say(new, tlp="AMBER", to=[GRIDCO]), new)
+    assert [o.sha256 for o in store.select(seen_by(store, GRIDCO))] == [new.sha256]
+    assert [o.sha256 for o in store.select(seen_by(store, PORTCO))] == [old.sha256]
+    assert [o.sha256 for o in store.search("oldname", seen_by(store, PORTCO))] == [old.sha256]
+    assert store.search("oldname", seen_by(store, GRIDCO)) == []
+    assert store.search("newname", seen_by(store, PORTCO)) == []
+
+
+def test_nobody_replaces_a_version_by_saying_other_bytes_under_its_time(
+    store: Store, northland: Author
+) -> None:
+    first, second = thing("tool", 1, name="true"), thing("tool", 1, name="forged")
+    publish(store, northland.say(first), first)
+    publish(store, Author(EASTMERE).say(second), second)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.sha256 for o in store.select(all_)] == [first.sha256]
+    assert [o.sha256 for o in store.versions(first.id, all_)] == [first.sha256, second.sha256]
+
+
+def test_of_versions_without_a_time_the_last_logged_is_newest(
+    store: Store, northland: Author
+) -> None:
+    first = thing("ipv4-addr", 1, modified=None, value="192.0.2.1")
+    second = thing("ipv4-addr", 1, modified=None, value="192.0.2.1", x_seen=True)
+    publish(store, northland.say(first), first)
+    publish(store, northland.say(second), second)
+    assert [o.sha256 for o in store.select(seen_by(store, EVERYBODY))] == [second.sha256]
+
+
+def test_pages_together_are_the_whole_at_any_size(store: Store, northland: Author) -> None:
+    items = [thing(t, n) for n in range(9) for t in ("tool", "malware", "note")]
+    for n, item in enumerate(items):
+        author = Author(f"p{n}.example")
+        publish(store, author.say(item, case=f"case--{n % 2}"), item)
+    newer = thing("tool", 3, modified="2026-11-23T08:00:00.000Z")
+    publish(store, northland.say(newer, case="case--0"), newer)
+    all_ = seen_by(store, EVERYBODY)
+    for types, case in (
+        (None, None),
+        (["tool"], None),
+        (["note", "malware", "unseen", "note"], None),
+        (None, "case--0"),
+        (["tool", "note"], "case--1"),
+        ([], None),
+    ):
+        whole = store.select(all_, types=types, case=case)
+        assert [o.cursor for o in whole] == sorted({o.cursor for o in whole})
+        assert store.count(all_, types=types, case=case) == len(whole)
+        for limit in (1, 2, 5, 100):
+            pages: list[KeptObject] = []
+            page = store.select(all_, types=types, case=case, limit=limit)
+            while page:
+                assert len(page) <= limit
+                pages += page
+                after = page[-1].cursor
+                page = store.select(all_, types=types, case=case, after=after, limit=limit)
+            assert pages == whole
+    assert len(store.select(all_)) == 27
+    assert store.select(all_, limit=0) == []
+
+
+def test_statements_are_filtered_and_paged_in_log_order(store: Store, northland: Author) -> None:
+    eastmere = Author(EASTMERE)
+    for n in range(6):
+        author = (northland, eastmere)[n % 2]
+        publish(
+            store,
+            author.say(
+                case=("case--1", None)[n // 3],
+                kind=("say", "ack")[n == 5],
+                body={"heads": []} if n == 5 else {},
+            ),
+        )
+    all_ = seen_by(store, EVERYBODY)
+    every = store.statements(all_)
+    assert [k.index for k in every] == [0, 1, 2, 3, 4, 5]
+    assert [k.index for k in store.statements(all_, case="case--1")] == [0, 1, 2]
+    assert [k.index for k in store.statements(all_, author=EASTMERE)] == [1, 3, 5]
+    assert [k.index for k in store.statements(all_, kind="ack")] == [5]
+    assert [k.index for k in store.statements(all_, case="case--1", author=NORTHLAND)] == [0, 2]
+    assert [k.index for k in store.statements(all_, after_index=2, limit=2)] == [3, 4]
+    assert store.statements(all_, limit=0) == []
+    assert [k.case for k in every] == ["case--1"] * 3 + [None] * 3
+
+
+def test_case_filters_what_was_said_in_that_case(store: Store, northland: Author) -> None:
+    tool = thing("tool", 1)
+    publish(store, northland.say(tool, case="case--1"), tool)
+    second = publish(store, northland.say(tool, case="case--2"), tool)
+    all_ = seen_by(store, EVERYBODY)
+    [kept] = store.select(all_, case="case--2")
+    assert kept.said_by == (second.id,)
+    [kept] = store.select(all_)
+    assert len(kept.said_by) == 2
+
+
+# --- attachments ------------------------------------------------------------------------------
+
+
+def test_an_attachment_is_kept_with_its_media_type(store: Store, northland: Author) -> None:
+    report = Attachment.of(b"They said <evil.example> was struck.", "text/plain")
+    publish(store, northland.say(report), report)
+    all_ = seen_by(store, EVERYBODY)
+    kept = store.object(report.sha256, all_)
+    assert kept is not None
+    assert (kept.raw, kept.type, kept.id) == (report.raw, "text/plain", report.id)
+    assert kept.data == {}
+    assert store.select(all_) == []
+    assert store.count(all_) == 0
+    assert store.select(all_, types=["text/plain"]) == [kept]
+    assert store.count(all_, types=["text/plain"]) == 1
+    assert store.versions(report.id, all_) == [kept]
+    assert store.search("evil.example struck", all_) == [kept]
+
+
+def test_the_same_bytes_as_object_and_as_attachment_are_both_kept(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    file = Attachment.of(tool.raw, "application/json")
+    publish(store, northland.say(file), file)
+    publish(store, northland.say(tool), tool)
+    all_ = seen_by(store, EVERYBODY)
+    assert ids(store.select(all_)) == [tool.id]
+    assert ids(store.select(all_, types=["application/json"])) == [file.id]
+    kept = store.object(tool.sha256, all_)
+    assert kept is not None
+    assert kept.id == tool.id
+
+
+# --- search -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "EVIL.example",
+        "https://evil.example/a?b=c",
+        "evil",
+        "indicator--00000000-0000-4000-8000-000000000001",
+        "192.0.2.7",
+        "2001:db8::1",
+        "straße",
+        "STRASSE",
+        "cafe\u0301",
+        "Grid  wiper",
+        "wiper, grid.",
+        "[evil.example]",
+        "o'brien",
+        "ТРЕВОГА",
+    ],
+)
+def test_search_finds_words_ids_and_indicators(
+    store: Store, northland: Author, question: str
+) -> None:
+    item = thing(
+        "indicator",
+        1,
+        name="Grid wiper, Straße café O'Brien тревога",
+        pattern="[url:value='https://evil.example/a?b=c' OR ipv4-addr:value = '192.0.2.7'"
+        " OR ipv6-addr:value='2001:db8::1']",
+    )
+    other = thing("indicator", 2, name="nothing of it", x_n=[1, None, True, {"deep": ["word"]}])
+    publish(store, northland.say(item, other), item, other)
+    assert ids(store.search(question, seen_by(store, EVERYBODY))) == [item.id]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "   ",
+        '"',
+        "*",
+        "AND",
+        "evil*",
+        "NEAR(a b)",
+        "words:evil",
+        "evi",
+        "-",
+        "\x00",
+        "evil nope",
+    ],
+)
+def test_search_finds_nothing_by_syntax_or_part_of_a_word(
+    store: Store, northland: Author, question: str
+) -> None:
+    item = thing("indicator", 1, name="evil thing")
+    publish(store, northland.say(item), item)
+    found = store.search(question, seen_by(store, EVERYBODY))
+    assert ids(found) == ([item.id] if question == "evil*" else [])
+
+
+def test_search_gives_the_newest_first_and_no_more_than_asked(
+    store: Store, northland: Author
+) -> None:
+    items = [
+        thing("tool", n, modified=f"2026-11-{10 + n}T08:00:00.000Z", name="wiper") for n in range(5)
+    ]
+    publish(store, northland.say(*items), *items)
+    found = store.search("wiper", seen_by(store, EVERYBODY), limit=3)
+    assert ids(found) == [items[4].id, items[3].id, items[2].id]
+
+
+# --- local rows, audit ------------------------------------------------------------------------
+
+
+def test_a_local_row_is_kept_read_changed_and_deleted(store: Store) -> None:
+    assert store.local("draft", "a") is None
+    one = store.keep_local("draft", "a", b"1", None)
+    assert store.local("draft", "a") == LocalRow(key="a", value=b"1", version=one)
+    two = store.keep_local("draft", "a", b"2", one)
+    assert two > one
+    assert store.local("draft", "a") == LocalRow(key="a", value=b"2", version=two)
+    store.keep_local("draft", "a", None, two)
+    assert store.local("draft", "a") is None
+
+
+def test_a_stale_change_of_a_local_row_is_refused(store: Store) -> None:
+    one = store.keep_local("draft", "a", b"1", None)
+    two = store.keep_local("draft", "a", b"2", one)
+    for value, expected in ((b"3", one), (b"3", None), (None, one), (b"3", two + 1)):
+        with pytest.raises(ConflictError):
+            store.keep_local("draft", "a", value, expected)
+    with pytest.raises(ConflictError):
+        store.keep_local("draft", "b", b"3", one)
+    assert store.list_local("draft") == [LocalRow(key="a", value=b"2", version=two)]
+
+
+def test_a_version_never_comes_twice(store: Store) -> None:
+    one = store.keep_local("draft", "a", b"1", None)
+    store.keep_local("draft", "a", None, one)
+    again = store.keep_local("draft", "a", b"1", None)
+    assert again > one
+    with pytest.raises(ConflictError):
+        store.keep_local("draft", "a", b"2", one)
+
+
+def test_of_many_who_change_a_row_at_once_one_wins(store: Store) -> None:
+    first = store.keep_local("draft", "a", b"", None)
+
+    def change(n: int) -> int:
+        try:
+            store.keep_local("draft", "a", str(n).encode(), first)
+        except ConflictError:
+            return -1
+        return n
+
+    with ThreadPoolExecutor(8) as pool:
+        [winner] = [n for n in pool.map(change, range(20)) if n >= 0]
+    row = store.local("draft", "a")
+    assert row is not None
+    assert row.value == str(winner).encode()
+
+
+def test_local_rows_are_listed_by_kind_and_prefix_in_order(store: Store) -> None:
+    for key in ("b.2", "b.1", "a%", "a_x", "ab", "B.1", "é", "é1"):
+        store.keep_local("draft", key, key.encode(), None)
+    store.keep_local("session", "b.1", b"", None)
+    assert [r.key for r in store.list_local("draft", "b.")] == ["b.1", "b.2"]
+    assert [r.key for r in store.list_local("draft", "a_")] == ["a_x"]
+    assert [r.key for r in store.list_local("draft", "a%")] == ["a%"]
+    assert [r.key for r in store.list_local("draft", "é")] == ["é", "é1"]
+    keys = [r.key for r in store.list_local("draft")]
+    assert keys == sorted(keys)
+    assert len(keys) == 8
+    assert store.list_local("nothing") == []
+
+
+def test_the_audit_is_a_chain_that_shows_every_change(store: Store) -> None:
+    for n in range(5):
+        row = store.append_audit("2026-11-22T08:30:00Z", f"ada{n}", "accept", "draft:1")
+        assert row.n == n + 1
+    rows = store.audit()
+    assert [r.actor for r in rows] == [f"ada{n}" for n in range(5)]
+    assert broken_audit(rows) is None
+    assert store.audit(2) == rows[3:]
+    assert store.audit(0) == []
+    assert broken_audit(store.audit(2)) is None
+    changed = [r if r.n != 3 else replace(r, actor="eve") for r in rows]
+    assert broken_audit(changed) == 3
+    assert broken_audit(rows[:2] + rows[3:]) == 4

@@ -1,0 +1,546 @@
+"""Stand-ins for what a node keeps: an in-memory store that passes the contract of every store.
+
+Written from the words of `store/interface.py`, not from the SQL: where both agree, both are right
+or both misread it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Any
+
+import orjson
+
+from tocsin import canonical
+from tocsin.errors import ChainError, ConflictError, StatementError
+from tocsin.policy import Audience, Reader, allowed
+from tocsin.record.keys import Signer
+from tocsin.record.statement import (
+    ObjectRef,
+    Statement,
+    Verified,
+    compose,
+    parse,
+    sign,
+    statement_id,
+)
+from tocsin.store import words
+from tocsin.store.interface import (
+    CLAIM_EXTENSION,
+    NO_AUDIENCES,
+    Attachment,
+    AuditRow,
+    Chain,
+    Head,
+    HeadLike,
+    Keepable,
+    Kept,
+    KeptObject,
+    LocalRow,
+    Log,
+    Pending,
+    Reads,
+    audit_hash,
+    new_head,
+    stays_on_record,
+    version_key,
+)
+
+
+@dataclass
+class _Saying:
+    """One object in one statement: whether it still counts, and for whom."""
+
+    item: Keepable
+    audience: int
+    taken_back: bool = False
+    cut_off: bool = False
+    """Taken back, and said again narrower: even the record is for the narrower circle."""
+
+
+@dataclass
+class _Row:
+    verified: Verified
+    audience: int
+    index: int | None = None
+    withdrawn: bool = False
+    says: list[_Saying] = field(default_factory=list)
+
+    @property
+    def statement(self) -> Statement:
+        return self.verified.statement
+
+
+class MemoryStore:
+    """`Store` in plain dicts and lists. Nothing survives it."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._rows: dict[str, _Row] = {}  # in order of arrival
+        self._audiences: list[Audience] = []
+        self._head: Head | None = None
+        self._edge: list[bytes] = []
+        self._local: dict[tuple[str, str], LocalRow] = {}
+        self._local_version = 0
+        self._audit: list[AuditRow] = []
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    # --- Log ----------------------------------------------------------------------------------
+
+    def keep_pending(
+        self,
+        verified: Verified,
+        objects: Sequence[Keepable],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        with self._lock:
+            if verified.id in self._rows:
+                return
+            statement = verified.statement
+            self._check_place(statement)
+            row = _Row(verified=verified, audience=0)
+            saying = statement.kind != "withdraw"
+            named = {(o.sha256, o.id, o.type) for o in statement.objects} if saying else set()
+            for item in objects:
+                if (item.sha256, item.id, item.type) not in named:
+                    raise StatementError(f"{item.id} is not said", remedy="bring what is said")
+                if hashlib.sha256(item.raw).hexdigest() != item.sha256:
+                    raise StatementError(f"{item.id} has other bytes", remedy="bring its bytes")
+            brought = {(item.sha256, item.id): item for item in objects}
+            said = [
+                (ref, brought.get((ref.sha256, ref.id)) or self._said_before(statement, ref))
+                for ref in (statement.objects if saying else ())
+            ]
+            row.audience = self._number(audience)
+            for ref, item in said:
+                own = object_audiences.get(ref.sha256, audience)
+                row.says.append(_Saying(item=item, audience=self._number(own)))
+            self._rows[verified.id] = row
+
+    def pending(self) -> list[Pending]:
+        return [
+            Pending(
+                id=id,
+                raw=row.verified.raw,
+                kind=row.statement.kind,
+                author=row.statement.author,
+                case=row.statement.case,
+                seq=row.statement.seq,
+                audience=self._audiences[row.audience],
+            )
+            for id, row in self._rows.items()
+            if row.index is None
+        ]
+
+    def append(
+        self,
+        batch: Sequence[str],
+        edge: Sequence[bytes],
+        checkpoint: bytes,
+        expected: HeadLike | None,
+    ) -> None:
+        with self._lock:
+            new = new_head(checkpoint)
+            held = self._head and (self._head.origin, self._head.size, self._head.root)
+            if held != (expected and (expected.origin, expected.size, expected.root)):
+                raise ConflictError("the head is another", remedy="reopen the log")
+            size = expected.size if expected else 0
+            if new.size != size + len(batch) or (expected and new.origin != expected.origin):
+                raise ConflictError("not a checkpoint of this batch", remedy="sign it again")
+            waiting = {id for id, row in self._rows.items() if row.index is None}
+            if len(set(batch)) != len(batch) or not waiting.issuperset(batch):
+                raise ConflictError("not pending", remedy="reopen the log")
+            for index, id in enumerate(batch, start=size):
+                row = self._rows[id]
+                row.index = index
+                self._take_effect(id, row)
+            self._head, self._edge = new, list(edge)
+
+    def head(self) -> Head | None:
+        return self._head
+
+    def entries(self, start: int, count: int) -> list[bytes]:
+        start = max(start, 0)
+        return [bytes.fromhex(id) for id, _ in self._logged()[start : start + max(count, 0)]]
+
+    def edge(self) -> list[bytes]:
+        return list(self._edge)
+
+    def chain(self, author: str, case: str | None) -> Chain | None:
+        links = [
+            (row.statement.seq, id)
+            for id, row in self._rows.items()
+            if (row.statement.author, row.statement.case) == (author, case)
+        ]
+        if not links:
+            return None
+        seq, head = max(links)
+        return Chain(seq=seq, head=head)
+
+    def place(self, statement: str) -> int | None:
+        row = self._rows.get(statement)
+        return row.index if row else None
+
+    # --- Reads --------------------------------------------------------------------------------
+
+    def audiences(self) -> dict[int, Audience]:
+        return dict(enumerate(self._audiences))
+
+    def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
+        row = self._rows.get(id)
+        if row is None or row.index is None or row.audience not in allowed:
+            return None
+        return self._kept(id, row)
+
+    def statements(
+        self,
+        allowed: frozenset[int],
+        *,
+        case: str | None = None,
+        author: str | None = None,
+        kind: str | None = None,
+        after_index: int = -1,
+        limit: int | None = None,
+    ) -> list[Kept]:
+        kept = [self._kept(id, row) for id, row in self._logged() if row.audience in allowed]
+        found = [
+            k
+            for k in kept
+            if k.index > after_index
+            and case in (None, k.case)
+            and author in (None, k.author)
+            and kind in (None, k.kind)
+        ]
+        return found[: _limit(limit)]
+
+    def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
+        same = [v for v in self._versions(allowed) if v.sha256 == sha256]
+        return min(same, key=lambda v: v.id.startswith("urn:sha256:"), default=None)
+
+    def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
+        return [v for v in self._versions(allowed) if v.id == stix_id]
+
+    def select(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+    ) -> list[KeptObject]:
+        newest = {v.cursor: v for v in reversed(self._versions(allowed, case))}
+        found = [
+            newest[place]
+            for place in sorted(newest)
+            if (after is None or place > after)
+            and (place[0] in types if types is not None else not _is_attachment(place[1]))
+        ]
+        return found[: _limit(limit)]
+
+    def count(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> int:
+        return len(self.select(allowed, types=types, case=case))
+
+    def search(self, words_: str, allowed: frozenset[int], limit: int = 100) -> list[KeptObject]:
+        wanted = set(words.asked(words_))
+        if not wanted:
+            return []
+        newest = {v.cursor: v for v in reversed(self._versions(allowed))}
+        found = [v for _, v in sorted(newest.items()) if wanted <= words.words_of(v)]
+        found.sort(key=version_key, reverse=True)
+        return found[:limit]
+
+    # --- Local --------------------------------------------------------------------------------
+
+    def local(self, kind: str, key: str) -> LocalRow | None:
+        return self._local.get((kind, key))
+
+    def keep_local(self, kind: str, key: str, value: bytes | None, expected: int | None) -> int:
+        with self._lock:
+            row = self._local.get((kind, key))
+            if (row.version if row else None) != expected:
+                raise ConflictError(f"{kind} {key!r} has changed", remedy="read it again")
+            self._local_version += 1
+            if value is None:
+                self._local.pop((kind, key), None)
+            else:
+                version = self._local_version
+                self._local[kind, key] = LocalRow(key=key, value=value, version=version)
+            return self._local_version
+
+    def list_local(self, kind: str, prefix: str = "") -> list[LocalRow]:
+        rows = [r for (k, _), r in self._local.items() if k == kind and r.key.startswith(prefix)]
+        return sorted(rows, key=lambda row: row.key)
+
+    def append_audit(self, time: str, actor: str, act: str, ref: str) -> AuditRow:
+        with self._lock:
+            before = self._audit[-1].hash if self._audit else ""
+            row = AuditRow(
+                n=len(self._audit) + 1,
+                time=time,
+                actor=actor,
+                act=act,
+                ref=ref,
+                hash=audit_hash(before, time, actor, act, ref),
+            )
+            self._audit.append(row)
+            return row
+
+    def audit(self, limit: int | None = None) -> list[AuditRow]:
+        skipped = 0 if limit is None else max(len(self._audit) - max(limit, 0), 0)
+        return self._audit[skipped:]
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _number(self, audience: Audience) -> int:
+        if audience not in self._audiences:
+            self._audiences.append(audience)
+        return self._audiences.index(audience)
+
+    def _logged(self) -> list[tuple[str, _Row]]:
+        logged = [(row.index, id) for id, row in self._rows.items() if row.index is not None]
+        return [(id, self._rows[id]) for _, id in sorted(logged)]
+
+    def _kept(self, id: str, row: _Row) -> Kept:
+        assert row.index is not None
+        return Kept(
+            id=id,
+            index=row.index,
+            raw=row.verified.raw,
+            kind=row.statement.kind,
+            author=row.statement.author,
+            case=row.statement.case,
+            seq=row.statement.seq,
+            audience=self._audiences[row.audience],
+            withdrawn=row.withdrawn,
+        )
+
+    def _check_place(self, new: Statement) -> None:
+        chain = {
+            row.statement.seq: id
+            for id, row in self._rows.items()
+            if (row.statement.author, row.statement.case) == (new.author, new.case)
+        }
+        if new.seq in chain or chain.get(new.seq - 1, new.prev) != new.prev:
+            last = max(chain)
+            raise ChainError("the place is taken", remedy="go on", seq=last, head=chain[last])
+
+    def _said_before(self, statement: Statement, ref: ObjectRef) -> Keepable:
+        for row in self._rows.values():
+            for saying in row.says if row.statement.author == statement.author else ():
+                if (saying.item.sha256, saying.item.id) == (ref.sha256, ref.id):
+                    return saying.item
+        raise StatementError(f"{ref.id} did not come", remedy="bring it")
+
+    def _take_effect(self, id: str, row: _Row) -> None:
+        statement = row.statement
+        if statement.kind == "withdraw":
+            for ref in statement.refs:
+                target = self._rows.get(ref)
+                if target is not None and target.index is not None:
+                    self._take_back(ref, target, statement)
+            return
+        if statement.kind == "say":
+            self._cut_off(row)
+        for _, other in self._logged():
+            if other.statement.kind == "withdraw" and id in other.statement.refs:
+                self._take_back(id, row, other.statement)
+
+    def _take_back(self, id: str, row: _Row, withdrawal: Statement) -> None:
+        if row.statement.author != withdrawal.author or row.statement.kind == "withdraw":
+            return
+        part = {o.sha256 for o in withdrawal.objects}
+        for saying in row.says:
+            if not part or saying.item.sha256 in part:
+                saying.taken_back = True
+        row.withdrawn |= not part or (bool(row.says) and all(s.taken_back for s in row.says))
+        for _, again in self._logged():
+            if again.statement.kind == "say" and id in again.statement.refs:
+                self._cut_off(again)
+
+    def _cut_off(self, again: _Row) -> None:
+        """What `again` says anew, and its author has taken back, is gone for the wider circle."""
+        for ref in again.statement.refs:
+            old = self._rows.get(ref)
+            if old is None or old.statement.author != again.statement.author:
+                continue
+            for saying in old.says:
+                said_again = any(_same(saying.item, new.item) for new in again.says)
+                saying.cut_off |= saying.taken_back and said_again
+
+    def _versions(self, allowed: frozenset[int], case: str | None = None) -> list[KeptObject]:
+        """Everything readable; of one id the newest first."""
+        found: dict[tuple[str, str], tuple[Keepable, int, list[tuple[str, bool]]]] = {}
+        for id, row in self._logged():
+            if case not in (None, row.statement.case):
+                continue
+            for saying in row.says:
+                on_record = stays_on_record(saying.item) and not saying.cut_off
+                if saying.audience in allowed and (not saying.taken_back or on_record):
+                    assert row.index is not None
+                    place = (saying.item.sha256, saying.item.id)
+                    entry = found.setdefault(place, (saying.item, row.index, []))
+                    entry[2].append((id, not saying.taken_back))
+        ordered = sorted(
+            found.values(),
+            key=lambda f: (version_key(f[0]), -f[1] if version_key(f[0]) else f[1]),
+            reverse=True,
+        )
+        return [_object(item, said) for item, _, said in ordered]
+
+
+def _object(item: Keepable, said: Iterable[tuple[str, bool]]) -> KeptObject:
+    everywhere = [id for id, _ in said]
+    live = [id for id, is_live in said if is_live]
+    return KeptObject(
+        raw=item.raw,
+        sha256=item.sha256,
+        id=item.id,
+        type=item.type,
+        spec_version=item.spec_version,
+        created=item.created,
+        modified=item.modified,
+        said_by=tuple(live or everywhere),
+        withdrawn=not live,
+    )
+
+
+def _same(a: Keepable, b: Keepable) -> bool:
+    return (a.sha256, a.id) == (b.sha256, b.id)
+
+
+def _is_attachment(id: str) -> bool:
+    return id.startswith("urn:sha256:")
+
+
+def _limit(limit: int | None) -> int | None:
+    return None if limit is None else max(limit, 0)
+
+
+# --- things to keep ---------------------------------------------------------------------------
+
+ORIGIN = "cert.northland.example/log"
+EVERYBODY = "everybody"
+
+
+class Author:
+    """A party that signs: each call is its next statement in that case's chain."""
+
+    def __init__(self, party: str) -> None:
+        self.party = party
+        self.signer = Signer.from_seed(hashlib.sha256(party.encode()).digest(), party)
+        self._chains: dict[str | None, tuple[int, str]] = {}
+        self._salts = 0
+
+    def say(
+        self,
+        *objects: Keepable,
+        kind: str = "say",
+        case: str | None = None,
+        tlp: str = "GREEN",
+        to: Sequence[str] = (),
+        refs: Sequence[str] = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> Verified:
+        """A signed statement, the next of its chain."""
+        seq, prev = self._chains.get(case, (0, ""))
+        self._salts += 1
+        payload = compose(
+            author=self.party,
+            key=self.signer.keyid,
+            kind=kind,
+            seq=seq + 1,
+            prev=prev,
+            time="2026-11-22T08:30:00Z",
+            salt=f"{self._salts:032x}",
+            tlp=tlp,
+            body=body or {},
+            case=case,
+            objects=[ObjectRef(id=o.id, sha256=o.sha256, type=o.type) for o in objects],
+            refs=refs,
+            to=to,
+        )
+        raw = sign(payload, [self.signer])
+        id = statement_id(raw)
+        self._chains[case] = (seq + 1, id)
+        return Verified(id=id, raw=raw, statement=parse(payload))
+
+    def withdraw(self, said: Verified, *part: Keepable, **more: Any) -> Verified:
+        """Take back a statement, or part of it."""
+        return self.say(*part, kind="withdraw", refs=[said.id], **more)
+
+
+def thing(
+    type: str, n: int, *, modified: str | None = "2026-11-22T08:00:00.000Z", **properties: Any
+) -> Attachment:
+    """A STIX object as a store takes it. The same `n` is the same id."""
+    data: dict[str, Any] = {"type": type, "spec_version": "2.1"}
+    data["id"] = id = f"{type}--00000000-0000-4000-8000-{n:012d}"
+    if modified is not None:
+        data |= {"created": "2026-11-22T08:00:00.000Z", "modified": modified}
+    raw = orjson.dumps(data | properties)
+    return Attachment(
+        raw=raw,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        id=id,
+        type=type,
+        spec_version="2.1",
+        created=data.get("created"),
+        modified=modified,
+    )
+
+
+def claim(n: int, *, type: str = "note", **properties: Any) -> Attachment:
+    """A thing with the claim carrier's extension, which stays on record when withdrawn."""
+    extensions = {CLAIM_EXTENSION: {"extension_type": "property-extension", "claim": "x"}}
+    return thing(type, n, extensions=extensions, **properties)
+
+
+def checkpoint(origin: str, size: int, root: bytes) -> bytes:
+    """A note whose signatures are none: a store reads its first three lines."""
+    return f"{origin}\n{size}\n{canonical.b64encode(root)}\n\n— nobody AAAA\n".encode()
+
+
+def root_of(entries: Sequence[bytes]) -> bytes:
+    """Stands for a tree's root: another for other entries."""
+    return hashlib.sha256(b"".join(entries)).digest()
+
+
+def enter(store: Log, *batch: str, origin: str = ORIGIN) -> None:
+    """Append these pending statements, as the sequencer would."""
+    head = store.head()
+    size = head.size if head else 0
+    entries = [*store.entries(0, size), *(bytes.fromhex(id) for id in batch)]
+    root = root_of(entries)
+    store.append(batch, [root], checkpoint(origin, len(entries), root), head)
+
+
+def publish(
+    store: Log,
+    verified: Verified,
+    *objects: Keepable,
+    narrowed: Mapping[str, Audience] = NO_AUDIENCES,
+) -> Verified:
+    """Keep and enter at once."""
+    store.keep_pending(verified, objects, verified.audience, narrowed)
+    enter(store, verified.id)
+    return verified
+
+
+def seen_by(store: Reads, party: str | None, **more: Any) -> frozenset[int]:
+    """What this party may read; EVERYBODY stands for the node itself, which holds it all."""
+    if party == EVERYBODY:
+        return frozenset(store.audiences())
+    return allowed(Reader(party=party, **more), store.audiences())
