@@ -1,0 +1,475 @@
+"""The words that reading claims from text goes by: data, no rules.
+
+Nothing here names a party, a state or an outlet, nor an adjective of one: the rules must read the
+same whoever speaks (claims.md §5). A cue is listed by its base form; `CUES` maps every inflected
+form to its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+def words(listed: str) -> frozenset[str]:
+    """A table of words, written as they are read."""
+    return frozenset(listed.split())
+
+
+# What a cue does to the words after it.
+#   say     "said (that) CLAUSE"                    tell    "told SOMEONE (that) CLAUSE"
+#   note    "noted that CLAUSE", never bare         demand  "urged SOMEONE to DO", "demanded THING"
+#   accuse  "accused SOMEONE of THING"              tie     "attributed THING to SOMEONE"
+#   deny    "denied THING", "denied that CLAUSE"    find    "discovered THING": no speech
+#   stand   "condemned THING"                       call    "called for THING", "called X Q"
+#   label   only beside a quotation                 vow     "vowed to DO", "vowed that CLAUSE"
+GROUPS: dict[str, str] = {
+    "say": "say claim believe think suggest report reckon insist argue estimate",
+    "note": (
+        "state add note stress emphasize emphasise underline underscore highlight reiterate repeat"
+        " explain announce declare maintain assert contend acknowledge admit concede confirm reveal"
+        " disclose affirm proclaim observe remark comment recall conclude predict forecast caution"
+        " complain testify write tweet post boast lament quip joke allege suspect counter"
+        " retort indicate mention clarify elaborate surmise imply fear hope agree"
+        " signal speculate tout"
+    ),
+    "tell": "tell inform assure remind notify",
+    "warn": "warn",
+    "demand": "urge demand order instruct press implore exhort request",
+    "accuse": "accuse blame",
+    "tie": "attribute link tie trace ascribe",
+    "deny": "deny reject dismiss refute rebut rebuff disavow disown",
+    "find": "discover uncover detect unearth",
+    "stand": "condemn oppose denounce deplore support endorse criticize criticise",
+    "call": "call appeal",
+    "vow": "vow pledge promise threaten swear",
+    "label": (
+        "describe label dub brand slam blast hail praise ridicule mock portray characterize"
+        " characterise decry tout cite quote respond reply answer continue laugh shout exclaim"
+        " cry whisper joke muse chant sing begin conclude email gush compare retweet recount"
+        " welcome attack defend lambaste"
+        " express voice refer deride ask wonder inquire read chide"
+    ),
+    "point": "point",
+}
+
+# Past form, participle and -ing form where the regular ones are wrong.
+IRREGULAR: dict[str, tuple[str, ...]] = {
+    "say": ("says", "said", "saying"),
+    "tell": ("tells", "told", "telling"),
+    "think": ("thinks", "thought", "thinking"),
+    "write": ("writes", "wrote", "written", "writing"),
+    "swear": ("swears", "swore", "sworn", "swearing"),
+    "begin": ("begins", "began", "begun", "beginning"),
+    "sing": ("sings", "sang", "sung", "singing"),
+    "read": ("reads", "read", "reading"),
+    "cry": ("cries", "cried", "crying"),
+    "deny": ("denies", "denied", "denying"),
+    "reply": ("replies", "replied", "replying"),
+    "imply": ("implies", "implied", "implying"),
+    "testify": ("testifies", "testified", "testifying"),
+    "notify": ("notifies", "notified", "notifying"),
+    "clarify": ("clarifies", "clarified", "clarifying"),
+    "tie": ("ties", "tied", "tying"),
+    "admit": ("admits", "admitted", "admitting"),
+    "rebut": ("rebuts", "rebutted", "rebutting"),
+    "quip": ("quips", "quipped", "quipping"),
+    "forecast": ("forecasts", "forecast", "forecasting"),
+    "refer": ("refers", "referred", "referring"),
+    "dub": ("dubs", "dubbed", "dubbing"),
+    "stress": ("stresses", "stressed", "stressing"),
+    "press": ("presses", "pressed", "pressing"),
+    "express": ("expresses", "expressed", "expressing"),
+    "dismiss": ("dismisses", "dismissed", "dismissing"),
+    "confess": ("confesses", "confessed", "confessing"),
+    "label": ("labels", "labelled", "labeled", "labelling", "labeling"),
+    "signal": ("signals", "signalled", "signaled", "signalling", "signaling"),
+    "attack": ("attacks", "attacked", "attacking"),
+    "disown": ("disowns", "disowned", "disowning"),
+    "agree": ("agrees", "agreed", "agreeing"),
+    "tweet": ("tweets", "tweeted", "tweeting"),
+    "detect": ("detects", "detected", "detecting"),
+    "reject": ("rejects", "rejected", "rejecting"),
+    "exclaim": ("exclaims", "exclaimed", "exclaiming"),
+    "appeal": ("appeals", "appealed", "appealing"),
+    "reveal": ("reveals", "revealed", "revealing"),
+}
+
+
+class Cue(NamedTuple):
+    """One inflected form: its base form, group, and which form it is."""
+
+    lemma: str
+    group: str
+    form: str  # "base" | "s" | "past" | "ing"
+
+
+def _regular(base: str) -> tuple[str, ...]:
+    if base.endswith("e"):
+        return base + "s", base + "d", base[:-1] + "ing"
+    if base.endswith(("s", "sh", "ch", "x")):
+        return base + "es", base + "ed", base + "ing"
+    return base + "s", base + "ed", base + "ing"
+
+
+def _cues() -> dict[str, Cue]:
+    found: dict[str, Cue] = {}
+    for group, words in GROUPS.items():
+        for word in words.split():
+            for form in (word, *(IRREGULAR.get(word) or _regular(word))):
+                if form.endswith("ing"):
+                    kind = "ing"
+                elif form == word and form not in ("read", "forecast"):
+                    kind = "base"
+                elif form.endswith("s") and form[-2:] != "ss":
+                    kind = "s"
+                else:
+                    kind = "past"
+                found.setdefault(form, Cue(word, group, kind))
+    return found
+
+
+CUES: dict[str, Cue] = _cues()
+
+# Speech that may bring a bare clause: "said the relay was down".
+BARE = words(
+    "say claim believe think insist argue suggest reckon estimate admit acknowledge"
+    " concede announce confirm maintain predict reveal allege contend fear hope explain"
+    " add note warn"
+)
+# Bringing back someone's words without being speech about the world.
+QUOTE_ONLY = frozenset(GROUPS["label"].split())
+
+# What a speaker's thing says in the speaker's place: "Northland's statement said", "in a report".
+SPEECH_NOUNS = words(
+    "statement statements comment comments remark remarks words message messages tweet"
+    " tweets letter report claim claims warning assertion post email emails speech"
+    " testimony declaration announcement argument response reply note memo communique"
+    " allegation allegations accusation accusations charge charges contention view opinion"
+    " promise pledge demand appeal denial"
+)
+
+# Persons by what they do: what follows or goes before a name is a role, and the name a person's.
+ROLES = words(
+    "spokesman spokeswoman spokesperson spokespersons spokesmen minister president"
+    " premier chancellor secretary director chief head chair chairman chairwoman"
+    " chairperson ambassador envoy senator congressman congresswoman lawmaker governor"
+    " mayor general colonel admiral commander captain officer official analyst researcher"
+    " professor lecturer expert engineer adviser advisor strategist economist manager"
+    " founder co-founder owner ceo cto cio ciso lawyer attorney prosecutor judge justice"
+    " journalist reporter editor correspondent author writer historian candidate nominee"
+    " leader deputy aide counsel commissioner representative delegate diplomat scientist"
+    " doctor king queen prince princess emir sheikh pope bishop sheriff partner fellow"
+    " host anchor activist coordinator administrator executive vice-president"
+    " undersecretary operator investigator detective inspector member trader broker"
+    " student teacher coach"
+)
+FEMALE = words("mrs ms miss madam spokeswoman chairwoman congresswoman queen princess lady actress")
+MALE = words("mr sir spokesman chairman congressman king prince lord emir sheikh pope")
+HONORIFICS = words("mr mrs ms miss dr sir madam lord lady prof")
+# Capitalised before a name: part of the role, not of the name.
+TITLES = words(
+    "president minister secretary senator sen rep gov governor chancellor general gen"
+    " director ambassador commissioner chairman chairwoman mayor justice judge king queen"
+    " prince premier spokesman spokeswoman spokesperson professor colonel col admiral adm"
+    " lt captain capt sgt sheriff speaker congressman congresswoman representative envoy"
+    " emir sheikh pope detective inspector analyst officer chief republican democrat dem"
+)
+ROLE_OF_STATE = words("prime foreign vice deputy interior defence defense finance home")
+# A name that ends in, or holds, one of these is not a person's.
+ORGANS = words(
+    "ministry agency command company bank university department party corp corporation"
+    " inc ltd group bureau office council committee commission court force forces army"
+    " navy police service services institute laboratory lab labs center centre union"
+    " association organisation organization authority government administration campaign"
+    " republic kingdom states house senate congress parliament embassy cert isac consulate"
+    " cabinet alliance league network news times post journal press media tv radio street"
+    " energy power grid electric telecom systems security technologies software holdings"
+    " partners international world national fund board team foundation society school"
+    " college hospital port airport city county"
+)
+# Several people or a body, in lower case, that may speak: "officials said".
+SPEAKING = words(
+    "officials ministry government company firm agency office police authorities"
+    " researchers analysts experts investigators operator operators prosecutors lawmakers"
+    " lawyers sources source report statement study document documents letter newspaper"
+    " website team campaign committee department administration embassy court judge army"
+    " military union group party bank council commission spokesmen people critics officers"
+    " economists aides leaders ministers diplomats residents witnesses organisation"
+    " organization bureau firms companies states parties investors traders supporters"
+    " opponents delegation advisory bulletin email memo filing indictment complaint notice"
+    " post tweet blog vendor centre center authority regulator utility board reporters man"
+    " woman mother father others some many both several most few candidate survey poll"
+)
+
+PRONOUNS = words("he she they it")
+FIRST = frozenset(["i", "we"])
+NARRATOR_FREE = words("you i we one there this that which what these those everyone anyone")
+
+AUXILIARIES = words(
+    "has have had is are was were be been being do does did will would can could may"
+    " might shall should must 's 've 'd 'll ’s ’ve ’d ’ll"
+)
+MODALS = words("would could may might should can must shall")
+NEGATIONS = words(
+    "not never n't didn't didn’t don't don’t doesn't doesn’t hasn't hasn’t haven't"
+    " haven’t hadn't hadn’t wouldn't wouldn’t couldn't couldn’t won't won’t can't can’t"
+    " cannot isn't isn’t wasn't wasn’t weren't weren’t neither nor without"
+)
+ADVERBS = words(
+    "also later then again however too further still just once now thus already ever even"
+    " only often yet soon instead meanwhile therefore simply always has have had"
+)
+PREPOSITIONS = words(
+    "in on at by with from to into onto over under about against during after before"
+    " since through between among across amid around behind beside beyond despite inside"
+    " outside near off per than toward towards until till upon via within without as like"
+    " unlike except regarding concerning following throughout along above below because"
+)
+CONJUNCTIONS = words("and or but nor yet so plus while whereas")
+SUBORDINATORS = words(
+    "that which who whom whose when where while if because although though unless until"
+    " whether since as after before once how why what whereas"
+)
+DETERMINERS = words(
+    "the a an this that these those its their his her our my your some any all each every"
+    " no both many several most few another other such"
+)
+ARTICLES = frozenset(["the", "a", "an"])
+# Capitalised only because they open a sentence; never a name there.
+OPENERS = (
+    PREPOSITIONS
+    | CONJUNCTIONS
+    | SUBORDINATORS
+    | DETERMINERS
+    | PRONOUNS
+    | FIRST
+    | AUXILIARIES
+    | ADVERBS
+    | words(
+        "there here you him them me not according citing yesterday today tomorrow last next"
+        " this earlier recently meanwhile still nearly almost about more less other others"
+        " what it's i'm we're they're he's she's let for of yes nothing nobody everyone no one"
+        " two three four five six seven eight nine ten first second finally additionally"
+        " moreover furthermore indeed perhaps maybe asked please"
+    )
+)
+# A verb other than a cue that shows a clause has its verb, so no name runs across it.
+COMMON_VERBS = words(
+    "went came took run made gave got met visited returned arrived left held led began"
+    " started stopped became remained seemed appeared showed shows saw sees found finds"
+    " knew kept let put set ran runs won lost sent brought built bought paid used uses"
+    " wanted wants needs need plans planned tried tries trying continues continued"
+    " expected expects faced faces includes included hit hits rose fell dropped gained"
+    " closed opened published released issued gave launched carried hacked attacked"
+    " breached targeted stole stolen conducted orchestrated directed sabotaged disrupted"
+    " infiltrated compromised spied ran operated waged mounted says"
+)
+
+# Harm done by the subject: "has carried out", "launched" (claims.md §3.7).
+HARM = words(
+    "attacked hacked breached sabotaged infiltrated compromised spied stole disrupted"
+    " launched conducted orchestrated waged mounted unleashed targeted penetrated tampered"
+    " masterminded perpetrated implanted planted crippled destroyed wiped jammed"
+    " engineered staged sponsored interfered meddled bombarded"
+)
+HARM_BASE = words(
+    "attack hack breach sabotage infiltrate compromise spy steal disrupt launch conduct"
+    " orchestrate wage mount target penetrate perpetrate implant plant cripple destroy"
+    " wipe sponsor interfere meddle attacking hacking breaching sabotaging infiltrating"
+    " compromising spying stealing disrupting launching conducting orchestrating waging"
+    " mounting targeting penetrating perpetrating implanting planting crippling destroying"
+    " wiping sponsoring interfering meddling attacks hacks breaches sabotages infiltrates"
+    " launches conducts orchestrates wages targets penetrates sponsors"
+)
+# A charge as a thing: "the alleged NAME cyber-attacks".
+CHARGE_NOUNS = words(
+    "attack attacks cyber-attack cyber-attacks cyberattack cyberattacks hack hacks"
+    " hacking intrusion intrusions breach breaches espionage sabotage operation operations"
+    " campaign campaigns interference spying aggression surveillance malware"
+)
+DENIAL_WORDS = words(
+    "smear smears smearing smeared groundless fabricated fabrication fabrications"
+    " baseless unfounded slander slanderous invented untrue concocted"
+)
+STOP_WORDS = words("stop cease end halt refrain desist abandon")
+DECLARED = words(
+    "declared declares announced announces admitted admits acknowledged acknowledges"
+    " boasted stated proclaimed confirmed conceded"
+)
+TIES = words("related linked tied connected traced attributed attributable")
+BACKED = words("backed run sponsored directed controlled funded ordered supported")
+JOINT = words("joint jointly together collective collectively common concerted")
+
+# Before a quotation: a name of a thing, not somebody's words.
+NAMING = words(
+    "titled entitled called dubbed named nicknamed headlined so-called known codenamed"
+    " subtitled film movie book song series show album documentary novel game exercise"
+    " operation codename term word phrase words hashtag slogan banner sign label labelled"
+    " labeled folder file section chapter page"
+)
+
+MONTHS = {
+    name: n
+    for n, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+WEEKDAYS = {
+    name: n
+    for n, names in enumerate(
+        (
+            "monday mon",
+            "tuesday tue tues",
+            "wednesday wed",
+            "thursday thu thurs",
+            "friday fri",
+            "saturday sat",
+            "sunday sun",
+        )
+    )
+    for name in names.split()
+}
+TIME_WORDS = frozenset(
+    [*MONTHS, *WEEKDAYS, "yesterday", "today", "tonight", "tomorrow", "earlier", "late", "early"]
+) - {"may", "mar", "sun", "sat", "wed", "mon", "jan"}
+
+ABBREVIATIONS = words(
+    "mr mrs ms dr prof gen sen rep gov st no vs inc co corp ltd lt col sgt jr sr capt adm"
+    " hon rev jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri e.g i.e"
+    " etc al cf fig approx est dept"
+)
+
+# Headings under which an outlet lists other things, folded, by language (claims.md §3.2).
+BOILERPLATE: dict[str, frozenset[str]] = {
+    "en": frozenset(
+        {
+            "most read news",
+            "most read",
+            "most popular",
+            "most viewed",
+            "most shared",
+            "read more",
+            "read also",
+            "read next",
+            "also read",
+            "see also",
+            "more news",
+            "more stories",
+            "more from us",
+            "more on this story",
+            "more on this topic",
+            "related",
+            "related news",
+            "related articles",
+            "related stories",
+            "related topics",
+            "related posts",
+            "related content",
+            "recommended",
+            "recommended for you",
+            "recommended stories",
+            "you may also like",
+            "you might also like",
+            "trending",
+            "trending now",
+            "trending topics",
+            "top stories",
+            "top news",
+            "latest news",
+            "latest stories",
+            "latest",
+            "popular",
+            "popular now",
+            "popular posts",
+            "don't miss",
+            "editor's picks",
+            "editors' picks",
+            "share",
+            "share this",
+            "share this article",
+            "share this story",
+            "share on",
+            "follow us",
+            "subscribe",
+            "subscribe now",
+            "subscribe to our newsletter",
+            "newsletter",
+            "sign up",
+            "sign up for our newsletter",
+            "advertisement",
+            "sponsored",
+            "sponsored content",
+            "comments",
+            "leave a comment",
+            "leave a reply",
+            "tags",
+            "topics",
+            "categories",
+            "footer",
+            "site map",
+            "about us",
+            "contact us",
+        }
+    ),
+    "de": frozenset(
+        {
+            "meistgelesen",
+            "meistgelesene artikel",
+            "mehr zum thema",
+            "lesen sie auch",
+            "das könnte sie auch interessieren",
+            "ähnliche artikel",
+            "verwandte themen",
+            "teilen",
+            "newsletter",
+            "anzeige",
+            "kommentare",
+        }
+    ),
+    "fr": frozenset(
+        {
+            "les plus lus",
+            "à lire aussi",
+            "lire aussi",
+            "sur le même sujet",
+            "articles liés",
+            "partager",
+            "s'abonner",
+            "newsletter",
+            "commentaires",
+        }
+    ),
+    "es": frozenset(
+        {
+            "lo más leído",
+            "lo más visto",
+            "noticias relacionadas",
+            "artículos relacionados",
+            "te puede interesar",
+            "compartir",
+            "suscríbete",
+            "comentarios",
+        }
+    ),
+    "tr": frozenset({"en çok okunanlar", "ilgili haberler", "çok okunanlar", "paylaş"}),
+    "ru": frozenset(
+        {"самое читаемое", "читайте также", "по теме", "популярное", "поделиться", "подписаться"}
+    ),
+    "zh": frozenset({"相关新闻", "相关阅读", "热门新闻", "推荐阅读", "热点新闻", "分享", "订阅"}),
+    "ar": frozenset({"الأكثر قراءة", "اقرأ أيضا", "أخبار ذات صلة", "شارك"}),
+}

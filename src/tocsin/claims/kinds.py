@@ -1,0 +1,361 @@
+"""What type of claim some words are, and whom they charge: the first rule that fits.
+
+Spec: claims.md §3.5 (addressee), §3.7 (type).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tocsin.claims import cues
+from tocsin.claims.layout import QUOTE, WORD, Token
+from tocsin.claims.mentions import (
+    Mention,
+    base,
+    joined,
+    mention,
+    mention_at,
+    named,
+    subject_before,
+)
+
+_BE = cues.words("is are was were be been being")
+_DEMANDS = cues.words("urge demand order instruct press implore exhort request")
+_DENY = cues.words("deny reject dismiss refute denies rejects dismisses refutes")
+_STAND = cues.words(
+    "oppose condemn support opposes condemns supports denounce deplore condemned opposed"
+)
+_FIND = cues.words("discovered uncovered detected discover uncover detect")
+_ALLEGE = cues.words("accuse accuses blame blames allege alleges")
+_US = frozenset(["our", "us", "we"])
+
+
+class Cued(NamedTuple):
+    """What a classifier may know of the cue: its lemma and group, the speaker, the addressee."""
+
+    lemma: str = ""
+    group: str = ""
+    speaker: str | None = None
+    addressee: str | None = None
+    direct: bool = False
+
+
+class Kind(NamedTuple):
+    """A claim type, and whom the words charge or ask (None if nobody)."""
+
+    claim_type: str
+    addressee: str | None
+
+
+def kind_of(words: Sequence[Token], cue: Cued) -> Kind:
+    """The first type of claims.md §3.7 that fits `words`, and the charge's subject."""
+    low = [token.low for token in words]
+    given = cue.addressee
+    if cue.group == "deny" or _first_person(low, _DENY):
+        return Kind("denial", given)
+    demanded = _demanded(words, low)
+    if demanded is not None or cue.lemma in _DEMANDS or _told_to_stop(words, low, cue):
+        return Kind("demand", given or demanded or None)
+    if _denies(low):
+        return Kind("denial", given)
+    if cue.group == "accuse":
+        return Kind("reported-accusation", given)
+    declared = _declared(words, cue.speaker)
+    if declared is not None:
+        return Kind("reported-declaration", given or declared)
+    harm = _harm(words, cue)
+    if harm is not None or cue.lemma == "allege" or any(word in _ALLEGE for word in low):
+        accused = given or harm or None
+        if accused is None and any(word in _ALLEGE for word in low):
+            accused = _after(words, low, _ALLEGE)
+        kind = "accusation" if cue.speaker is not None else "reported-accusation"
+        return Kind(kind, accused or tied_to(words))
+    if cue.group == "tie" or _tied(low):
+        return Kind("attribution", given or tied_to(words))
+    if cue.group == "find" or _finds(low):
+        return Kind("discovery", given or tied_to(words))
+    if _victim(words, low):
+        return Kind("victim-claim", given)
+    if cue.group == "stand" or _first_person(low, _STAND):
+        return Kind("position", given)
+    if _calls(low, cue):
+        return Kind("call", given or _asked(words, low))
+    return Kind("assessment", given)
+
+
+def _first_person(low: list[str], verbs: frozenset[str]) -> bool:
+    for at, word in enumerate(low):
+        if word in verbs and any(near in cues.FIRST for near in low[max(0, at - 4) : at]):
+            return True
+    return False
+
+
+def verb_start(words: Sequence[Token], at: int) -> int:
+    """Where the verb group that ends at `at` begins: auxiliaries and adverbs before it."""
+    while at > 0:
+        low = words[at - 1].low
+        if words[at - 1].kind != WORD or not (
+            low in cues.AUXILIARIES
+            or low in cues.ADVERBS
+            or low in cues.NEGATIONS
+            or (low.endswith("ly") and words[at - 1].text[0].islower())
+        ):
+            break
+        at -= 1
+    return at
+
+
+def charged(words: Sequence[Token], at: int, speaker: str | None) -> Mention | None:
+    """Who is the subject of the verb at `at`, unless it is the speaker or stands for anybody."""
+    subject = subject_before(words, verb_start(words, at))
+    if subject is None or subject.name == speaker:
+        return None
+    return subject
+
+
+def _name(subject: Mention | None) -> str | None:
+    return None if subject is None or subject.kind == "pronoun" else subject.name
+
+
+def _demanded(words: Sequence[Token], low: list[str]) -> str | None:
+    """ "NAME must not", "NAME needs to stop": the one asked, "" if nobody is named."""
+    for at, word in enumerate(low):
+        if word in ("must", "should") and words[at].kind == WORD:
+            after, begin = at + 1, at
+        elif word in ("needs", "need", "has", "have", "ought") and _at(low, at + 1) == "to":
+            after, begin = at + 2, at
+        else:
+            continue
+        while _at(low, after) in cues.ADVERBS or _at(low, after).endswith("ly"):
+            after += 1
+        asked = _name(charged(words, begin, None))
+        next_word = _at(low, after)
+        if next_word in ("not", "never") or next_word in cues.STOP_WORDS:
+            if not any(near in cues.FIRST for near in low[max(0, begin - 2) : begin]):
+                return asked or ""
+        elif asked is not None and word in ("must", "has", "needs") and next_word != "be":
+            return asked
+    if low and low[0] in cues.STOP_WORDS and len(low) > 2 and words[0].text[0].isupper():
+        return ""
+    return None
+
+
+def _told_to_stop(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
+    if low[:1] == ["to"] and _at(low, 1) in cues.STOP_WORDS:
+        return cue.group != "vow"
+    return cue.lemma.startswith(("call on", "call upon", "appeal to", "call to")) and (
+        _at(low, 0) in cues.STOP_WORDS or _at(low, 1) in cues.STOP_WORDS or "not" in low[:2]
+    )
+
+
+def _at(low: Sequence[str], at: int) -> str:
+    return low[at] if 0 <= at < len(low) else ""
+
+
+def _denies(low: list[str]) -> bool:
+    if any(word in cues.DENIAL_WORDS for word in low):
+        return True
+    text = " ".join(low)
+    if "nothing to do with" in text or "no basis" in text or "no part in" in text:
+        return True
+    if "not responsible for" in text or "not involved in" in text:
+        return True
+    for at, word in enumerate(low[:-1]):
+        if word in cues.FIRST and any(
+            near in ("never", "not", "didn't", "didn’t") for near in low[at + 1 : at + 4]
+        ):
+            rest = low[at + 2 : at + 7]
+            if any(near in cues.HARM or near in cues.HARM_BASE for near in rest):
+                return True
+    return False
+
+
+def _declared(words: Sequence[Token], speaker: str | None) -> str | None:
+    for at, token in enumerate(words):
+        if token.low in cues.DECLARED and at and words[at - 1].low not in _BE:
+            subject = charged(words, at, speaker)
+            if subject is not None and subject.kind in ("name", "common"):
+                return subject.name
+    return None
+
+
+def _harm(words: Sequence[Token], cue: Cued) -> str | None:
+    """The one said to have done harm; "" if it is not named; None if no harm is charged."""
+    if cue.group in ("call", "stand", "vow"):
+        return None
+    for at, token in enumerate(words):
+        low = token.low
+        if token.kind != WORD:
+            continue
+        carried = (
+            low in ("carried", "carrying") and at + 1 < len(words) and (words[at + 1].low == "out")
+        )
+        if not carried and low not in cues.HARM and low not in cues.HARM_BASE:
+            continue
+        begin = verb_start(words, at)
+        helpers = {words[place].low for place in range(begin, at)}
+        nobody = words[at + 1].low if at + 1 < len(words) else ""
+        if helpers & cues.NEGATIONS or nobody in ("nobody", "no", "none", "nothing"):
+            continue
+        if helpers & _BE and not low.endswith("ing"):
+            by = _by(words, at)
+            if by is not None and by.name != cue.speaker:
+                return by.name
+            continue
+        bare = low in cues.HARM_BASE and not low.endswith("ing") and not helpers & cues.AUXILIARIES
+        if bare and not (low.endswith("s") and _verbal(words, at)):
+            continue
+        if low.endswith("ing") and not helpers & _BE:
+            continue
+        near = words[begin - 1] if begin else None
+        if near is None or near.low in cues.FIRST:
+            continue
+        if near.low in ("which", "who", "that"):
+            who = _name(charged(words, at, cue.speaker))
+            return who or ""
+        if near.low in cues.PRONOUNS:
+            return ""
+        subject = charged(words, at, cue.speaker)
+        if subject is not None:
+            return subject.name
+    return None
+
+
+def _verbal(words: Sequence[Token], at: int) -> bool:
+    """ "attacks" is a verb only with a name before it and something it is done to after it."""
+    after = words[at + 1] if at + 1 < len(words) else None
+    return (
+        at > 0
+        and named(words[at - 1], at - 1)
+        and after is not None
+        and (after.low in cues.DETERMINERS or named(after, at + 1))
+    )
+
+
+def _by(words: Sequence[Token], at: int) -> Mention | None:
+    for place in range(at + 1, min(len(words), at + 12)):
+        if words[place].low == "by":
+            return mention_at(words, place + 1)
+    return None
+
+
+def _after(words: Sequence[Token], low: list[str], verbs: frozenset[str]) -> str | None:
+    for at, word in enumerate(low):
+        if word in verbs:
+            return _name(mention_at(words, at + 1))
+    return None
+
+
+def _tied(low: list[str]) -> bool:
+    for at, word in enumerate(low):
+        if word in cues.TIES and any(near in _BE for near in low[max(0, at - 3) : at]):
+            return _at(low, at + 1) in ("to", "with")
+        if word in ("attribute", "attributes") or (word == "behind" and _at(low, at - 1) in _BE):
+            return True
+    return False
+
+
+def tied_to(words: Sequence[Token]) -> str | None:
+    """Whom the words link something to: "related to NAME", "run by NAME", "NAME-backed"."""
+    for at, token in enumerate(words):
+        if token.kind == QUOTE:
+            continue
+        after = words[at + 1].low if at + 1 < len(words) else ""
+        if (token.low in cues.TIES and after in ("to", "with")) or (
+            token.low in cues.BACKED and after == "by"
+        ):
+            found = _name(mention_at(words, at + 2))
+            if found is not None:
+                return found
+        if token.low.endswith(("-backed", "-linked", "-sponsored")) and token.text[0].isupper():
+            return token.text.rsplit("-", 1)[0]
+    return None
+
+
+def _finds(low: list[str]) -> bool:
+    return any(
+        word in _FIND and not any(near in _BE for near in low[max(0, at - 2) : at]) and at
+        for at, word in enumerate(low)
+    )
+
+
+def _victim(words: Sequence[Token], low: list[str]) -> bool:
+    for at, word in enumerate(low):
+        before = low[max(0, at - 4) : at]
+        if (
+            word in ("victim", "victims", "target")
+            and any(near in _BE for near in before)
+            and not any(near in cues.PREPOSITIONS or near in cues.NEGATIONS for near in before)
+        ):
+            return word != "target" or _at(low, at + 1) == "of"
+        if word in cues.HARM or word in ("hit", "struck"):
+            begin = verb_start(words, at)
+            helpers = set(low[begin:at])
+            if helpers & _BE and not helpers & cues.NEGATIONS and not word.endswith("ing"):
+                return any(near in _US for near in low[max(0, begin - 6) : begin])
+    return False
+
+
+def _calls(low: list[str], cue: Cued) -> bool:
+    if cue.group == "call":
+        return True
+    for at, word in enumerate(low):
+        if word in ("call", "calls", "appeal", "appeals") and _at(low, at + 1) in (
+            "for",
+            "on",
+            "to",
+        ):
+            return True
+        if word in ("require", "requires", "needs", "need") and any(
+            near in cues.JOINT for near in low[at + 1 : at + 5]
+        ):
+            return True
+    return False
+
+
+def joint(words: Sequence[Token]) -> bool:
+    return any(token.low in cues.JOINT for token in words)
+
+
+def _asked(words: Sequence[Token], low: list[str]) -> str | None:
+    """ "a joint response from the international community", "we call on NAME"."""
+    for at, word in enumerate(low):
+        if word == "from" or (word in ("on", "upon") and _at(low, at - 1) in ("call", "calls")):
+            found = _name(mention_at(words, at + 1))
+            if found is not None:
+                return found
+            end = at + 1
+            while end < len(words) and words[end].kind == WORD and end < at + 6:
+                if words[end].low in ("to", "in", "on", "and", "that", "for", "as"):
+                    break
+                end += 1
+            picked = list(words[at + 1 : end])
+            while picked and picked[0].low in cues.DETERMINERS:
+                picked.pop(0)
+            if picked:
+                return joined(picked)
+    return None
+
+
+def charge_holder(words: Sequence[Token], speaker: str | None) -> str | None:
+    """ "the alleged NAME cyber-attacks": whose deeds the words before a quotation speak of."""
+    for at, token in enumerate(words):
+        if token.low not in cues.CHARGE_NOUNS or not at:
+            continue
+        back = at - 1
+        while back > 0 and words[back].low in ("cyber", "large-scale", "alleged", "recent"):
+            back -= 1
+        first = back
+        while first > 0 and named(words[first - 1], first - 1) and back - first < 6:
+            first -= 1
+        if not named(words[back], back) or words[back].kind == QUOTE:
+            continue
+        last = words[back]
+        plain = last._replace(
+            text=base(last.text), low=base(last.low), end=last.start + len(base(last.text))
+        )
+        found = mention([*words[first:back], plain], 0, back - first + 1)
+        if found is not None and found.kind == "name" and found.name != speaker:
+            return found.name
+    return None

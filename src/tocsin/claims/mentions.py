@@ -1,0 +1,413 @@
+"""Who is meant: names and roles as they stand in a sentence.
+
+A name is read by its shape (capitals, titles, apposition), never from a list of parties, so that
+exchanging two parties' names in a text exchanges them in what is read and changes nothing else.
+Spec: claims.md §3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tocsin.claims import cues
+from tocsin.claims.layout import QUOTE, WORD, Token
+
+_REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every search linear
+_LINKS = cues.words("of for from at in with to on de van von al bin la le du der")
+_LY_NOUNS = cues.words("family assembly ally daily weekly monthly supply anomaly monopoly")
+_TIME = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
+
+
+class Mention(NamedTuple):
+    """A speaker or addressee as printed, before pronouns and surnames are resolved.
+
+    kind: "name", "common" (officials, the ministry), "role" (the spokeswoman), "pronoun".
+    first and last are token indexes, half-open; start and end code points.
+    """
+
+    name: str
+    role: str | None
+    kind: str
+    first: int
+    last: int
+    start: int
+    end: int
+    gender: str | None
+    person: bool
+
+
+def capital(token: Token) -> bool:
+    """A word that may be part of a name: a capital or a digit in front."""
+    return token.kind == WORD and (token.text[0].isupper() or token.text[0].isdigit())
+
+
+def lead(token: Token, at: int) -> bool:
+    """A capital that only says a sentence begins here."""
+    return at == 0 and token.low in cues.OPENERS
+
+
+def named(token: Token, at: int) -> bool:
+    return (
+        capital(token)
+        and not lead(token, at)
+        and token.low not in _TIME
+        and not (token.low in cues.FIRST or token.low in cues.PRONOUNS)
+    )
+
+
+def base(word: str) -> str:
+    """A word without its possessive ending."""
+    for tail in ("'s", "’s"):
+        if word.endswith(tail):
+            return word[: -len(tail)]
+    if word[-2:] in ("s'", "s’"):
+        return word[:-1]
+    return word
+
+
+def possessive(token: Token) -> bool:
+    return token.text.endswith(("'s", "’s", "s'", "s’"))
+
+
+def joined(tokens: Sequence[Token]) -> str:
+    """Words as printed, one space where the text has any."""
+    parts: list[str] = []
+    for number, token in enumerate(tokens):
+        if number and token.start > tokens[number - 1].end:
+            parts.append(" ")
+        parts.append(token.text)
+    return "".join(parts)
+
+
+def noun_like(token: Token, at: int) -> bool:
+    """A lower-case word that may stand in a noun phrase."""
+    low = token.low
+    if token.kind != WORD or low in cues.OPENERS or low in cues.COMMON_VERBS:
+        return False
+    if low in cues.NEGATIONS or low in cues.STOP_WORDS:
+        return False
+    cue = cues.CUES.get(low)
+    if cue is not None and low not in cues.SPEECH_NOUNS:
+        return low in cues.SPEAKING
+    return not low.endswith("ly") or low in _LY_NOUNS
+
+
+def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
+    """Where the noun phrase that starts at `at` ends (index after its last token)."""
+    end = at
+    stop = min(len(tokens), at + _REACH)
+    while end < stop and tokens[end].low in cues.DETERMINERS and tokens[end].kind == WORD:
+        end += 1
+    while end < stop:
+        token = tokens[end]
+        if token.kind != WORD or token.low in _TIME:
+            break
+        if end > at and token.low in ("of", "for", "at", "from", "in") and end + 1 < stop:
+            following = end + 1
+            while following < stop and tokens[following].low in cues.DETERMINERS:
+                following += 1
+            near = tokens[end - 1]
+            ok = following < stop and tokens[following].kind == WORD
+            role = near.low in cues.ROLES or near.low in cues.SPEAKING
+            if ok and (
+                (token.low == "of" and (named(tokens[following], following) or role))
+                or (token.low == "for" and role)
+                or (
+                    (token.low in ("for", "at", "from", "in") and role)
+                    and named(tokens[following], following)
+                )
+            ):
+                end = following
+                continue
+            break
+        if token.low == "and" and end > at and end + 1 < stop:
+            following = end + 1
+            if named(tokens[end - 1], 1) and named(tokens[following], following):
+                end = following
+                continue
+            break
+        if (capital(token) and not (lead(token, end) and end == at)) or noun_like(token, end):
+            end += 1
+            continue
+        break
+    return end
+
+
+def mention(
+    tokens: Sequence[Token], first: int, last: int, *, loose: bool = False
+) -> Mention | None:
+    """Read tokens[first:last] as one speaker or addressee; None if it names nobody."""
+    words = list(range(first, last))
+    while words and tokens[words[0]].low in cues.ARTICLES:
+        words.pop(0)
+    if not words or any(tokens[i].kind == QUOTE for i in words):
+        return None
+    definite = tokens[first].low == "the"
+    head = tokens[words[0]]
+    if len(words) == 1 and head.low in cues.PRONOUNS:
+        gender = {"he": "m", "she": "f"}.get(head.low)
+        return Mention(
+            head.text,
+            None,
+            "pronoun",
+            first,
+            last,
+            head.start,
+            head.end,
+            gender,
+            gender is not None,
+        )
+    if head.low in cues.FIRST or head.low in cues.NARRATOR_FREE:
+        return None
+    run = len(words)
+    while run > 0 and (
+        named(tokens[words[run - 1]], words[run - 1])
+        or (
+            run - 1 > 0
+            and run < len(words)
+            and tokens[words[run - 1]].low in ("of", "for", "and", "the", "&", "de", "van", "von")
+        )
+    ):
+        run -= 1
+    while run < len(words) and not named(tokens[words[run]], words[run]):
+        run += 1
+    if (
+        run < len(words)
+        and any(tokens[i].text[0].isalpha() for i in words[run:])
+        and not _linked(tokens, words[:run])
+    ):
+        return _proper(tokens, words, run, first, last)
+    low = [tokens[i].low for i in words]
+    heads = [word for word in low if word in cues.ROLES or word in cues.SPEAKING]
+    anchor = next(
+        (n for n, word in enumerate(low) if word in ("of", "for", "from", "at", "in", "with")),
+        len(low),
+    )
+    if anchor == 0:
+        return None
+    noun = low[anchor - 1]
+    if not (heads and (noun in cues.ROLES or noun in cues.SPEAKING)) and not (
+        loose and tokens[first].low in cues.DETERMINERS
+    ):
+        return None
+    start, end = tokens[words[0]].start, tokens[words[-1]].end
+    role = noun in cues.ROLES
+    kind = "role" if role and definite and len(words) <= 2 else "common"
+    gender = "f" if noun in cues.FEMALE else "m" if noun in cues.MALE else None
+    name = joined([tokens[i] for i in words])
+    return Mention(name, None, kind, first, last, start, end, gender, role)
+
+
+def _linked(tokens: Sequence[Token], before: list[int]) -> bool:
+    """ "Some in the", "a spokesman for": the name after it says which, and is not the head."""
+    rest = list(before)
+    while rest and tokens[rest[-1]].low in cues.DETERMINERS:
+        rest.pop()
+    if len(rest) < 2 or tokens[rest[-1]].low not in _LINKS:
+        return False
+    noun = tokens[rest[-2]].low
+    return noun in cues.ROLES or noun in cues.SPEAKING or noun in cues.SPEECH_NOUNS
+
+
+def _proper(
+    tokens: Sequence[Token], words: list[int], run: int, first: int, last: int
+) -> Mention | None:
+    before, name = words[:run], words[run:]
+    role: str | None = None
+    gender: str | None = None
+    person = False
+    title = -1
+    for number, i in enumerate(name[:-1]):
+        low = tokens[i].low.rstrip(".")
+        if low in cues.TITLES or low in cues.HONORIFICS:
+            rest = name[number + 1 :]
+            if (
+                not (low == "general" and number == 0)
+                and not any(base(tokens[k].low) in cues.ORGANS for k in rest)
+                and tokens[rest[0]].low not in ("of", "for", "and", "the")
+            ):
+                title = number
+    if title >= 0:
+        titles, name = name[: title + 1], name[title + 1 :]
+        person = True
+        lows = [tokens[i].low.rstrip(".") for i in titles]
+        gender = _gender(lows)
+        kept = [i for i in titles if tokens[i].low.rstrip(".") not in cues.HONORIFICS]
+        if kept:
+            role = joined([tokens[i] for i in (*before, *kept)])
+    elif before and tokens[before[-1]].low in cues.ROLES:
+        role = joined([tokens[i] for i in before])
+        person = True
+        gender = _gender([tokens[before[-1]].low])
+    if possessive(tokens[name[-1]]):
+        return None  # "Northland's" alone owns something; it does not speak
+    start, end = tokens[name[0]].start, tokens[name[-1]].end
+    return Mention(
+        joined([tokens[i] for i in name]), role, "name", first, last, start, end, gender, person
+    )
+
+
+def _gender(words: Sequence[str]) -> str | None:
+    if any(word in cues.FEMALE for word in words):
+        return "f"
+    return "m" if any(word in cues.MALE for word in words) else None
+
+
+def mention_at(tokens: Sequence[Token], at: int) -> Mention | None:
+    """The speaker or addressee that begins at token `at`."""
+    if at >= len(tokens) or tokens[at].kind != WORD:
+        return None
+    if tokens[at].low in cues.PRONOUNS:
+        return mention(tokens, at, at + 1)
+    end = _phrase_forward(tokens, at)
+    return mention(tokens, at, end) if end > at else None
+
+
+def apposition(tokens: Sequence[Token], comma: int) -> tuple[str | None, int]:
+    """The role after "NAME,": its words and the index after them, or (None, comma).
+
+    It counts only if it has a word for what a person does near its beginning.
+    """
+    first = comma + 1
+    end = first
+    while end < len(tokens) and end < first + _REACH:
+        token = tokens[end]
+        if token.kind == QUOTE or token.text in ",;:.!?—–()" or token.low in ("who", "said"):
+            break
+        if end > first and token.low in cues.CUES and tokens[end - 1].low in cues.AUXILIARIES:
+            break
+        end += 1
+    words = list(tokens[first:end])
+    while words and words[0].low in cues.ARTICLES:
+        words.pop(0)
+    near = [token.low for token in words[:7]]
+    stop = next((n for n, low in enumerate(near) if low in ("of", "for", "at", "in", "on")), 7)
+    if not words or not any(low in cues.ROLES for low in near[: stop + 1]):
+        return None, comma
+    if words[0].low in cues.SUBORDINATORS or words[0].low in cues.PREPOSITIONS:
+        return None, comma
+    return joined(words), end
+
+
+def subject_before(tokens: Sequence[Token], at: int, *, loose: bool = False) -> Mention | None:
+    """The noun phrase that ends just before token `at` and could be its subject.
+
+    loose: also one whose head is no word for someone that speaks ("the daily", "the email").
+    """
+    end = at
+    floor = max(0, at - _REACH)
+    role: str | None = None
+    if end > floor and tokens[end - 1].text == ")":
+        back = end - 2
+        while back > floor and tokens[back].text != "(":
+            back -= 1
+        if tokens[back].text != "(":
+            return None
+        end = back
+    if end > floor and tokens[end - 1].text in (",", "—", "–"):
+        back = end - 2
+        while (
+            back > floor
+            and tokens[back].text not in (",", "—", "–")
+            and (tokens[back].kind != QUOTE)
+        ):
+            back -= 1
+        if back <= floor or tokens[back].kind == QUOTE:
+            return None
+        inside = tokens[back + 1]
+        role, _ = apposition(tokens, back)
+        fits = (
+            role is not None
+            or inside.low in cues.DETERMINERS
+            or inside.low in ("who", "which", "whose", "speaking", "citing", "asked", "quoting")
+            or inside.low in cues.PREPOSITIONS
+            or possessive(inside)
+        )
+        if named(inside, back + 1) and role is None:
+            aside = mention(tokens, back + 1, end - 1)
+            first = _phrase_back(tokens, back, floor)
+            office = mention(tokens, first, back) if first < back else None
+            if (
+                aside is not None
+                and office is not None
+                and office.person
+                and office.kind in ("role", "common")
+                and aside.kind == "name"
+            ):
+                gender = aside.gender or office.gender
+                return aside._replace(role=office.name, person=True, gender=gender, first=first)
+        if not fits:
+            return None
+        end = back
+    if end > floor and tokens[end - 1].low in ("who", "which", "that"):
+        end -= 1
+        if end > floor and tokens[end - 1].text == ",":
+            end -= 1
+        if end > floor and tokens[end - 1].kind == WORD and tokens[end - 1].low in cues.OPENERS:
+            return None
+    first = _phrase_back(tokens, end, floor)
+    found = mention(tokens, first, end, loose=loose) if first < end else None
+    if found is not None and role is not None:
+        person = found._replace(role=found.role or role, person=True)
+        return person._replace(gender=found.gender or _gender(role.lower().split()[:4]))
+    return found
+
+
+def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
+    first = end
+    both = -1
+    while first > floor:
+        token = tokens[first - 1]
+        if token.kind != WORD:
+            break
+        low = token.low
+        if low in cues.PRONOUNS and first == end:
+            return first - 1
+        if low in cues.DETERMINERS:
+            first -= 1
+            near = tokens[first - 1] if first > floor else None
+            if (
+                near is not None
+                and near.low in ("of", "for", "from", "at", "in", "with")
+                and first - 2 >= floor
+                and _holds(tokens, first - 2, near.low)
+            ):
+                first -= 1
+                continue
+            break
+        if low in _LINKS and first < end:
+            if first - 2 >= floor and _holds(tokens, first - 2, low) and not lead(token, first - 1):
+                first -= 1
+                continue
+            break
+        if low == "and" and first < end and first - 2 >= floor:
+            near = tokens[first - 2]
+            if named(near, first - 2) and (named(tokens[first], first)):
+                both = first
+                first -= 1
+                continue
+            break
+        if low in _TIME or lead(token, first - 1):
+            break
+        if capital(token) or noun_like(token, first - 1):
+            first -= 1
+            continue
+        break
+    if both >= 0 and first > floor:
+        near = tokens[first - 1]
+        if near.kind == WORD and near.low not in ("that", "but", "while", "as", "when", "both"):
+            return both
+    return first
+
+
+def _holds(tokens: Sequence[Token], at: int, link: str) -> bool:
+    """May a noun phrase go on to the left over this link word?"""
+    near = tokens[at]
+    if near.kind != WORD or near.low in _TIME:
+        return False
+    if near.low in cues.ROLES or near.low in cues.SPEAKING or near.low in cues.SPEECH_NOUNS:
+        return True
+    return link in ("of", "for", "de", "van", "von", "al", "bin", "la", "le", "du", "der") and (
+        named(near, at)
+    )

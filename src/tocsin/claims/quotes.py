@@ -1,0 +1,687 @@
+"""Reading claims from text: rules over quotations and cue verbs; every result is a draft.
+
+Nothing is asserted: a draft holds the exact words with their place (`words == text[start:end]`,
+code points), who is printed as saying them, and why the reader thinks so. No speaker found is
+`None`, never a guess. The same rules for every party and no list of any. Spec: claims.md §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from msgspec import Struct
+
+from tocsin.claims import cues
+from tocsin.claims.dates import when_at
+from tocsin.claims.events import Event, events
+from tocsin.claims.kinds import Cued, charge_holder, joint, kind_of, tied_to
+from tocsin.claims.layout import (
+    QUOTE,
+    WORD,
+    Paragraph,
+    Quotation,
+    Token,
+    boilerplate,
+    paragraphs,
+    quotations,
+    sentences,
+    tokens,
+)
+from tocsin.claims.mentions import (
+    Mention,
+    apposition,
+    mention,
+    mention_at,
+    named,
+)
+
+__all__ = ["Draft", "boilerplate", "read_claims"]
+
+SHORTEST = 12  # code points of a quotation that is taken without a cue right beside it
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """What software read as "who says what": nobody's word until a person accepts it.
+
+    `span` is half-open, in code points of the text read; `words` are exactly those. `speaker`,
+    `addressee` as printed (a pronoun or surname resolved, with a note). `date` is RFC 3339 text of
+    the given `precision` (year, month, day) or None. `cue` is the verb as printed.
+    """
+
+    kind: str = "claim"
+    claim_type: str
+    speaker: str | None
+    speaker_role: str | None
+    addressee: str | None
+    about: tuple[str, ...]
+    words: str
+    span: tuple[int, int]
+    direct: bool
+    date: str | None
+    precision: str | None
+    cue: str | None
+    confidence_notes: tuple[str, ...]
+
+
+class _Speaker(Struct):
+    name: str
+    role: str | None
+    gender: str | None
+    person: bool
+    human: bool = True  # may a "he" or "she" mean this one?
+
+
+class _Found(Struct):
+    """A draft in the making."""
+
+    start: int
+    end: int
+    direct: bool
+    event: Event | None
+    speaker: str | None
+    role: str | None
+    notes: list[str]
+    context: tuple[Token, ...]  # the sentence's words before the quotation, in its clause
+    sentence: tuple[Token, ...]
+    dated: bool = True
+
+
+def read_claims(
+    text: str,
+    *,
+    published: date | None,
+    lang: str = "en",
+    skip: Sequence[tuple[int, int]] = (),
+) -> list[Draft]:
+    """Every claim that the rules find in `text`, in order of its place.
+
+    Args:
+        text: the kept text; spans point into it.
+        published: the day relative times count from; None leaves them without a value.
+        lang: of the boilerplate table; cue verbs are English, other texts give quotations only.
+        skip: spans not to read, besides the boilerplate that is found here.
+    """
+    left_out = [*skip, *((start, end) for start, end, _ in boilerplate(text, lang))]
+    reader = _Reader(text, published)
+    reader.read(paragraphs(text, left_out))
+    return reader.drafts()
+
+
+class _Reader:
+    def __init__(self, text: str, published: date | None) -> None:
+        self.text = text
+        self.published = published
+        self.found: list[_Found] = []
+        self.names: set[str] = set()  # printed with a capital where no sentence begins
+        self.people: dict[str, _Speaker] = {}  # by surname or first name, newest wins
+        self.bare: set[str] = set()  # single names printed before any longer name with them
+        self.recent: list[_Speaker] = []  # speakers since the last heading, newest last
+        self.carry: tuple[_Speaker | None, Event | None] | None = None
+
+    # --- paragraphs and sentences ---
+
+    def read(self, all_paragraphs: list[Paragraph]) -> None:
+        turns = _turns(self.text, all_paragraphs)
+        for number, paragraph in enumerate(all_paragraphs):
+            if paragraph.heading and number:
+                self.recent.clear()
+                self.carry = None
+            if number in turns:
+                self._turn(paragraph, turns[number])
+                continue
+            quotes = quotations(self.text, paragraph.start, paragraph.end)
+            words = tokens(self.text, paragraph.start, paragraph.end, quotes)
+            by_start = {quote.start - 1: quote for quote in quotes}
+            carried = self.carry
+            self.carry = None
+            previous: _Speaker | None = None
+            for sentence in sentences(self.text, words):
+                previous = self._sentence(sentence, by_start, previous, carried)
+                carried = None
+            if quotes and not quotes[-1].closed and self.found:
+                self.carry = (previous, None)
+
+    def _sentence(
+        self,
+        sentence: list[Token],
+        quotes: dict[int, Quotation],
+        previous: _Speaker | None,
+        carried: tuple[_Speaker | None, Event | None] | None,
+    ) -> _Speaker | None:
+        """Read one sentence; gives the speaker its quotations had, for the next one."""
+        self._learn(sentence)
+        found = events(sentence, self.published)
+        speakers: list[tuple[_Speaker | None, list[str]]] = []
+        for event in found:
+            resolved = self._resolve(event)
+            speakers.append(resolved)
+            if resolved[0] is not None and not event.embedded:
+                self._heard(resolved[0])
+        taken: set[int] = set()
+        spoke: _Speaker | None = None
+        places = [at for at, token in enumerate(sentence) if token.kind == QUOTE]
+        bare = not any(token.kind == WORD for token in sentence)
+        trailing: int | None = None
+        for at in places:
+            quote = quotes[sentence[at].start]
+            index = _event_of(sentence, at, found, trailing)
+            notes: list[str] = []
+            speaker: _Speaker | None = None
+            cue: Event | None = None
+            if index is not None:
+                cue = found[index]
+                speaker, why = speakers[index]
+                notes.extend(why)
+                if cue.negated:
+                    speaker, cue = None, None
+                elif cue.trailing or cue.inverted or cue.at > at:
+                    trailing = index
+            elif bare and previous is not None:
+                speaker = _Speaker(previous.name, None, previous.gender, previous.person)
+                notes.append("speaker as in the sentence before")
+            elif carried is not None and carried[0] is not None and at == places[0]:
+                speaker = carried[0]
+                notes.append("speaker as in the paragraph before, whose quotation goes on")
+            length = quote.end - quote.start
+            near = cue is not None and _beside(sentence, at, cue)
+            if length < SHORTEST and not near:
+                continue
+            if not near and (cue is None or cue.at < at) and _thing(sentence, at, bare):
+                continue
+            if not any(char.isalnum() for char in sentence[at].text):
+                continue
+            if not quote.closed:
+                notes.append("quotation not closed: read to the end of its paragraph")
+            if speaker is None:
+                notes.append("no speaker given for these words")
+            else:
+                spoke = speaker
+            if cue is not None and index is not None:
+                taken.add(index)
+            self._keep_quote(sentence, at=at, quote=quote, event=cue, speaker=speaker, notes=notes)
+        for index, event in enumerate(found):
+            speaker, why = speakers[index]
+            if index in taken:
+                self._keep_before(sentence, event, speaker, why)
+            elif not event.negated and not event.embedded:
+                self._keep_clause(sentence, event, speaker, why)
+        return spoke or (previous if bare else None)
+
+    # --- who ---
+
+    def _learn(self, sentence: list[Token]) -> None:
+        """Remember full names, so that a later surname is that person."""
+        at = 0
+        while at < len(sentence):
+            if not named(sentence[at], at):
+                at += 1
+                continue
+            end = at
+            while end < len(sentence) and named(sentence[end], end) and end - at < 8:
+                end += 1
+            first = at
+            while first > 0 and sentence[first - 1].low in cues.ROLES and at - first < 4:
+                first -= 1
+            one = mention(sentence, first, end)
+            if one is not None and one.kind == "name":
+                if at:
+                    self.names.add(one.name)
+                role: str | None = None
+                if end < len(sentence) and sentence[end].text == ",":
+                    role, _ = apposition(sentence, end)
+                self._remember(one, role)
+            at = end + 1 if end == at else end
+
+    def _remember(self, one: Mention, role: str | None) -> None:
+        parts = one.name.split()
+        organ = any(part.lower() in cues.ORGANS for part in parts)
+        if len(parts) == 1:
+            if one.name not in self.people:
+                self.bare.add(one.name)
+            return
+        if len(parts) > 4 or organ or any(part[0].isdigit() for part in parts):
+            return
+        if any(not part[0].isupper() for part in parts):
+            return
+        if not one.person and role is None:
+            return
+        gender = one.gender or _gender_of(role)
+        speaker = _Speaker(one.name, one.role or role, gender, True)
+        for part in (parts[0], parts[-1]):
+            if part not in self.bare:
+                self.people.setdefault(part, speaker)
+
+    def _resolve(self, event: Event) -> tuple[_Speaker | None, list[str]]:
+        one = event.subject
+        if one is None:
+            return None, []
+        if one.kind == "pronoun":
+            return self._pronoun(one)
+        if one.kind == "role":
+            for speaker in reversed(self.recent):
+                if speaker.person and _agree(one.gender, speaker.gender):
+                    note = f"speaker from {one.name!r}: the last person speaking before"
+                    return speaker, [note]
+        role = one.role
+        if role is None:
+            role = event.role
+        if one.kind == "name" and " " not in one.name and one.name in self.people:
+            full = self.people[one.name]
+            if full.name != one.name:
+                note = f"speaker from {one.name!r}: the full name printed before"
+                return _Speaker(full.name, one.role, full.gender, True), [note]
+        gender = one.gender or _gender_of(role)
+        if (
+            one.kind == "name"
+            and gender is None
+            and one.name in {known.name for known in self.people.values()}
+        ):
+            gender = next(k.gender for k in self.people.values() if k.name == one.name)
+        human = one.person or role is not None
+        if one.kind == "name" and not human:
+            human = not any(part.lower() in cues.ORGANS for part in one.name.split())
+        return _Speaker(one.name, role, gender, one.person or role is not None, human), []
+
+    def _pronoun(self, one: Mention) -> tuple[_Speaker | None, list[str]]:
+        low = one.name.lower()
+        if low in ("he", "she"):
+            for speaker in reversed(self.recent):
+                if speaker.human and _agree(one.gender, speaker.gender):
+                    note = f"speaker from {low!r}: the last one speaking before"
+                    return _Speaker(speaker.name, None, one.gender, True), [note]
+        elif self.recent and not self.recent[-1].person:
+            note = f"speaker from {low!r}: the last one speaking before"
+            last = self.recent[-1]
+            return _Speaker(last.name, None, None, False), [note]
+        return None, [f"{low!r} stands for nobody named before"]
+
+    def _heard(self, speaker: _Speaker) -> None:
+        if self.recent and self.recent[-1].name == speaker.name:
+            last = self.recent[-1]
+            last.gender = last.gender or speaker.gender
+            last.person = last.person or speaker.person
+            return
+        self.recent.append(speaker)
+        if len(self.recent) > 12:
+            del self.recent[0]
+
+    # --- what ---
+
+    def _keep_quote(
+        self,
+        sentence: list[Token],
+        *,
+        at: int,
+        quote: Quotation,
+        event: Event | None,
+        speaker: _Speaker | None,
+        notes: list[str],
+    ) -> None:
+        begin = 0
+        if event is not None and event.content is not None and event.content[0] <= at:
+            begin = event.content[0]
+        context = tuple(sentence[begin:at])
+        late = _late(sentence, at, event, self.published)
+        for number, (start, end) in enumerate(self._pieces(quote.start, quote.end, event, speaker)):
+            self.found.append(
+                _Found(
+                    start=start,
+                    end=end,
+                    direct=True,
+                    event=event,
+                    speaker=None if speaker is None else speaker.name,
+                    role=None if speaker is None else speaker.role,
+                    notes=[*notes, *late],
+                    context=context if number == 0 else (),
+                    sentence=tuple(sentence),
+                )
+            )
+
+    def _pieces(
+        self, start: int, end: int, event: Event | None, speaker: _Speaker | None
+    ) -> list[tuple[int, int]]:
+        """A quotation's claims: cut at the sentence, plain assessments in a row kept together."""
+        start, end = self._trim(start, end)
+        inner = sentences(self.text, tokens(self.text, start, end, []))
+        cued = _cued(event, speaker.name if speaker else None, True)
+        pieces: list[tuple[int, int]] = []
+        kinds: list[str] = []
+        for part in inner:
+            first, last = part[0].start, part[-1].end
+            kind = kind_of(part, cued).claim_type
+            if pieces and (kinds[-1] == kind == "assessment" or last - first < SHORTEST):
+                pieces[-1] = (pieces[-1][0], last)
+                continue
+            pieces.append((first, last))
+            kinds.append(kind)
+        if pieces:
+            pieces[0] = (start, pieces[0][1])
+            pieces[-1] = (pieces[-1][0], end)
+        return pieces
+
+    def _trim(self, start: int, end: int) -> tuple[int, int]:
+        text = self.text
+        while start < end and text[start].isspace():
+            start += 1
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        if end > start and text[end - 1] in ",，、":
+            end -= 1
+        return start, end
+
+    def _keep_before(
+        self, sentence: list[Token], event: Event, speaker: _Speaker | None, why: list[str]
+    ) -> None:
+        """A long clause before a quotation says something of its own."""
+        if event.content is None or event.embedded or event.group in ("label", "find", "noun"):
+            return
+        first = event.content[0]
+        stop = next(
+            (at for at in range(first, event.content[1]) if sentence[at].kind == QUOTE), first
+        )
+        if stop - first >= 8 and event.group in ("say", "note", "tell", "warn"):
+            before = Event(event.at, event.after, event.lemma, event.group, event.cue, event.first)
+            before.subject, before.content = event.subject, (first, stop)
+            before.when, before.addressee = event.when, event.addressee
+            self._keep_clause(sentence, before, speaker, why)
+
+    def _keep_clause(
+        self, sentence: list[Token], event: Event, speaker: _Speaker | None, why: list[str]
+    ) -> None:
+        if event.content is None or event.loose or event.group in ("label", "noun", "colon"):
+            return
+        if speaker is None and not (event.passive and event.group == "accuse"):
+            return
+        first, last = event.content
+        while (
+            last > first
+            and sentence[last - 1].kind != QUOTE
+            and (
+                sentence[last - 1].text in ",;:—–-.!?…" or sentence[last - 1].low in ("and", "but")
+            )
+        ):
+            last -= 1
+        if event.trailing and _is_whole_quote(sentence, first, last):
+            return
+        if last <= first or sum(token.kind == WORD for token in sentence[first:last]) < 1:
+            return
+        if any(
+            token.kind == QUOTE and token.end - token.start - 2 >= SHORTEST
+            for token in sentence[first:last]
+        ):
+            return
+        notes = list(why)
+        if speaker is None:
+            notes.append("no speaker given for these words")
+        self.found.append(
+            _Found(
+                start=sentence[first].start,
+                end=sentence[last - 1].end,
+                direct=False,
+                event=event,
+                speaker=None if speaker is None else speaker.name,
+                role=None if speaker is None else speaker.role,
+                notes=notes,
+                context=(),
+                sentence=tuple(sentence),
+            )
+        )
+
+    # --- transcripts ---
+
+    def _turn(self, paragraph: Paragraph, turn: tuple[str, int]) -> None:
+        """ "NAME: words": a transcript gives the very words without marks."""
+        name, colon = turn
+        start, end = self._trim(colon + 1, paragraph.end)
+        if name.lower() in ("q", "question") or end - start < SHORTEST:
+            return
+        speaker: _Speaker | None = None
+        if name.lower() not in ("a", "answer"):
+            words = tokens(self.text, paragraph.start, colon, [])
+            one = mention(words, 0, len(words))
+            known = self.people.get(name)
+            label = one.name if one is not None else name
+            speaker = known or _Speaker(label, one.role if one is not None else None, None, True)
+        notes = ["a turn of a transcript: words without quotation marks"]
+        if speaker is None:
+            notes.append("no speaker given for these words")
+        for first, last in self._pieces(start, end, None, speaker):
+            self.found.append(
+                _Found(
+                    start=first,
+                    end=last,
+                    direct=True,
+                    event=None,
+                    speaker=None if speaker is None else speaker.name,
+                    role=None if speaker is None else speaker.role,
+                    notes=list(notes),
+                    context=(),
+                    sentence=(),
+                )
+            )
+
+    # --- drafts ---
+
+    def drafts(self) -> list[Draft]:
+        made: list[tuple[_Found, Draft, bool]] = []
+        for one in sorted(self.found, key=lambda f: (f.start, f.end)):
+            draft = self._draft(one)
+            words = tokens(self.text, one.start, one.end, [])
+            made.append((one, draft, draft.claim_type == "call" and joint(words)))
+        asked = next((d.addressee for _, d, call in made if call and d.addressee is not None), None)
+        done: list[Draft] = []
+        for _, draft, call in made:
+            if call and draft.addressee is None and asked is not None:
+                note = "addressee as in another joint call of this text"
+                done.append(_with(draft, addressee=asked, note=note))
+            else:
+                done.append(draft)
+        return done
+
+    def _draft(self, one: _Found) -> Draft:
+        words = tokens(self.text, one.start, one.end, [])
+        kind = kind_of(words, _cued(one.event, one.speaker, one.direct))
+        addressee = kind.addressee
+        if addressee is None and kind.claim_type in ("assessment", "position") and one.context:
+            addressee = charge_holder(one.context, one.speaker)
+        if addressee is None and kind.claim_type in ("discovery", "reported-accusation"):
+            addressee = tied_to(self._flat(one.sentence))
+        notes = list(one.notes)
+        value = precision = None
+        if one.event is not None and one.event.when is not None:
+            when = one.event.when
+            value, precision = when.value, when.precision
+            if value is None:
+                notes.append(f"time printed: {when.printed!r}; no day to count from")
+            else:
+                notes.append(f"date from {when.printed!r}")
+        if addressee == one.speaker:
+            addressee = None
+        return Draft(
+            claim_type=kind.claim_type,
+            speaker=one.speaker,
+            speaker_role=one.role,
+            addressee=addressee,
+            about=_about(words, {one.speaker, addressee}, self.names),
+            words=self.text[one.start : one.end],
+            span=(one.start, one.end),
+            direct=one.direct,
+            date=value,
+            precision=precision,
+            cue=None if one.event is None else one.event.cue,
+            confidence_notes=tuple(notes),
+        )
+
+    def _flat(self, sentence: tuple[Token, ...]) -> list[Token]:
+        """A sentence with the words of its quotations laid open."""
+        flat: list[Token] = []
+        for token in sentence:
+            if token.kind == QUOTE:
+                flat.extend(tokens(self.text, token.start + 1, token.end, []))
+            else:
+                flat.append(token)
+        return flat
+
+
+def _with(draft: Draft, *, addressee: str, note: str) -> Draft:
+    return Draft(
+        claim_type=draft.claim_type,
+        speaker=draft.speaker,
+        speaker_role=draft.speaker_role,
+        addressee=addressee,
+        about=tuple(name for name in draft.about if name != addressee),
+        words=draft.words,
+        span=draft.span,
+        direct=draft.direct,
+        date=draft.date,
+        precision=draft.precision,
+        cue=draft.cue,
+        confidence_notes=(*draft.confidence_notes, note),
+    )
+
+
+def _cued(event: Event | None, speaker: str | None, direct: bool) -> Cued:
+    if event is None:
+        return Cued(speaker=speaker, direct=direct)
+    asked = event.addressee.name if event.addressee is not None else None
+    if event.addressee is not None and event.addressee.kind == "pronoun":
+        asked = None
+    return Cued(event.lemma, event.group, speaker, asked, direct)
+
+
+def _gender_of(role: str | None) -> str | None:
+    if role is None:
+        return None
+    words = role.lower().split()[:6]
+    if any(word in cues.FEMALE for word in words):
+        return "f"
+    return "m" if any(word in cues.MALE for word in words) else None
+
+
+def _agree(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+def _event_of(
+    sentence: list[Token], at: int, found: list[Event], trailing: int | None
+) -> int | None:
+    """Which event brings the quotation at token `at`: right after it, around it, before it."""
+    after = at + 1
+    if after < len(sentence) and sentence[after].text in (",", "—", "–", "-"):
+        after += 1
+    for index, event in enumerate(found):
+        begins = event.at if event.inverted else event.first
+        helped = event.subject is not None and event.subject.first == after
+        if (
+            begins == after
+            and event.at > at
+            and (event.inverted or event.group == "source" or helped)
+        ):
+            if event.passive and event.subject is None:
+                continue
+            return index
+    best: int | None = None
+    for index, event in enumerate(found):
+        if event.content is None or not event.content[0] <= at < event.content[1]:
+            continue
+        if event.group == "find":
+            continue
+        if event.subject is None and not event.passive:
+            continue
+        if best is None or event.at > found[best].at or found[best].trailing:
+            if best is not None and event.trailing and not found[best].trailing:
+                continue
+            best = index
+    if best is not None:
+        return best
+    if trailing is not None and found[trailing].at < at:
+        return trailing
+    return None
+
+
+def _beside(sentence: list[Token], at: int, event: Event) -> bool:
+    """Is the cue right next to the quotation, so that even a short one is somebody's words?"""
+    before = at - 1
+    while before >= 0 and sentence[before].text in (",", ":"):
+        before -= 1
+    if event.inverted and before < at - 1 and before == event.after - 1:
+        return True
+    if event.group == "tell" and before == at - 1 == event.after - 1:
+        return False  # told "A Programme"
+    if not event.inverted and event.at <= before < event.after:
+        return True
+    if event.content is not None and event.content[0] == at and not event.inverted:
+        return True
+    after = at + 1
+    if after < len(sentence) and sentence[after].text in (",", "—", "–"):
+        after += 1
+    return event.at >= after and (event.first == after or (event.inverted and event.at == after))
+
+
+def _thing(sentence: list[Token], at: int, bare: bool) -> bool:
+    """A title, a name, a term: what no one said. Only asked of words with no cue beside them."""
+    near = sentence[at - 1].low if at else ""
+    if near in cues.NAMING:
+        return True
+    words = sentence[at].text.split()
+    if bare:
+        return False
+    big = sum(word[:1].isupper() or len(word) <= 3 for word in words)
+    return len(words) <= 12 and big == len(words) and sum(w[:1].isupper() for w in words) >= 2
+
+
+def _late(sentence: list[Token], at: int, event: Event | None, published: date | None) -> list[str]:
+    """A time right after the words may be the time of the deed: it is named, not used."""
+    if event is None or event.at > at or event.when is not None:
+        return []
+    time = when_at(sentence, at + 1, published)
+    if time is None:
+        return []
+    return [f"{time.printed!r} stands after the words and may belong to them: not dated"]
+
+
+def _is_whole_quote(sentence: list[Token], first: int, last: int) -> bool:
+    return all(token.kind != WORD for token in sentence[first:last])
+
+
+def _about(words: list[Token], without: set[str | None], known: set[str]) -> tuple[str, ...]:
+    """Other names printed in the words, in order, at most eight."""
+    names: list[str] = []
+    at = 0
+    while at < len(words) and len(names) < 8:
+        if not named(words[at], at) or not words[at].text[0].isalpha():
+            at += 1
+            continue
+        one = mention_at(words, at)
+        if one is None or one.kind != "name" or one.last <= at:
+            at += 1
+            continue
+        # A word that is capital only because it opens a sentence is no name: seen elsewhere?
+        if one.name not in without and one.name not in names and (at or one.name in known):
+            names.append(one.name)
+        at = one.last
+    return tuple(names)
+
+
+def _turns(text: str, all_paragraphs: list[Paragraph]) -> dict[int, tuple[str, int]]:
+    """Paragraphs that are turns of a transcript: at least two begin with "NAME:"."""
+    found: dict[int, tuple[str, int]] = {}
+    for number, paragraph in enumerate(all_paragraphs):
+        colon = text.find(":", paragraph.start, min(paragraph.end, paragraph.start + 60))
+        if colon < 0 or not text[colon + 1 : colon + 2].isspace():
+            continue
+        label = text[paragraph.start : colon]
+        words = label.split()
+        if not 1 <= len(words) <= 5 or any(mark in label for mark in "“”\"'‘«,.;"):
+            continue
+        if text[colon + 1 : paragraph.end].strip()[:1] in ("“", '"', "‘", "'", "«"):
+            continue
+        if (
+            all(w[0].isupper() or w in ("of", "for", "the") for w in words)
+            and words[0][0].isupper()
+        ):
+            if any(w.lower() in cues.CUES for w in words):
+                continue
+            found[number] = (label, colon)
+    return found if len(found) >= max(2, len(all_paragraphs) / 2) else {}
