@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tocsin.errors import ClaimError, SpeakerError
+from tocsin.stix.model import make
 
 EXTENSION_ID = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
 """The property-extension that carries everything of ours."""
@@ -781,14 +782,14 @@ _OPINION = {"denial": "strongly-disagree", "request": "neutral"}
 def extension_objects() -> tuple[bytes, bytes]:
     """The identity and the extension definition that a strict reader asks of a bundle of ours."""
     return (
-        _make(
+        make(
             "identity",
             id=TOOL_IDENTITY,
             created=_LONG_AGO,
             name="tocsin",
             identity_class="system",
         ),
-        _make(
+        make(
             "extension-definition",
             id=EXTENSION_ID,
             created=_LONG_AGO,
@@ -805,13 +806,13 @@ def identity_object(
     *,
     id: str,
     name: str,
-    created: str,
+    created: datetime | str,
     created_by_ref: str | None = None,
     identity_class: str = "organization",
-    modified: str | None = None,
+    modified: datetime | str | None = None,
 ) -> bytes:
     """A party, person or outlet by the name it is printed with, as strict STIX 2.1."""
-    return _make(
+    return make(
         "identity",
         id=id,
         created=created,
@@ -825,11 +826,11 @@ def identity_object(
 def claim_object(
     *,
     id: str,
-    created: str,
+    created: datetime | str,
     created_by_ref: str,
     claim_type: str,
     asserted_at: Mapping[str, Any],
-    modified: str | None = None,
+    modified: datetime | str | None = None,
     content: str | None = None,
     lang: str | None = None,
     authors: Sequence[str] = (),
@@ -874,13 +875,13 @@ def claim_object(
 def evidence_object(
     *,
     id: str,
-    created: str,
+    created: datetime | str,
     created_by_ref: str,
     name: str,
     kind: str,
     producer_refs: Sequence[str],
     access: str,
-    modified: str | None = None,
+    modified: datetime | str | None = None,
     description: str | None = None,
     object_refs: Sequence[str] = (),
     external_references: Sequence[Mapping[str, Any]] = (),
@@ -915,13 +916,13 @@ def evidence_object(
 def challenge_object(
     *,
     id: str,
-    created: str,
+    created: datetime | str,
     created_by_ref: str,
     target: str,
     form: str,
     speaker_ref: str,
     asserted_at: Mapping[str, Any],
-    modified: str | None = None,
+    modified: datetime | str | None = None,
     explanation: str | None = None,
     authors: Sequence[str] = (),
     external_references: Sequence[Mapping[str, Any]] = (),
@@ -956,13 +957,13 @@ def challenge_object(
 def link_object(
     *,
     id: str,
-    created: str,
+    created: datetime | str,
     created_by_ref: str,
     kind: str,
     source_ref: str,
     target_ref: str,
     links: Sequence[str] = (),
-    modified: str | None = None,
+    modified: datetime | str | None = None,
     description: str | None = None,
     external_references: Sequence[Mapping[str, Any]] = (),
     object_marking_refs: Sequence[str] = (),
@@ -992,11 +993,11 @@ def link_object(
 def standing_object(
     *,
     id: str,
-    created: str,
+    created: datetime | str,
     created_by_ref: str,
     standing: Mapping[str, Any],
     content: str,
-    modified: str | None = None,
+    modified: datetime | str | None = None,
     object_marking_refs: Sequence[str] = (),
 ) -> bytes:
     """A computed standing as a strict `note`; never an input, never STIX `confidence`.
@@ -1029,20 +1030,16 @@ def _write(role: str, x: Mapping[str, Any], *, keep_empty: bool = False, **props
         if value is not None and (keep_empty or value not in ((), [], {})):
             fields[name] = list(value) if isinstance(value, tuple) else value
     kind = _ROLE_TYPE[role]
-    own = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in props.items()
-        if value is not None and value not in ((), [])
-    }
+    own: dict[str, Any] = {}
+    for name, value in props.items():
+        if value:
+            own[name] = list(value) if isinstance(value, tuple) else value
+    for name in ("created", "modified"):
+        if isinstance(own.get(name), datetime):
+            own[name] = rfc3339(own[name])
     own["extensions"] = {EXTENSION_ID: fields}
     try:
         _carried(own["id"], Held(data={"type": kind, **own}, sha256=""))
     except _Wrong as wrong:
         raise ClaimError(f"{own['id']}: {wrong.message}", remedy=wrong.remedy) from wrong
-    return _make(kind, **own)
-
-
-def _make(kind: str, **props: Any) -> bytes:
-    from tocsin.stix.model import make
-
-    return make(kind, **{name: value for name, value in props.items() if value is not None})
+    return make(kind, **own)
