@@ -716,21 +716,5 @@ def revoke_body(
     return body
 
 
-def objects_by_sha(s: Statement) -> dict[str, ObjectRef]:
-    """The statement's objects by the digest of their bytes."""
-    return {o.sha256: o for o in s.objects}
-
-
 def _wrong(message: str) -> StatementError:
     return StatementError(message, remedy=_RESEND)
-
-
-def as_kind(text: str) -> Kind:
-    """`text` as a kind.
-
-    Raises:
-        StatementError: not one of the nine.
-    """
-    if text not in KINDS:
-        raise _wrong(f"{text!r} is not one of the nine kinds")
-    return text
