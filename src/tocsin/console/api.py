@@ -1,66 +1,59 @@
 """The HTTP API: one table of routes, and the one function that answers a request.
 
 No web framework in here: `answer` takes a method, a path and bytes and gives a status and bytes,
-so that a verb on the command line that opens the data folder itself walks the same path as one
-that talks to a running node.
+so that a verb that opens the data folder itself walks the same path as one that talks to a running
+node over HTTP. A route that is not in the table cannot be served; what it needs of the actor is
+asked of `policy.may_act` before its handler runs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from tocsin import errors
+from tocsin.console import problems
+from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
+from tocsin.flows import advise, intake, join, respond, weigh
 from tocsin.flows.node import Node
-from tocsin.policy import Actor, may_act
+from tocsin.policy import Actor, Tlp, UserRole, may_act
 
 BASE = "/api/v1"
 JSON = "application/json"
-PROBLEM = "application/problem+json"
-
-STATUS: tuple[tuple[type[errors.TocsinError], int], ...] = (
-    (errors.NotFoundError, 404),
-    (errors.ForbiddenError, 403),
-    (errors.SignatureError, 403),
-    (errors.StaleDraftError, 409),
-    (errors.ConflictError, 409),
-    (errors.ChainError, 409),
-    (errors.NodeBusyError, 409),
-    (errors.BundleSizeError, 413),
-    (errors.ReportSizeError, 413),
-    (errors.LogHalted, 503),
-    (errors.RollbackError, 503),
-    (errors.StorageFullError, 507),
-    (errors.StoreError, 503),
-    (errors.UnreachableError, 502),
-    (errors.DraftError, 422),
-    (errors.CaseError, 422),
-    (errors.InputError, 400),
-    (errors.UsageError, 400),
-    (errors.TocsinError, 400),
-)
-"""First class that fits gives the status. The only such table."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One request, past sign-in: who asks, and what for."""
 
+    node: Node
     actor: Actor
-    params: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     """Lower-case names."""
 
-    def json[T](self, kind: type[T]) -> T:  # type: ignore[syntax]
-        raise NotImplementedError
+    @property
+    def party(self) -> str:
+        """The party in whose name the actor acts. Raises ForbiddenError for nobody."""
+        if self.actor.reader.party is None:
+            raise ForbiddenError("nobody is signed in", remedy="use a token: tocsin token link")
+        return self.actor.reader.party
+
+    def whole(self, name: str, default: int | None = None) -> int | None:
+        """A whole number of the query. Raises UsageError."""
+        text = self.query.get(name)
+        if not text:
+            return default
+        if not text.isdecimal() or len(text) > 15:
+            raise UsageError(f"{name}={text!r} is no whole number", remedy=f"{name}=10")
+        return int(text)
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -70,3 +63,730 @@ class Answer(Struct, frozen=True, kw_only=True):
     media_type: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One line of the table."""
+
+    method: str
+    path: str
+    """`{name}` stands for one segment."""
+    verb: str
+    """What `policy.may_act` is asked; "" for routes whose body carries its own authority."""
+    handler: Callable[..., Any]
+    takes: type[Struct] | None = None
+    """The JSON body, decoded strictly; None: raw bytes or nothing."""
+    cost: str = "read"
+    says: str = ""
+    """One line for the reference."""
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+class _Strict(Struct, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class AcceptBody(_Strict, kw_only=True):
+    drafts: list[tuple[str, int]]
+    """(draft id, revision seen)."""
+    tlp: Tlp | None = None
+    to: list[str] = []
+    case: str | None = None
+    date: str | None = None
+    outlet: str | None = None
+
+
+class EditBody(_Strict, kw_only=True):
+    revision: int
+    fields: dict[str, str | None]
+
+
+class RejectBody(_Strict, kw_only=True):
+    revision: int
+    why: str = ""
+
+
+class OpenCaseBody(_Strict, kw_only=True):
+    title: str
+    class_: str = msgspec.field(name="class", default="incident")
+    tlp: Tlp = "AMBER"
+    pap: str | None = None
+    lang: str = "en"
+    quorum: tuple[int, int] = (1, 1)
+    to: list[str] = []
+
+
+class InviteBody(_Strict, kw_only=True):
+    party: str
+    role: str = "contributor"
+    rsvp_by: str
+    note: str | None = None
+
+
+class JoinCaseBody(_Strict, kw_only=True):
+    accept: bool = True
+    reason: str | None = None
+
+
+class WithdrawBody(_Strict, kw_only=True):
+    objects: list[str] = []
+    reason: str | None = None
+
+
+class InvitationBody(_Strict, kw_only=True):
+    party: str
+    url: str = ""
+
+
+class LinkBody(_Strict, kw_only=True):
+    person: str = "operator"
+    role: UserRole = "admin"
+
+
+class DraftAdvisoryBody(_Strict, kw_only=True):
+    case: str
+    title: str
+    summary: str
+    tlp: Tlp
+    k: int = 2
+    of: int = 0
+    """0: every party now in the case."""
+    tracking_id: str | None = None
+    claims: list[str] = []
+    indicators: list[str] = []
+    lang: str = "en"
+
+
+class FreezeBody(_Strict, kw_only=True):
+    sign_by: str | None = None
+
+
+class CosignBody(_Strict, kw_only=True):
+    capacity: str | None = None
+    refuse: bool = False
+    dissent: str | None = None
+
+
+class ReasonBody(_Strict, kw_only=True):
+    reason: str | None = None
+
+
+# --- handlers -----------------------------------------------------------------------------------
+
+
+def _me(r: Request) -> Any:
+    return {
+        "party": r.actor.reader.party,
+        "person": r.actor.reader.person,
+        "role": r.actor.role,
+        "node": r.node.party,
+        "exercise": r.node.exercise,
+    }
+
+
+def _ingest(r: Request) -> Any:
+    published = r.query.get("published")
+    try:
+        day = date.fromisoformat(published) if published else None
+    except ValueError as wrong:
+        raise UsageError(
+            f"--published {published!r} is no date", remedy="write it as 2026-11-22"
+        ) from wrong
+    kept, drafts = intake.ingest(r.node, r.body, r.query.get("name", "report"), published=day)
+    return _report(kept, drafts)
+
+
+def _report(kept: intake.KeptReport, drafts: list[intake.KeptDraft]) -> dict[str, Any]:
+    return {
+        "id": kept.id,
+        "source": kept.source,
+        "losses": kept.losses,
+        "objects": [{"id": i, "sha256": s, "problem": p} for i, s, p in kept.objects],
+        "received_at": kept.received_at,
+        "drafts": drafts,
+    }
+
+
+def _reports(r: Request) -> Any:
+    return {
+        "items": [
+            _report(k, intake.drafts(r.node, k.id)) | {"text": None} for k in intake.reports(r.node)
+        ]
+    }
+
+
+def _one_report(r: Request) -> Any:
+    kept = intake.report(r.node, r.params["id"])
+    return _report(kept, intake.drafts(r.node, kept.id)) | {"text": kept.text}
+
+
+def _drafts(r: Request) -> Any:
+    state = r.query.get("state")
+    if state not in (None, "", "open", "accepted", "rejected"):
+        raise UsageError(f"state={state!r}", remedy="open, accepted or rejected")
+    return {"items": intake.drafts(r.node, r.query.get("report", ""), state=state or None)}  # type: ignore[arg-type]
+
+
+def _one_draft(r: Request) -> Any:
+    return intake.draft(r.node, r.params["id"])
+
+
+def _accept(r: Request, body: AcceptBody) -> Any:
+    tlp, to = _marking(r, body.tlp, body.to, body.case)
+    drafts, done = intake.accept(
+        r.node,
+        body.drafts,
+        intake.Accepting(
+            by=r.party,
+            tlp=tlp,
+            to=tuple(to),
+            case=body.case,
+            date=body.date,
+            outlet=body.outlet,
+            person=r.actor.reader.person,
+        ),
+    )
+    return {"drafts": drafts, "statement": done}
+
+
+def _marking(r: Request, tlp: Tlp | None, to: list[str], case: str | None) -> tuple[Tlp, list[str]]:
+    """In a case: its ceiling and its members, unless said otherwise; outside: one's own eyes."""
+    if case is None:
+        return tlp or "AMBER+STRICT", to
+    s = respond.state(r.node, case, r.actor.reader)
+    return tlp or s.tlp, to or [p for p in respond.members(s) if p != r.party]
+
+
+def _edit(r: Request, body: EditBody) -> Any:
+    return intake.edit(r.node, r.params["id"], body.revision, body.fields)
+
+
+def _reject(r: Request, body: RejectBody) -> Any:
+    return intake.reject(r.node, r.params["id"], body.revision, body.why, r.actor.reader.person)
+
+
+def _claims(r: Request) -> Any:
+    q = r.query
+    return {
+        "items": weigh.claims(
+            r.node,
+            r.actor.reader,
+            query=q.get("q", ""),
+            by=q.get("by") or None,
+            about=q.get("about") or None,
+            case=q.get("case") or None,
+            challenged=q.get("challenged") == "1",
+            at=weigh.as_known(q.get("as-known")),
+        )
+    }
+
+
+def _claim(r: Request) -> Any:
+    at = weigh.as_known(r.query.get("as-known"))
+    return weigh.claim_page(r.node, r.actor.reader, r.params["id"], at=at)
+
+
+def _standing(r: Request) -> Any:
+    at = weigh.as_known(r.query.get("as-known"))
+    return weigh.weigh(r.node, r.actor.reader, r.params["id"], at).to_json()
+
+
+def _cases(r: Request) -> Any:
+    return {"items": respond.cases(r.node, r.actor.reader)}
+
+
+def _one_case(r: Request) -> Any:
+    return respond.state(r.node, r.params["id"], r.actor.reader)
+
+
+def _open_case(r: Request, body: OpenCaseBody) -> Any:
+    for party in body.to:
+        r.node.party_entry(party)
+    case, done = respond.open_case(
+        r.node,
+        r.party,
+        body.title,
+        class_=body.class_,
+        tlp=body.tlp,
+        pap=body.pap,
+        lang=body.lang,
+        quorum=body.quorum,
+        to=[p for p in body.to if p != r.party],
+    )
+    return {"case": case, "statement": done}
+
+
+def _invite(r: Request, body: InviteBody) -> Any:
+    done = respond.invite(
+        r.node, r.party, r.params["id"], body.party, body.role, body.rsvp_by, body.note
+    )
+    return {"statement": done}
+
+
+def _join_case(r: Request, body: JoinCaseBody) -> Any:
+    done = respond.answer_invitation(
+        r.node, r.party, r.params["id"], accept=body.accept, reason=body.reason
+    )
+    return {"statement": done}
+
+
+def _event(r: Request) -> Any:
+    body = _decode(r.body, dict[str, Any])
+    return {"statement": respond.act(r.node, r.party, r.params["id"], body)}
+
+
+def _statements(r: Request) -> Any:
+    q = r.query
+    kept = r.node.store.statements(
+        r.node.allowed(r.actor.reader),
+        case=q.get("case") or None,
+        author=q.get("party") or None,
+        kind=q.get("kind") or None,
+        after_index=r.whole("after_index", -1) or -1,
+        limit=min(r.whole("limit", 200) or 200, 1000),
+    )
+    return {
+        "items": [
+            {
+                "id": k.id,
+                "index": k.index,
+                "author": k.author,
+                "kind": k.kind,
+                "case": k.case,
+                "seq": k.seq,
+                "tlp": k.audience.tlp,
+                "withdrawn": k.withdrawn,
+                "time": intake.parse_kept(k).time,
+            }
+            for k in kept
+        ]
+    }
+
+
+def _statement(r: Request) -> Any:
+    kept = r.node.store.statement(r.params["id"], r.node.allowed(r.actor.reader))
+    if kept is None:
+        raise intake.not_found("statement " + r.params["id"])
+    return Answer(status=200, media_type="application/vnd.dsse+json", body=kept.raw)
+
+
+def _post_statement(r: Request) -> Any:
+    return Created(intake.enter(r.node, r.body))
+
+
+class Created(Struct, frozen=True):
+    """Answered with 201."""
+
+    value: Any
+
+
+def _say(r: Request) -> Any:
+    q = r.query
+    case = q.get("case") or None
+    to = [p for p in q.get("to", "").split(",") if p]
+    asked = q.get("tlp") or None
+    if asked is not None and asked not in ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"):
+        raise UsageError(
+            f"there is no marking TLP:{asked}", remedy="CLEAR GREEN AMBER AMBER+STRICT RED"
+        )
+    tlp, to = _marking(r, asked, to, case)  # type: ignore[arg-type]
+    done = intake.say(r.node, r.party, r.body, tlp=tlp, to=to, case=case)
+    return {"statements": done}
+
+
+def _withdraw(r: Request, body: WithdrawBody) -> Any:
+    done = intake.withdraw(
+        r.node, r.party, r.params["id"], objects=body.objects, reason=body.reason
+    )
+    return {"statement": done}
+
+
+def _put_object(r: Request) -> Any:
+    intake.keep_object(
+        r.node, r.body, r.params["sha256"], r.headers.get("content-type", "").split(";")[0] or None
+    )
+    return {"kept": r.params["sha256"]}
+
+
+def _object(r: Request) -> Any:
+    kept = r.node.store.object(r.params["sha256"], r.node.allowed(r.actor.reader))
+    if kept is None:
+        raise intake.not_found("object " + r.params["sha256"])
+    return Answer(
+        status=200,
+        media_type="application/octet-stream",
+        body=kept.raw,
+        headers=(
+            ("content-disposition", f'attachment; filename="{kept.sha256}"'),
+            ("content-security-policy", "sandbox"),
+        ),
+    )
+
+
+def _indicators(r: Request) -> Any:
+    found = respond.indicators(r.node, r.actor.reader, r.query.get("case") or None)
+    return {"items": [o.data for o in found]}
+
+
+def _parties(r: Request) -> Any:
+    directory = r.node.directory
+    return {
+        "version": directory.version,
+        "items": [{"id": p.id, "name": p.name, "identity": p.identity} for p in directory.parties],
+    }
+
+
+def _invitation(r: Request, body: InvitationBody) -> Any:
+    return join.invitation(r.node, r.party, body.party, url=body.url)
+
+
+def _join(r: Request) -> Any:
+    return Created(join.admit_party(r.node, _decode(r.body, join.Enrolment)))
+
+
+def _link(r: Request, body: LinkBody) -> Any:
+    if r.node.new_link is None:
+        raise ForbiddenError("this node prints no links", remedy="tocsin up runs one that does")
+    return {"url": r.node.new_link(body.person, body.role)}
+
+
+def _log(r: Request) -> Any:
+    head = r.node.store.head()
+    return {
+        "origin": r.node.log.origin,
+        "size": head.size if head else 0,
+        "root": head.root.hex() if head else None,
+        "checkpoint": r.node.log.checkpoint.decode(),
+        "policy": r.node.policy_text,
+        "fingerprint": join.root_fingerprint(r.node),
+        "halted": r.node.log.halted,
+    }
+
+
+def _proof(r: Request) -> Any:
+    return Answer(
+        status=200,
+        media_type="text/plain; charset=utf-8",
+        body=respond.proof(r.node, r.query.get("id", ""), r.actor.reader),
+    )
+
+
+def _export(r: Request) -> Any:
+    case = r.query.get("case", "")
+    as_ = r.query.get("as", "dossier")
+    party = r.query.get("for")
+    reader = r.actor.reader
+    if party and party != reader.party:
+        if reader.party != r.node.party:
+            raise ForbiddenError(
+                f"only {r.node.party} exports for another party",
+                remedy="leave out --for to export what you may read",
+            )
+        r.node.party_entry(party)
+        # For another party: at most what both may read.
+        reader = r.node.reader(party)
+    body, media_type = respond.export(r.node, case, reader, as_, own=r.actor.reader)
+    return Answer(status=200, media_type=media_type, body=body)
+
+
+def _root(r: Request) -> Any:
+    return Answer(status=200, media_type="application/vnd.dsse+json", body=r.node.root)
+
+
+def _advisories(r: Request) -> Any:
+    return {"items": advise.advisories(r.node, r.actor.reader, r.query.get("case") or None)}
+
+
+def _draft_advisory(r: Request, body: DraftAdvisoryBody) -> Any:
+    return advise.draft(
+        r.node,
+        r.party,
+        case=body.case,
+        title=body.title,
+        summary=body.summary,
+        tlp=body.tlp,
+        k=body.k,
+        of=body.of,
+        tracking_id=body.tracking_id,
+        claims=body.claims,
+        indicators=body.indicators,
+        lang=body.lang,
+    )
+
+
+def _advisory(r: Request) -> Any:
+    return advise.page(r.node, r.actor.reader, r.params["id"])
+
+
+def _freeze(r: Request, body: FreezeBody) -> Any:
+    return {"statement": advise.freeze(r.node, r.party, r.params["id"], sign_by=body.sign_by)}
+
+
+def _cosign(r: Request, body: CosignBody) -> Any:
+    done = advise.cosign(
+        r.node,
+        r.party,
+        r.params["id"],
+        capacity=body.capacity,
+        refuse=body.refuse,
+        dissent=body.dissent,
+    )
+    return {"statement": done}
+
+
+def _publish(r: Request) -> Any:
+    return {"statement": advise.publish(r.node, r.party, r.params["id"])}
+
+
+def _withdraw_advisory(r: Request, body: ReasonBody) -> Any:
+    return {"statement": advise.withdraw(r.node, r.party, r.params["id"], reason=body.reason)}
+
+
+def _rendering(r: Request) -> Any:
+    media_type, body = advise.rendering(r.node, r.actor.reader, r.params["id"], r.params["path"])
+    return Answer(
+        status=200,
+        media_type=media_type,
+        body=body,
+        headers=(
+            ("content-disposition", f'attachment; filename="{r.params["path"]}"'),
+            ("content-security-policy", "sandbox"),
+        ),
+    )
+
+
+def _route(
+    method: str,
+    path: str,
+    verb: str,
+    handler: Callable[..., Any],
+    says: str,
+    takes: type[Struct] | None = None,
+    cost: str = "read",
+) -> Route:
+    return Route(
+        method=method, path=path, verb=verb, handler=handler, takes=takes, cost=cost, says=says
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    _route("GET", "/me", "read", _me, "Who this token speaks for."),
+    _route(
+        "POST",
+        "/reports",
+        "draft",
+        _ingest,
+        "Read a report; raw bytes, ?name&published.",
+        cost="ingest",
+    ),
+    _route("GET", "/reports", "draft", _reports, "Reports kept on this node."),
+    _route("GET", "/reports/{id}", "draft", _one_report, "One report with its text and drafts."),
+    _route("GET", "/drafts", "draft", _drafts, "Drafts; ?report&state."),
+    _route(
+        "POST",
+        "/drafts/accept",
+        "publish",
+        _accept,
+        "Say drafts in your party's name.",
+        AcceptBody,
+        "write",
+    ),
+    _route("GET", "/drafts/{id}", "draft", _one_draft, "One draft."),
+    _route(
+        "POST",
+        "/drafts/{id}/edit",
+        "draft",
+        _edit,
+        "Set fields beside the machine's.",
+        EditBody,
+        "write",
+    ),
+    _route(
+        "POST", "/drafts/{id}/reject", "draft", _reject, "Set a draft aside.", RejectBody, "write"
+    ),
+    _route("GET", "/claims", "read", _claims, "Claims; ?q&by&about&case&challenged&as-known."),
+    _route("GET", "/claims/{id}", "read", _claim, "One claim with its answers beside it."),
+    _route("GET", "/claims/{id}/standing", "read", _standing, "One standing, recomputable."),
+    _route("GET", "/cases", "read", _cases, "Cases."),
+    _route("POST", "/cases", "publish", _open_case, "Open a case.", OpenCaseBody, "write"),
+    _route("GET", "/cases/{id}", "read", _one_case, "One case, folded."),
+    _route(
+        "POST", "/cases/{id}/invite", "publish", _invite, "Invite a party.", InviteBody, "write"
+    ),
+    _route(
+        "POST", "/cases/{id}/join", "publish", _join_case, "Join or decline.", JoinCaseBody, "write"
+    ),
+    _route(
+        "POST", "/cases/{id}/events", "publish", _event, "One `act` event of a case.", cost="write"
+    ),
+    _route(
+        "GET", "/statements", "read", _statements, "Statements; ?kind&party&case&after_index&limit."
+    ),
+    _route("GET", "/statements/{id}", "read", _statement, "One signed envelope, byte for byte."),
+    _route(
+        "POST",
+        "/statements",
+        "",
+        _post_statement,
+        "A signed envelope; its objects are put first.",
+        cost="write",
+    ),
+    _route(
+        "POST",
+        "/statements/{id}/withdraw",
+        "publish",
+        _withdraw,
+        "Take it back.",
+        WithdrawBody,
+        "write",
+    ),
+    _route("POST", "/say", "publish", _say, "Publish a STIX bundle; ?tlp&to&case.", cost="write"),
+    _route(
+        "PUT",
+        "/objects/{sha256}",
+        "publish",
+        _put_object,
+        "Keep an object until it is said.",
+        cost="write",
+    ),
+    _route("GET", "/objects/{sha256}", "read", _object, "An object's received bytes."),
+    _route("GET", "/indicators", "read", _indicators, "Indicators in force; ?case."),
+    _route("GET", "/parties", "read", _parties, "The directory."),
+    _route(
+        "POST",
+        "/parties/invitations",
+        "party",
+        _invitation,
+        "An invitation.",
+        InvitationBody,
+        "write",
+    ),
+    _route(
+        "POST",
+        "/parties",
+        "",
+        _join,
+        "Join by invitation: its nonce is the authority.",
+        cost="write",
+    ),
+    _route("POST", "/links", "token", _link, "A one-time sign-in link.", LinkBody, "write"),
+    _route("GET", "/log", "read", _log, "Head, checkpoint, policy, fingerprint."),
+    _route("GET", "/log/proof", "read", _proof, "A tlog-proof; ?id."),
+    _route("GET", "/log/root", "read", _root, "The root file."),
+    _route("GET", "/exports", "export", _export, "A case as one file; ?case&as&for."),
+    _route("GET", "/advisories", "read", _advisories, "Advisories; ?case."),
+    _route(
+        "POST",
+        "/advisories",
+        "draft",
+        _draft_advisory,
+        "Draft an advisory.",
+        DraftAdvisoryBody,
+        "write",
+    ),
+    _route("GET", "/advisories/{id}", "read", _advisory, "One advisory."),
+    _route("POST", "/advisories/{id}/freeze", "publish", _freeze, "Freeze.", FreezeBody, "write"),
+    _route(
+        "POST",
+        "/advisories/{id}/cosign",
+        "publish",
+        _cosign,
+        "Co-sign or refuse.",
+        CosignBody,
+        "write",
+    ),
+    _route(
+        "POST", "/advisories/{id}/publish", "publish", _publish, "Publish at k of n.", cost="write"
+    ),
+    _route(
+        "POST",
+        "/advisories/{id}/withdraw",
+        "publish",
+        _withdraw_advisory,
+        "Take it back.",
+        ReasonBody,
+        "write",
+    ),
+    _route("GET", "/advisories/{id}/renderings/{path}", "read", _rendering, "One rendering."),
+)
+
+
+def _compiled() -> tuple[tuple[re.Pattern[str], Route], ...]:
+    return tuple(
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(BASE + r.path))), r)
+        for r in ROUTES
+    )
+
+
+_PATTERNS = _compiled()
+
+OWN = frozenset({"draft", "case", "party", "token"})
+"""Verbs on what belongs to this node alone, which no token of another party's does."""
+
+
+def route_of(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route that serves this. Raises NotFoundError, or UsageError for another method."""
+    methods = []
+    for pattern, route in _PATTERNS:
+        match = pattern.fullmatch(path)
+        if match is None:
+            continue
+        if route.method == method:
+            return route, match.groupdict()
+        methods.append(route.method)
+    if methods:
+        raise UsageError(f"{method} {path}", remedy="this address takes " + ", ".join(methods))
+    raise NotFoundError(f"no address {path}", remedy=f"see {BASE}/openapi.json")
+
+
+def answer(
+    node: Node,
+    actor: Actor,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    body: bytes,
+    headers: Mapping[str, str],
+) -> Answer:
+    """Serve one request; every refusal is problem details (RFC 9457), never an exception."""
+    try:
+        route, params = route_of(method, path)
+        guest = actor.reader.party not in node.signers
+        if route.verb and (not may_act(actor, route.verb) or (guest and route.verb in OWN)):
+            raise ForbiddenError(
+                f"your user role does not allow {method} {path}",
+                remedy="ask somebody whose role does, or use a token with that scope",
+            )
+        request = Request(
+            node=node, actor=actor, params=params, query=query, body=body, headers=headers
+        )
+        if route.takes is not None:
+            result = route.handler(request, _decode(body or b"{}", route.takes))
+        else:
+            result = route.handler(request)
+    except TocsinError as error:
+        problem = problems.problem_of(error)
+        return Answer(
+            status=problem.status,
+            media_type="application/problem+json",
+            body=msgspec.json.encode(problem),
+        )
+    if isinstance(result, Answer):
+        return result
+    status, value = (201, result.value) if isinstance(result, Created) else (200, result)
+    encoded = msgspec.json.encode(value)
+    etag = '"' + hashlib.sha256(encoded).hexdigest()[:32] + '"'
+    if method == "GET" and headers.get("if-none-match") == etag:
+        return Answer(status=304, media_type=JSON, body=b"", headers=(("etag", etag),))
+    return Answer(status=status, media_type=JSON, body=encoded, headers=(("etag", etag),))
+
+
+def _decode(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+        raise errors.InputError(
+            f"the request's body: {wrong}", remedy="send the JSON the reference describes"
+        ) from wrong

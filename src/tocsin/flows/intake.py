@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +21,6 @@ from tocsin.errors import (
     ConflictError,
     DraftError,
     ForbiddenError,
-    MarkingError,
     NotFoundError,
     SpeakerError,
     StaleDraftError,
@@ -30,8 +29,19 @@ from tocsin.errors import (
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Source, sniff
 from tocsin.policy import Audience, Tlp, strictest
-from tocsin.record.sequencer import Receipt
-from tocsin.record.statement import ObjectRef, Statement, Verified, admit, compose, open_envelope
+from tocsin.record.sequencer import Waiting
+from tocsin.record.statement import (
+    ChainHead,
+    ObjectRef,
+    Seen,
+    Statement,
+    Verified,
+    admit,
+    compose,
+    open_envelope,
+    open_statement,
+    parse,
+)
 from tocsin.record.statement import sign as sign_payload
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_bundle
@@ -40,7 +50,7 @@ from tocsin.stix.model import make
 from tocsin.stix.values import normalise, pattern_for
 from tocsin.store.interface import Attachment, Kept
 
-Item = Received | Attachment
+Item: TypeAlias = Received | Attachment
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -91,12 +101,13 @@ def record(node: Node, act: Act) -> Done:
         )
     with node.lock:
         payload = _payload(node, act, signer.keyid)
-        return _enter(node, sign_payload(payload, [signer]), act.objects)
+        entering = _enter(node, sign_payload(payload, [signer]), act.objects)
+    return entering.wait()
 
 
 def prepare(node: Node, act: Act) -> Prepared:
     """The payload of `act` for an author whose key is elsewhere. Its objects must be held."""
-    key = node.keyring.signing_key(act.author)
+    key = signing_key(node, act.author)
     if key is None:
         raise NotFoundError(
             f"{act.author} has no signing key in the log",
@@ -106,6 +117,12 @@ def prepare(node: Node, act: Act) -> Prepared:
     with node.lock:
         payload = _payload(node, act, key)
     return Prepared(payload=b64encode(payload), author=act.author, key=key)
+
+
+def signing_key(node: Node, party: str) -> str | None:
+    """The keyid with which `party` signs ordinary statements now; None: it has enrolled none."""
+    valid = [k for k in node.keyring.keys_of(party) if k.until is None]
+    return valid[-1].keyid if valid else None
 
 
 def act_for(node: Node, act: Act) -> Done | Prepared:
@@ -121,13 +138,10 @@ def enter(node: Node, raw: bytes) -> Done:
         SignatureError: no key of this author that may sign this, or a wrong signature.
         ChainError: it does not follow what this author said last.
     """
-    envelope = open_envelope(raw)
+    envelope, statement = open_statement(raw)
     known = node.store.statement(envelope.id, node.everything())
     if known is not None:
         return Done(id=known.id, index=known.index)
-    from tocsin.record.statement import parse
-
-    statement = parse(envelope.payload)
     items: list[Item] = []
     # Taking back or naming an object needs no bytes; saying it does.
     if statement.kind != "withdraw":
@@ -140,7 +154,8 @@ def enter(node: Node, raw: bytes) -> Done:
                 )
             items.append(item)
     with node.lock:
-        done = _enter(node, raw, items)
+        entering = _enter(node, raw, items)
+    done = entering.wait()
     for ref in statement.objects:
         row = node.store.local("waiting", ref.sha256)
         if row is not None:
@@ -221,16 +236,38 @@ def _payload(node: Node, act: Act, key: str) -> bytes:
         ),
         refs=tuple(sorted(set(act.refs))),
         to=tuple(sorted(set(act.to))),
-        seen=node.log.seen(),
+        seen=_seen(node),
     )
 
 
-def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> Done:
-    statement_case = _peek(raw)
+def _seen(node: Node) -> tuple[Seen, ...]:
+    """The newest checkpoint of this node's own log: a lower bound for when it was said."""
+    head = node.store.head()
+    if head is None or head.size == 0:
+        return ()
+    return (Seen(origin=head.origin, root=b64encode(head.root), size=head.size),)
+
+
+class _Entering:
+    """A statement that is kept; `wait`, without the node's lock, until it is in the log."""
+
+    def __init__(self, node: Node, verified: Verified, waiting: Waiting) -> None:
+        self._node, self._verified, self._waiting = node, verified, waiting
+
+    def wait(self) -> Done:
+        receipt = self._waiting.wait()
+        self._node.note_logged(self._verified, receipt.index)
+        return Done(id=receipt.id, index=receipt.index)
+
+
+def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:
+    _, statement = open_statement(raw)
+    last = node.store.chain(statement.author, statement.case)
     verified = admit(
         raw,
         keyring=node.keyring,
-        chain=node.store.chain(*statement_case),
+        chain=ChainHead(seq=last.seq, head=last.head) if last else None,
+        index=None,
         markings=lambda ref: _marking_of(node, ref),
     )
     audience = verified.statement.audience
@@ -238,16 +275,7 @@ def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> Done:
     narrowed = _object_audiences(node, audience, items)
     # Taking back names objects and brings none.
     brought = () if verified.statement.kind == "withdraw" else tuple(items)
-    receipt: Receipt = node.log.submit(verified, brought, audience, narrowed)
-    node.note_logged(verified, receipt.index)
-    return Done(id=receipt.id, index=receipt.index)
-
-
-def _peek(raw: bytes) -> tuple[str, str | None]:
-    from tocsin.record.statement import parse
-
-    statement = parse(open_envelope(raw).payload)
-    return statement.author, statement.case
+    return _Entering(node, verified, node.log.keep(verified, brought, audience, narrowed))
 
 
 def _marking_of(node: Node, ref: str) -> Audience | None:
@@ -391,14 +419,14 @@ def say(
 
 def parse_kept(kept: Kept) -> Statement:
     """The statement inside a stored envelope."""
-    from tocsin.record.statement import parse
-
     return parse(open_envelope(kept.raw).payload)
 
 
 def not_found(what: str) -> NotFoundError:
     """The one answer for hidden and unknown."""
-    return NotFoundError(f"no {what} here that you may read", remedy="check the id, or ask its owner")
+    return NotFoundError(
+        f"no {what} here that you may read", remedy="check the id, or ask its owner"
+    )
 
 
 # --- reports and drafts -------------------------------------------------------------------------
@@ -625,9 +653,7 @@ def accept(
     if not wanted:
         raise DraftError("no draft is named", remedy="list them with: tocsin accept")
     chosen = [_open(node, draft_id, revision) for draft_id, revision in wanted]
-    undated = [
-        d.id for d in chosen if d.kind == "claim" and not (_date_of(d) or how.date)
-    ]
+    undated = [d.id for d in chosen if d.kind == "claim" and not (_date_of(d) or how.date)]
     if undated:
         raise DraftError(
             f"when was it said? no date in draft {', '.join(undated)}",
@@ -639,9 +665,11 @@ def accept(
     everything = node.everything()
     for one in chosen:
         source = report(node, one.report)
-        raws = _claim(node, one, source, how, now) if one.kind == "claim" else [
-            _indicator(node, one, source, how, now)
-        ]
+        raws = (
+            _claim(node, one, source, how, now)
+            if one.kind == "claim"
+            else [_indicator(node, one, source, how, now)]
+        )
         opened = [open_bundle(raw, max_objects=1)[0] for raw in raws]
         ids_of.append(opened[-1].id)
         # Said already, by an accept that was cut off before it could mark its draft.
@@ -790,7 +818,6 @@ __all__ = [
     "Act",
     "Done",
     "Prepared",
-    "Verified",
     "accept",
     "act_for",
     "draft",

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from tocsin.cases.sheet import SheetPage
 from tocsin.errors import NotFoundError
 from tocsin.importers.interface import Importer
-from tocsin.policy import Actor, Reader, allowed
+from tocsin.policy import Reader, UserRole, allowed
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
 from tocsin.record.keys import Signer
@@ -31,31 +33,34 @@ class Node:
     log: Sequencer
     root: bytes
     """The root file: the envelope of directory version 1."""
+    keyring: KeyRing
+    """Who may sign what, folded over everything in the log. Written under `lock` only."""
     policy_text: str
     """This node's own tlog-policy, what `tocsin verify` takes by default."""
+    sheet: SheetPage
+    """The files a sheet is made of."""
     signers: Mapping[str, Signer]
     """Signing keys in this data folder, by party. One, but for the exercise."""
     importers: Mapping[str, Importer]
     clock: Callable[[], datetime]
     rng: Callable[[int], bytes]
     new_id: Callable[[str], str]
-    sheet_script: str = ""
-    """The text of verify.js, which a sheet carries inside."""
+    registrar: Signer | None = None
+    """This party's registrar key, where it holds one: it may publish a directory version."""
+    new_token: Callable[[str], str] | None = None
+    """Makes an API token for a party that has joined."""
+    new_link: Callable[[str, UserRole], str] | None = None
+    """Makes a sign-in link (person, user role), where the console is served."""
     exercise: bool = False
-    keyring: KeyRing = field(default_factory=KeyRing)
-    """Who may sign what, folded over everything in the log. Guarded by `lock`."""
+    views: dict[Any, Any] = field(default_factory=dict)
+    """What readers see, as last decoded, by (audiences, case, log size): a cache, nothing else."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held from reading a chain's head to keeping the statement that follows it."""
 
     @property
     def directory(self) -> Directory:
         """The newest directory in the log."""
-        directory = self.keyring.directory
-        if directory is None:
-            raise NotFoundError(
-                "this log holds no directory yet", remedy="make the party first: tocsin init"
-            )
-        return directory
+        return self.keyring.directory
 
     def everything(self) -> frozenset[int]:
         """Every audience: for the node's own bookkeeping, never for an answer to a reader."""
@@ -79,14 +84,13 @@ class Node:
             )
         return found
 
-    def reader(self, party: str | None, *, person: str | None = None, role: str = "signer") -> Reader:
+    def reader(
+        self, party: str | None, *, person: str | None = None, role: str = "signer"
+    ) -> Reader:
         """A `Reader` for somebody of `party`, with the providers the directory names."""
         if party is None or self.directory.party(party) is None:
             return Reader()
-        providers = frozenset(p.id for p in self.directory.parties if party in p.clients)
-        return Reader(
-            party=party, person=person, providers=providers, signer=role in ("signer", "admin")
-        )
+        return self.directory.reader(party, person=person, signer=role in ("signer", "admin"))
 
     def identity(self, party: str) -> str:
         """The STIX identity that stands for `party` in what it publishes."""
@@ -94,9 +98,5 @@ class Node:
 
     def note_logged(self, verified: Verified, index: int) -> None:
         """Fold a logged `directory`, `key` or `revoke` statement into the key ring."""
-        if verified.statement.kind in ("directory", "key", "revoke"):
-            with self.lock:
-                self.keyring.admit(verified, index)
-
-
-__all__ = ["Actor", "Node"]
+        with self.lock:
+            self.keyring.admit_key(verified, index)

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from tocsin.cases.fold import fold
 from tocsin.cases.model import CaseState, Said
-from tocsin.errors import CaseError
+from tocsin.cases.sheet import render_sheet
+from tocsin.errors import CaseError, UsageError
 from tocsin.flows.intake import (
     Act,
     Done,
@@ -28,8 +29,11 @@ from tocsin.flows.intake import (
 )
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
+from tocsin.record.checkpoint import write_proof
 from tocsin.record.dossier import write_dossier
 from tocsin.record.statement import Statement
+from tocsin.stix.bundle import write_bundle
+from tocsin.stix.ids import deterministic
 from tocsin.store.interface import Kept, KeptObject
 
 CASE_KINDS = ("say", "withdraw", "ack", "cosign", "act", "compare")
@@ -77,7 +81,8 @@ def state(node: Node, case: str, reader: Reader) -> CaseState:
 
 def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseState:
     withheld = frozenset(
-        (k.author, k.seq) for k in node.store.statements(node.everything(), case=case)
+        (k.author, k.seq)
+        for k in node.store.statements(node.everything(), case=case)
         if k.id not in ids
     )
     return fold(
@@ -353,9 +358,44 @@ def dossier(node: Node, case: str, reader: Reader) -> bytes:
         checkpoint=node.log.checkpoint,
         statements=[(k.index, k.id, seen[k.id].raw if k.id in seen else None) for k in rows],
         directory=sorted((k.index, k.raw) for k in directory),
-        path=node.log.path,
+        path=node.log.prove,
         objects=objects,
     )
+
+
+def export(node: Node, case: str, reader: Reader, as_: str, *, own: Reader) -> tuple[bytes, str]:
+    """A case as one file, for one reader: (bytes, media type).
+
+    Args:
+        as_: dossier, sheet, stix or html.
+        own: who exports: the file holds at most what both may read.
+
+    Raises:
+        NotFoundError: no such case for this reader.
+        UsageError: no such form.
+    """
+    case_statements(node, case, own)
+    data = dossier(node, case, reader)
+    if as_ == "dossier":
+        return data, "application/zip"
+    if as_ == "sheet":
+        return render_sheet(data, node.sheet), "text/html; charset=utf-8"
+    if as_ == "stix":
+        objects = [o for o in case_objects(node, case, reader) if not o.withdrawn]
+        bundle = write_bundle(
+            (o.raw for o in objects), deterministic("bundle", case, reader.party or "")
+        )
+        return bundle, "application/stix+json;version=2.1"
+    raise UsageError(f"--as {as_!r}", remedy="dossier, sheet or stix")
+
+
+def proof(node: Node, statement: str, reader: Reader) -> bytes:
+    """A tlog-proof of one statement that `reader` may read. Raises NotFoundError."""
+    kept = node.store.statement(statement, node.allowed(reader))
+    if kept is None:
+        raise not_found(f"statement {statement}")
+    found = node.log.proof(kept.index)
+    return write_proof(found.index, found.path, found.checkpoint)
 
 
 def case_objects(node: Node, case: str, reader: Reader) -> list[KeptObject]:

@@ -6,7 +6,74 @@ names to ids. Everything here is ordered by date, then by id, never by who someb
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
 from msgspec import Struct
+
+from tocsin.claims.model import (
+    KIND_CLASS,
+    PLANTABLE,
+    Challenge,
+    Claim,
+    Dated,
+    Evidence,
+    View,
+    instant,
+    read,
+)
+from tocsin.claims.standing import Standing, explain, standing
+from tocsin.flows.intake import not_found, parse_kept
+from tocsin.flows.node import Node
+from tocsin.policy import Reader, may_read
+from tocsin.store.interface import KeptObject
+
+LEVEL_WORDS: Mapping[str, str] = {
+    "none-shown": "no grounds shown here",
+    "links-missing": "some links show none",
+    "indicative": "indicative grounds",
+    "one-root": "one root",
+    "independent-roots": "independent roots",
+    "withdrawn": "withdrawn by its speaker",
+    "superseded": "superseded by a newer claim",
+}
+LINK_QUESTIONS: Mapping[str, str] = {
+    "activity": "it happened, to whom",
+    "actor": "this activity belongs to this group",
+    "sponsor": "that group acts for, or is, this organisation",
+    "statement": "these words were said, by whom",
+}
+REASON_WORDS: Mapping[str, str] = {
+    "dropped-by-owner": "disowned by its owner",
+    "dropped-undercut": "undercut",
+    "dropped-source": "its source fell",
+    "withheld": "withheld",
+    "committed": "committed: a hash is shown, the content not yet",
+    "no-link": "names no link it speaks to",
+    "nothing-to-inspect": "called open, but nothing is attached",
+    "capped": "counts for no more than what it derives from",
+    "undercut-undecided": "an undercut of it is undecided",
+    "not-inspectable": "independent, but neither piece can be inspected",
+}
+EFFECT_WORDS: Mapping[str, str] = {
+    "denied": "recorded; a denial changes no level",
+    "requested": "recorded; a request changes no level",
+    "class-critique": "recorded; it speaks of a kind of report",
+    "contested-by": "contests the claim with grounds",
+    "challenge-none-shown": "recorded; no grounds shown for it here",
+    "challenge-undercut": "undercut",
+    "challenge-not-open": "no longer open",
+}
+
+
+def level_words(level: str | None) -> str:
+    """A level in plain words; what has no level is said to have none."""
+    if level is None:
+        return "not weighed"
+    if level.startswith("contested("):
+        return "contested; " + LEVEL_WORDS.get(level[10:-1], level[10:-1])
+    return LEVEL_WORDS.get(level, level)
 
 
 class Name(Struct, frozen=True, kw_only=True):
@@ -187,3 +254,676 @@ class Matrix(Struct, frozen=True, kw_only=True):
 
     parties: tuple[Name, ...]
     rows: tuple[MatrixRow, ...]
+
+
+# --- fetching -----------------------------------------------------------------------------------
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What one reader holds, ready to be weighed."""
+
+    view: View
+    kept: Mapping[str, KeptObject]
+    """The newest readable version by STIX id."""
+    reader: Reader
+
+
+WEIGHED_TYPES = (
+    "note",
+    "grouping",
+    "opinion",
+    "relationship",
+    "identity",
+    "intrusion-set",
+    "incident",
+    "campaign",
+    "malware",
+    "location",
+    "indicator",
+    "observed-data",
+    "artifact",
+    "file",
+    "report",
+    "extension-definition",
+)
+
+
+def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
+    """Everything of the claim carrier that `reader` may see, in one case or in all.
+
+    Raises nothing: what breaks the carrier is named in `view.broken`.
+    """
+    allowed = node.allowed(reader)
+    head = node.store.head()
+    key = (allowed, case, head.size if head else 0)
+    found = node.views.get(key)
+    if isinstance(found, Seen):
+        return Seen(view=found.view, kept=found.kept, reader=reader)
+    kept = {o.id: o for o in node.store.select(allowed, case=case)}
+    withdrawn = _withdrawn(node, allowed)
+    view = read(
+        [(o.data, o.sha256) for o in kept.values()],
+        withdrawn={i: at for i, at in withdrawn.items() if i in kept and kept[i].withdrawn},
+    )
+    result = Seen(view=view, kept=kept, reader=reader)
+    if len(node.views) > 32:
+        node.views.clear()
+    node.views[key] = result
+    return result
+
+
+def _withdrawn(node: Node, allowed: frozenset[int]) -> dict[str, datetime]:
+    """Object id → when a `withdraw` statement took it back."""
+    found: dict[str, datetime] = {}
+    for kept in node.store.statements(allowed, kind="withdraw"):
+        statement = parse_kept(kept)
+        named = [o.id for o in statement.objects]
+        if not named:
+            for ref in statement.refs:
+                back = node.store.statement(ref, allowed)
+                named += [o.id for o in parse_kept(back).objects] if back else []
+        for object_id in named:
+            found.setdefault(object_id, statement.at)
+    return found
+
+
+def identity_of(node: Node, reader: Reader) -> str | None:
+    """The STIX identity for which a reader's own access is looked up."""
+    return node.identity(reader.party) if reader.party else None
+
+
+def weigh(node: Node, reader: Reader, claim_id: str, at: datetime | None = None) -> Standing:
+    """One claim's standing for this reader. Raises NotFoundError."""
+    have = seen(node, reader)
+    _claim_in(have, claim_id)
+    return standing(have.view, claim_id, reader=identity_of(node, reader), at=at)
+
+
+def _claim_in(have: Seen, claim_id: str) -> Claim:
+    claim = have.view.claims.get(claim_id)
+    if claim is None:
+        raise not_found(f"claim {claim_id}")
+    return claim
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+def name_of(node: Node, view: View, ref: str) -> Name:
+    """The name an organisation gives itself in the directory, else in its identity object."""
+    entry = node.directory.by_identity(ref)
+    if entry is not None:
+        return Name(id=ref, name=entry.name, party=entry.id)
+    return Name(id=ref, name=view.name(ref))
+
+
+def party_name(node: Node, party: str) -> Name:
+    """A party by its directory id; one the directory does not list keeps its id as name."""
+    entry = node.directory.party(party)
+    return Name(
+        id=entry.identity if entry else party, name=entry.name if entry else party, party=party
+    )
+
+
+def _dated(dated: Dated) -> str:
+    return dated.value if not dated.until else f"{dated.value} to {dated.until}"
+
+
+# --- one claim ----------------------------------------------------------------------------------
+
+
+def claims(
+    node: Node,
+    reader: Reader,
+    *,
+    query: str = "",
+    by: str | None = None,
+    about: str | None = None,
+    case: str | None = None,
+    challenged: bool = False,
+    at: datetime | None = None,
+) -> list[ClaimRow]:
+    """Claims this reader may see, by the date they were said, then by id.
+
+    Args:
+        query: words that must all occur in the words, gist or names (any case).
+        by: part of the speaker's name, or an id.
+        about: part of an addressee's name, or an id.
+        challenged: only claims that somebody answered.
+        at: weigh "now" as known at this instant instead.
+    """
+    have = seen(node, reader, case)
+    rows = [row(node, have, claim, at) for claim in have.view.claims.values()]
+    wanted = [w.casefold() for w in query.split()]
+
+    def names(found: Iterable[Name | None], part: str) -> bool:
+        return any(
+            n is not None
+            and (part in (n.id, n.party) or part.casefold() in n.name.casefold())
+            for n in found
+        )
+
+    def passes(r: ClaimRow) -> bool:
+        hay = " ".join(
+            [
+                r.text,
+                r.word,
+                r.printed or "",
+                *(n.name for n in (r.speaker, r.coder, *r.addressees) if n),
+            ]
+        ).casefold()
+        return (
+            all(w in hay for w in wanted)
+            and (by is None or names([r.speaker], by))
+            and (about is None or names(r.addressees, about))
+            and (not challenged or r.denials + r.rivals > 0)
+        )
+
+    return sorted((r for r in rows if passes(r)), key=lambda r: (r.said_at, r.id))
+
+
+def row(node: Node, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:
+    """One claim as a line of a list."""
+    view, x = have.view, claim.x
+    who = identity_of(node, have.reader)
+    now = standing(view, claim.id, reader=who, at=at)
+    then = standing(view, claim.id, reader=who, at=claim.known)
+    forms = [view.challenges[c].x.form for c in view.challenges_on.get(claim.id, ())]
+    denials = sum(f == "denial" for f in forms)
+    text = x.words.text if x.words else (x.gist or claim.content)
+    kept = have.kept.get(claim.id)
+    return ClaimRow(
+        id=claim.id,
+        sha256=claim.sha256,
+        word=x.claim_type,
+        text=text,
+        quoted=x.words is not None,
+        lang=(x.words.lang if x.words else None) or claim.lang or "en",
+        speaker=name_of(node, view, x.speaker_ref) if x.speaker_ref else None,
+        printed=_printed(node, view, x.speaker_ref, x.speaker_as_printed),
+        coder=_coder(node, view, claim.publisher, x.speaker_ref),
+        addressees=tuple(name_of(node, view, a) for a in x.addressee_refs),
+        said_at=_dated(x.asserted_at),
+        level_then=then.level,
+        level_now=now.level,
+        then_words=level_words(then.level),
+        now_words=level_words(now.level),
+        denials=denials,
+        rivals=len(forms) - denials + len(_rivals(view, claim)),
+        answers=len(_answers(view, claim)),
+        status=_status(claim.x.status_events, kept),
+        case=_case(node, have, claim.id),
+    )
+
+
+def _printed(node: Node, view: View, ref: str | None, printed: str | None) -> str | None:
+    if printed is None or (ref and name_of(node, view, ref).name == printed):
+        return None
+    return printed
+
+
+def _coder(node: Node, view: View, publisher: str | None, speaker: str | None) -> Name | None:
+    if publisher is None or publisher == speaker:
+        return None
+    return name_of(node, view, publisher)
+
+
+def _status(events: Iterable[Any], kept: KeptObject | None) -> str:
+    if kept is not None and kept.withdrawn:
+        return "withdrawn"
+    last = list(events)
+    return str(last[-1].status) if last else "open"
+
+
+def _case(node: Node, have: Seen, ref: str) -> str | None:
+    kept = have.kept.get(ref)
+    if kept is None or not kept.said_by:
+        return None
+    said = node.store.statement(kept.said_by[0], node.allowed(have.reader))
+    return said.case if said else None
+
+
+def _rivals(view: View, claim: Claim) -> list[str]:
+    """Claims that stand as another account of the same matter, either way round."""
+    found = []
+    for link in view.links.values():
+        if link.kind == "alternative-to" and claim.id in (link.source, link.target):
+            other = link.target if link.source == claim.id else link.source
+            if other in view.claims:
+                found.append(other)
+    return sorted(set(found))
+
+
+def _answers(view: View, claim: Claim) -> list[tuple[str, str | None]]:
+    """(claim that answers this one, how), for calls and demands above all."""
+    return sorted(
+        (link.source, link.x.answer)
+        for link in view.links.values()
+        if link.kind == "answers" and link.target == claim.id and link.source in view.claims
+    )
+
+
+def claim_page(
+    node: Node, reader: Reader, claim_id: str, *, at: datetime | None = None
+) -> ClaimPage:
+    """Everything about one claim that `reader` may see. Raises NotFoundError."""
+    have = seen(node, reader)
+    view = have.view
+    claim = _claim_in(have, claim_id)
+    who = identity_of(node, reader)
+    now = standing(view, claim.id, reader=who, at=at)
+    then = standing(view, claim.id, reader=who, at=claim.known)
+    positions = [claim_position(node, have, claim, now, None)]
+    effects = {r["ref"]: r["code"] for r in now.to_json()["reasons"] if r["code"] in EFFECT_WORDS}
+    for ref in view.challenges_on.get(claim.id, ()):
+        positions.append(
+            challenge_position(node, have, view.challenges[ref], now, effects.get(ref))
+        )
+    for ref, how in _answers(view, claim):
+        effect = "answers: " + how if how else "answers; no effect on the level"
+        positions.append(claim_position(node, have, view.claims[ref], None, effect))
+    listed = {p.id for p in positions}
+    for ref in _rivals(view, claim):
+        if ref not in listed:
+            positions.append(
+                claim_position(
+                    node, have, view.claims[ref], None, "a rival account; no effect on the level"
+                )
+            )
+    positions.sort(key=lambda p: (p.said_at, p.index if p.index is not None else 0, p.id))
+    named = _named(claim)
+    spoken = {p.speaker.id for p in positions if p.speaker}
+    shown = tuple(
+        Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref))
+        for ref in named
+        if node.directory.by_identity(ref) is not None
+    )
+    return ClaimPage(
+        row=row(node, have, claim, at),
+        positions=tuple(positions),
+        silent=tuple(name_of(node, view, ref) for ref in named if ref not in spoken),
+        then=standing_view(node, have, claim, then),
+        now=standing_view(node, have, claim, now),
+        named=shown,
+        history=tuple(_history(node, have, claim)),
+        swap=_swap(node, view, claim, named),
+    )
+
+
+def _named(claim: Claim) -> list[str]:
+    """Identities the claim's words are about or addressed to, in the carrier's order."""
+    x = claim.x
+    found = [*x.addressee_refs, x.names.sponsor_ref, x.names.actor_ref]
+    return list(
+        dict.fromkeys(r for r in found if r and r.startswith("identity--") and r != x.speaker_ref)
+    )
+
+
+def _swap(node: Node, view: View, claim: Claim, named: list[str]) -> tuple[Name, Name] | None:
+    first = claim.x.speaker_ref or claim.publisher
+    if first is None or not named:
+        return None
+    return name_of(node, view, first), name_of(node, view, named[0])
+
+
+def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:
+    entry = node.directory.by_identity(ref)
+    if entry is None:
+        return None
+    party = node.reader(entry.id)
+    for kept in _statements_of(node, have, claim.id):
+        if may_read(party, kept):
+            return parse_kept(kept).time
+    return None
+
+
+def _statements_of(node: Node, have: Seen, ref: str) -> list[Any]:
+    kept = have.kept.get(ref)
+    allowed = node.allowed(have.reader)
+    found = [node.store.statement(i, allowed) for i in (kept.said_by if kept else ())]
+    return sorted((s for s in found if s is not None), key=lambda s: s.index)
+
+
+def _history(node: Node, have: Seen, claim: Claim) -> list[Happening]:
+    view = have.view
+    supports = view.supports_into.get(claim.id, ())
+    about: dict[str, str] = {claim.id: f"said this {claim.x.claim_type}"}
+    for ref in supports:
+        source = view.links[ref].source
+        about.setdefault(source, "published evidence: " + view.name(source))
+    for ref in view.challenges_on.get(claim.id, ()):
+        about[ref] = "answered: " + view.challenges[ref].x.form
+    for ref, _ in _answers(view, claim):
+        about[ref] = "answered it: " + view.claims[ref].x.claim_type
+    found = []
+    for ref, what in about.items():
+        for kept in _statements_of(node, have, ref):
+            statement = parse_kept(kept)
+            found.append(
+                Happening(
+                    at=statement.time,
+                    who=party_name(node, kept.author),
+                    what=what,
+                    statement=kept.id,
+                    index=kept.index,
+                )
+            )
+    withdrawals = node.store.statements(node.allowed(have.reader), kind="withdraw")
+    said = {h.statement: h for h in found}
+    for kept in withdrawals:
+        statement = parse_kept(kept)
+        named = {o.id for o in statement.objects}
+        for ref in statement.refs:
+            if ref in said and (not named or named & set(about)):
+                found.append(
+                    Happening(
+                        at=statement.time,
+                        who=party_name(node, kept.author),
+                        what="withdrew: " + said[ref].what,
+                        statement=kept.id,
+                        index=kept.index,
+                    )
+                )
+    return sorted(found, key=lambda h: (h.index, h.what))
+
+
+def claim_position(
+    node: Node, have: Seen, claim: Claim, computed: Standing | None, effect: str | None
+) -> Position:
+    """A claim as one column of the Claim page."""
+    view, x = have.view, claim.x
+    if computed is None:
+        computed = standing(view, claim.id, reader=identity_of(node, have.reader))
+    base = _position(node, have, claim, x.speaker_ref)
+    return Position(
+        **base,
+        word=x.claim_type,
+        printed=_printed(node, view, x.speaker_ref, x.speaker_as_printed),
+        words=x.words.text if x.words else None,
+        lang=(x.words.lang if x.words else None) or claim.lang or "en",
+        original=x.words_original.text if x.words_original else None,
+        original_lang=x.words_original.lang if x.words_original else None,
+        gist=None if x.words else (x.gist or claim.content),
+        said_at=_dated(x.asserted_at),
+        reported_by=name_of(node, view, x.reported_by_ref) if x.reported_by_ref else None,
+        confidence=f"{x.speaker_confidence.term} ({x.speaker_confidence.scale})"
+        if x.speaker_confidence
+        else None,
+        target_link=None,
+        flags=tuple(f"{f.name} (of the {f.of})" for f in x.flags),
+        grounds=grounds(node, have, claim.id, computed),
+        status=_status(x.status_events, have.kept.get(claim.id)),
+        effect=effect,
+    )
+
+
+def challenge_position(
+    node: Node, have: Seen, challenge: Challenge, computed: Standing, code: str | None
+) -> Position:
+    """A challenge as one column: the same fields, the same size."""
+    x = challenge.x
+    base = _position(node, have, challenge, x.speaker_ref)
+    return Position(
+        **base,
+        word=x.form,
+        printed=None,
+        words=x.words.text if x.words else None,
+        lang=(x.words.lang if x.words else None) or "en",
+        original=None,
+        original_lang=None,
+        gist=None if x.words else challenge.explanation,
+        said_at=_dated(x.asserted_at),
+        reported_by=None,
+        confidence=None,
+        target_link=x.target_link,
+        flags=(),
+        grounds=grounds(node, have, challenge.id, computed),
+        status=_status(x.status_events, have.kept.get(challenge.id)),
+        effect=EFFECT_WORDS.get(code or "", "recorded"),
+    )
+
+
+def _position(
+    node: Node, have: Seen, item: Claim | Challenge, speaker: str | None
+) -> dict[str, Any]:
+    said = _statements_of(node, have, item.id)
+    return {
+        "id": item.id,
+        "sha256": item.sha256,
+        "speaker": name_of(node, have.view, speaker) if speaker else None,
+        "signed": speaker is not None and speaker == item.publisher,
+        "coder": _coder(node, have.view, item.publisher, speaker),
+        "sources": item.urls,
+        "statement": said[0].id if said else None,
+        "index": said[0].index if said else None,
+    }
+
+
+def grounds(node: Node, have: Seen, target: str, computed: Standing) -> tuple[Ground, ...]:
+    """The evidence that supports a claim or challenge, as this reader may see it."""
+    view = have.view
+    plain = computed.to_json()
+    reasons: dict[str, list[str]] = {}
+    for r in plain["reasons"]:
+        if r["code"] in REASON_WORDS:
+            reasons.setdefault(r["ref"], []).append(REASON_WORDS[r["code"]])
+    dropped = {d["id"]: d for d in plain["dropped"]}
+    who = identity_of(node, have.reader)
+    found = []
+    for ref in view.supports_into.get(target, ()):
+        link = view.links[ref]
+        evidence = view.evidence.get(link.source)
+        if evidence is None:
+            found.append(
+                Ground(
+                    id=link.source,
+                    sha256=None,
+                    name="withheld",
+                    kind="withheld",
+                    strength=None,
+                    plantable=False,
+                    access="withheld",
+                    producers=(),
+                    coder=name_of(node, view, link.publisher) if link.publisher else None,
+                    published=link.created[:10],
+                    links=link.x.links,
+                    sources=link.urls,
+                    counts=False,
+                    reasons=("withheld",),
+                )
+            )
+            continue
+        access = evidence.x.access_for.get(who or "", evidence.x.access)
+        why = list(reasons.get(evidence.id, ()))
+        for fallen in (evidence.id, ref):
+            if fallen in dropped:
+                by = ", ".join(view.name(b) for b in dropped[fallen]["by"])
+                why.append(f"dropped ({dropped[fallen]['why']}): {by}")
+        publisher = evidence.publisher
+        found.append(
+            Ground(
+                id=evidence.id,
+                sha256=evidence.sha256,
+                name=evidence.name,
+                kind=evidence.x.kind,
+                strength=KIND_CLASS.get(evidence.x.kind, 0),
+                plantable=evidence.x.kind in PLANTABLE,
+                access=access,
+                producers=tuple(name_of(node, view, p) for p in evidence.x.producer_refs),
+                coder=name_of(node, view, publisher)
+                if publisher and publisher not in evidence.x.producer_refs
+                else None,
+                published=_dated(evidence.x.published)
+                if evidence.x.published
+                else evidence.created[:10],
+                links=link.x.links,
+                sources=evidence.urls,
+                counts=access in ("described", "inspectable", "reproduced")
+                and evidence.id not in dropped
+                and ref not in dropped
+                and bool(link.x.links)
+                and KIND_CLASS.get(evidence.x.kind, 0) > 0,
+                reasons=tuple(dict.fromkeys(why)),
+            )
+        )
+    return tuple(sorted(found, key=lambda g: (g.published, g.id)))
+
+
+def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> StandingView:
+    """A computed standing in words."""
+    plain = computed.to_json()
+    links = tuple(
+        LinkGrade(
+            link=link,
+            question=LINK_QUESTIONS.get(link, link),
+            grade=grade["grade"],
+            words=LEVEL_WORDS.get(grade["grade"], grade["grade"])
+            + ("" if grade["shown"] or grade["grade"] == "none-shown" else ", stated, not shown"),
+            shown=grade["shown"],
+        )
+        for link, grade in plain["links"].items()
+    )
+    order = list(LEVEL_WORDS)
+    weakest = min(links, key=lambda g: order.index(g.grade), default=None)
+    held = grounds(node, have, claim.id, computed)
+    counting = [g for g in held if g.counts]
+    return StandingView(
+        level=plain["level"],
+        words=level_words(plain["level"]),
+        base=plain["base"],
+        links=links,
+        weakest=weakest.link if weakest else None,
+        sentences=tuple(explain(computed, have.view)),
+        by_coder=tuple(
+            (name_of(node, have.view, c), level_words(level))
+            for c, level in sorted((plain.get("by_coder") or {}).items())
+        ),
+        at=plain["at"],
+        reports=len(counting),
+        roots=_roots(have.view, [have.view.evidence[g.id] for g in counting]),
+        inputs_sha256=plain["inputs_sha256"],
+    )
+
+
+def _roots(view: View, pieces: list[Evidence]) -> int:
+    """How many independent roots these pieces have: those that share a root count as one."""
+    from tocsin.claims.standing import roots
+
+    groups: list[set[str]] = []
+    for piece in pieces:
+        mine = set(roots(view, piece.id))
+        touching = [g for g in groups if g & mine]
+        groups = [g for g in groups if not g & mine] + [mine.union(*touching)]
+    return len(groups)
+
+
+# --- claims by parties --------------------------------------------------------------------------
+
+
+def matrix(
+    node: Node, reader: Reader, case: str, parties: Iterable[str], asked: Mapping[str, str]
+) -> Matrix:
+    """Claims of a case by its parties. No cell is blank.
+
+    Args:
+        parties: columns, in the order in which they came to the case.
+        asked: party → when it was asked to the case and has not answered.
+    """
+    have = seen(node, reader, case)
+    columns = [party_name(node, p) for p in parties]
+    rows = []
+    for claim in sorted(have.view.claims.values(), key=lambda c: (_dated(c.x.asserted_at), c.id)):
+        computed = standing(have.view, claim.id, reader=identity_of(node, reader))
+        rows.append(
+            MatrixRow(
+                claim=row(node, have, claim),
+                cells=tuple(_cell(node, have, claim, c, computed, asked) for c in columns),
+            )
+        )
+    return Matrix(parties=tuple(columns), rows=tuple(rows))
+
+
+def _cell(
+    node: Node, have: Seen, claim: Claim, column: Name, computed: Standing, asked: Mapping[str, str]
+) -> Cell:
+    view = have.view
+    if claim.x.speaker_ref == column.id:
+        p = claim_position(node, have, claim, computed, None)
+        return _of_position(p)
+    challenges = [
+        view.challenges[c]
+        for c in view.challenges_on.get(claim.id, ())
+        if view.challenges[c].x.speaker_ref == column.id
+    ]
+    if challenges:
+        last = max(challenges, key=lambda c: (c.known, c.id))
+        return _of_position(challenge_position(node, have, last, computed, None))
+    answers = [
+        view.claims[a]
+        for a, _ in _answers(view, claim)
+        if view.claims[a].x.speaker_ref == column.id
+    ]
+    if answers:
+        last_answer = max(answers, key=lambda c: (c.known, c.id))
+        return _of_position(claim_position(node, have, last_answer, None, None))
+    own = [
+        g
+        for g in grounds(node, have, claim.id, computed)
+        if column.id in {p.id for p in g.producers}
+    ]
+    if own:
+        withheld = all(g.access in ("withheld", "none") for g in own)
+        return Cell(
+            word="withheld" if withheld else "gives grounds",
+            confidence=None,
+            grounds=len(own),
+            signed=True,
+            at=own[0].published,
+            position=None,
+        )
+    when = asked.get(column.party or "")
+    if when:
+        return Cell(
+            word=f"asked ({when[:10]})",
+            confidence=None,
+            grounds=0,
+            signed=None,
+            at=when,
+            position=None,
+        )
+    return Cell(
+        word="no statement", confidence=None, grounds=0, signed=None, at=None, position=None
+    )
+
+
+def _of_position(p: Position) -> Cell:
+    return Cell(
+        word=p.word,
+        confidence=p.confidence,
+        grounds=len(p.grounds),
+        signed=p.signed,
+        at=p.said_at,
+        position=p.id,
+    )
+
+
+def as_known(text: str | None) -> datetime | None:
+    """An as-known time from outside: RFC 3339 with a zone, or a day (its start, UTC).
+
+    Raises:
+        UsageError: anything else; a naive time above all.
+    """
+    from tocsin.errors import UsageError
+
+    if not text:
+        return None
+    value = text + "T00:00:00Z" if len(text) == 10 else text
+    try:
+        found = instant(value)
+    except ValueError as wrong:
+        raise UsageError(
+            f"{text!r} is no time", remedy="write 2026-11-22T08:30:00Z or 2026-11-22"
+        ) from wrong
+    if found.tzinfo is None:
+        raise UsageError(f"{text!r} has no time zone", remedy="write 2026-11-22T08:30:00Z")
+    return found

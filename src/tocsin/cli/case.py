@@ -1,0 +1,261 @@
+"""Verbs about a case: open, list, show, invite, join, stage, act."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import msgspec
+
+from tocsin.cli import terminal
+from tocsin.cli.terminal import line
+from tocsin.errors import UsageError
+
+
+@click.group()
+def case() -> None:
+    """Open a case, invite parties, join, show."""
+
+
+@case.command("open")
+@click.argument("title")
+@click.option("--class", "class_", default="incident", show_default=True, help="What kind of case.")
+@terminal.TLP
+@terminal.TO
+@click.option("--pap", help="Permissible Actions Protocol colour.")
+@click.option("--lang", default="en", show_default=True, help="Language of the case.")
+@terminal.AS
+@terminal.JSON
+def case_open(
+    title: str,
+    class_: str,
+    tlp: str | None,
+    to: tuple[str, ...],
+    pap: str | None,
+    lang: str,
+    as_party: str | None,
+    as_json: bool,
+) -> None:
+    """Open a case that you own.
+
+    Example: tocsin case open "Grid wiper" --tlp AMBER --to gridco.example
+    """
+    with terminal.node() as client:
+        done = client.act(
+            "/cases",
+            {
+                "title": title,
+                "class": class_,
+                "tlp": (tlp or "AMBER").upper(),
+                "pap": pap,
+                "lang": lang,
+                "to": list(to),
+            },
+            lambda s: s.body.get("event") == "case.open" and s.body.get("title") == title,
+        )
+    if as_json:
+        terminal.json_out(done)
+    else:
+        line(f"opened {done['case']}")
+        line(f"next  tocsin case invite {done['case']} PARTY")
+
+
+@case.command("list")
+@terminal.AS
+@terminal.JSON
+def case_list(as_party: str | None, as_json: bool) -> None:
+    """The cases you may see. Example: tocsin case list"""
+    with terminal.node() as client:
+        found = client.get("/cases")["items"]
+    if as_json:
+        terminal.json_out(found)
+        return
+    if not found:
+        click.echo('no cases here that you may read; open one: tocsin case open "TITLE"')
+        return
+    terminal.table(
+        ["CASE", "TITLE", "STAGE", "TLP", "OWNER", "PARTIES", "SILENT"],
+        [
+            [
+                c["id"],
+                c["title"],
+                c["stage"],
+                c["tlp"],
+                c["owner"],
+                c["parties"],
+                ", ".join(c["silent"]) or "-",
+            ]
+            for c in found
+        ],
+        grow=1,
+    )
+
+
+@case.command("show")
+@click.argument("case_id", metavar="CASE")
+@terminal.AS
+@terminal.JSON
+def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
+    """Parties, answers, holds, advisories and the timeline. Example: tocsin case show case--…"""
+    with terminal.node() as client:
+        s = client.get(f"/cases/{case_id}")
+    if as_json:
+        terminal.json_out(s)
+        return
+    line(f"{s['title']}   stage {s['stage']}   TLP:{s['tlp']}   owner {s['owner']}")
+    click.echo()
+    terminal.table(
+        ["PARTY", "ROLE", "STATE", "SINCE"],
+        [[p["party"], p["role"], p["state"], p["since"] or "-"] for p in s["parties"]],
+    )
+    for a in s["advisories"]:
+        signed = [c["party"] for c in a["cosigns"] if not c.get("refuse")]
+        click.echo()
+        line(f"advisory {a['item']}  {a['state']}  rev {a['rev']}")
+        line(f"  signed by {', '.join(signed) or 'nobody'}")
+    click.echo()
+    terminal.table(
+        ["TIME", "BY", "EVENT", "STATEMENT"],
+        [[e["at"], e["author"], e["event"], e["id"][:16]] for e in s["timeline"]],
+        grow=1,
+    )
+    for v in s["void"]:
+        line(f"void: {v['id'][:16]} {v['reason']}")
+    for w in s["waiting"]:
+        line(f"waits: {w['id'][:16]}")
+
+
+def deadline(text: str) -> str:
+    """An instant from a flag: RFC 3339 UTC, or `24h`, `3d` from now.
+
+    Raises:
+        UsageError: neither.
+    """
+    units = {"h": "hours", "d": "days", "m": "minutes"}
+    if text[:-1].isdecimal() and text[-1:] in units:
+        at = datetime.now(UTC) + timedelta(**{units[text[-1]]: int(text[:-1])})
+        return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError(
+            f"{text!r} is no time", remedy="24h, 3d or 2026-11-22T08:30:00Z"
+        ) from wrong
+    if found.tzinfo is None:
+        raise UsageError(f"{text!r} has no time zone", remedy="write 2026-11-22T08:30:00Z")
+    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@case.command("invite")
+@click.argument("case_id", metavar="CASE")
+@click.argument("party")
+@click.option(
+    "--role",
+    type=click.Choice(
+        ["coordinator", "contributor", "vendor", "affected", "responder", "observer"]
+    ),
+    default="contributor",
+    show_default=True,
+    help="The party's role in this case.",
+)
+@click.option("--rsvp-by", default="24h", show_default=True, help="Answer by: 24h, 3d, or a time.")
+@click.option("--note", help="A line that goes with it.")
+@terminal.AS
+@terminal.JSON
+def case_invite(
+    case_id: str,
+    party: str,
+    role: str,
+    rsvp_by: str,
+    note: str | None,
+    as_party: str | None,
+    as_json: bool,
+) -> None:
+    """Invite a party of the directory.
+
+    Example: tocsin case invite case--… gridco.example --role affected
+    """
+    body = {"party": party, "role": role, "rsvp_by": deadline(rsvp_by), "note": note}
+    with terminal.node() as client:
+        done = client.act(
+            f"/cases/{case_id}/invite",
+            body,
+            lambda s: s.body.get("event") == "case.invite" and s.body.get("party") == party,
+        )
+    _done(as_json, done, f"invited {party} as {role}")
+
+
+@case.command("join")
+@click.argument("case_id", metavar="CASE")
+@click.option("--decline", is_flag=True, help="Decline instead.")
+@click.option("--reason", help="Why; goes on record.")
+@terminal.AS
+@terminal.JSON
+def case_join(
+    case_id: str, decline: bool, reason: str | None, as_party: str | None, as_json: bool
+) -> None:
+    """Answer an invitation. Example: tocsin case join case--…"""
+    with terminal.node() as client:
+        done = client.act(
+            f"/cases/{case_id}/join",
+            {"accept": not decline, "reason": reason},
+            lambda s: s.body.get("event") == "case.join" and s.body.get("accept") is not decline,
+        )
+    _done(as_json, done, "declined" if decline else "joined")
+
+
+@case.command("stage")
+@click.argument("case_id", metavar="CASE")
+@click.argument("stage", type=click.Choice(["OPEN", "ACTIVE", "CONTAINED", "RECOVERED", "CLOSED"]))
+@click.option("--note", help="A line that goes with it.")
+@terminal.AS
+@terminal.JSON
+def case_stage(
+    case_id: str, stage: str, note: str | None, as_party: str | None, as_json: bool
+) -> None:
+    """Move the case to a stage. Example: tocsin case stage case--… CONTAINED"""
+    body: dict[str, Any] = {"event": "case.stage", "item": case_id, "stage": stage}
+    if note:
+        body["note"] = note
+    _event(case_id, body, as_json, f"stage {stage}")
+
+
+@case.command("act")
+@click.argument("case_id", metavar="CASE")
+@click.argument("event")
+@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE...]")
+@terminal.AS
+@terminal.JSON
+def case_act(
+    case_id: str, event: str, fields: tuple[str, ...], as_party: str | None, as_json: bool
+) -> None:
+    """Any event of the case protocol, its fields as FIELD=VALUE (JSON, else text).
+
+    Example: tocsin case act case--… hold.sign item=hold--… re=5f0c… terms=9a…
+    """
+    body: dict[str, Any] = {"event": event, "item": case_id}
+    for pair in fields:
+        name, eq, value = pair.partition("=")
+        if not eq:
+            raise UsageError(
+                f"{pair!r} is no FIELD=VALUE", remedy="such as reason='shared hosting'"
+            )
+        try:
+            body[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            body[name] = value
+    _event(case_id, body, as_json, event)
+
+
+def _event(case_id: str, body: dict[str, Any], as_json: bool, words: str) -> None:
+    with terminal.node() as client:
+        done = client.act(f"/cases/{case_id}/events", body, lambda s: s.body == body)
+    _done(as_json, done, words)
+
+
+def _done(as_json: bool, done: Any, words: str) -> None:
+    if as_json:
+        terminal.json_out(done)
+    else:
+        line(f"{words}; statement {done['statement']['id']}")

@@ -1,0 +1,257 @@
+"""Verbs about the node itself: up, init, party, token, demo, doctor."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin.cli import terminal
+from tocsin.errors import ConfigError, ConflictError, UsageError
+
+
+@click.command()
+@click.option("--host", help="Address to answer on (default 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (default 8470; 0: any free one).")
+@click.option("--behind-proxy", is_flag=True, help="A TLS proxy stands in front.")
+@click.option("--no-exercise", is_flag=True, help="Where there is no party yet, make nothing.")
+@click.pass_context
+def up(
+    ctx: click.Context, host: str | None, port: int | None, behind_proxy: bool, no_exercise: bool
+) -> None:
+    """Run the node; where there is none yet, the exercise, in a data folder of its own.
+
+    Example: tocsin up --port 8471
+    """
+    from tocsin import wiring
+    from tocsin.errors import UnreadableError
+
+    given = ctx.find_root().obj["home"]
+    try:
+        home = wiring.find_home(given)
+    except UnreadableError:
+        if no_exercise:
+            raise
+        home = Path(given) if given else wiring.exercise_home()
+        click.echo("loading the exercise (invented states, a folder of its own) …", err=True)
+        wiring.load_exercise(home)
+    config = wiring.load_config(home)
+
+    def say(node: Any, url: str, link: str) -> None:
+        head = node.store.head()
+        size = head.size if head else 0
+        click.echo(f"node    {node.party}   log {size} statements, checkpoint signed")
+        if node.log.halted:
+            terminal.line(f"log     takes no writes: {node.log.halted}")
+        click.echo(f"console {url}{link}   (one-time sign-in link, 10 minutes)")
+        if node.exercise:
+            click.echo(f"loaded  exercise: invented states, nothing leaves this machine ({home})")
+        click.echo(
+            "next    tocsin ingest REPORT · tocsin sweep /var/log · tocsin verify CASE.tocsin"
+        )
+        click.echo("stop    Ctrl-C")
+        sys.stdout.flush()
+
+    wiring.serve(
+        home,
+        host=host or config.node.host,
+        port=config.node.port if port is None else port,
+        behind_proxy=behind_proxy or config.node.behind_proxy,
+        say=say,
+    )
+    click.echo("stopped", err=True)
+
+
+@click.command()
+@click.option("--party", required=True, metavar="NAME", help="A DNS name of yours, lower case.")
+@click.option("--name", help="How the organisation calls itself (default: the party's name).")
+@terminal.JSON
+@click.pass_context
+def init(ctx: click.Context, party: str, name: str | None, as_json: bool) -> None:
+    """Make a party's keys, log, directory version 1 and tocsin.toml.
+
+    Example: tocsin init --party cert.northland.example --name "CERT Northland"
+    """
+    from tocsin import wiring
+
+    given = ctx.find_root().obj["home"]
+    home = Path(given) if given else wiring.own_home()
+    fingerprint = wiring.init(home, party, name or party)
+    if as_json:
+        terminal.json_out({"party": party, "home": str(home), "fingerprint": fingerprint})
+        return
+    terminal.line(f"party        {party}")
+    terminal.line(f"folder       {home}")
+    terminal.line(f"fingerprint  {fingerprint}")
+    click.echo("             read it out by telephone to whoever joins you; write it down")
+    click.echo("next         tocsin up · tocsin party invite PARTY > invitation.json")
+
+
+@click.group()
+def party() -> None:
+    """Invite a party, join, list who is in the directory."""
+
+
+@party.command("list")
+@terminal.JSON
+def party_list(as_json: bool) -> None:
+    """Who is in the directory. Example: tocsin party list"""
+    with terminal.node() as client:
+        found = client.get("/parties")
+    if as_json:
+        terminal.json_out(found)
+        return
+    terminal.table(["PARTY", "NAME"], [[p["id"], p["name"]] for p in found["items"]], grow=1)
+    click.echo(f"directory version {found['version']}", err=True)
+
+
+@party.command("invite")
+@click.argument("name")
+@click.option("--url", default="", help="Where your node answers to them (default: by file only).")
+def party_invite(name: str, url: str) -> None:
+    """Print an invitation: the root file, the node's address, a one-time nonce.
+
+    Example: tocsin party invite gridco.example --url https://node.example > invitation.json
+    """
+    with terminal.node() as client:
+        invitation = client.post("/parties/invitations", {"party": name, "url": url})
+    terminal.json_out(invitation)
+    click.echo("send it over a channel you trust; it admits once whoever answers it", err=True)
+
+
+@party.command("join")
+@click.argument("invitation")
+@click.option("--name", help="How the organisation calls itself.")
+@click.option("--fingerprint", help="The fingerprint you heard by telephone.")
+@click.option("--out", metavar="FILE", help="Write the answer to a file instead of sending it.")
+@click.pass_context
+def party_join(
+    ctx: click.Context,
+    invitation: str,
+    name: str | None,
+    fingerprint: str | None,
+    out: str | None,
+) -> None:
+    """Join by an invitation: compare the fingerprint, make keys, answer.
+
+    Example: tocsin party join invitation.json
+    """
+    from tocsin import wiring
+
+    given = ctx.find_root().obj["home"]
+    invited = wiring.open_invitation(terminal.read_input(invitation))
+    ours = wiring.invitation_fingerprint(invited)
+    if fingerprint is None:
+        settings = ctx.find_root().obj
+        if settings["no_input"] or not sys.stdin.isatty():
+            raise UsageError(
+                f"the root's fingerprint is {ours}; nobody has compared it",
+                remedy="ask for it by telephone, then say --fingerprint '…'",
+            )
+        click.echo(f"fingerprint of the invitation: {ours}", err=True)
+        fingerprint = click.prompt("fingerprint read out by telephone", err=True)
+    home = Path(given) if given else wiring.own_home()
+    answer = wiring.join(
+        home, invited, name=name or invited.party, heard=str(fingerprint), send=out is None
+    )
+    if out is not None:
+        terminal.write_output(out, answer)
+        terminal.line(f"wrote {out}: give it to {invited.invited_by} (tocsin party admit {out})")
+        return
+    terminal.line(f"joined as {invited.party}; keys in {home}")
+
+
+@party.command("admit")
+@click.argument("answer")
+def party_admit(answer: str) -> None:
+    """Take in a party that answered its invitation by file.
+
+    Prints the token it needs to read here. Example: tocsin party admit answer.json
+    """
+    import msgspec
+
+    with terminal.node() as client:
+        done = client.call("POST", "/parties", body=terminal.read_input(answer))
+    terminal.json_out(msgspec.json.decode(done))
+
+
+@click.group()
+def token() -> None:
+    """Print a fresh one-time sign-in link."""
+
+
+@token.command("link")
+@click.option("--person", default="operator", help="Who will sign in.")
+@click.option(
+    "--role",
+    type=click.Choice(["reader", "analyst", "lead", "signer", "admin"]),
+    default="admin",
+    help="Their user role here.",
+)
+@click.pass_context
+def token_link(ctx: click.Context, person: str, role: str) -> None:
+    """A link that signs one browser in, once, within ten minutes. Example: tocsin token link"""
+    with terminal.node() as client:
+        found = client.post("/links", {"person": person, "role": role})
+    click.echo(found["url"])
+
+
+@click.group()
+def demo() -> None:
+    """Remove exactly the exercise, or load it with the sides exchanged."""
+
+
+@demo.command("reset")
+@click.option("--swap", is_flag=True, help="Load it again with the two sides exchanged.")
+@click.option("--load/--no-load", default=True, help="Load it again afterwards.")
+@terminal.YES
+@click.pass_context
+def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
+    """Remove the exercise's folder and load it anew. Example: tocsin demo reset --swap"""
+    from tocsin import wiring
+
+    given = ctx.find_root().obj["home"]
+    home = Path(given) if given else wiring.exercise_home()
+    if home.exists() and any(home.iterdir()):
+        if not wiring.load_config(home).exercise:
+            raise ConflictError(
+                f"{home} holds a real party, not the exercise",
+                remedy="the exercise is in " + str(wiring.exercise_home()),
+            )
+        if wiring.running(home) is not None:
+            raise ConflictError(
+                "the exercise is running", remedy="stop its node first (Ctrl-C in its terminal)"
+            )
+        count = sum(1 for p in home.rglob("*") if p.is_file())
+        terminal.agree(f"remove the exercise: {count} files in {home}?", yes)
+        shutil.rmtree(home)
+        click.echo(f"removed {count} files", err=True)
+    if load:
+        count = wiring.load_exercise(home, swap=swap)
+        click.echo(f"loaded {count} statements into {home}")
+
+
+@click.command()
+@terminal.JSON
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> int:
+    """What works here and what does not, each line ok or a remedy. Example: tocsin doctor"""
+    from tocsin import wiring
+
+    rows = wiring.diagnose(ctx.find_root().obj["home"], datetime.now(UTC))
+    if as_json:
+        terminal.json_out(rows)
+    else:
+        terminal.table(
+            ["CHECK", "STATE", "REMEDY"],
+            [[r["check"], r["state"], r["remedy"] or ""] for r in rows],
+            grow=2,
+        )
+    return 1 if any(r["remedy"] for r in rows) else 0
+
+
+__all__ = ["ConfigError", "demo", "doctor", "init", "party", "token", "up"]

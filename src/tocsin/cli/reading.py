@@ -1,0 +1,447 @@
+"""Verbs about what was said: ingest, accept, claims, standing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+import msgspec
+
+from tocsin.cli import terminal
+from tocsin.cli.terminal import line
+from tocsin.errors import (
+    NotFoundError,
+    TocsinError,
+    UnreadableError,
+    UsageError,
+    VerificationError,
+)
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError(
+            f"--published {text!r} is no date", remedy="write it as 2026-11-22"
+        ) from wrong
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--published", metavar="DATE", help="When the report was published (2026-11-22).")
+@click.option("--no-keep", is_flag=True, help="Only print the reading; keep nothing on a node.")
+@terminal.JSON
+@click.pass_context
+def ingest(
+    ctx: click.Context, files: tuple[str, ...], published: str | None, no_keep: bool, as_json: bool
+) -> int:
+    """Read reports (text, HTML) and STIX bundles: drafts, and a list of what was left out.
+
+    Nothing is asserted and nothing leaves this machine: drafts wait for `tocsin accept`. Where
+    there is no party yet, the reading is printed and not kept. `-` is stdin.
+
+    Example: tocsin ingest report.html --published 2026-11-20
+    """
+    from tocsin import wiring
+    from tocsin.cli import complain
+
+    day = _day(published)
+    keep = not no_keep
+    if keep:
+        try:
+            if not ctx.find_root().obj["node"]:
+                wiring.find_home(ctx.find_root().obj["home"])
+        except UnreadableError:
+            if ctx.find_root().obj["home"]:
+                raise
+            keep = False
+    failed = 0
+    read: list[tuple[str, bytes]] = []
+    for name in files:
+        try:
+            read.append((name, terminal.read_input(name)))
+        except TocsinError as error:
+            complain(error)
+            failed += 1
+    if not keep:
+        for name, raw in read:
+            failed += _one(
+                ctx,
+                name,
+                lambda n=name, r=raw: wiring.read_file(r, n, published=day),
+                as_json,
+                None,
+            )
+    elif read:
+        with terminal.node() as client:
+            for name, raw in read:
+
+                def kept(n: str = name, r: bytes = raw) -> Any:
+                    return msgspec.json.decode(
+                        client.call(
+                            "POST",
+                            "/reports",
+                            query={"name": n.rsplit("/", 1)[-1], "published": published},
+                            body=r,
+                            media_type="application/octet-stream",
+                        )
+                    )
+
+                failed += _one(ctx, name, kept, as_json, name)
+    if failed:
+        return 2
+    return 0
+
+
+def _one(ctx: click.Context, name: str, reading: Any, as_json: bool, kept: str | None) -> int:
+    from tocsin.cli import complain
+
+    try:
+        found = reading()
+    except TocsinError as error:
+        error.message = error.message if name in error.message else f"{name}: {error.message}"
+        complain(error)
+        return 1
+    plain = as_reading(found)
+    if as_json:
+        terminal.json_out(plain)
+        return 0
+    _print(plain, found.get("id") if kept else None)
+    return 0
+
+
+def as_reading(found: dict[str, Any]) -> dict[str, Any]:
+    """The one form of `ingest --json`, whether or not a node keeps the drafts."""
+    if "received_at" not in found:
+        return found
+    drafts = found["drafts"]
+    plain: dict[str, Any] = {"source": found["source"]}
+    if found["objects"]:
+        plain["objects"] = found["objects"]
+    plain["drafts"] = [d["machine"] for d in drafts if d["kind"] == "claim"]
+    plain["indicators"] = [d["machine"] for d in drafts if d["kind"] == "indicator"]
+    plain["losses"] = found["losses"]
+    plain["report"] = found["id"]
+    return plain
+
+
+def _print(plain: dict[str, Any], kept: str | None) -> None:
+    source = plain["source"]
+    line(f"{source['name']}  {source['media_type']}  sha256 {source['sha256'][:16]}…")
+    drafts, indicators = plain.get("drafts", []), plain.get("indicators", [])
+    if drafts:
+        click.echo()
+        terminal.table(
+            ["", "TYPE", "SPEAKER", "TO", "DATE", "WORDS"],
+            [
+                [
+                    n,
+                    d["claim_type"],
+                    d["speaker"] or "?",
+                    d["addressee"] or "-",
+                    d["date"] or "-",
+                    ("“" + d["words"] + "”") if d["direct"] else d["words"],
+                ]
+                for n, d in enumerate(drafts, 1)
+            ],
+            grow=5,
+        )
+    if indicators:
+        click.echo()
+        terminal.table(
+            ["", "TYPE", "VALUE", "AS WRITTEN", "NOTES"],
+            [
+                [n, i["type"], i["value"], i["raw"], ", ".join(i["notes"])]
+                for n, i in enumerate(indicators, len(drafts) + 1)
+            ],
+            grow=2,
+        )
+    if plain.get("objects"):
+        bad = [o for o in plain["objects"] if o.get("problem")]
+        click.echo(f"\n{len(plain['objects'])} STIX objects, {len(bad)} with a problem")
+        for o in bad:
+            line(f"  {o['id'] or '(no id)'}: {o['problem']}")
+    click.echo(
+        f"\n{len(drafts)} claims, {len(indicators)} indicators, {len(plain['losses'])} left out"
+    )
+    for loss in plain["losses"]:
+        line(f"  left out: {loss['kind']}: {loss['note']}")
+    if kept:
+        line(f"kept on this node as report {kept}; nothing is said yet")
+        line(f"next  tocsin accept --report {kept}")
+    elif drafts or indicators:
+        click.echo("not kept: there is no party here yet (tocsin init, or tocsin up)", err=True)
+
+
+@click.command()
+@click.argument("drafts", nargs=-1, metavar="[DRAFT...]")
+@click.option("--report", metavar="ID", help="Drafts of this report.")
+@click.option("--all", "everything", is_flag=True, help="All open drafts of --report; asks.")
+@click.option("--indicators", is_flag=True, help="With --all: the indicators only.")
+@click.option("--edit", multiple=True, metavar="FIELD=VALUE", help="Set a field first; repeat.")
+@click.option("--reject", is_flag=True, help="Set the drafts aside instead.")
+@click.option("--why", default="", help="Why they are rejected.")
+@click.option("--date", "said", metavar="DATE", help="For claims without one: when it was said.")
+@click.option("--outlet", help="Who published the report (a claim without speaker refers to it).")
+@terminal.TLP
+@terminal.TO
+@terminal.CASE
+@terminal.AS
+@terminal.YES
+@terminal.JSON
+def accept(
+    drafts: tuple[str, ...],
+    report: str | None,
+    everything: bool,
+    indicators: bool,
+    edit: tuple[str, ...],
+    reject: bool,
+    why: str,
+    said: str | None,
+    outlet: str | None,
+    tlp: str | None,
+    to: tuple[str, ...],
+    case: str | None,
+    as_party: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """List drafts; accept, edit or reject them.
+
+    Accepting says them in your party's name: signed, logged, shown to whom the marking names
+    (outside a case: to yourself, TLP:AMBER+STRICT, until you say otherwise).
+
+    Example: tocsin accept 3f2a…c1.4 --date 2026-11-20 --case case--…
+    """
+    with terminal.node() as client:
+        listed = client.get("/drafts", report=report or "")["items"]
+        if not drafts and not everything:
+            if as_json:
+                terminal.json_out(listed)
+            else:
+                _list(listed)
+            return
+        by_id = {f"{d['report']}.{d['n']}": d for d in listed}
+        if everything:
+            if not report:
+                raise UsageError("--all of which report?", remedy="say --report ID")
+            chosen = [
+                i
+                for i, d in by_id.items()
+                if d["state"] == "open" and (not indicators or d["kind"] == "indicator")
+            ]
+        else:
+            chosen = [_resolve(i, by_id) for i in drafts]
+        if not chosen:
+            raise NotFoundError("no open draft is left", remedy="tocsin accept lists them")
+        fields = _fields(edit)
+        if fields:
+            for i in chosen:
+                by_id[i] = client.post(
+                    f"/drafts/{i}/edit", {"revision": by_id[i]["revision"], "fields": fields}
+                )
+        if reject:
+            done = [
+                client.post(f"/drafts/{i}/reject", {"revision": by_id[i]["revision"], "why": why})
+                for i in chosen
+            ]
+            _report_done(as_json, {"drafts": done}, f"rejected {len(done)} drafts")
+            return
+        if fields and not everything and not (said or tlp or case or to or yes):
+            line(f"edited {len(chosen)} drafts; accept with: tocsin accept {' '.join(chosen)}")
+            return
+        if everything or len(chosen) > 1:
+            terminal.agree(f"say {len(chosen)} drafts in your party's name?", yes)
+        done = client.act(
+            "/drafts/accept",
+            {
+                "drafts": [[i, by_id[i]["revision"]] for i in chosen],
+                "date": said,
+                "outlet": outlet,
+                "tlp": tlp.upper() if tlp else None,
+                "to": list(to),
+                "case": case,
+            },
+            lambda s: s.kind == "say",
+        )
+    _report_done(as_json, done, f"said {len(chosen)} drafts")
+    if not as_json and done.get("statement"):
+        line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
+
+
+def _report_done(as_json: bool, value: Any, words: str) -> None:
+    if as_json:
+        terminal.json_out(value)
+    else:
+        line(words)
+
+
+def _resolve(given: str, known: dict[str, Any]) -> str:
+    if given in known:
+        return given
+    near = [i for i in known if i.startswith(given) and "." in given] or [
+        i for i in known if i.endswith("." + given)
+    ]
+    if len(near) == 1:
+        return near[0]
+    raise NotFoundError(
+        f"no draft {given}" if not near else f"{given} fits {len(near)} drafts",
+        remedy="list them with: tocsin accept",
+    )
+
+
+def _fields(pairs: tuple[str, ...]) -> dict[str, str | None]:
+    fields: dict[str, str | None] = {}
+    for pair in pairs:
+        name, eq, value = pair.partition("=")
+        if not eq:
+            raise UsageError(f"--edit {pair!r}", remedy="write it as --edit date=2026-11-20")
+        fields[name.strip()] = value or None
+    return fields
+
+
+def _list(listed: list[dict[str, Any]]) -> None:
+    if not listed:
+        click.echo("no drafts; read a report with: tocsin ingest FILE")
+        return
+    rows = []
+    for d in listed:
+        found = {**d["machine"], **d["human"]}
+        claim = d["kind"] == "claim"
+        rows.append(
+            [
+                f"{d['report']}.{d['n']}",
+                d["state"],
+                found["claim_type"] if claim else found["type"],
+                (found["speaker"] or "?") if claim else "-",
+                found.get("date") or "-",
+                found["words"] if claim else found["value"],
+            ]
+        )
+    terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=5)
+
+
+@click.command()
+@click.argument("query", nargs=-1)
+@click.option("--by", help="Only what this one says (part of a name, or an id).")
+@click.option("--about", help="Only what is said about this one.")
+@click.option("--challenged", is_flag=True, help="Only claims that somebody answered.")
+@click.option("--as-known", metavar="TIME", help="As known then (2026-11-22T08:30:00Z).")
+@terminal.CASE
+@terminal.AS
+@terminal.JSON
+def claims(
+    query: tuple[str, ...],
+    by: str | None,
+    about: str | None,
+    challenged: bool,
+    as_known: str | None,
+    case: str | None,
+    as_party: str | None,
+    as_json: bool,
+) -> None:
+    """Who says what, and how it stands: what has been shown, not what is true.
+
+    Example: tocsin claims --case case--… --challenged
+    """
+    with terminal.node() as client:
+        found = client.get(
+            "/claims",
+            q=" ".join(query),
+            by=by,
+            about=about,
+            case=case,
+            challenged="1" if challenged else "",
+            as_known=as_known,
+        )["items"]
+    if as_json:
+        terminal.json_out(found)
+        return
+    if not found:
+        click.echo("no claims here that you may read")
+        return
+    click.echo("what has been shown, not what is true\n")
+    terminal.table(
+        ["SAID", "SPEAKER", "TYPE", "THEN", "NOW", "DENIALS", "RIVALS", "WORDS", "CLAIM"],
+        [
+            [
+                r["said_at"],
+                (r["speaker"] or {}).get("name") or r["printed"] or "not named",
+                r["word"],
+                r["then_words"],
+                r["now_words"],
+                r["denials"] or "-",
+                r["rivals"] or "-",
+                ("“" + r["text"] + "”") if r["quoted"] else r["text"],
+                r["id"],
+            ]
+            for r in found
+        ],
+        grow=7,
+    )
+
+
+@click.command()
+@click.argument("what", metavar="FILE|CLAIM")
+@click.option("--claim", "only", metavar="ID", help="Only this claim of the file.")
+@click.option("--for", "reader", metavar="PARTY", help="As this party may see it (identity id).")
+@click.option("--as-known", metavar="TIME", help="As known then (2026-11-22T08:30:00Z).")
+@click.option("--coded-by", metavar="ID", help="Only what this coder published.")
+@terminal.AS
+@terminal.JSON
+def standing(
+    what: str,
+    only: str | None,
+    reader: str | None,
+    as_known: str | None,
+    coded_by: str | None,
+    as_party: str | None,
+    as_json: bool,
+) -> None:
+    """How a claim stands: link by link, each reason, what was dropped and by whom.
+
+    A FILE is a STIX bundle and needs no node; a CLAIM is an id on the node.
+
+    Example: tocsin standing bundle.json --json
+    """
+    if what.startswith("note--"):
+        with terminal.node() as client:
+            one = client.get(f"/claims/{what}/standing", as_known=as_known)
+            page = client.get(f"/claims/{what}", as_known=as_known)
+        if as_json:
+            terminal.json_out([one])
+        else:
+            _print_standing(one, page["now"]["sentences"])
+        return
+    from tocsin import wiring
+
+    found, sentences, broken = wiring.standings_of_file(
+        terminal.read_input(what), what, only=only, reader=reader, as_known=as_known, coder=coded_by
+    )
+    if as_json:
+        terminal.json_out(found)
+    else:
+        for one, words in zip(found, sentences, strict=True):
+            _print_standing(one, words)
+        if not found:
+            click.echo("no claims in this file")
+    if broken:
+        raise VerificationError(
+            "; ".join(f"{b.id}: {b.message}" for b in broken[:5])
+            + (f" and {len(broken) - 5} more" if len(broken) > 5 else ""),
+            remedy="left out of weighing; correct them and publish newer versions",
+        )
+
+
+def _print_standing(one: dict[str, Any], sentences: list[str]) -> None:
+    line(f"{one['claim']}  {one['level'] or 'not weighed'}")
+    for name, grade in one["links"].items():
+        shown = "" if grade["shown"] or grade["grade"] == "none-shown" else "  (stated, not shown)"
+        line(f"  {name:10} {grade['grade']}{shown}")
+    for sentence in sentences:
+        line(f"  {sentence}")
+    line(f"  inputs sha256 {one['inputs_sha256']}")

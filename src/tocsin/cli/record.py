@@ -1,0 +1,268 @@
+"""Verbs about the record: say, withdraw, export, verify, log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from tocsin.cli import terminal
+from tocsin.cli.terminal import line
+from tocsin.errors import UsageError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@terminal.TLP
+@terminal.TO
+@terminal.CASE
+@terminal.AS
+@click.option("--dry-run", is_flag=True, help="Say what would be published, and publish nothing.")
+@terminal.YES
+@terminal.JSON
+def say(
+    files: tuple[str, ...],
+    tlp: str | None,
+    to: tuple[str, ...],
+    case: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Publish the objects of STIX bundles in your party's name, as the bytes they came in.
+
+    Example: tocsin say bundle.json --case case--… --tlp AMBER
+    """
+    from tocsin.stix.bundle import open_bundle
+
+    bodies = [(name, terminal.read_input(name)) for name in files]
+    count = sum(len(open_bundle(raw)) for _, raw in bodies)
+    if dry_run:
+        click.echo(f"would say {count} objects; nothing was published")
+        return
+    terminal.agree(f"say {count} objects in your party's name?", yes)
+    with terminal.node() as client:
+        results = []
+        for _, raw in bodies:
+            answer = msgspec.json.decode(
+                client.call(
+                    "POST",
+                    "/say",
+                    query={"tlp": tlp and tlp.upper(), "to": ",".join(to), "case": case},
+                    body=raw,
+                )
+            )
+            results.append(client.sign_if_asked(answer, lambda s: s.kind == "say"))
+    done = [s for r in results for s in r["statements"]]
+    if as_json:
+        terminal.json_out({"statements": done})
+        return
+    for s in done:
+        line(f"statement {s['id']}  log index {s['index']}")
+
+
+@click.command()
+@click.argument("statement")
+@click.argument("objects", nargs=-1, metavar="[ID...]")
+@click.option("--reason", help="Why, in words; goes on record.")
+@terminal.AS
+@click.option("--dry-run", is_flag=True, help="Change nothing.")
+@terminal.YES
+@terminal.JSON
+def withdraw(
+    statement: str,
+    objects: tuple[str, ...],
+    reason: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Take back a statement of yours, or some of its objects. Nothing is deleted.
+
+    Example: tocsin withdraw 5f0c… indicator--… --reason "shared hosting"
+    """
+    what = f"{len(objects)} objects of" if objects else "all of"
+    if dry_run:
+        line(f"would take back {what} {statement}; nothing was changed")
+        return
+    terminal.agree(f"take back {what} {statement}?", yes)
+    with terminal.node() as client:
+        done = client.act(
+            f"/statements/{statement}/withdraw",
+            {"objects": list(objects), "reason": reason},
+            lambda s: s.kind == "withdraw" and statement in s.refs,
+        )
+    if as_json:
+        terminal.json_out(done)
+    else:
+        line(f"withdrawn by statement {done['statement']['id']}")
+
+
+@click.command()
+@click.argument("case")
+@click.option(
+    "--as",
+    "as_",
+    type=click.Choice(["dossier", "sheet", "stix", "html"]),
+    default="dossier",
+    show_default=True,
+    help="dossier: all proofs; sheet: one HTML page that checks itself.",
+)
+@click.option("--for", "party", metavar="PARTY", help="What this party may read.")
+@click.option("--out", metavar="FILE", help="Where to (default: in this folder; - is stdout).")
+@click.option("--by", "as_party", metavar="PARTY", help="Act as this party (the exercise).")
+def export(case: str, as_: str, party: str | None, out: str | None, as_party: str | None) -> None:
+    """A case as one file.
+
+    Example: tocsin export case--… --as sheet --out case.html
+    """
+    with terminal.node() as client:
+        data = client.call("GET", "/exports", query={"case": case, "as": as_, "for": party})
+    suffix = {"dossier": ".tocsin", "sheet": ".html", "html": ".plain.html", "stix": ".json"}[as_]
+    target = out or case.removeprefix("case--")[:8] + suffix
+    terminal.write_output(target, data)
+    if target != "-":
+        line(f"wrote {target} ({len(data):,} bytes)")
+        if as_ in ("dossier", "sheet"):
+            line(f"next  tocsin verify {target}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE [FILE]")
+@click.option("--policy", metavar="FILE", help="Your tlog-policy (default on a node: its own).")
+@click.option(
+    "--root", metavar="FILE", help="Your root file, or none (default on a node: its own)."
+)
+@terminal.JSON
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    policy: str | None,
+    root: str | None,
+    as_json: bool,
+) -> int:
+    """Check a dossier, two of them, or a sheet, offline; a verdict for each statement.
+
+    Verified means: who said it and when it was logged, and that nobody changed it; not that it is
+    true. Exit 0 verified, 3 something fails, 2 unreadable.
+
+    Example: tocsin verify case.tocsin --policy policy.txt --root root.json
+    """
+    from tocsin import wiring
+
+    if len(files) > 2:
+        raise UsageError(f"{len(files)} files", remedy="one file, or two to compare")
+    settings = ctx.find_root().obj
+    verdict, sheet = wiring.verify_files(
+        [(name, terminal.read_input(name)) for name in files],
+        policy=terminal.read_input(policy) if policy else None,
+        root=root if root == "none" else terminal.read_input(root) if root else None,
+        home=settings["home"],
+    )
+    if as_json:
+        terminal.json_out(verdict)
+    else:
+        _print_verdict(verdict, sheet)
+    return 0 if verdict["ok"] else 3
+
+
+def _print_verdict(verdict: dict[str, Any], sheet: str | None) -> None:
+    mark = {True: "ok", False: "FAILS", None: "not checked"}
+    line(f"case  {verdict.get('case') or '(none)'}")
+    for log in verdict["logs"]:
+        signed = ", ".join(log["signatures"]) or "by nobody known"
+        line(
+            f"log   {log['origin']}  size {log['size']}  signed {signed}"
+            f"  quorum {mark[log['quorum']]}  witnesses {len(log['witnesses'])}"
+        )
+    if verdict.get("directory"):
+        known = verdict["directory"]
+        line(f"directory version {known['version']}: {mark[known['ok']]}")
+    if sheet:
+        line(f"sheet {sheet}")
+    if verdict["statements"]:
+        terminal.table(
+            ["INDEX", "AUTHOR", "KIND", "SIGNATURE", "KEY", "IN LOG", "OBJECTS", "STATEMENT"],
+            [
+                [
+                    s["index"],
+                    s["author"] or "-",
+                    s["kind"] or "withheld",
+                    mark[s["signature"]],
+                    s["key"] or "-",
+                    mark[s["included"]],
+                    f"{s['objects']['held']} held, {s['objects']['withheld']} withheld",
+                    s["id"][:16] + "…",
+                ]
+                for s in verdict["statements"]
+            ],
+            grow=1,
+        )
+    for p in verdict["problems"]:
+        line(f"problem {p['code']} at {p['where']}: {p['detail']}")
+        line(f"        {p['remedy']}")
+    if verdict["ok"]:
+        click.echo("VERIFIED: who said it and when it was logged; nobody changed it.")
+        click.echo("That does not mean that it is true.")
+    else:
+        click.echo(f"NOT VERIFIED: {len(verdict['problems'])} problems.")
+
+
+@click.group()
+def log() -> None:
+    """Show the log's head and entries; prove one."""
+
+
+@log.command("show")
+@click.argument("statement", required=False)
+@click.option("--limit", type=click.IntRange(1, 1000), default=200, help="How many (newest kept).")
+@click.option("--policy-out", metavar="FILE", help="Write this log's tlog-policy to a file.")
+@click.option("--root-out", metavar="FILE", help="Write the root file.")
+@terminal.AS
+@terminal.JSON
+def log_show(
+    statement: str | None,
+    limit: int,
+    policy_out: str | None,
+    root_out: str | None,
+    as_party: str | None,
+    as_json: bool,
+) -> None:
+    """The head and the entries, or one statement's envelope. Example: tocsin log show"""
+    with terminal.node() as client:
+        if statement:
+            click.echo(client.call("GET", f"/statements/{statement}").decode())
+            return
+        head = client.get("/log")
+        rows = client.get("/statements", limit=limit)["items"]
+        root = client.call("GET", "/log/root") if root_out else b""
+    if policy_out:
+        terminal.write_output(policy_out, head["policy"].encode())
+    if root_out:
+        terminal.write_output(root_out, root)
+    if as_json:
+        terminal.json_out({**head, "statements": rows})
+        return
+    terminal.table(
+        ["INDEX", "TIME", "AUTHOR", "KIND", "TLP", "STATEMENT"],
+        [[r["index"], r["time"], r["author"], r["kind"], r["tlp"], r["id"]] for r in rows],
+        grow=2,
+    )
+    click.echo()
+    click.echo(head["checkpoint"].split("\n\n")[0])
+    line(f"fingerprint {head['fingerprint']}")
+    if head["halted"]:
+        line(f"takes no writes: {head['halted']}")
+
+
+@log.command("prove")
+@click.argument("statement")
+@terminal.AS
+def log_prove(statement: str, as_party: str | None) -> None:
+    """A tlog-proof of one statement. Example: tocsin log prove 5f0c… > x.tlog-proof"""
+    with terminal.node() as client:
+        click.echo(client.call("GET", "/log/proof", query={"id": statement}).decode(), nl=False)

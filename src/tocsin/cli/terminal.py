@@ -1,0 +1,147 @@
+"""How things look on a terminal: tables, JSON, questions; untrusted text never reaches it raw."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from tocsin.console.untrusted import terminal
+from tocsin.errors import UnreadableError, UsageError
+
+if TYPE_CHECKING:
+    from tocsin.client import Client
+
+
+def json_out(value: Any) -> None:
+    """One JSON value on one line of stdout."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def line(text: str = "") -> None:
+    """A line of our own words with foreign text in it: shown, never acted on by the terminal."""
+    click.echo(terminal(text))
+
+
+def width() -> int:
+    """How many columns there are; 100 where nobody can tell."""
+    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` columns, with an ellipsis where something was cut."""
+    if cells(text) <= limit:
+        return text
+    cut = ""
+    for char in text:
+        if cells(cut + char) > limit - 1:
+            break
+        cut += char
+    return cut.rstrip() + "…"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int = 0) -> None:
+    """Columns as narrow as they can be; column `grow` takes what is left and is cut to it."""
+    shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
+    widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
+    spare = width() - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (len(header) - 1)
+    widths[grow] = max(min(widths[grow], spare), min(24, widths[grow]))
+    for row in [list(header), *shown]:
+        parts = []
+        for i, full in enumerate(row):
+            text = clip(full, widths[i]) if i == grow else full
+            parts.append(text + " " * (widths[i] - cells(text)))
+        click.echo("  ".join(parts).rstrip())
+
+
+def read_input(name: str) -> bytes:
+    """The bytes of a named file, or of stdin for `-`.
+
+    Raises:
+        UnreadableError: it cannot be read; the name and the reason.
+    """
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as wrong:
+        raise UnreadableError(
+            f"{name}: {wrong.strerror or wrong}", remedy="check the path and who may read it"
+        ) from wrong
+
+
+def write_output(name: str, data: bytes) -> None:
+    """Write a file whole or not at all; `-` is stdout.
+
+    Raises:
+        UnreadableError: it cannot be written.
+    """
+    if name == "-":
+        sys.stdout.buffer.write(data)
+        return
+    target = Path(name)
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        partial.write_bytes(data)
+        partial.replace(target)
+    except OSError as wrong:
+        partial.unlink(missing_ok=True)
+        raise UnreadableError(
+            f"cannot write {name}: {wrong.strerror or wrong}",
+            remedy="free space, or choose another place with --out",
+        ) from wrong
+
+
+def agree(question: str, yes: bool) -> None:
+    """Ask before something that cannot be undone; without a terminal `--yes` is needed.
+
+    Raises:
+        UsageError: nobody is there to ask, and no --yes.
+        click.Abort: the answer was no.
+    """
+    if yes:
+        return
+    settings = click.get_current_context().find_root().obj or {}
+    if settings.get("no_input") or not sys.stdin.isatty():
+        raise UsageError(f"{question} (nobody to ask here)", remedy="say --yes if you mean it")
+    click.confirm(terminal(question), abort=True, err=True)
+
+
+@contextmanager
+def node() -> Iterator[Client]:
+    """The node that this call's --home, --node and --as name."""
+    from tocsin import wiring
+
+    settings = click.get_current_context().find_root().obj or {}
+    here = click.get_current_context().params.get("as_party")
+    with wiring.connect(settings.get("home"), settings.get("node"), here) as client:
+        yield client
+
+
+AS = click.option(
+    "--as",
+    "as_party",
+    metavar="PARTY",
+    help="Act as this party, where its key is in the same folder (the exercise).",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON value on stdout.")
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+TLP = click.option(
+    "--tlp",
+    type=click.Choice(["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"], case_sensitive=False),
+    help="Marking (TLP 2.0).",
+)
+TO = click.option("--to", multiple=True, metavar="PARTY", help="A party it is meant for; repeat.")
+CASE = click.option("--case", metavar="CASE", help="The case it belongs to.")

@@ -1,0 +1,164 @@
+"""The HTTP API's Python client: what every verb, and any program of yours, talks to a node with.
+
+A client signs only with keys of its own folder. Where the node answers an act with a payload to be
+signed (the party's key is not at the node), the client checks that it says what was asked, signs
+it here, and brings the envelope back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from tocsin import errors
+from tocsin.canonical import b64decode
+from tocsin.errors import SignatureError, TocsinError
+from tocsin.record.keys import Signer
+from tocsin.record.statement import Statement, parse, sign
+
+BASE = "/api/v1"
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What a door gives back."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+class Door(Protocol):
+    """The way to a node: over HTTP, or straight into the one this process has opened."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> Reply: ...
+
+
+_ERRORS: dict[str, type[TocsinError]] = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, TocsinError)
+}
+
+
+def raise_problem(reply: Reply) -> None:
+    """Raise the error a node answered with as the class it was there."""
+    try:
+        problem = msgspec.json.decode(reply.body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise errors.UnreachableError(
+            f"the node answered {reply.status}, and not in words we know",
+            remedy="check the address: tocsin doctor",
+        ) from None
+    name = "".join(
+        part.capitalize() for part in str(problem.get("type", "")).split("/")[-1].split("-")
+    )
+    kind = _ERRORS.get(name + "Error") or _ERRORS.get(name) or TocsinError
+    # Some classes want more than words (an offset, a chain head); what they tell is in the words.
+    error = kind.__new__(kind)
+    TocsinError.__init__(
+        error,
+        str(problem.get("detail") or problem.get("title") or reply.status),
+        remedy=str(problem.get("remedy") or "see the node's log"),
+    )
+    raise error
+
+
+class Client:
+    """One party's way to one node."""
+
+    def __init__(
+        self, door: Door, *, token: str = "", signer: Callable[[], Signer | None] = lambda: None
+    ) -> None:
+        self._door = door
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._signer = signer
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes = b"",
+        media_type: str = "application/json",
+    ) -> bytes:
+        """One request. Raises the typed error that the node refused with."""
+        asked = {k: str(v) for k, v in (query or {}).items() if v not in (None, "", False)}
+        headers = {**self._headers, **({"content-type": media_type} if body else {})}
+        reply = self._door(method, BASE + path, asked, body, headers)
+        if reply.status >= 400:
+            raise_problem(reply)
+        return reply.body
+
+    def get(self, path: str, **query: Any) -> Any:
+        """A GET; its JSON. A `_` in a name of the query stands for `-`."""
+        return msgspec.json.decode(
+            self.call("GET", path, query={k.replace("_", "-"): v for k, v in query.items()})
+        )
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """A POST of JSON; its JSON."""
+        return msgspec.json.decode(self.call("POST", path, body=msgspec.json.encode(body or {})))
+
+    def act(
+        self, path: str, body: Mapping[str, Any] | None, expect: Callable[[Statement], bool]
+    ) -> Any:
+        """A POST that says something in this party's name.
+
+        Args:
+            expect: what a payload prepared elsewhere must be before it is signed here.
+        """
+        return self.sign_if_asked(self.post(path, body), expect)
+
+    def sign_if_asked(self, answer: Any, expect: Callable[[Statement], bool]) -> Any:
+        """Sign what the node prepared, if this party's key is not at the node."""
+        for name in ("statement", "statements"):
+            found = answer.get(name)
+            if isinstance(found, dict) and "payload" in found:
+                answer[name] = self._sign(found, expect)
+            elif isinstance(found, list):
+                answer[name] = [
+                    self._sign(f, expect) if isinstance(f, dict) and "payload" in f else f
+                    for f in found
+                ]
+        return answer
+
+    def _sign(self, prepared: Mapping[str, Any], expect: Callable[[Statement], bool]) -> Any:
+        signer = self._signer()
+        payload = b64decode(prepared["payload"])
+        statement = parse(payload)
+        if signer is None or statement.author != signer.party or statement.key != signer.keyid:
+            raise SignatureError(
+                f"the node asks for a signature of {statement.author} with key "
+                f"{statement.key[:12]}…, which is not in this folder",
+                remedy="run this verb in the data folder of " + statement.author,
+            )
+        if not expect(statement):
+            raise SignatureError(
+                f"the node prepared another statement than was asked for ({statement.kind}); "
+                "nothing was signed",
+                remedy="keep the payload and ask the node's operator; do not sign it",
+            )
+        body = self.call(
+            "POST",
+            "/statements",
+            body=sign(payload, [signer]),
+            media_type="application/vnd.dsse+json",
+        )
+        return msgspec.json.decode(body)
+
+
+def segment(text: str) -> str:
+    """A path segment, escaped."""
+    return quote(text, safe="")
