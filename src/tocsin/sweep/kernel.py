@@ -10,7 +10,7 @@ Spec: design/find.md §1.2.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +38,14 @@ _HEX_OR_NOT_NAME: NDArray[np.bool_] = np.array(
 )
 
 
+SLICE = 1 << 18
+"""Bytes that pass through the byte-wise stages at once, so that they stay in the cache."""
+
+
 class Chunk:
     """One stretch of text in a padded buffer, with the views the stages read it through.
 
-    `raw` is the padded text, `at` (offsets into it) begin at `PAD`.
+    Every offset in and out counts from the start of the padded buffer; the text begins at `PAD`.
     """
 
     def __init__(self, text: bytes | memoryview) -> None:
@@ -50,50 +54,64 @@ class Chunk:
         size = len(self.raw) - 7
         self.words: Words = np.ndarray((size,), "<u8", self.raw, strides=(1,))
 
-    def runs(self, shortest: int) -> tuple[Places, Places]:
-        """Starts and ends of the name runs of at least `shortest` bytes, trailing dots dropped."""
-        b = self.bytes
+    def slices(self) -> Iterator[tuple[int, int]]:
+        """The text in pieces; no name byte stands before, nor at the last place of, a piece."""
+        low, last = PAD, len(self.raw) - PAD + 1
+        while low < last:
+            high = last
+            if low + SLICE < last:
+                high = self.raw.rfind(b"\n", low, low + SLICE) + 1
+                if high <= low:
+                    high = self.raw.find(b"\n", low + SLICE, last) + 1 or last
+            yield low, high
+            low = high
+
+    def runs(self, low: int, high: int, shortest: int) -> tuple[Places, Places]:
+        """Starts and ends of name runs of 4, 5 or 6 bytes and more, trailing dots dropped."""
+        b = self.bytes[low - 1 : high + 6]
         folded = (b | np.uint8(32)) - np.uint8(97)
         name = folded < 26
         # - . 0-9 lie together but for the slash; @ and _ stand alone.
-        low = b - np.uint8(45)
-        name |= (low < 13) & (low != 2)
+        folded = b - np.uint8(45)
+        name |= (folded < 13) & (folded != 2)
         name |= b == 64
         name |= b == 95
-        flips = np.flatnonzero(name[1:] != name[:-1])
-        starts, ends = flips[0::2] + 1, flips[1::2] + 1
-        long = ends - starts >= shortest
-        starts, ends = starts[long], ends[long]
-        dotted = np.flatnonzero(b[ends - 1] == 46)
+        # Long runs only: true where `shortest` name bytes begin.
+        two = name[:-1] & name[1:]
+        long = two[:-2] & two[2:]
+        if shortest > 4:
+            long = long[: 4 - shortest] & name[4:-1] if shortest == 5 else long[:-2] & two[4:]
+        size = high - low
+        starts = np.flatnonzero(long[1 : size + 1] > name[:size]) + low
+        ends = np.flatnonzero(long[: size + 1 - shortest] > name[shortest : size + 1])
+        ends += low - 1 + shortest
+        dotted = np.flatnonzero(self.bytes[ends - 1] == 46)
         if dotted.size:
             trimmed = ends[dotted]
-            while (still := b[trimmed - 1] == 46).any():
+            while (still := self.bytes[trimmed - 1] == 46).any():
                 trimmed = trimmed - still
             ends[dotted] = trimmed
-            if (ends[dotted] - starts[dotted] < shortest).any():
-                long = ends - starts >= shortest
-                starts, ends = starts[long], ends[long]
+            if (trimmed - starts[dotted] < shortest).any():
+                kept = np.flatnonzero(ends - starts >= shortest)
+                starts, ends = starts[kept], ends[kept]
         return starts, ends
 
-    def tails(self, starts: Places, ends: Places, seed: int) -> Words:
-        """Stage 1: a hash of each run's last 8 bytes, or 16 where it does not end in a letter."""
-        b, words = self.bytes, self.words
-        length = ends - starts
-        x = words[ends - 8] | FOLD
-        short = np.flatnonzero(length < 8)
-        if short.size:
-            x[short] >>= _U(8) * (8 - length[short]).astype(np.uint64)
-        h: Words = x * K1
-        last = b[ends - 1]
-        other = np.flatnonzero(((last | np.uint8(32)) - np.uint8(97)) >= 26)
+    def tails(self, starts: Places, ends: Places, x: Words, seed: int) -> Words:
+        """Stage 1: a hash of each run's last 8 bytes, or 16 where it does not end in a letter.
+
+        Args:
+            x: the 8 bytes before each of `ends`, folded.
+        """
+        b = self.bytes
+        h: Words = (x >> _missing(ends - starts)) * K1
+        other = np.flatnonzero(((b[ends - 1] | np.uint8(32)) - np.uint8(97)) >= 26)
         if other.size:
-            h[other] = self._number_tails(starts[other], ends[other])
+            h[other] = self._number_tails(starts[other], ends[other], x[other])
         return _stirred(h ^ _U(seed))
 
-    def _number_tails(self, starts: Places, ends: Places) -> Words:
+    def _number_tails(self, starts: Places, ends: Places, x: Words) -> Words:
         """The last 8 bytes of IPv4 addresses alone let nearly all pass: take 16, behind any @."""
-        words = self.words
-        x, y = words[ends - 8] | FOLD, words[ends - 16] | FOLD
+        y = self.words[ends - 16] | FOLD
         at = np.flatnonzero(_has_at(x) | _has_at(y))
         if at.size:
             moved = starts[at].copy()
@@ -103,25 +121,19 @@ class Chunk:
                 moved[here] = place[here] + 1
             starts = starts.copy()
             starts[at] = moved
-        length = np.minimum(ends - starts, 16)
-        return _both(x, y, length)
+        return _both(x, y, ends - starts)
 
     def whole(self, starts: Places, ends: Places, seed: int) -> Words:
         """Stage 2: a hash of a whole name: its last 16 bytes, first 8 and length, folded."""
         length = ends - starts
         x, y = self.words[ends - 8] | FOLD, self.words[ends - 16] | FOLD
-        h = _both(x, y, np.minimum(length, 16))
+        h = _both(x, y, length)
         z = self.words[starts] | FOLD
         z[length <= 16] = 0
         h ^= (z + length.astype(np.uint64)) * K3
         h = _stirred(h ^ _U(seed))
         h[h == 0] = 1  # 0 marks an empty slot
         return h
-
-    def last_four(self, ends: Places) -> Places:
-        """16 bits of the last 4 bytes, folded: the key of the second filter."""
-        x = (self.words[ends - 8] | FOLD) >> _U(32)
-        return ((x * K1) >> _U(48)).astype(np.intp)
 
     def cuts(self, starts: Places, ends: Places) -> tuple[Places, Places]:
         """Places behind a dot or an @ inside the runs, and the index of each one's run."""
@@ -136,65 +148,65 @@ class Chunk:
         inside = behind < ends[owner]
         return behind[inside], owner[inside]
 
-    def dotted_quads(self) -> tuple[Places, Places, NDArray[np.uint32]]:
-        """IPv4 addresses without a name byte at either end but @: starts, ends, values."""
+    def dotted_quads(self, ranges: Ranges) -> tuple[Places, Places, NDArray[np.int64]]:
+        """IPv4 addresses in `ranges`, no name byte at either end but @: starts, ends, values."""
         b = self.bytes
-        dots = np.flatnonzero(b == 46)
-        if dots.size < 3:
-            return dots[:0], dots[:0], np.zeros(0, np.uint32)
+        parts = [self._three_dots(low, high) for low, high in self.slices()]
+        first, second, third = (np.concatenate(column) for column in zip(*parts, strict=True))
+        two = _DIGIT[b[first - 2]]
+        three = two & _DIGIT[b[first - 3]]
+        good = np.ones(len(first), np.bool_)
+        gap = second - first
+        half = self._octet(first, two, three, good) * 256
+        half += self._octet(second, gap > 2, gap > 3, good)
+        # The /16 turns nearly all away before the rest is even looked at.
+        good &= ranges.sixteen[half & 0xFFFF]
+        ok = np.flatnonzero(good)
+        start = (first - 1 - two - three)[ok]
+        second, third, half = second[ok], third[ok], half[ok]
+        two = _DIGIT[b[third + 2]]
+        three = two & _DIGIT[b[third + 3]]
+        end, gap = third + 2 + two + three, third - second
+        before, after = b[start - 1], b[end]
+        good = (_NAME_TABLE[before] == 0) | (before == 64)
+        good &= (_NAME_TABLE[after] == 0) | ((after == 46) & ~_DIGIT[b[end + 1]])
+        value = (half * 256 + self._octet(third, gap > 2, gap > 3, good)) * 256
+        value += self._octet(end, two, three, good)
+        ok = np.flatnonzero(good)
+        ok = ok[ranges.hold(value[ok])]
+        return start[ok], end[ok], value[ok]
+
+    def _three_dots(self, low: int, high: int) -> tuple[Places, Places, Places]:
+        """Three dots 1 to 3 bytes apart, a digit before the first and behind the last."""
+        dots = np.flatnonzero(self.bytes[low:high] == 46) + low
         gap = np.diff(dots)
         fits = (gap >= 2) & (gap <= 4)
         quads = np.flatnonzero(fits[:-1] & fits[1:])
-        first, second, third = dots[quads], dots[quads + 1], dots[quads + 2]
-        ok = _DIGIT[b[first - 1]] & _DIGIT[b[third + 1]]
-        first, second, third = first[ok], second[ok], third[ok]
-        two, three = _DIGIT[b[first - 2]], _DIGIT[b[first - 3]]
-        start = first - 1 - two - (two & three)
-        two, three = _DIGIT[b[third + 2]], _DIGIT[b[third + 3]]
-        end = third + 2 + two + (two & three)
-        before, after = b[start - 1], b[end]
-        ok = (_NAME_TABLE[before] == 0) | (before == 64)
-        ok &= (_NAME_TABLE[after] == 0) | ((after == 46) & ~_DIGIT[b[end + 1]])
-        start, first, second, third, end = (
-            start[ok],
-            first[ok],
-            second[ok],
-            third[ok],
-            end[ok],
-        )
-        value = np.zeros(len(start), np.int64)
-        good = np.ones(len(start), np.bool_)
-        for low, high in (
-            (start, first),
-            (first + 1, second),
-            (second + 1, third),
-            (third + 1, end),
-        ):
-            part = self._number(low, high, good)
-            value = value * 256 + part
-        return start[good], end[good], value[good].astype(np.uint32)
+        quads = quads[_DIGIT[self.bytes[dots[quads] - 1]] & _DIGIT[self.bytes[dots[quads + 2] + 1]]]
+        return dots[quads], dots[quads + 1], dots[quads + 2]
 
-    def _number(self, low: Places, high: Places, good: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Values of decimal parts of 1 to 3 bytes; `good` loses those that are none."""
-        b = self.bytes
-        length = high - low
-        good &= (length >= 1) & (length <= 3)
-        good &= (length == 1) | (b[low] != 48)
-        value = np.zeros(len(low), np.int64)
-        for place in range(3):
-            used = place < length
-            byte = b[np.where(used, low + place, low)]
-            good &= ~used | _DIGIT[byte]
-            value = np.where(used, value * 10 + byte - 48, value)
+    def _octet(
+        self, end: Places, two: NDArray[np.bool_], three: NDArray[np.bool_], good: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Values of the 1 to 3 digits before `end`; `good` loses those that are none."""
+        b, zero = self.bytes, np.uint8(48)
+        ones, tens, hundreds = b[end - 1] - zero, b[end - 2] - zero, b[end - 3] - zero
+        good &= ones < 10
+        good &= ~two | ((tens < 10) & (three | (tens > 0)))
+        good &= ~three | ((hundreds < 3) & (hundreds > 0))
+        value = ones.astype(np.int64)
+        value += tens.astype(np.int64) * two * 10
+        value += hundreds.astype(np.int64) * three * 100
         good &= value <= 255
         return value
 
     def colon_groups(self) -> Places:
         """Places of colons that could lie in an IPv6 address: `::`, or six in close order."""
+        return np.concatenate([self._colons(low, high) for low, high in self.slices()])
+
+    def _colons(self, low: int, high: int) -> Places:
         b = self.bytes
-        colons: Places = np.flatnonzero(b == 58)
-        if colons.size < 2:
-            return colons[:0]
+        colons = np.flatnonzero(b[low:high] == 58) + low
         gap = np.diff(colons)
         double: Places = colons[:-1][gap == 1]
         double = double[_HEX_OR_NOT_NAME[b[double - 1]] & _HEX_OR_NOT_NAME[b[double + 2]]]
@@ -214,19 +226,24 @@ def _has_at(folded: Words) -> NDArray[np.bool_]:
     return found
 
 
+def _missing(length: Places) -> Words:
+    """Bits by which a word is shifted to keep its last `length` bytes only; 0 from 8 bytes on."""
+    bits: Words = ((8 - np.minimum(length, 8)) * 8).astype(np.uint64)
+    return bits
+
+
 def _both(x: Words, y: Words, length: Places) -> Words:
-    """Hash of the last `length` <= 16 bytes, given the last 8 and the 8 before them."""
-    n = length.astype(np.uint64)
-    short = np.flatnonzero(length < 16)
-    if short.size:
-        x, y, m = x.copy(), y.copy(), length[short]
-        tiny = m < 8
-        x[short] >>= np.where(tiny, 8 * (8 - m), 0).astype(np.uint64)
-        y[short] = np.where(
-            m <= 8, _U(0), y[short] >> np.where(m <= 8, 0, 8 * (16 - m)).astype(np.uint64)
-        )
-    result: Words = (x * K1) ^ (y * K2 + n)
+    """Hash of the last `length` bytes, 16 at most, given the last 8 and the 8 before them."""
+    # A shift by all 64 bits gives 0 in numpy, which is what a name of 8 bytes needs.
+    before = _missing(np.maximum(length - 8, 0))
+    n = np.minimum(length, 16).astype(np.uint64)
+    result: Words = ((x >> _missing(length)) * K1) ^ ((y >> before) * K2 + n)
     return result
+
+
+def _last_four(x: Words) -> Places:
+    """16 bits of the last 4 bytes, folded: the key of the second filter."""
+    return (((x >> _U(32)) * K1) >> _U(48)).astype(np.intp)
 
 
 def _stirred(h: Words) -> Words:
@@ -255,13 +272,14 @@ class Tables:
         if not keys:
             return
         chunk, starts, ends = _laid_out(keys)
-        slot = (chunk.tails(starts, ends, self.seed) >> _U(64 - self.lg)).astype(np.intp)
+        x = chunk.words[ends - 8] | FOLD
+        slot = (chunk.tails(starts, ends, x, self.seed) >> _U(64 - self.lg)).astype(np.intp)
         np.bitwise_or.at(self.bitmap, slot >> 3, (1 << (slot & 7)).astype(np.uint8))
         self._fill(np.unique(chunk.whole(starts, ends, self.seed)))
         if below:
             chunk, starts, ends = _laid_out(below)
             self.second = np.zeros(2**16, np.uint8)
-            self.second[chunk.last_four(ends)] = 1
+            self.second[_last_four(chunk.words[ends - 8] | FOLD)] = 1
 
     def _fill(self, hashes: Words) -> None:
         mask = _U(len(self.table) - 1)
@@ -292,13 +310,8 @@ class Tables:
 
     def candidates(self, chunk: Chunk) -> tuple[Places, Places, Places, Words]:
         """Names that are, but for a chance of 2^-64, needles: start, end, start of run, hash."""
-        starts, ends = chunk.runs(self.minlen)
-        slot = (chunk.tails(starts, ends, self.seed) >> _U(64 - self.lg)).astype(np.intp)
-        passed = (self.bitmap[slot >> 3] >> (slot & 7).astype(np.uint8)) & np.uint8(1)
-        if self.second is not None:
-            passed |= self.second[chunk.last_four(ends)]
-        kept = np.flatnonzero(passed)
-        starts, ends = starts[kept], ends[kept]
+        parts = [self._first(chunk, low, high) for low, high in chunk.slices()]
+        starts, ends = (np.concatenate(column) for column in zip(*parts, strict=True))
         behind, owner = chunk.cuts(starts, ends)
         long = np.flatnonzero(ends[owner] - behind >= self.shortest)
         behind, owner = behind[long], owner[long]
@@ -308,6 +321,17 @@ class Tables:
         hashes = chunk.whole(s, e, self.seed)
         hit = self.known(hashes)
         return s[hit], e[hit], run[hit], hashes[hit]
+
+    def _first(self, chunk: Chunk, low: int, high: int) -> tuple[Places, Places]:
+        """Stage 1 and the second filter: the runs of a slice that may end in a needle."""
+        starts, ends = chunk.runs(low, high, self.minlen)
+        x = chunk.words[ends - 8] | FOLD
+        slot = (chunk.tails(starts, ends, x, self.seed) >> _U(64 - self.lg)).astype(np.intp)
+        passed = (self.bitmap[slot >> 3] >> (slot & 7).astype(np.uint8)) & np.uint8(1)
+        if self.second is not None:
+            passed |= self.second[_last_four(x)]
+        kept = np.flatnonzero(passed)
+        return starts[kept], ends[kept]
 
 
 def _laid_out(keys: list[bytes]) -> tuple[Chunk, Places, Places]:
@@ -328,18 +352,14 @@ class Ranges:
                 merged[-1][1] = max(merged[-1][1], high)
             else:
                 merged.append([low, high])
-        self.low: Any = np.array([low for low, _ in merged], np.uint32)
-        self.high: Any = np.array([high for _, high in merged], np.uint32)
+        self.low: NDArray[np.int64] = np.array([low for low, _ in merged], np.int64)
+        self.high: NDArray[np.int64] = np.array([high for _, high in merged], np.int64)
         self.sixteen = np.zeros(2**16, np.bool_)
         for low, high in merged:
             self.sixteen[low >> 16 : (high >> 16) + 1] = True
 
-    def hold(self, values: NDArray[np.uint32]) -> Places:
+    def hold(self, values: NDArray[np.int64]) -> Places:
         """Indexes of the values that lie in a range."""
-        near = np.flatnonzero(self.sixteen[values >> np.uint32(16)])
-        if not near.size:
-            return near
-        some = values[near]
-        place = np.searchsorted(self.low, some, side="right") - 1
-        inside: Places = near[(place >= 0) & (some <= self.high[place])]
+        place = np.searchsorted(self.low, values, side="right") - 1
+        inside: Places = np.flatnonzero((place >= 0) & (values <= self.high[place]))
         return inside
