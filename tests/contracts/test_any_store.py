@@ -680,6 +680,17 @@ def test_a_claim_said_again_narrower_and_withdrawn_is_gone_for_those_cut_off(
     assert store.select(seen_by(store, PORTCO)) == []
 
 
+def test_a_narrower_saying_counts_from_when_it_is_logged(store: Store, northland: Author) -> None:
+    item = claim(1)
+    wide = publish(store, northland.say(item, tlp="GREEN"), item)
+    narrow = northland.say(item, tlp="AMBER", to=[GRIDCO], refs=[wide.id])
+    store.keep_pending(narrow, [item], narrow.audience)
+    publish(store, northland.withdraw(wide, case="case--1"))
+    assert len(store.select(seen_by(store, PORTCO))) == 1
+    enter(store, narrow.id)
+    assert store.select(seen_by(store, PORTCO)) == []
+
+
 def test_another_partys_reference_narrows_nothing(store: Store, northland: Author) -> None:
     item = claim(1)
     wide = publish(store, northland.say(item, tlp="GREEN"), item)
@@ -737,6 +748,18 @@ def test_of_versions_without_a_time_the_last_logged_is_newest(
     publish(store, northland.say(first), first)
     publish(store, northland.say(second), second)
     assert [o.sha256 for o in store.select(seen_by(store, EVERYBODY))] == [second.sha256]
+
+
+@pytest.mark.parametrize("modified", [None, "2026-11-22T08:00:00.000Z"])
+def test_of_two_of_one_age_in_one_statement_the_smaller_digest_counts(
+    store: Store, northland: Author, modified: str | None
+) -> None:
+    pair = [thing("tool", 1, modified=modified, x_n=n) for n in range(2)]
+    publish(store, northland.say(*pair), *pair)
+    smaller, larger = sorted(o.sha256 for o in pair)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.sha256 for o in store.select(all_)] == [smaller]
+    assert [o.sha256 for o in store.versions(pair[0].id, all_)] == [smaller, larger]
 
 
 def test_pages_together_are_the_whole_at_any_size(store: Store, northland: Author) -> None:

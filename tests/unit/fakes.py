@@ -394,7 +394,7 @@ class MemoryStore:
                     entry = found.setdefault(place, (saying.item, row.index, []))
                     entry[2].append((id, not saying.taken_back))
         ordered = sorted(
-            found.values(),
+            sorted(found.values(), key=lambda f: f[0].sha256),
             key=lambda f: (version_key(f[0]), -f[1] if version_key(f[0]) else f[1]),
             reverse=True,
         )

@@ -310,7 +310,8 @@ class Reads(Protocol):
 
         The newest is the one with the latest `modified` (else `created`). Among versions with
         the same time the one that was logged first counts: nobody replaces another's version by
-        saying other bytes under its name. Without any time, the one logged last.
+        saying other bytes under its name. Without any time, the one logged last. Within one
+        statement, the smaller digest.
 
         Args:
             allowed: numbers of the reader's audiences.

@@ -901,14 +901,17 @@ class _Version:
 
 
 def _versions(rows: Iterable[Row]) -> list[_Version]:
-    """Group rows of SAYINGS_*, which come in log order, by version."""
+    """Group rows of SAYINGS_*, which come in log order, by version.
+
+    In the order of their digests, which decides between two of one age.
+    """
     found: dict[int, _Version] = {}
     for row in rows:
         version = found.get(row[0])
         if version is None:
             version = found[row[0]] = _Version(row)
         version.said.append((row[6], row[7]))
-    return list(found.values())
+    return sorted(found.values(), key=lambda version: version.sha256)
 
 
 def _said(

@@ -1,0 +1,138 @@
+"""Two stores written apart give the same answer to every reader, whatever happened before."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from tests.unit.fakes import Author, MemoryStore, claim, enter, seen_by, thing
+
+from tocsin.policy import Audience, strictest
+from tocsin.record.statement import Verified
+from tocsin.store.interface import Attachment, Store
+from tocsin.store.sqlite import SqliteStore
+
+PARTIES = [
+    "cert.northland.example",
+    "cert.eastmere.example",
+    "gridco.example",
+    "portco.example",
+]
+CASES = [None, None, "case--1", "case--2"]
+WORDS = ["wiper", "grid", "evil.example", "https://evil.example/x", "192.0.2.9"]
+
+
+class World:
+    """Random statements, told to both stores alike."""
+
+    def __init__(self, seed: int, stores: tuple[Store, Store]) -> None:
+        self.rng = random.Random(seed)
+        self.stores = stores
+        self.authors = [Author(party) for party in PARTIES]
+        self.said: list[tuple[Author, Verified, list[Attachment]]] = []
+        self.waiting: list[str] = []
+
+    def object(self) -> Attachment:
+        rng = self.rng
+        n, hour = rng.randrange(6), rng.randrange(3)
+        modified = None if rng.random() < 0.2 else f"2026-11-22T0{hour}:00:00.{rng.choice('05')}Z"
+        name = rng.choice(WORDS)
+        kind = rng.randrange(5)
+        if kind < 2:
+            type_ = rng.choice(["note", "grouping", "relationship"])
+            return claim(n, type=type_, modified=modified, content=name)
+        if kind == 2:
+            return Attachment.of(f"{name} {n}".encode(), "text/plain")
+        return thing(rng.choice(["indicator", "note"]), n, modified=modified, name=name)
+
+    def step(self) -> None:
+        rng = self.rng
+        choice = rng.random()
+        if self.waiting and (choice < 0.3 or len(self.waiting) > 6):
+            batch = rng.sample(self.waiting, rng.randint(1, len(self.waiting)))
+            for store in self.stores:
+                enter(store, *batch)
+            self.waiting = [id for id in self.waiting if id not in batch]
+            return
+        author = rng.choice(self.authors)
+        tlp = rng.choice(["CLEAR", "GREEN", "AMBER", "AMBER+STRICT"])
+        to = rng.sample(PARTIES, rng.randint(0, 2))
+        case = rng.choice(CASES)
+        if self.said and choice < 0.55:
+            owner, target, objects = rng.choice(self.said)
+            author = owner if rng.random() < 0.7 else author
+            part = rng.sample(objects, rng.randint(0, len(objects))) if rng.random() < 0.4 else []
+            one = author.say(*part, kind="withdraw", refs=[target.id], tlp=tlp, to=to, case=case)
+            self.tell(one, [], {})
+            return
+        objects = list({(o.sha256, o.id): o for o in (self.object() for _ in range(3))}.values())
+        refs = []
+        if self.said and rng.random() < 0.5:
+            owner, target, before = rng.choice(self.said)
+            author = owner if rng.random() < 0.7 else author
+            refs = [target.id]
+            objects = before or objects
+        one = author.say(*objects, tlp=tlp, to=to, case=case, refs=refs)
+        narrowed = {
+            o.sha256: strictest(
+                one.audience,
+                Audience(author=author.party, tlp="AMBER", to=frozenset(rng.sample(PARTIES, 2))),
+            )
+            for o in objects
+            if rng.random() < 0.2
+        }
+        self.tell(one, objects, narrowed)
+        self.said.append((author, one, objects))
+
+    def tell(self, one: Verified, objects: list[Attachment], narrowed: dict[str, Audience]) -> None:
+        for store in self.stores:
+            store.keep_pending(one, objects, one.audience, narrowed)
+        self.waiting.append(one.id)
+
+    def compare(self) -> None:
+        a, b = self.stores
+        rng = self.rng
+        assert [p.id for p in a.pending()] == [p.id for p in b.pending()]
+        assert a.head() == b.head()
+        assert a.entries(0, 999) == b.entries(0, 999)
+        for party in [None, *PARTIES]:
+            ours, theirs = seen_by(a, party), seen_by(b, party)
+            assert a.statements(ours) == b.statements(theirs)
+            case, kind = rng.choice(CASES), rng.choice([None, "say", "withdraw"])
+            author, limit = rng.choice([None, *PARTIES]), rng.choice([None, 1, 3])
+            assert a.statements(
+                ours, case=case, author=author, kind=kind, after_index=2, limit=limit
+            ) == b.statements(
+                theirs, case=case, author=author, kind=kind, after_index=2, limit=limit
+            )
+            every = a.select(ours)
+            assert every == b.select(theirs)
+            types = rng.choice([None, ["note"], ["text/plain", "indicator"], ["relationship"]])
+            after = rng.choice([None, *(o.cursor for o in every)])
+            assert a.select(ours, types=types, case=case, after=after, limit=limit) == b.select(
+                theirs, types=types, case=case, after=after, limit=limit
+            )
+            assert a.count(ours, types=types, case=case) == b.count(theirs, types=types, case=case)
+            for word in WORDS:
+                assert a.search(word, ours) == b.search(word, theirs)
+            for _, one, objects in self.said:
+                assert a.statement(one.id, ours) == b.statement(one.id, theirs)
+                for item in objects:
+                    assert a.object(item.sha256, ours) == b.object(item.sha256, theirs)
+                    assert a.versions(item.id, ours) == b.versions(item.id, theirs)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_both_stores_give_every_reader_the_same(seed: int, tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path)
+    world = World(seed, (store, MemoryStore()))
+    for n in range(60):
+        world.step()
+        if n % 15 == 14:
+            world.compare()
+    store.close()
+    reopened = SqliteStore.open(tmp_path)
+    world.stores = (reopened, world.stores[1])
+    world.compare()
+    reopened.close()

@@ -1,0 +1,319 @@
+"""The SQLite store where it is SQLite: its files, its lock, its plans, its threads."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
+
+from tocsin.errors import NodeBusyError, StoreError
+from tocsin.store import schema, sqlite
+from tocsin.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore.open(tmp_path / "node")
+    yield store
+    store.close()
+
+
+def test_the_database_and_its_folder_are_for_their_owner_only(store: SqliteStore) -> None:
+    store.append_audit("2026-11-22T08:30:00Z", "ada", "start", "")
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    for name in ("tocsin.sqlite", "tocsin.sqlite-wal", "tocsin.sqlite-shm"):
+        assert stat.S_IMODE((store.folder / name).stat().st_mode) == 0o600
+
+
+def test_a_commit_is_synced_to_the_disk(store: SqliteStore) -> None:
+    assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    # SQLite's own checkpoint would swallow a failed sync; the writer calls it and looks.
+    assert store._writer.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+
+
+def test_tables_are_strict(store: SqliteStore) -> None:
+    rows = store._writer.execute("SELECT name, strict FROM pragma_table_list WHERE type='table'")
+    loose = [
+        name for name, strict in rows if not strict and not name.startswith(("sqlite", "word"))
+    ]
+    assert loose == []
+
+
+def test_a_second_open_names_the_process_that_holds_the_folder(store: SqliteStore) -> None:
+    with pytest.raises(NodeBusyError, match=rf"process {os.getpid()}\b") as refused:
+        SqliteStore.open(store.folder)
+    assert str(os.getpid()) in refused.value.remedy
+    store.append_audit("2026-11-22T08:30:00Z", "ada", "still", "alive")
+
+
+def test_another_process_is_refused_and_told_the_holder(store: SqliteStore) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tocsin.errors import NodeBusyError\n"
+        "from tocsin.store.sqlite import SqliteStore\n"
+        "try: SqliteStore.open(Path(sys.argv[1]))\n"
+        "except NodeBusyError as e: print(e.message); sys.exit(7)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(store.folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 7, done.stderr
+    assert f"process {os.getpid()}" in done.stdout
+
+
+@pytest.mark.parametrize("left", ["", "999999\n", "not a pid", "1\n"])
+def test_a_lock_file_left_behind_stops_nobody(tmp_path: Path, left: str) -> None:
+    (tmp_path / "lock").write_text(left)
+    store = SqliteStore.open(tmp_path)
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+    store.close()
+
+
+def test_a_closed_store_gives_the_folder_free_and_refuses_work(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path)
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.head()
+    with pytest.raises(StoreError, match="closed"):
+        store.keep_local("draft", "a", b"", None)
+    SqliteStore.open(tmp_path).close()
+
+
+def test_close_leaves_one_file_with_everything(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path)
+    store.keep_local("draft", "a", b"v", None)
+    store.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lock", "tocsin.sqlite"]
+    store = SqliteStore.open(tmp_path)
+    assert store.local("draft", "a") is not None
+    store.close()
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    SqliteStore.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "tocsin.sqlite") as db:
+        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    db.close()
+    before = (tmp_path / "tocsin.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=rf"version {schema.VERSION + 1}.*knows {schema.VERSION}"):
+        SqliteStore.open(tmp_path)
+    assert (tmp_path / "tocsin.sqlite").read_bytes() == before
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "tocsin.sqlite") as db:
+        db.execute("CREATE TABLE recipes(name TEXT)")
+    db.close()
+    before = (tmp_path / "tocsin.sqlite").read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        SqliteStore.open(tmp_path)
+    assert (tmp_path / "tocsin.sqlite").read_bytes() == before
+
+
+def test_an_upgrade_that_fails_half_way_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteStore.open(tmp_path).close()
+    script = "CREATE TABLE more(x TEXT) STRICT;\nCREATE TABLE meta(x TEXT) STRICT;\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "SCRIPTS", (*schema.SCRIPTS, script))
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
+        with pytest.raises(StoreError, match="meta"):
+            SqliteStore.open(tmp_path)
+    store = SqliteStore.open(tmp_path)
+    tables = {name for [name] in store._writer.execute("SELECT name FROM sqlite_master")}
+    assert "more" not in tables
+    store.close()
+
+
+def test_a_fault_in_one_write_does_not_touch_the_others_of_its_group(store: SqliteStore) -> None:
+    gate = threading.Event()
+    holder = threading.Thread(target=lambda: store._write(lambda _: gate.wait()))
+    holder.start()
+    outcomes: dict[int, BaseException | None] = {}
+
+    def write(n: int) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("INSERT INTO local VALUES ('t', ?, 1, x'')", (str(n),))
+            if n == 3:
+                raise ZeroDivisionError("a fault of ours")
+
+        try:
+            store._write(work)
+            outcomes[n] = None
+        except ZeroDivisionError as wrong:
+            outcomes[n] = wrong
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(6)]
+    for writer in writers:
+        writer.start()
+    time.sleep(0.05)  # let them queue up behind the gate, so that they make one group
+    gate.set()
+    for thread in (*writers, holder):
+        thread.join()
+    assert [n for n, wrong in outcomes.items() if wrong] == [3]
+    assert [r.key for r in store.list_local("t")] == ["0", "1", "2", "4", "5"]
+
+
+def test_a_read_sees_one_state_while_others_write(store: SqliteStore) -> None:
+    author = Author("cert.northland.example")
+    stop = threading.Event()
+    wrong: list[str] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            all_ = seen_by(store, EVERYBODY)
+            found = store.select(all_)
+            # Each statement says a pair: seeing one without the other is a torn read.
+            if len(found) % 2 or any(len(o.said_by) != 1 for o in found):
+                wrong.append(str(len(found)))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for n in range(40):
+        pair = thing("tool", 2 * n), thing("malware", 2 * n + 1)
+        publish(store, author.say(*pair, tlp=("GREEN", "CLEAR")[n % 2]), *pair)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert store.count(seen_by(store, EVERYBODY)) == 80
+
+
+def test_words_are_cut_off_the_answers_path(store: SqliteStore) -> None:
+    author = Author("cert.northland.example")
+    items = [thing("tool", n, name=f"word{n}") for n in range(sqlite.INDEX_SLICE + 10)]
+    publish(store, author.say(*items), *items)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with store._reading() as db:
+            [done] = db.execute("SELECT value FROM meta WHERE key = 'indexed'").fetchone()
+        if done == len(items):
+            break
+        time.sleep(0.02)
+    assert done == len(items)
+
+
+def test_search_finds_what_was_said_just_now(store: SqliteStore) -> None:
+    author = Author("cert.northland.example")
+    for n in range(5):
+        items = [thing("tool", 1000 * n + m, name=f"word{n}x{m}") for m in range(300)]
+        publish(store, author.say(*items), *items)
+        assert len(store.search(f"word{n}x299", seen_by(store, EVERYBODY))) == 1
+
+
+def test_the_write_ahead_log_does_not_grow_for_ever(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "WAL_BYTES", 100_000)
+    for n in range(60):
+        store.keep_local("t", str(n), os.urandom(20_000), None)
+    wal = store.path.with_name(store.path.name + "-wal")
+    assert wal.stat().st_size < 400_000
+    assert len(store.list_local("t")) == 60
+
+
+@pytest.mark.parametrize(
+    ("sql", "given", "index"),
+    [
+        (schema.STATEMENTS, [], "statement_read (audience=?"),
+        (schema.STATEMENTS, ["case"], "(case_id=? AND audience=?"),
+        (schema.PLACES, ["stix"], "said_read (audience=?"),
+        (schema.PLACES, ["stix", "after"], "said_read (audience=? AND (type,id)>"),
+        (schema.PLACES, ["type"], "said_read (audience=? AND type=?"),
+        (schema.PLACES, ["type", "behind"], "said_read (audience=? AND type=? AND id>?"),
+        (schema.PLACES, ["case", "type"], "said_case (case_id=? AND audience=? AND type=?"),
+        (schema.PLACES, ["case", "stix"], "said_case (case_id=? AND audience=?"),
+    ],
+)
+def test_a_page_comes_in_order_from_an_index_that_leads_with_the_audience(
+    store: SqliteStore, sql: str, given: list[str], index: str
+) -> None:
+    sql = sql.format(filters="".join(schema.FILTERS[name] for name in given))
+    names = ("audience", "after", "after_id", "behind", "case", "type")
+    plan = store._writer.execute("EXPLAIN QUERY PLAN " + sql, dict.fromkeys(names, "x")).fetchall()
+    text = "; ".join(row[3] for row in plan)
+    assert index in text
+    assert "B-TREE" not in text
+    assert "SCAN" not in text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        schema.ONE_STATEMENT,
+        schema.PLACES_COUNT.format(filters=""),
+        schema.SAYINGS_BY_ID.format(filters=""),
+        schema.SAYINGS_BY_SHA256,
+        schema.BYTES,
+        schema.TAKE_BACK,
+        schema.MARK_WITHDRAWN,
+        schema.FORGET_WIDER,
+        schema.WITHDRAWALS_OF,
+        schema.TARGETS_OF,
+    ],
+)
+def test_no_statement_walks_a_whole_table(store: SqliteStore, sql: str) -> None:
+    names = ("id", "allowed", "keys", "sha256", "n", "author", "withdrawal")
+    given = dict.fromkeys(names, "[]")
+    plan = [r[3] for r in store._writer.execute("EXPLAIN QUERY PLAN " + sql, given)]
+    scans = [
+        step
+        for step in plan
+        if step.startswith("SCAN") and "VIRTUAL" not in step and "(subquery" not in step
+    ]
+    assert scans == []
+
+
+def test_what_is_hidden_does_not_slow_a_page(store: SqliteStore) -> None:
+    """Steps of SQLite's machine, not seconds: the same with 0 and with 3,000 hidden rows."""
+    author, hidden = Author("cert.northland.example"), Author("cert.eastmere.example")
+    items = [thing("tool", n) for n in range(20)]
+    publish(store, author.say(*items), *items)
+    mine = seen_by(store, "gridco.example")
+
+    def steps() -> int:
+        counted = 0
+
+        def count() -> int:
+            nonlocal counted
+            counted += 1
+            return 0
+
+        store._idle.clear()
+        with store._reading() as db:
+            db.set_progress_handler(count, 10)
+            assert len(list(sqlite._places(db, mine, None, None, None))) == 20
+            assert len(sqlite._said(db, [o.id for o in items], mine, None)) == 20
+        return counted
+
+    alone = steps()
+    for part in range(8):
+        secret = [thing("tool", 1000 * (part + 1) + n) for n in range(400)]
+        said = hidden.say(*secret, tlp="AMBER", to=["portco.example"])
+        publish(store, said, *secret)
+    assert seen_by(store, "gridco.example") == mine
+    assert steps() <= alone * 1.2
+
+
+def test_a_claim_among_many_statements_is_withdrawn_alone(store: SqliteStore) -> None:
+    author = Author("cert.northland.example")
+    said = [author.say(claim(n)) for n in range(50)]
+    for n, one in enumerate(said):
+        store.keep_pending(one, [claim(n)], one.audience)
+    gone = author.withdraw(said[25])
+    store.keep_pending(gone, [], gone.audience)
+    enter(store, *(one.id for one in said), gone.id)
+    marked = [o.id for o in store.select(seen_by(store, EVERYBODY)) if o.withdrawn]
+    assert marked == [claim(25).id]
