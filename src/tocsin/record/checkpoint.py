@@ -11,6 +11,7 @@ Spec: C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy, tlog-pro
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -483,6 +484,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     groups: dict[str, Group]
     quorum: str
     """The name of a witness or group, or `none`."""
+    sha256: str = ""
+    """Of the file it was read from."""
 
     @property
     def origins(self) -> frozenset[str]:
@@ -553,7 +556,7 @@ def open_policy(data: bytes) -> Policy:
         words = re.split(r"[ \t]+", row.strip(" \t"))
         if words[0] and not words[0].startswith("#"):
             parser.take(number, words)
-    return parser.finish()
+    return parser.finish(hashlib.sha256(data).hexdigest())
 
 
 class _PolicyParser:
@@ -642,7 +645,7 @@ class _PolicyParser:
             )
         return Group(threshold=count, members=tuple(members))
 
-    def finish(self) -> Policy:
+    def finish(self, sha256: str) -> Policy:
         if self._quorum is None:
             raise NoteError("a policy without a quorum line", remedy="add quorum NAME or none")
         return Policy(
@@ -650,6 +653,7 @@ class _PolicyParser:
             witnesses=self._witnesses,
             groups=self._groups,
             quorum=self._quorum,
+            sha256=sha256,
         )
 
 

@@ -1,722 +1,850 @@
 """The dossier: one case with all its proofs in one file, and the verdict on it.
 
-A ZIP of one exact form. The verifier takes trust from the reader's own policy and root file and
-never from the dossier; it lists every problem it finds. No byte of a dossier is unverifiable: a
-member, line or field that nothing checks is itself a problem. Spec: record.md, "Dossier".
+Trust comes from the reader's own policy and root file, never from the dossier. All checks run and
+all problems are listed. Spec: record.md, "Dossier". The order of the checks:
 
-    INDEX.json              what can be recomputed from the rest, in canonical JSON
-    README.txt              constant
-    directory.jsonl         envelopes of kind directory, key, revoke: one a line, by (log, index)
-    statements.jsonl        envelopes of the case: one a line, by (log, index)
-    proofs.jsonl            {"id","index","log","path":[b64…]} for each line, and for withheld ids
-    logs/<n>/checkpoint     the signed note that all paths of the n-th log lead to
-    logs/<n>/history.jsonl  {"checkpoint": note, "path":[b64…]}: older ones, consistent with it
-    objects/<sha256>        every object that the reader may have
+    1 form        the frame, the members, the index (`members.py`)
+    2 directory   from the root file on; which key may sign what, at which place of the log
+    3 checkpoints every line of each note; the policy's logs and quorum
+    4 paths       every entry leads to the checkpoint's root, older checkpoints too
+    5 statements  signature, key at its index, marking, objects, withdrawals
+    6 chains      gaps, forks, what is withheld, over all files together
+    7 forks       between the files, and in what the statements have seen
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import struct
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from tocsin import canonical
-from tocsin.canonical import b64decode, b64encode
-from tocsin.errors import CanonicalError, DossierError, NoteError, TocsinError
+from tocsin.canonical import b64encode
+from tocsin.errors import (
+    DirectoryError,
+    DossierError,
+    MarkingError,
+    NoteError,
+    ProofError,
+    SignatureError,
+    TocsinError,
+)
+from tocsin.policy import TLP_RANK, Audience
 from tocsin.record import checkpoint as notes
-from tocsin.record import merkle
-from tocsin.record.directory import read_directory
+from tocsin.record import keys, merkle
+from tocsin.record.checkpoint import Checkpoint, Policy
+from tocsin.record.directory import KeyRing, KeyState
+from tocsin.record.members import (
+    Dossier,
+    Older,
+    Problem,
+    Proof,
+    Row,
+    Withheld,
+    checkpoint_keys,
+    leaf_of,
+    open_dossier,
+    read_damaged,
+    write_dossier,
+)
 from tocsin.record.statement import (
     ROOT_KINDS,
-    Envelope,
     Statement,
-    leaf,
-    open_statement,
+    Verified,
+    check_markings,
+    equivocates,
+    pae,
 )
 
-MAX_BYTES = 2**32 - 2
-"""Just under 4 GiB, so that no offset or size needs ZIP64."""
-MAX_STATEMENTS = 1_000_000
+__all__ = [
+    "Dossier",
+    "Older",
+    "Problem",
+    "Proof",
+    "Row",
+    "Verdict",
+    "Withheld",
+    "open_dossier",
+    "verify",
+    "write_dossier",
+]
 
-README = b"""\
-This file is a dossier: one case of joint response, with every proof.
-
-Check it offline with your own policy and your own root file:
-
-    tocsin verify FILE --policy POLICY --root ROOT
-
-Take the program, the policy and the root file from somebody you trust,
-never from whoever gave you this file.
-
-Verified means who said it and when it was logged, and that nobody
-changed it. It does not mean that it is true.
-"""
-_READMES = frozenset({README})
-"""Every text a version of ours has written; a verifier takes them all."""
-
-_FIXED = ("INDEX.json", "README.txt", "directory.jsonl", "proofs.jsonl", "statements.jsonl")
-_LOG_MEMBER = re.compile(r"logs/(0|[1-9][0-9]{0,3})/(checkpoint|history\.jsonl)")
-_OBJECT_MEMBER = re.compile(r"objects/([0-9a-f]{64})")
-
-_REMEDIES = {
-    "framing": "ask for the dossier again; repacking it with another tool breaks it too",
-    "index": "ask for the dossier again; its parts do not belong together",
-    "canonical": "treat this line as altered; ask its author or another member for it",
-    "schema": "treat this line as altered; ask its author or another member for it",
-    "limit": "ask for a smaller export",
-    "object": "ask another member for the object by its SHA-256",
-    "inclusion": "do not rely on this entry: it is not shown to be in the log; ask the log's owner",
-    "checkpoint": "fetch the log's checkpoint yourself, and keep both if they differ",
-}
+ANOTHER_MEMBER = "ask another member of the case for its dossier, and verify both together"
+ALTERED = "treat it as altered: ask its author or another member for it"
 
 
-class Problem(Struct, frozen=True, kw_only=True):
-    """One thing that does not hold. The codes are record.md's."""
-
-    code: str
-    where: str
-    """Member and line, such as `statements.jsonl:9`."""
-    detail: str
-    remedy: str
+# --- the verdict ------------------------------------------------------------------------------
 
 
-Report = Callable[[Problem], None]
+class WitnessTime(Struct, frozen=True, kw_only=True):
+    """A witness that cosigned, by its name in the policy, and its clock then."""
+
+    name: str
+    time: str
 
 
-# --- what is in it ----------------------------------------------------------------------------
+class LogVerdict(Struct, frozen=True, kw_only=True):
+    """What is shown of one log."""
+
+    origin: str
+    size: int
+    root: str
+    signatures: list[str]
+    """Kinds of the log's own lines that verified."""
+    quorum: bool
+    witnesses: list[WitnessTime]
 
 
-class Proof(Struct, frozen=True, kw_only=True):
-    """Where in which log an id stands, and the path that shows it."""
+class ObjectCount(Struct, frozen=True, kw_only=True):
+    """How many of the objects a statement names are in the file."""
+
+    held: int
+    withheld: int
+
+
+class StatementVerdict(Struct, kw_only=True):
+    """What is shown of one statement. Of a withheld one only its id and place: the rest is None."""
 
     id: str
-    index: int
-    log: int
-    """Number of the log in `Dossier.origins`."""
-    path: tuple[bytes, ...]
-    line: int = 0
-    """In proofs.jsonl, from 1."""
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """A statement shown in full."""
-
-    id: str
-    index: int
-    """Place in the first log that holds it."""
+    kind: str | None
+    author: str | None
+    seq: int | None
     log: str
-    """Origin of that log."""
-    raw: bytes
-    envelope: Envelope
-    statement: Statement
-    proofs: tuple[Proof, ...]
-    where: str
-
-
-class Withheld(Struct, frozen=True, kw_only=True):
-    """A statement of the case whose content this reader was not given: its id and place only."""
-
-    id: str
     index: int
-    log: str
-    proof: Proof
+    signature: bool | None
+    key: KeyState | None
+    included: bool
+    quorum: bool
+    not_before: str | None
+    not_after: str | None
+    withdrawn_by: list[str]
+    objects: ObjectCount
+    problems: list[str]
+    """Codes; the whole of it is in `Verdict.problems`."""
 
 
-class Older(Struct, frozen=True, kw_only=True):
-    """An older checkpoint of a log, with the path to the newest."""
+class ChainVerdict(Struct, frozen=True, kw_only=True):
+    """One author's statements in this case. Ask the author for its `head`: a cut tail is silent."""
 
-    note: bytes
-    path: tuple[bytes, ...]
-    where: str
+    author: str
+    first: int
+    last: int
+    head: str
+    withheld: list[int]
+    missing: list[int]
+    equivocates: bool
 
 
-class Dossier(Struct, frozen=True, kw_only=True):
-    """What a dossier holds, opened and not verified: `verify` says what it is worth."""
+class DirectoryVerdict(Struct, frozen=True, kw_only=True):
+    """The newest directory version that follows from the root."""
 
-    sha256: str
-    """Of the whole file."""
+    version: int | None
+    ok: bool
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """Everything that was checked. `ok` is true if and only if there is no problem."""
+
+    ok: bool
     case: str | None
-    origins: tuple[str, ...]
-    directory: tuple[Row, ...]
-    """Kinds directory, key and revoke, by (log, index)."""
-    statements: tuple[Row, ...]
-    """All other kinds, by (log, index)."""
-    withheld: tuple[Withheld, ...]
-    checkpoints: tuple[bytes, ...]
-    """The signed note of each log."""
-    history: tuple[tuple[Older, ...], ...]
-    """For each log, smallest size first."""
-    objects: dict[str, bytes]
-    """SHA-256 → bytes."""
+    file: str
+    policy: str | None
+    root: str | None
+    directory: DirectoryVerdict
+    logs: list[LogVerdict]
+    statements: list[StatementVerdict]
+    chains: list[ChainVerdict]
+    forks: list[dict[str, Any]]
+    problems: list[Problem]
+    files: list[str]
+    """SHA-256 of each file, in the order given."""
 
-    @property
-    def root(self) -> bytes:
-        """The envelope of directory version 1, which the reader's own root file must equal.
-
-        Raises:
-            DossierError: there is none.
-        """
-        for row in self.directory:
-            if row.statement.kind == "directory" and row.statement.body["version"] == 1:
-                return row.raw
-        raise DossierError(
-            "the dossier holds no directory version 1", remedy="ask for the dossier again"
-        )
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as record.md writes it; `files` only where there are several."""
+        value: dict[str, Any] = {"v": 1, **msgspec.to_builtins(self)}
+        if len(self.files) == 1:
+            del value["files"]
+        return value
 
 
-# --- the frame --------------------------------------------------------------------------------
-
-# Version 2.0, no flags, stored, 1980-01-01 00:00:00.
-_STAMP = struct.pack("<HHHHH", 20, 0, 0, 0, 0x21)
-_LOCAL = b"PK\x03\x04"
-_CENTRAL = b"PK\x01\x02"
-_END = b"PK\x05\x06"
-_END64 = b"PK\x06\x06"
-_LOCATOR = b"PK\x06\x07"
-_NOT_ZIP = "a dossier is a ZIP as `tocsin export` writes it"
-
-
-def _frame(members: Mapping[str, bytes]) -> Iterator[bytes]:
-    """The pieces of the one ZIP that holds these members, in order: header, content, …, tail."""
-    central = []
-    offset = 0
-    for name in sorted(members):
-        content = members[name]
-        label = name.encode("ascii")
-        sizes = struct.pack(
-            "<IIIHH", zlib.crc32(content), len(content), len(content), len(label), 0
-        )
-        central.append(
-            _CENTRAL
-            + struct.pack("<H", 20)
-            + _STAMP
-            + sizes
-            + struct.pack("<HHHII", 0, 0, 0, 0, offset)
-            + label
-        )
-        yield _LOCAL + _STAMP + sizes + label
-        yield content
-        offset += 30 + len(label) + len(content)
-    directory = b"".join(central)
-    yield directory
-    count, few = len(central), min(len(central), 0xFFFF)
-    if few == 0xFFFF:
-        yield _END64 + struct.pack(
-            "<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, len(directory), offset
-        )
-        yield _LOCATOR + struct.pack("<IQI", 0, offset + len(directory), 1)
-    yield _END + struct.pack("<HHHHIIH", 0, 0, few, few, len(directory), offset, 0)
-
-
-def _members(data: bytes) -> dict[str, bytes]:
-    """The members that the ZIP's central directory lists; nothing is compared yet.
-
-    Raises:
-        DossierError: no such list can be read.
-    """
-    remedy = "give the .tocsin file as it was exported"
-    try:
-        if data[:4] != _LOCAL or data[-22:-18] != _END:
-            raise DossierError("not a dossier: no ZIP begins and ends here", remedy=remedy)
-        count, _, size, at = struct.unpack("<HHII", data[-14:-2])
-        if count == 0xFFFF:
-            if data[-98:-94] != _END64:
-                raise DossierError("not a dossier: the ZIP's end is broken", remedy=remedy)
-            count, _, size, at = struct.unpack("<QQQQ", data[-74:-42])
-        found: dict[str, bytes] = {}
-        end = at + size
-        for _ in range(count):
-            length, name_length = struct.unpack("<IH", data[at + 24 : at + 30])
-            (start,) = struct.unpack("<I", data[at + 42 : at + 46])
-            label = data[at + 46 : at + 46 + name_length]
-            start += 30 + name_length
-            name = label.decode("ascii")
-            if name in found or start + length > len(data) or at >= end:
-                raise DossierError(f"the ZIP lists {name!r} wrongly", remedy=remedy)
-            found[name] = data[start : start + length]
-            at += 46 + name_length
-    except (struct.error, UnicodeDecodeError) as wrong:
-        raise DossierError(f"not a dossier: {wrong}", remedy=remedy) from wrong
-    return found
-
-
-def _check_frame(data: bytes, members: Mapping[str, bytes]) -> None:
-    """Write the frame again and compare it with `data`, byte for byte.
-
-    Raises:
-        DossierError: they differ; the message says where.
-    """
-    view = memoryview(data)
-    at = 0
-    for piece in _frame(members):
-        if view[at : at + len(piece)] != piece:
-            raise DossierError(
-                f"the frame differs from the one exact form after byte {at}",
-                remedy=_REMEDIES["framing"],
-            )
-        at += len(piece)
-    if at != len(data):
-        raise DossierError(
-            f"{len(data) - at} bytes follow the end of the frame", remedy=_REMEDIES["framing"]
-        )
-
-
-# --- reading ----------------------------------------------------------------------------------
-
-_Hex64 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-
-
-class _ProofLine(Struct, frozen=True, forbid_unknown_fields=True):
-    id: _Hex64
-    index: Annotated[int, Meta(ge=0)]
-    log: str
-    path: Annotated[list[str], Meta(max_length=merkle.MAX_PATH)]
-
-
-class _HistoryLine(Struct, frozen=True, forbid_unknown_fields=True):
-    checkpoint: str
-    path: Annotated[list[str], Meta(max_length=merkle.MAX_PATH)]
-
-
-class Reading:
-    """Takes a dossier's members apart, and reports what is not as it must be.
-
-    What cannot be read is left out; everything else goes on, so that all problems are found.
-    """
-
-    def __init__(self, data: bytes, members: Mapping[str, bytes], report: Report) -> None:
-        self._members = members
-        self._report = report
-        self.origins: list[str] = []
-        self.checkpoints: list[bytes] = []
-        self.history: list[tuple[Older, ...]] = []
-        self._check_names()
-        objects = self._objects()
-        self._read_logs()
-        proofs = self._proofs()
-        directory = self._rows("directory.jsonl", proofs)
-        statements = self._rows("statements.jsonl", proofs)
-        shown = {row.id for row in (*directory, *statements)}
-        self._check_objects(objects, statements)
-        case = self._case(statements)
-        self._check_index(case, statements)
-        self.dossier = Dossier(
-            sha256=hashlib.sha256(data).hexdigest(),
-            case=case,
-            origins=tuple(self.origins),
-            directory=tuple(directory),
-            statements=tuple(statements),
-            withheld=tuple(
-                Withheld(id=p.id, index=p.index, log=self.origins[p.log], proof=p)
-                for found in proofs.values()
-                for p in found
-                if p.id not in shown
-            ),
-            checkpoints=tuple(self.checkpoints),
-            history=tuple(self.history),
-            objects=objects,
-        )
-
-    def _say(self, code: str, where: str, detail: str, remedy: str = "") -> None:
-        remedy = remedy or _REMEDIES[code]
-        self._report(Problem(code=code, where=where, detail=detail, remedy=remedy))
-
-    def _check_names(self) -> None:
-        logs = 0
-        while f"logs/{logs}/checkpoint" in self._members:
-            logs += 1
-        wanted = {*_FIXED}
-        for number in range(logs):
-            wanted |= {f"logs/{number}/checkpoint", f"logs/{number}/history.jsonl"}
-        self.log_count = logs
-        if logs == 0:
-            wanted.add("logs/0/checkpoint")
-        for name in sorted(wanted - self._members.keys()):
-            self._say("framing", name, "this member is missing")
-        for name in sorted(self._members.keys() - wanted):
-            if not _OBJECT_MEMBER.fullmatch(name):
-                self._say("framing", name, "no dossier has a member of this name")
-        if self._members.get("README.txt", README) not in _READMES:
-            self._say("framing", "README.txt", "the text is not the constant one")
-
-    def _objects(self) -> dict[str, bytes]:
-        objects = {}
-        for name, content in self._members.items():
-            found = _OBJECT_MEMBER.fullmatch(name)
-            if found:
-                digest = hashlib.sha256(content).hexdigest()
-                if digest == found[1]:
-                    objects[digest] = content
-                else:
-                    self._say("object", name, f"its bytes have the SHA-256 {digest}")
-        return objects
-
-    def _lines(self, member: str) -> Iterator[tuple[str, bytes]]:
-        """(place, line) of a JSON-lines member; each line ends in one newline."""
-        content = self._members.get(member, b"")
-        if content and not content.endswith(b"\n"):
-            self._say("framing", member, "the last line has no end")
-        rows = content.split(b"\n")[: content.count(b"\n")]
-        if len(rows) > MAX_STATEMENTS:
-            self._say("limit", member, f"{len(rows)} lines, and {MAX_STATEMENTS} are taken")
-            return
-        for number, row in enumerate(rows, 1):
-            yield f"{member}:{number}", row
-
-    def _decoded(self, where: str, line: bytes, shape: type[Any]) -> Any:
-        """The line as `shape`, or None, reported."""
-        try:
-            return msgspec.convert(canonical.decode(line), shape)
-        except CanonicalError as wrong:
-            self._say("canonical", where, wrong.message)
-        except msgspec.ValidationError as wrong:
-            self._say("schema", where, str(wrong))
-        return None
-
-    def _path(self, where: str, path: Sequence[str]) -> tuple[bytes, ...] | None:
-        try:
-            hashes = tuple(b64decode(text) for text in path)
-        except CanonicalError as wrong:
-            self._say("canonical", where, wrong.message)
-            return None
-        if any(len(digest) != merkle.HASH_BYTES for digest in hashes):
-            self._say("schema", where, "a path holds hashes of 32 bytes")
-            return None
-        return hashes
-
-    def _read_logs(self) -> None:
-        for number in range(self.log_count):
-            where = f"logs/{number}/checkpoint"
-            note = self._members[where]
-            try:
-                origin = notes.open_checkpoint(notes.open_note(note).text).origin
-            except NoteError as wrong:
-                self._say("checkpoint", where, wrong.message, wrong.remedy)
-                origin = f"unreadable log {number}"
-            if origin in self.origins:
-                self._say("index", where, f"a second checkpoint of {origin}")
-                origin = f"second {origin} {number}"
-            self.origins.append(origin)
-            self.checkpoints.append(note)
-            self.history.append(self._older(number))
-
-    def _older(self, number: int) -> tuple[Older, ...]:
-        found = []
-        last = 0
-        for where, line in self._lines(f"logs/{number}/history.jsonl"):
-            row = self._decoded(where, line, _HistoryLine)
-            path = None if row is None else self._path(where, row.path)
-            if row is None or path is None:
-                continue
-            note = row.checkpoint.encode()
-            try:
-                size = notes.open_checkpoint(notes.open_note(note).text).size
-            except NoteError as wrong:
-                self._say("checkpoint", where, wrong.message, wrong.remedy)
-                continue
-            if size <= last:
-                self._say("index", where, f"size {size} does not come after {last}")
-            last = size
-            found.append(Older(note=note, path=path, where=where))
-        return tuple(found)
-
-    def _proofs(self) -> dict[str, list[Proof]]:
-        found: dict[str, list[Proof]] = {}
-        number_of = {origin: number for number, origin in enumerate(self.origins)}
-        last = (-1, -1)
-        for line_number, (where, line) in enumerate(self._lines("proofs.jsonl"), 1):
-            row = self._decoded(where, line, _ProofLine)
-            path = None if row is None else self._path(where, row.path)
-            if row is None or path is None:
-                continue
-            log = number_of.get(row.log)
-            if log is None:
-                self._say("index", where, f"the dossier has no log {row.log[:200]!r}")
-                continue
-            if (log, row.index) <= last:
-                self._say("index", where, f"index {row.index} of {row.log} is not in its order")
-                continue
-            last = (log, row.index)
-            if any(other.log == log for other in found.get(row.id, ())):
-                self._say("index", where, f"{row.id} stands twice in {row.log}")
-                continue
-            found.setdefault(row.id, []).append(
-                Proof(id=row.id, index=row.index, log=log, path=path, line=line_number)
-            )
-        used = {proof.log for proofs in found.values() for proof in proofs}
-        for number in set(range(self.log_count)) - used:
-            self._say("index", f"logs/{number}/checkpoint", "no proof leads to this checkpoint")
-        return found
-
-    def _rows(self, member: str, proofs: Mapping[str, Sequence[Proof]]) -> list[Row]:
-        rows: list[Row] = []
-        last = (-1, -1)
-        for where, line in self._lines(member):
-            try:
-                envelope, statement = open_statement(line)
-            except TocsinError as wrong:
-                inner = isinstance(wrong.__cause__, CanonicalError)
-                self._say("canonical" if inner else "schema", where, wrong.message)
-                continue
-            if (statement.kind in ROOT_KINDS) != (member == "directory.jsonl"):
-                self._say("index", where, f"a {statement.kind} does not belong in {member}")
-                continue
-            found = proofs.get(envelope.id)
-            if not found:
-                self._say("inclusion", where, f"{envelope.id} has no proof in proofs.jsonl")
-                continue
-            place = (found[0].log, found[0].index)
-            if place <= last:
-                self._say("index", where, f"{envelope.id} is not in the order of its log, or twice")
-                continue
-            last = place
-            rows.append(
-                Row(
-                    id=envelope.id,
-                    index=found[0].index,
-                    log=self.origins[found[0].log],
-                    raw=line,
-                    envelope=envelope,
-                    statement=statement,
-                    proofs=tuple(found),
-                    where=where,
-                )
-            )
-        return rows
-
-    def _check_objects(self, objects: Mapping[str, bytes], rows: Iterable[Row]) -> None:
-        named = {ref.sha256 for row in rows for ref in row.statement.objects}
-        for digest in sorted(objects.keys() - named):
-            self._say(
-                "object",
-                f"objects/{digest}",
-                "no statement in the dossier names this object",
-                "nobody signed it: do not rely on it",
-            )
-
-    def _case(self, rows: Sequence[Row]) -> str | None:
-        case = rows[0].statement.case if rows else None
-        for row in rows:
-            if row.statement.case != case:
-                self._say(
-                    "index",
-                    row.where,
-                    f"a statement of {row.statement.case or 'no case'} in the dossier of "
-                    f"{case or 'no case'}",
-                )
-        return case
-
-    def _check_index(self, case: str | None, rows: Sequence[Row]) -> None:
-        held = self._members.get("INDEX.json")
-        if held is None:
-            return
-        wanted = _index(case, self.origins, self._members, len(rows))
-        if held == wanted:
-            return
-        try:
-            said = canonical.decode(held)
-        except CanonicalError as wrong:
-            self._say("index", "INDEX.json", wrong.message)
-            return
-        differs = "its fields"
-        if type(said) is dict:
-            mine = canonical.decode(wanted)
-            names = sorted(key for key in {*said, *mine} if said.get(key) != mine.get(key))
-            differs = ", ".join(names)[:200] or differs
-        self._say("index", "INDEX.json", f"it does not say what the members hold: {differs}")
-
-
-def _index(
-    case: str | None, origins: Sequence[str], members: Mapping[str, bytes], count: int
-) -> bytes:
-    """INDEX.json, computed from everything else."""
-    digests = {
-        name: hashlib.sha256(content).hexdigest()
-        for name, content in members.items()
-        if name != "INDEX.json"
-    }
-    return canonical.encode(
-        {"v": 1, "case": case, "logs": list(origins), "members": digests, "statements": count}
-    )
-
-
-def open_dossier(data: bytes) -> Dossier:
-    """Open a dossier of the one exact form. Nothing is verified but that form: see `verify`.
-
-    Raises:
-        DossierError: a frame that is not the one we write, a member, line or field that is not
-            as it must be, or over 4 GiB; the message names the first.
-    """
-    check_size(data)
-    members = _members(data)
-    _check_frame(data, members)
-
-    def refuse(problem: Problem) -> None:
-        raise DossierError(f"{problem.where}: {problem.detail}", remedy=problem.remedy)
-
-    return Reading(data, members, refuse).dossier
-
-
-def read_damaged(data: bytes, report: Report) -> Dossier:
-    """Open what can be opened of a dossier, and report every way in which its form is broken.
-
-    Raises:
-        DossierError: it is not even a ZIP that lists its members.
-    """
-    check_size(data)
-    members = _members(data)
-    try:
-        _check_frame(data, members)
-    except DossierError as wrong:
-        report(Problem(code="framing", where="file", detail=wrong.message, remedy=wrong.remedy))
-    return Reading(data, members, report).dossier
-
-
-def check_size(data: bytes) -> None:
-    """Refuse what is larger than any dossier.
-
-    Raises:
-        DossierError: over 4 GiB.
-    """
-    if len(data) > MAX_BYTES:
-        raise DossierError(
-            f"{len(data)} bytes, and a dossier has at most {MAX_BYTES}", remedy=_REMEDIES["limit"]
-        )
-
-
-# --- writing ----------------------------------------------------------------------------------
-
-
-def write_dossier(
-    *,
-    case: str | None,
-    origin: str,
-    checkpoint: bytes,
-    statements: Iterable[tuple[int, str, bytes | None]],
-    directory: Iterable[tuple[int, bytes]],
-    path: Callable[[int, int], Sequence[bytes]],
-    objects: Mapping[str, bytes],
-    history: Iterable[tuple[bytes, Sequence[bytes]]] = (),
-) -> bytes:
-    """A case as one file; the same bytes for the same arguments.
-
-    Whoever calls has asked `may_read` for each envelope and object.
+def verify(files: Sequence[bytes], policy: Policy | None, root: bytes | str | None) -> Verdict:
+    """Check one dossier, or several of one case together.
 
     Args:
-        case: its id; None for statements outside any case.
-        origin: of the log that holds all of it.
-        checkpoint: a signed note of that log that covers every index. Lines of keys that the
-            newest directory here does not list are left out.
-        statements: (index, id, envelope) of the case; the envelope is None where it is withheld.
-        directory: (index, envelope) of every directory, key and revoke statement of the log.
-        path: (index, size) → the inclusion path, from the leaf up.
-        objects: SHA-256 → bytes; each must be named by a statement that is not withheld.
-        history: (older signed note, consistency path to `checkpoint`).
+        files: the dossiers' bytes.
+        policy: the reader's own; None counts no log and no quorum.
+        root: the reader's own root file; None: everything hangs in the air, `unanchored`; the
+            word "none": the reader asks for that, and the dossier's own version 1 is taken.
 
     Raises:
-        DossierError: what it would hold is not a dossier, or over 4 GiB.
+        DossierError: a file is no ZIP whose members can be listed. Whatever is wrong inside one
+            that is, stands in the verdict.
     """
-    authority = sorted(directory)
-    rows = sorted((index, id, raw) for index, id, raw in statements if not _among(index, authority))
-    known = _directory_keys((raw for _, raw in authority), origin)
-    try:
-        note = notes.keep_known(checkpoint, known)
-        size = notes.open_checkpoint(notes.open_note(note).text).size
-        older = sorted(
-            (notes.open_checkpoint(notes.open_note(kept).text).size, kept, list(steps))
-            for kept, steps in ((notes.keep_known(n, known), steps) for n, steps in history)
-        )
-    except NoteError as wrong:
-        raise DossierError(
-            f"the directory lists no key of {origin} that signed its checkpoint: {wrong.message}",
-            remedy="publish a directory version with the log's verifier keys",
-        ) from wrong
-    placed = sorted(
-        [(index, _id(raw)) for index, raw in authority] + [(index, id) for index, id, _ in rows]
-    )
-    proofs = [
-        canonical.encode(
-            {
-                "id": id,
-                "index": index,
-                "log": origin,
-                "path": [b64encode(digest) for digest in path(index, size)],
-            }
-        )
-        for index, id in placed
+    if not files:
+        raise DossierError("no file to verify", remedy="give one dossier, or two to compare")
+    checked = [
+        _File(data, policy, root, f"{number}:" if len(files) > 1 else "")
+        for number, data in enumerate(files, 1)
     ]
-    shown = [raw for _, _, raw in rows if raw is not None]
-    members = {
-        "README.txt": README,
-        "directory.jsonl": _joined(raw for _, raw in authority),
-        "statements.jsonl": _joined(shown),
-        "proofs.jsonl": _joined(proofs),
-        "logs/0/checkpoint": note,
-        "logs/0/history.jsonl": _joined(
-            canonical.encode(
-                {"checkpoint": kept.decode(), "path": [b64encode(digest) for digest in steps]}
-            )
-            for _, kept, steps in older
+    problems = [problem for one in checked for problem in one.problems]
+    statements = _merged(checked)
+    chains = _chains(checked, problems)
+    forks = _forks(checked, problems)
+    cases = {one.dossier.case for one in checked}
+    versions = [one.version for one in checked if one.version is not None]
+    return Verdict(
+        ok=not problems,
+        case=cases.pop() if len(cases) == 1 else None,
+        file=checked[0].dossier.sha256,
+        files=[one.dossier.sha256 for one in checked],
+        policy=policy.sha256 if policy else None,
+        root=hashlib.sha256(root).hexdigest() if isinstance(root, bytes) else None,
+        directory=DirectoryVerdict(
+            version=max(versions, default=None),
+            ok=all(one.directory_ok for one in checked),
         ),
-    }
-    for digest, content in objects.items():
-        members[f"objects/{digest}"] = content
-    # Without a statement to show, nothing in the dossier would bear the case's id out.
-    members["INDEX.json"] = _index(case if shown else None, [origin], members, len(shown))
-    data = b"".join(_frame(members))
-    open_dossier(data)  # what we hand out must open at the other end
-    return data
+        logs=[log.verdict() for one in checked for log in one.logs],
+        statements=statements,
+        chains=chains,
+        forks=forks,
+        problems=problems,
+    )
 
 
-def _among(index: int, authority: Sequence[tuple[int, bytes]]) -> bool:
-    return any(index == other for other, _ in authority)
+# --- one log in one file ----------------------------------------------------------------------
 
 
-def _id(raw: bytes) -> str:
-    return hashlib.sha256(b"tocsin/commit/v1\n" + raw).hexdigest()
+class _Point(Struct, frozen=True, kw_only=True):
+    """A checkpoint that verified, and when a quorum had cosigned it."""
+
+    checkpoint: Checkpoint
+    quorum: bool
+    time: int | None
+    """Seconds since 1970; None where no witness tells the time."""
 
 
-def _joined(lines: Iterable[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in lines)
+class _Log:
+    """One log of one file: its newest checkpoint, its older ones, its key ring."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.newest: _Point | None = None
+        self.older: list[_Point] = []
+        self.lines: tuple[notes.SignedLine, ...] = ()
+        self.witnesses: tuple[tuple[str, int], ...] = ()
+        self.ring: KeyRing | None = None
+
+    def points(self) -> list[_Point]:
+        """All checkpoints that verified, smallest first."""
+        return [*self.older, *([self.newest] if self.newest else [])]
+
+    def not_after(self, index: int) -> int | None:
+        """The earliest time by which a quorum had cosigned this index."""
+        times = [p.time for p in self.points() if p.time is not None and p.checkpoint.size > index]
+        return min(times, default=None)
+
+    def verdict(self) -> LogVerdict:
+        newest = self.newest
+        return LogVerdict(
+            origin=self.origin,
+            size=newest.checkpoint.size if newest else 0,
+            root=b64encode(newest.checkpoint.root) if newest else "",
+            signatures=[
+                notes.KIND_NAMES[line.key.kind]
+                for line in self.lines
+                if line.key.name == self.origin
+            ],
+            quorum=newest is not None and newest.quorum,
+            witnesses=[
+                WitnessTime(name=name, time=_instant(time)) for name, time in self.witnesses
+            ],
+        )
 
 
-def _directory_keys(envelopes: Iterable[bytes], origin: str) -> list[notes.VerifierKey]:
-    """The log's own keys and all witnesses' keys in the newest directory among these."""
-    newest = None
-    for raw in envelopes:
-        _, statement = open_statement(raw)
-        if statement.kind == "directory":
-            found = read_directory(statement.body)
-            newest = found if newest is None or found.version > newest.version else newest
-    return [] if newest is None else checkpoint_keys(newest, origin)
+def _instant(time: int) -> str:
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{time} s after 1970"
 
 
-def checkpoint_keys(directory: Any, origin: str) -> list[notes.VerifierKey]:
-    """The keys whose lines may stand on a checkpoint of `origin`: the log's and all witnesses'.
+class _File:
+    """One dossier with everything that was found in it."""
 
-    Keys of kinds we do not know are passed over.
-    """
-    texts = list(directory.origins().get(origin, ()))
-    texts += [
-        text for party in directory.parties for node in party.nodes for text in node.witness_vkeys
-    ]
-    found = []
-    for text in texts:
+    def __init__(
+        self, data: bytes, policy: Policy | None, root: bytes | str | None, prefix: str
+    ) -> None:
+        self.problems: list[Problem] = []
+        self._prefix = prefix
+        self._policy = policy
+        self.dossier = read_damaged(data, self._take)
+        self.logs = [_Log(origin) for origin in self.dossier.origins]
+        self.version: int | None = None
+        self.directory_ok = True
+        self._anchor(root)
+        for number, log in enumerate(self.logs):
+            self._ring(number, log, root)
+        self._notes()
+        self.verdicts: dict[str, StatementVerdict] = {}
+        self.good: list[Row] = []
+        """Rows whose signature verified."""
+        self._paths()
+        self._statements()
+        self._withdrawals()
+
+    def _take(self, problem: Problem) -> None:
+        self.problems.append(msgspec.structs.replace(problem, where=self._prefix + problem.where))
+
+    def say(self, code: str, where: str, detail: str, remedy: str) -> None:
+        """Note a problem."""
+        self._take(Problem(code=code, where=where, detail=detail, remedy=remedy))
+
+    def _say_of(self, id: str, code: str, where: str, detail: str, remedy: str) -> None:
+        self.say(code, where, detail, remedy)
+        verdict = self.verdicts.get(id)
+        if verdict is not None and code not in verdict.problems:
+            verdict.problems.append(code)
+
+    # 2 directory
+
+    def _anchor(self, root: bytes | str | None) -> None:
+        if root is None:
+            self.say(
+                "unanchored",
+                "directory.jsonl",
+                "no root file was given, so any directory would do",
+                "give the root file whose fingerprint you have compared by telephone: --root FILE",
+            )
+        elif isinstance(root, str) and root != "none":
+            raise DossierError(f"no root: {root!r}", remedy="give the root file's bytes, or none")
+
+    def _directory_problem(self, where: str, detail: str, remedy: str) -> None:
+        self.directory_ok = False
+        self.say("directory", where, detail, remedy)
+
+    def _ring(self, number: int, log: _Log, root: bytes | str | None) -> None:
+        rows = _placed(self.dossier.directory, number)
+        first = next(
+            (
+                place
+                for place, (_, row) in enumerate(rows)
+                if row.statement.kind == "directory" and row.statement.body["version"] == 1
+            ),
+            None,
+        )
+        if first is None:
+            self._directory_problem(
+                "directory.jsonl",
+                f"directory version 1 of {log.origin} is missing",
+                ANOTHER_MEMBER,
+            )
+            return
+        index, row = rows[first]
+        if isinstance(root, bytes) and row.raw != root:
+            self._directory_problem(
+                row.where,
+                f"version 1 is not your root file (it is {row.id})",
+                "do not rely on this file: its parties are not those you have compared",
+            )
         try:
-            found.append(notes.open_vkey(text))
-        except NoteError:
-            continue
-    return found
+            log.ring = KeyRing(row.raw, index)
+        except TocsinError as wrong:
+            self._directory_problem(row.where, wrong.message, wrong.remedy)
+            return
+        for place, (at, other) in enumerate(rows):
+            if place != first:
+                self._fold(log.ring, at, other)
+        self.version = max(self.version or 0, log.ring.directory.version)
+
+    def _fold(self, ring: KeyRing, index: int, row: Row) -> None:
+        """Take a directory, key or revoke statement into the ring, if it is rightly signed."""
+        try:
+            for public, signature in ring.signers(row.envelope, row.statement, index):
+                keys.verify(public, signature, pae(row.envelope.payload))
+            ring.admit_key(Verified(id=row.id, raw=row.raw, statement=row.statement), index)
+        except (DirectoryError, SignatureError) as wrong:
+            if row.statement.kind == "directory":
+                self._directory_problem(row.where, wrong.message, wrong.remedy)
+
+    # 3 checkpoints
+
+    def _notes(self) -> None:
+        for number, log in enumerate(self.logs):
+            where = f"logs/{number}/checkpoint"
+            found = self._point(log, self.dossier.checkpoints[number], where)
+            if found is None:
+                continue
+            log.newest, log.lines, log.witnesses = found
+            if not log.newest.quorum:
+                self.say(
+                    "quorum",
+                    where,
+                    f"{len(log.witnesses)} of the policy's witnesses cosigned, too few for its "
+                    "quorum"
+                    if self._policy
+                    else "no policy was given, so no log and no witness counts",
+                    "fetch a newer checkpoint or dossier, or ask which witnesses the log uses",
+                )
+            for older in self.dossier.history[number]:
+                self._older(log, log.newest.checkpoint, older)
+
+    def _older(self, log: _Log, newest: Checkpoint, older: Older) -> None:
+        found = self._point(log, older.note, older.where)
+        if found is None:
+            return
+        point = found[0]
+        head = point.checkpoint
+        try:
+            if head.size >= newest.size:
+                raise ProofError(
+                    f"size {head.size} is not before {newest.size}", remedy=ANOTHER_MEMBER
+                )
+            merkle.verify_consistency(head.size, newest.size, head.root, newest.root, older.path)
+        except ProofError as wrong:
+            self.say("checkpoint", older.where, wrong.message, wrong.remedy)
+            return
+        log.older.append(point)
+
+    def _point(
+        self, log: _Log, data: bytes, where: str
+    ) -> tuple[_Point, tuple[notes.SignedLine, ...], tuple[tuple[str, int], ...]] | None:
+        """Check every line of a note; None where no line of the log itself holds."""
+        policy = self._policy
+        known = checkpoint_keys(log.ring.directory, log.origin) if log.ring else []
+        if policy is not None:
+            known += [key for key in policy.logs if key.name == log.origin]
+            known += policy.witnesses.values()
+        by_id = {(key.name, key.keyid): key for key in known}
+        try:
+            note = notes.open_note(data)
+            head = notes.open_checkpoint(note.text)
+            if head.origin != log.origin:
+                raise NoteError(
+                    f"a checkpoint of {head.origin} among those of {log.origin}", remedy=ALTERED
+                )
+            seen: set[tuple[str, bytes]] = set()
+            for line in note.lines:
+                name = (line.name, line.keyid)
+                if name not in by_id:
+                    self.say(
+                        "checkpoint",
+                        where,
+                        f"a line by {line.name}, key id {line.keyid.hex()}, that nobody can check",
+                        "ask for the dossier again: only lines of listed keys belong in it",
+                    )
+                if name in seen:
+                    self.say("checkpoint", where, f"a second line by {line.name}", ALTERED)
+                seen.add(name)
+            lines = notes.verify_note(note, by_id.values())
+            if not any(line.key.name == log.origin for line in lines):
+                raise NoteError(f"{log.origin} itself did not sign it", remedy=ALTERED)
+        except NoteError as wrong:
+            self.say("checkpoint", where, wrong.message, wrong.remedy)
+            return None
+        if policy is None:
+            return _Point(checkpoint=head, quorum=False, time=None), lines, ()
+        try:
+            judged = policy.judge(data)
+        except NoteError as wrong:
+            self.say("checkpoint", where, wrong.message, wrong.remedy)
+            return _Point(checkpoint=head, quorum=False, time=None), lines, ()
+        time = _quorum_time(policy, judged.witnesses) if judged.quorum else None
+        point = _Point(checkpoint=head, quorum=judged.quorum, time=time)
+        return point, lines, judged.witnesses
+
+    # 4 paths
+
+    def _paths(self) -> None:
+        rows: list[Row | Withheld] = [
+            *self.dossier.directory,
+            *self.dossier.statements,
+            *self.dossier.withheld,
+        ]
+        for row in rows:
+            proofs = row.proofs if isinstance(row, Row) else (row.proof,)
+            leaf = leaf_of(row)
+            verdict = self._empty_verdict(row)
+            self.verdicts.setdefault(row.id, verdict)
+            for proof in proofs:
+                log = self.logs[proof.log]
+                where = f"proofs.jsonl:{proof.line}"
+                try:
+                    if log.newest is None:
+                        raise ProofError(
+                            f"{log.origin} shows no checkpoint that holds",
+                            remedy=ANOTHER_MEMBER,
+                        )
+                    head = log.newest.checkpoint
+                    merkle.verify_inclusion(leaf, proof.index, head.size, proof.path, head.root)
+                    included = True
+                except ProofError as wrong:
+                    included = False
+                    self._say_of(row.id, "inclusion", where, wrong.message, wrong.remedy)
+                if proof is proofs[0]:
+                    verdict.included = included
+                    verdict.quorum = log.newest is not None and log.newest.quorum
+                    after = log.not_after(proof.index) if included else None
+                    verdict.not_after = None if after is None else _instant(after)
+
+    def _empty_verdict(self, row: Row | Withheld) -> StatementVerdict:
+        s = row.statement if isinstance(row, Row) else None
+        held = sum(ref.sha256 in self.dossier.objects for ref in s.objects) if s else 0
+        return StatementVerdict(
+            id=row.id,
+            kind=s.kind if s else None,
+            author=s.author if s else None,
+            seq=s.seq if s else None,
+            log=row.log,
+            index=row.index,
+            signature=False if s else None,
+            key="unknown" if s else None,
+            included=False,
+            quorum=False,
+            not_before=None,
+            not_after=None,
+            withdrawn_by=[],
+            objects=ObjectCount(held=held, withheld=(len(s.objects) if s else 0) - held),
+            problems=[],
+        )
+
+    # 5 statements
+
+    def _statements(self) -> None:
+        markings = _Markings(self.dossier.statements)
+        for row in (*self.dossier.directory, *self.dossier.statements):
+            verdict = self.verdicts[row.id]
+            ring = self.logs[row.proofs[0].log].ring
+            verdict.not_before = self._not_before(row.statement)
+            if ring is None:
+                self._say_of(
+                    row.id,
+                    "key",
+                    row.where,
+                    "without a directory no key is known",
+                    ANOTHER_MEMBER,
+                )
+                continue
+            if self._signed(row, ring, verdict):
+                self.good.append(row)
+            try:
+                check_markings(row.statement, markings.for_reader(row))
+            except MarkingError as wrong:
+                self._say_of(row.id, "marking", row.where, wrong.message, wrong.remedy)
+
+    def _signed(self, row: Row, ring: KeyRing, verdict: StatementVerdict) -> bool:
+        """Whether every signature holds; the key's state goes into the verdict."""
+        s = row.statement
+        signed: list[tuple[bytes, bytes]] = []
+        if s.kind not in ROOT_KINDS:
+            verdict.key = ring.state(s.author, s.key, row.index, verdict.not_after)
+        try:
+            signed = ring.signers(row.envelope, s, row.index)
+            if s.kind in ROOT_KINDS:
+                verdict.key = "valid"
+        except (SignatureError, DirectoryError) as wrong:
+            if s.kind == "directory":  # the fold of the directory has said it
+                verdict.problems.append("directory")
+                return False
+            self._say_of(row.id, "key", row.where, wrong.message, wrong.remedy)
+            enrolled = ring.key(s.author, s.key)
+            if enrolled is None or s.kind in ROOT_KINDS:
+                return False
+            # The key may not sign this any more; whether it did is still worth knowing.
+            signed = [(enrolled.public, row.envelope.signatures[0].sig)]
+        try:
+            for public, signature in signed:
+                keys.verify(public, signature, pae(row.envelope.payload))
+        except SignatureError as wrong:
+            self._say_of(row.id, "signature", row.where, wrong.message, wrong.remedy)
+            return False
+        verdict.signature = True
+        return True
+
+    def _not_before(self, s: Statement) -> str | None:
+        """Cosigned time of the newest checkpoint that the author had seen."""
+        seen = {(one.origin, one.size, one.root) for one in s.seen}
+        times = [
+            point.time
+            for log in self.logs
+            for point in log.points()
+            if point.time is not None
+            and (log.origin, point.checkpoint.size, b64encode(point.checkpoint.root)) in seen
+        ]
+        return _instant(max(times)) if times else None
+
+    def _withdrawals(self) -> None:
+        """Note who took back all of what. Only the author may; another's attempt does nothing."""
+        by_id = {row.id: row for row in self.good}
+        for row in self.good:
+            if row.statement.kind != "withdraw":
+                continue
+            for ref in row.statement.refs:
+                target = by_id.get(ref)
+                if target is None or target.statement.author != row.statement.author:
+                    continue
+                part = {(one.id, one.sha256) for one in row.statement.objects}
+                if not part or {(one.id, one.sha256) for one in target.statement.objects} <= part:
+                    self.verdicts[ref].withdrawn_by.append(row.id)
 
 
-def leaf_of(row: Row | Withheld) -> bytes:
-    """The leaf hash of an entry, 32 bytes; of a withheld one from its id alone."""
-    if isinstance(row, Row):
-        return leaf(row.raw)
-    return merkle.leaf_hash(b"\x01" + bytes.fromhex(row.id))
+def _placed(rows: Iterable[Row], log: int) -> list[tuple[int, Row]]:
+    """(index, row) of those that are in this log, in its order."""
+    found = [(proof.index, row) for row in rows for proof in row.proofs if proof.log == log]
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _quorum_time(policy: Policy, witnesses: Sequence[tuple[str, int]]) -> int | None:
+    """The earliest time by which the quorum was there; None if it needs no witness."""
+    if policy.satisfied(()):
+        return None
+    counted: list[str] = []
+    for name, time in sorted(witnesses, key=lambda pair: pair[1]):
+        counted.append(name)
+        if policy.satisfied(counted):
+            return time
+    return None
+
+
+class _Markings:
+    """What marking a reference asks for, with the one way down: its author said it wider."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = {row.id: row for row in rows}
+        self._wider: dict[tuple[str, str], list[Row]] = {}
+        for row in rows:
+            if row.statement.kind == "say":
+                for ref in row.statement.objects:
+                    self._wider.setdefault((row.statement.author, ref.sha256), []).append(row)
+
+    def for_reader(self, reader: Row) -> Callable[[str], Audience | None]:
+        """id → the audience that `reader` has to keep; None if that is not shown here."""
+        return lambda ref: self._of(ref, reader)
+
+    def _of(self, ref: str, reader: Row) -> Audience | None:
+        target = self._rows.get(ref)
+        if target is None:
+            return None
+        best = target.statement
+        objects = {one.sha256 for one in best.objects}
+        if not objects or best.kind != "say":
+            return best.audience
+        for row in self._wider[best.author, min(objects)]:
+            s = row.statement
+            before = row.log == reader.log and row.index < reader.index
+            covers = objects <= {one.sha256 for one in s.objects}
+            if before and covers and TLP_RANK[s.tlp] < TLP_RANK[best.tlp]:
+                best = s
+        return best.audience
+
+
+# --- over all files ---------------------------------------------------------------------------
+
+
+def _merged(files: Sequence[_File]) -> list[StatementVerdict]:
+    """One verdict for each id, the fullest of them, by (log, index)."""
+    found: dict[str, StatementVerdict] = {}
+    for one in files:
+        for id, verdict in one.verdicts.items():
+            held = found.get(id)
+            if held is None or (held.kind is None and verdict.kind is not None):
+                found[id] = verdict
+    return sorted(found.values(), key=lambda v: (v.log, v.index))
+
+
+def _chains(files: Sequence[_File], problems: list[Problem]) -> list[ChainVerdict]:
+    """The chains of the case over all files; gaps and forks go to `problems`."""
+    held: dict[tuple[str, str | None], dict[int, dict[str, Row]]] = {}
+    shown: set[str] = set()
+    for one in files:
+        shown |= {row.id for row in one.dossier.statements}
+        for row in one.good:
+            s = row.statement
+            if s.kind not in ROOT_KINDS:
+                held.setdefault((s.author, s.case), {}).setdefault(s.seq, {})[row.id] = row
+    free: dict[str, int] = {
+        hidden.id: hidden.index
+        for one in files
+        for hidden in one.dossier.withheld
+        if hidden.id not in shown and one.verdicts[hidden.id].included
+    }
+    chains = [
+        _Chain(author, case, seqs) for (author, case), seqs in sorted(held.items(), key=_by_name)
+    ]
+    gaps = [gap for chain in chains for gap in chain.gaps(free)]
+    # A gap's last place is known by the `prev` after it; the others take withheld ids that lie
+    # between in the log, the tightest gap first, so that as many as can be are explained.
+    for gap in sorted(gaps, key=lambda gap: gap.end):
+        gap.fill(free)
+    for chain in chains:
+        chain.judge(problems)
+    return [chain.verdict() for chain in chains]
+
+
+def _by_name(item: tuple[tuple[str, str | None], Any]) -> tuple[str, str]:
+    (author, case), _ = item
+    return author, case or ""
+
+
+class _Gap:
+    """Places of a chain that no held statement fills."""
+
+    def __init__(self, seqs: list[int], start: int, end: int, linked: bool) -> None:
+        self.seqs = seqs
+        self.start = start
+        """Log index of the statement before; -1 at the chain's beginning."""
+        self.end = end
+        """Log index of the next known statement, withheld or held."""
+        self.withheld = [seqs.pop()] if linked else []
+
+    def fill(self, free: dict[str, int]) -> None:
+        while self.seqs and self.withheld:
+            fitting = [(index, id) for id, index in free.items() if self.start < index < self.end]
+            if not fitting:
+                return
+            del free[min(fitting)[1]]
+            self.withheld.append(self.seqs.pop())
+
+
+class _Chain:
+    """One author's statements in one case."""
+
+    def __init__(self, author: str, case: str | None, seqs: Mapping[int, dict[str, Row]]) -> None:
+        self.author = author
+        self.case = case
+        self.seqs = seqs
+        self._gaps: list[_Gap] = []
+
+    def gaps(self, free: dict[str, int]) -> list[_Gap]:
+        """Where statements are not shown. Withheld ids named by a `prev` are taken from `free`."""
+        expected, start = 1, -1
+        for seq in sorted(self.seqs):
+            row = next(iter(self.seqs[seq].values()))
+            if seq > expected:
+                linked = free.pop(row.statement.prev, None)
+                self._gaps.append(
+                    _Gap(
+                        list(range(expected, seq)),
+                        start,
+                        row.index if linked is None else linked,
+                        linked is not None,
+                    )
+                )
+            expected, start = seq + 1, row.index
+        return self._gaps
+
+    def judge(self, problems: list[Problem]) -> None:
+        where = f"chain of {self.author}" + (f" in {self.case}" if self.case else "")
+        for gap in self._gaps:
+            if gap.seqs:
+                problems.append(
+                    Problem(
+                        code="chain-gap",
+                        where=where,
+                        detail="neither shown nor withheld: number "
+                        + ", ".join(str(seq) for seq in gap.seqs[:20]),
+                        remedy=f"ask {self.author} or another member for what is missing",
+                    )
+                )
+        for seq, ids in sorted(self.seqs.items()):
+            if self._twice(ids):
+                problems.append(
+                    Problem(
+                        code="chain-fork",
+                        where=where,
+                        detail=f"{len(ids)} statements with number {seq}: "
+                        + ", ".join(sorted(ids)),
+                        remedy=f"keep both: they prove that {self.author} signed two; choose none",
+                    )
+                )
+            before = self.seqs.get(seq - 1)
+            for row in ids.values():
+                if before is not None and row.statement.prev not in before:
+                    problems.append(
+                        Problem(
+                            code="chain-fork",
+                            where=where,
+                            detail=f"number {seq} follows {row.statement.prev}, which is not the "
+                            f"number {seq - 1} shown here",
+                            remedy=f"ask {self.author} for {row.statement.prev}",
+                        )
+                    )
+
+    def _twice(self, ids: Mapping[str, Row]) -> bool:
+        rows = [Verified(id=r.id, raw=r.raw, statement=r.statement) for r in ids.values()]
+        return any(equivocates(rows[0], other) for other in rows[1:])
+
+    def verdict(self) -> ChainVerdict:
+        last = max(self.seqs)
+        return ChainVerdict(
+            author=self.author,
+            first=min(self.seqs),
+            last=last,
+            head=min(self.seqs[last]),
+            withheld=sorted(seq for gap in self._gaps for seq in gap.withheld),
+            missing=sorted(seq for gap in self._gaps for seq in gap.seqs),
+            equivocates=any(self._twice(ids) for ids in self.seqs.values()),
+        )
+
+
+def _forks(files: Sequence[_File], problems: list[Problem]) -> list[dict[str, Any]]:
+    """Logs that show two histories: proven ones are problems, what one author says is not."""
+    forks: list[dict[str, Any]] = []
+    roots: dict[tuple[str, int], bytes] = {}
+    entries: dict[tuple[str, int], str] = {}
+
+    def prove(origin: str, detail: str, **facts: Any) -> None:
+        forks.append({"origin": origin, "explained": True, "detail": detail, **facts})
+        problems.append(
+            Problem(
+                code="log-fork",
+                where=origin,
+                detail=detail,
+                remedy="keep all files: both checkpoints are signed by the log. Show them to the "
+                "other members, and rely on neither",
+            )
+        )
+
+    for one in files:
+        for log in one.logs:
+            for point in log.points():
+                head = point.checkpoint
+                other = roots.setdefault((head.origin, head.size), head.root)
+                if other != head.root:
+                    prove(
+                        head.origin,
+                        f"two roots at size {head.size}",
+                        size=head.size,
+                        roots=sorted((b64encode(other), b64encode(head.root))),
+                    )
+        for verdict in one.verdicts.values():
+            if not verdict.included:
+                continue
+            held = entries.setdefault((verdict.log, verdict.index), verdict.id)
+            if held != verdict.id:
+                prove(
+                    verdict.log,
+                    f"two entries at index {verdict.index}",
+                    index=verdict.index,
+                    entries=sorted((held, verdict.id)),
+                )
+    for one in files:
+        for row in one.good:
+            for seen in row.statement.seen:
+                known = roots.get((seen.origin, seen.size))
+                if known is not None and b64encode(known) != seen.root:
+                    # One party's word against a signed note: shown, and nobody is framed by it.
+                    forks.append(
+                        {
+                            "origin": seen.origin,
+                            "explained": False,
+                            "detail": f"{row.statement.author} has seen another root at size "
+                            f"{seen.size}, without the log's signature",
+                            "statement": row.id,
+                            "size": seen.size,
+                            "roots": sorted((seen.root, b64encode(known))),
+                        }
+                    )
+    return forks
