@@ -99,7 +99,7 @@ class ObservedData(Domain, frozen=True, kw_only=True):
     last_observed: Instant
     number_observed: int
     object_refs: Text = ()
-    objects: msgspec.Raw | None = None
+    objects: msgspec.Raw = msgspec.Raw()
     """STIX 2.0's embedded objects, left alone."""
 
 

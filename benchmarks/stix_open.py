@@ -1,0 +1,114 @@
+"""P1, P3: opening ATT&CK against `stix2.parse`, and writing it again.
+
+Opening is what `open_bundle` does with every limit on: exact bytes, id, type, references and
+SHA-256 of each object, doubled keys refused. P1d also decodes every object once more, as a reader
+who wants them all would. The runs of the two libraries take turns.
+
+    python -m benchmarks.stix_open [RUNS]
+"""
+
+from __future__ import annotations
+
+import gc
+import lzma
+import statistics
+import sys
+
+import orjson
+from benchmarks.figures import corpus, cpu_median, cpu_seconds, figure, skipped
+
+from tocsin.stix.bundle import Received, open_bundle, write_bundle
+
+NAME = "open ATT&CK Enterprise 18.1, 24,771 objects, 33.9 MB, all limits on"
+FILE = "exchange/enterprise-18.1.json.xz"
+PACKAGES = ("tocsin", "stix2", "orjson", "msgspec")
+
+
+def main() -> None:
+    """Print the figures of this file."""
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    path = corpus("P1", NAME, FILE)
+    if path is None:
+        return
+    data = lzma.decompress(path.read_bytes())
+    opened = open_bundle(data)
+    _check(data, opened)
+    _p1(data, runs)
+    _p3(data, opened, runs)
+
+
+def _p1(data: bytes, runs: int) -> None:
+    try:
+        import stix2
+    except ImportError:
+        skipped("P1", NAME, "stix2 is not installed (dependency group bench)")
+        return
+    text = data.decode()
+    ours: list[float] = []
+    decoded: list[float] = []
+    peer: list[float] = []
+    for _ in range(runs):
+        peer += cpu_seconds(lambda: stix2.parse(text, allow_custom=True), 1)
+        ours += cpu_seconds(lambda: open_bundle(data), 3)
+        decoded += cpu_seconds(lambda: [one.data for one in open_bundle(data)], 1)
+    for id, name, taken in (
+        ("P1", NAME, ours),
+        ("P1d", NAME + ", and decode every object", decoded),
+    ):
+        figure(
+            id,
+            name,
+            ours=statistics.median(taken),
+            peer=statistics.median(peer),
+            goal=">= 30 times faster than stix2.parse, 40 aimed at" if id == "P1" else "printed",
+            unit="CPU seconds",
+            n=runs,
+            packages=PACKAGES,
+        )
+    spaced = orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2)
+    gc.collect()
+    figure(
+        "P1s",
+        NAME + ", written with indents",
+        ours=cpu_median(lambda: open_bundle(spaced), 3),
+        peer=statistics.median(peer),
+        goal="printed",
+        unit="CPU seconds",
+        n=3,
+        packages=PACKAGES,
+    )
+
+
+def _p3(data: bytes, opened: list[Received], runs: int) -> None:
+    raws = [one.raw for one in opened]
+    bundle_id = orjson.loads(data)["id"]
+    whole = write_bundle(raws, bundle_id)
+    figure(
+        "P3",
+        "write the bundle again, byte for byte equal",
+        ours=float(whole == data),
+        goal="1",
+        unit="1 = equal",
+        n=1,
+        packages=PACKAGES,
+    )
+    figure(
+        "P3t",
+        "write the bundle again",
+        ours=cpu_median(lambda: write_bundle(raws, bundle_id), runs),
+        goal="printed",
+        unit="CPU seconds",
+        n=runs,
+        packages=PACKAGES,
+    )
+
+
+def _check(data: bytes, opened: list[Received]) -> None:
+    """That what is timed is the whole of it."""
+    objects = orjson.loads(data)["objects"]
+    if [one.data for one in opened] != objects or any(one.problem for one in opened):
+        raise SystemExit("the objects opened are not the objects in the file")
+
+
+if __name__ == "__main__":
+    main()
