@@ -147,9 +147,15 @@ def write_secret(path: Path, data: bytes) -> None:
         ConflictError: the file is there already; a key is never overwritten.
         StorageFullError, StoreError: it cannot be written; nothing is left of it.
     """
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         _make_folder(path.parent, 0o700)
-        _write_synced(path, data, os.O_EXCL, 0o600)
+        temporary.unlink(missing_ok=True)  # of a process that was killed; its mode is not ours
+        _write_synced(temporary, data, os.O_EXCL, 0o600)
+        try:
+            _name_new(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except FileExistsError as wrong:
         raise ConflictError(
@@ -208,12 +214,28 @@ def _write_synced(path: Path, data: bytes, flag: int, mode: int) -> None:
         os.close(descriptor)
 
 
+def _name_new(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, which nothing may have yet."""
+    try:
+        path.hardlink_to(temporary)
+    except OSError as wrong:
+        if wrong.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        if path.exists():  # a disk without hard links
+            raise FileExistsError(errno.EEXIST, "File exists", str(path)) from wrong
+        temporary.rename(path)
+
+
 def _make_folder(folder: Path, mode: int = 0o755) -> None:
     """Make `folder` and what is missing above it, each new name synced into its parent."""
     if folder.is_dir():
         return
     _make_folder(folder.parent, mode)
-    folder.mkdir(mode=mode, exist_ok=True)
+    try:
+        folder.mkdir(mode=mode)
+    except FileExistsError as wrong:
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(folder)) from wrong
     _sync_folder(folder.parent)
 
 
