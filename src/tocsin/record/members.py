@@ -230,6 +230,11 @@ def _members(data: bytes) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         end = at + size
         for _ in range(count):
+            (method,) = struct.unpack("<H", data[at + 10 : at + 12])
+            if method != 0:
+                raise DossierError(
+                    "the ZIP is compressed, so another tool has packed it", remedy=remedy
+                )
             length, name_length = struct.unpack("<IH", data[at + 24 : at + 30])
             (start,) = struct.unpack("<I", data[at + 42 : at + 46])
             label = data[at + 46 : at + 46 + name_length]
