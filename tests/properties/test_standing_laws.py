@@ -24,7 +24,14 @@ from tocsin.claims.model import (
     View,
     read,
 )
-from tocsin.claims.standing import BASES, Standing, required_links, standing, standings
+from tocsin.claims.standing import (
+    BASES,
+    Standing,
+    _Weighing,
+    required_links,
+    standing,
+    standings,
+)
 
 Object = dict[str, Any]
 LAW = settings(max_examples=120)
@@ -406,3 +413,36 @@ def test_a_claim_stands_alone_as_it_does_among_all(
     view = view_of(world.objects)
     together = standings(view, reader, at)
     assert [standing(view, one.claim, reader, at) for one in together] == together
+
+
+@LAW
+@given(worlds(), readers, times)
+def test_a_grade_is_what_comparing_every_pair_of_roots_gives(
+    world: World, reader: str | None, at: datetime | None
+) -> None:
+    view = view_of(world.objects)
+    weighing = _Weighing(view, reader, at, None)
+    for one in standings(view, reader, at):
+        claim = view.claims[one.claim]
+        weighing.label(weighing.scope(claim.id))
+        for name in required_links(claim) if one.base else ():
+            pieces = weighing._pieces(claim, name)
+            strong = [piece for piece in pieces if piece.strength >= 2]
+            pairs = [
+                (a, b)
+                for a in strong
+                for b in strong
+                if not weighing.roots(a.evidence.id) & weighing.roots(b.evidence.id)
+            ]
+            expected = (
+                "independent-roots"
+                if any(a.open or b.open for a, b in pairs)
+                else "one-root"
+                if strong
+                else "indicative"
+                if pieces
+                else "none-shown"
+            )
+            assert one.links[name].grade == expected
+            said = any(r.code == "not-inspectable" and r.ref == name for r in one.reasons)
+            assert said == (expected == "one-root" and bool(pairs))

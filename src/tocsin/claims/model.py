@@ -311,7 +311,17 @@ class Broken(Struct, frozen=True, kw_only=True):
         return ClaimError(f"{self.id}: {self.message}", remedy=self.remedy)
 
 
-class View(Struct, frozen=True, kw_only=True):
+class Ties(Struct, frozen=True, kw_only=True):
+    """Ids of links by what they touch."""
+
+    supports_into: Mapping[str, tuple[str, ...]] = {}
+    supports_from: Mapping[str, tuple[str, ...]] = {}
+    derived_out: Mapping[str, tuple[str, ...]] = {}
+    controls: Mapping[str, tuple[str, ...]] = {}
+    """Identity → ids of the `controlled-by` that have it at one end."""
+
+
+class View(Ties, frozen=True, kw_only=True):
     """Everything one reader holds, by id, newest version each. Indexes are made once.
 
     `withdrawn` maps an id to the instant at which its publisher took it back by a `withdraw`
@@ -328,11 +338,8 @@ class View(Struct, frozen=True, kw_only=True):
     broken: tuple[Broken, ...]
     withdrawn: Mapping[str, datetime]
     challenges_on: Mapping[str, tuple[str, ...]]
-    supports_into: Mapping[str, tuple[str, ...]]
-    supports_from: Mapping[str, tuple[str, ...]]
-    derived_out: Mapping[str, tuple[str, ...]]
-    controls: Mapping[str, tuple[str, ...]]
-    """Identity → ids of the `controlled-by` that have it at one end."""
+    coded: Mapping[str, Ties]
+    """The links of each publisher alone."""
 
     def name(self, ref: str) -> str:
         """What an object calls itself, or its id."""
@@ -716,21 +723,12 @@ def _index(
     withdrawn: Mapping[str, datetime],
 ) -> View:
     challenges_on: dict[str, list[str]] = {}
-    supports_into: dict[str, list[str]] = {}
-    supports_from: dict[str, list[str]] = {}
-    derived_out: dict[str, list[str]] = {}
-    controls: dict[str, list[str]] = {}
     for challenge in found["challenge"].values():
         challenges_on.setdefault(challenge.target, []).append(challenge.id)
+    by_publisher: dict[str, list[Link]] = {}
     for link in found["link"].values():
-        if link.kind == "supports":
-            supports_into.setdefault(link.target, []).append(link.id)
-            supports_from.setdefault(link.source, []).append(link.id)
-        elif link.kind == "derived-from":
-            derived_out.setdefault(link.source, []).append(link.id)
-        elif link.kind == "controlled-by":
-            controls.setdefault(link.source, []).append(link.id)
-            controls.setdefault(link.target, []).append(link.id)
+        if link.publisher is not None:
+            by_publisher.setdefault(link.publisher, []).append(link)
     return View(
         claims=found["claim"],
         evidence=found["evidence"],
@@ -741,16 +739,25 @@ def _index(
         objects=held,
         broken=broken,
         withdrawn=withdrawn,
-        challenges_on=_frozen(challenges_on),
-        supports_into=_frozen(supports_into),
-        supports_from=_frozen(supports_from),
-        derived_out=_frozen(derived_out),
-        controls=_frozen(controls),
+        challenges_on={ref: tuple(ids) for ref, ids in challenges_on.items()},
+        coded={who: Ties(**_ties(links)) for who, links in by_publisher.items()},
+        **_ties(found["link"].values()),
     )
 
 
-def _frozen(index: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    return {ref: tuple(ids) for ref, ids in index.items()}
+def _ties(links: Iterable[Link]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The four indexes of `Ties`."""
+    made: dict[str, dict[str, list[str]]] = {name: {} for name in Ties.__struct_fields__}
+    for link in links:
+        if link.kind == "supports":
+            made["supports_into"].setdefault(link.target, []).append(link.id)
+            made["supports_from"].setdefault(link.source, []).append(link.id)
+        elif link.kind == "derived-from":
+            made["derived_out"].setdefault(link.source, []).append(link.id)
+        elif link.kind == "controlled-by":
+            for end in {link.source, link.target}:
+                made["controls"].setdefault(end, []).append(link.id)
+    return {name: {ref: tuple(ids) for ref, ids in one.items()} for name, one in made.items()}
 
 
 def check_publisher(data: Mapping[str, Any], identity: str) -> None:

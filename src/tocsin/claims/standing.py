@@ -28,6 +28,7 @@ from tocsin.claims.model import (
     Evidence,
     Link,
     StoredStanding,
+    Ties,
     View,
     dated_end,
     instant,
@@ -235,6 +236,7 @@ class _Weighing:
         self, view: View, reader: str | None, at: datetime | None, coder: str | None
     ) -> None:
         self.view = view
+        self.ties: View | Ties = view if coder is None else view.coded.get(coder, Ties())
         self.reader = reader
         self.at = at
         self.coder = coder
@@ -373,7 +375,7 @@ class _Weighing:
         if ref not in self._party:
             together, rest = {ref}, [ref]
             while rest:
-                for link in self.links_of(self.view.controls, rest.pop()):
+                for link in self.links_of(self.ties.controls, rest.pop()):
                     if self._usable(link):
                         new = {link.source, link.target} - together
                         together |= new
@@ -388,7 +390,7 @@ class _Weighing:
                 sorted(
                     {
                         link.target
-                        for link in self.links_of(self.view.derived_out, ref)
+                        for link in self.links_of(self.ties.derived_out, ref)
                         if self._usable(link)
                     }
                 )
@@ -422,7 +424,7 @@ class _Weighing:
         if is_tip:
             tip = self.evidence(ring[0])
             cap = _UNLIMITED if tip is None else KIND_CLASS.get(tip.x.kind, 0)
-        derived = _Derived(tips, cap if tips else 0, roots)
+        derived = _Derived(tips, cap if tips else 0, roots, tuple(under))
         self._derived.update(dict.fromkeys(ring, derived))
 
     def _tokens(self, ref: str) -> Iterator[tuple[str, str]]:
@@ -470,7 +472,7 @@ class _Weighing:
         """(support, evidence) that could carry a non-owner's undercut: open, strength > 0."""
         if challenge not in self._grounds:
             found = []
-            for link in self.links_of(self.view.supports_into, challenge):
+            for link in self.links_of(self.ties.supports_into, challenge):
                 one = self.evidence(link.source)
                 if one is not None and self.is_open(one) and self.strength(one) > 0:
                     found.append((link.id, one.id))
@@ -519,7 +521,7 @@ class _Weighing:
     def _supports(self, source: str, target: str) -> list[str]:
         return [
             link.id
-            for link in self.links_of(self.view.supports_from, source)
+            for link in self.links_of(self.ties.supports_from, source)
             if link.target == target
         ]
 
@@ -575,7 +577,7 @@ class _Weighing:
 
     def _pieces(self, claim: Claim, name: str) -> list[_Piece]:
         found: dict[str, _Piece] = {}
-        for link in self.links_of(self.view.supports_into, claim.id):
+        for link in self.links_of(self.ties.supports_into, claim.id):
             if name in link.x.links and link.source not in found and not self.out(link.id):
                 one = self._counting(link.source)
                 if one is not None:
@@ -595,10 +597,10 @@ class _Weighing:
         strong = [piece for piece in pieces if piece.strength >= 2]
         if not strong:
             return LinkGrade(grade="indicative" if pieces else "none-shown", shown=shown), False
-        roots = [(self.derived(piece.evidence.id).roots, piece.open) for piece in strong]
-        if _disjoint([mask for mask, is_open in roots if is_open], [mask for mask, _ in roots]):
+        every = _lowest(self.derived(piece.evidence.id) for piece in strong)
+        some = _lowest(self.derived(piece.evidence.id) for piece in strong if piece.open)
+        if _disjoint(some, every):
             return LinkGrade(grade="independent-roots", shown=shown), False
-        every = [mask for mask, _ in roots]
         return LinkGrade(grade="one-root", shown=shown), _disjoint(every, every)
 
     def base(self, claim: Claim) -> str | None:
@@ -614,7 +616,7 @@ class _Weighing:
 
     def contests(self, challenge: Challenge) -> bool:
         """Whether a challenge of a contesting form has grounds, or a rival that has some."""
-        for link in self.links_of(self.view.supports_into, challenge.id):
+        for link in self.links_of(self.ties.supports_into, challenge.id):
             if not self.out(link.id) and self._counting(link.source) is not None:
                 return True
         rival = self.claim(challenge.x.counter_claim_ref or "")
@@ -688,7 +690,7 @@ class _Weighing:
     def _evidence_reasons(self, claim: Claim) -> Iterator[tuple[Reason, Dropped | None]]:
         required = set(required_links(claim))
         by_source: dict[str, list[Link]] = {}
-        for link in self.links_of(self.view.supports_into, claim.id):
+        for link in self.links_of(self.ties.supports_into, claim.id):
             by_source.setdefault(link.source, []).append(link)
         for ref, supports in by_source.items():
             if self.out(ref):
@@ -745,7 +747,7 @@ class _Weighing:
         )
 
     def _by_coder(self, claim: Claim) -> dict[str, str | None] | None:
-        supports = self.links_of(self.view.supports_into, claim.id)
+        supports = self.links_of(self.ties.supports_into, claim.id)
         coders = sorted({link.publisher for link in supports if link.publisher is not None})
         if self.coder is not None or len(coders) < 2:
             return None
@@ -765,9 +767,9 @@ class _Weighing:
         while rest:
             ref = rest.pop()
             near = [one.id for one in self.challenges_on(ref)]
-            for link in self.links_of(self.view.supports_into, ref):
+            for link in self.links_of(self.ties.supports_into, ref):
                 near += (link.id, link.source)
-            for link in self.links_of(self.view.derived_out, ref):
+            for link in self.links_of(self.ties.derived_out, ref):
                 near += (link.id, link.target)
             challenge = self.challenge(ref)
             if challenge is not None and challenge.x.counter_claim_ref is not None:
@@ -785,7 +787,7 @@ class _Weighing:
         parties = {p for ref in scope if (e := self.evidence(ref)) for p in e.x.producer_refs}
         rest = list(parties)
         while rest:
-            for link in self.links_of(self.view.controls, rest.pop()):
+            for link in self.links_of(self.ties.controls, rest.pop()):
                 inputs[link.id] = self._sha256(link.id)
                 new = {link.source, link.target} - parties
                 parties |= new
@@ -815,11 +817,12 @@ class _Weighing:
 
 
 class _Derived(Struct, frozen=True):
-    """Tips of a closure, the highest class among them, and its roots as a set of bits."""
+    """Tips of a closure, the highest class among them, its roots as bits, and what is below."""
 
     tips: frozenset[str]
     cap: int
     roots: int
+    under: tuple[_Derived, ...]
 
 
 def _rings(start: str, below: Any, done: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -866,31 +869,28 @@ def _rings(start: str, below: Any, done: Mapping[str, Any]) -> Iterator[list[str
                 yield ring
 
 
-def _disjoint(some: Iterable[int], every: Iterable[int]) -> bool:
+def _disjoint(some: Sequence[int], every: Sequence[int]) -> bool:
     """Whether one set of `some` shares nothing with one of `every`; sets are bits of an integer.
 
     Distinct sets only, and only of tokens that two of them have: a token of one set joins
     nothing. Then, per token, which sets have it: the union over a set's tokens is what it meets.
     """
-    sets = set(every)
     once = twice = 0
-    for mask in sets:
+    for mask in {*some, *every}:
         twice |= once & mask
         once |= mask
-    shared = {mask & twice for mask in sets}
-    if len(shared) < 2:
-        return len(sets) > 1 and shared == {0} and any(True for _ in some)
-    asked = {mask & twice for mask in some}
-    if 0 in asked:
-        return True
-    # A set that contains another of them can be disjoint from nothing the smaller one meets.
-    numbered = _smallest(shared)
+    shared = {mask & twice for mask in every}
+    asked = set()
+    for mask in set(some):
+        if not mask & twice and any(other != mask for other in every):
+            return True
+        asked.add(mask & twice)
     having: dict[int, int] = {}
-    for number, mask in enumerate(numbered):
+    for number, mask in enumerate(shared):
         for bit in _bits_of(mask):
             having[bit] = having.get(bit, 0) | 1 << number
-    everybody = (1 << len(numbered)) - 1
-    for mask in _smallest(asked):
+    everybody = (1 << len(shared)) - 1
+    for mask in asked - {0}:
         met = 0
         for bit in _bits_of(mask):
             met |= having.get(bit, 0)
@@ -901,16 +901,25 @@ def _disjoint(some: Iterable[int], every: Iterable[int]) -> bool:
     return False
 
 
-def _smallest(masks: Iterable[int]) -> list[int]:
-    """Those that contain no other one of them, as far as a look at single neighbours tells."""
-    kept: list[int] = []
-    for mask in sorted(masks, key=lambda mask: (mask.bit_count(), mask)):
-        # Chains of copies nest; comparing with the few last kept finds that without n² looks.
-        if not any(small & mask == small for small in kept[-8:]) and not (
-            kept and kept[0] & mask == kept[0]
-        ):
-            kept.append(mask)
-    return kept
+def _lowest(pieces: Iterable[_Derived]) -> list[int]:
+    """Roots of those pieces that derive from none of the others.
+
+    Whatever is disjoint from a piece is disjoint from all that it derives from, so the others
+    need no look; without this a long chain of copies costs its square.
+    """
+    asked = {id(one): one for one in pieces}
+    reaches: dict[int, bool] = {}
+    for start in asked.values():
+        work = [start]
+        while work:
+            one = work[-1]
+            waiting = [u for u in one.under if id(u) not in reaches]
+            if waiting:
+                work += waiting
+                continue
+            work.pop()
+            reaches[id(one)] = any(id(u) in asked or reaches[id(u)] for u in one.under)
+    return [one.roots for key, one in asked.items() if not reaches[key]]
 
 
 def _bits_of(mask: int) -> Iterator[int]:
