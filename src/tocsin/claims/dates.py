@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tocsin.claims import cues
 from tocsin.claims.cues import MONTHS, WEEKDAYS
-from tocsin.claims.layout import Token
+from tocsin.claims.layout import WORD, Token
 
 _LEADS = cues.words("on in since during late early earlier the of")
 # Also names and plain words: only with a capital.
@@ -144,7 +144,7 @@ def _dashed(tokens: Sequence[Token], at: int) -> tuple[str | None, str, int] | N
 
 
 def _month_word(token: Token) -> int | None:
-    return MONTHS.get(token.low) if token.text[0].isupper() else None
+    return MONTHS.get(token.low) if token.text[:1].isupper() else None
 
 
 def _ordinal(tokens: Sequence[Token], at: int) -> int | None:
@@ -160,7 +160,7 @@ def _year(tokens: Sequence[Token], at: int) -> tuple[int | None, int]:
     if at < len(tokens) and tokens[at].text in (",", "of"):
         at += 1
     if at < len(tokens):
-        word = tokens[at].text
+        word = tokens[at].text if tokens[at].kind == WORD else ""
         if len(word) == 4 and word.isascii() and word.isdigit() and 1900 <= int(word) <= 2100:
             return int(word), at + 1
     return None, last

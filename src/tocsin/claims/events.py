@@ -227,15 +227,28 @@ def _verb(
         subject = subject_before(tokens, back, loose=True)
         event.loose = True
     if subject is not None:
-        if cue.form == "base" and "do" not in flags and "modal" not in flags and at == back:
-            plural = subject.name.lower().split()[-1].endswith("s") or " and " in subject.name
-            if subject.name.lower() not in ("they",) and not plural:
-                return None
+        alone = cue.form == "base" and not flags & {"do", "modal"} and at == back
+        if alone and not _plural(subject):
+            return None
         if cue.form == "past" and not flags and group == "accuse" and _low(tokens, after) == "of":
             return None  # "the group accused of the breach"
         event.subject, event.first = subject, subject.first
         return event
     return _without_subject(event, tokens, back, earlier)
+
+
+def _plural(subject: Mention) -> bool:
+    """May it stand before "say"? A name alone may not: "the NAME claim" is a thing."""
+    if subject.kind == "pronoun":
+        return subject.name.lower() == "they"
+    if subject.kind == "name":
+        return " and " in subject.name
+    head = subject.name.lower().split()
+    for at, word in enumerate(head):
+        if word in ("of", "for", "from", "at", "in", "with"):
+            head = head[:at]
+            break
+    return bool(head) and (head[-1].endswith("s") or head[-1] in ("people", "police"))
 
 
 def _title_case(tokens: Sequence[Token]) -> bool:

@@ -165,6 +165,8 @@ PIECES = st.sampled_from(
     [
         *"“”\"«»„「」‘’'.,:;!?()-–—\n ",
         "\n\n",
+        "“”",
+        '""',
         "Northland",
         "Eastmere's",
         "she",

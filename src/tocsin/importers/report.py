@@ -1,0 +1,464 @@
+"""Reports in: text, Markdown, HTML and PDF become one kept text, and drafts that point into it.
+
+Plain text is kept as it came, code point for code point. HTML is read by trafilatura, PDF by
+pypdf with pdfminer.six behind it; both are imported only when such a file comes. Scripts, styles
+and hidden parts never become text. Whatever is lost on the way is listed. Spec: claims.md §3.1.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from tocsin.claims.cues import words
+from tocsin.claims.quotes import boilerplate, read_claims
+from tocsin.errors import ReportError, ReportSizeError
+from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
+from tocsin.stix.values import Found, recognise
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_CHARACTERS = 2_000_000
+MAX_PAGES = 2_000
+PROSE = 80  # characters of a line that is a paragraph and no menu
+_LOOKS = 2_000  # paragraphs looked up in the kept text, so that no page makes this quadratic
+FEW = 200  # characters of a PDF page under which a second reader is asked
+
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_META = re.compile(
+    rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
+)
+_XML = re.compile(rb"\A\s{0,99}<\?xml[^>]{0,200}?encoding=[\"']([A-Za-z0-9_.:-]{2,40})[\"']")
+_HTML = re.compile(
+    rb"<(?:!doctype\s+html|html|head|body|article|div|p|title|meta|h1)[\s>/]", re.IGNORECASE
+)
+_KINDS = (
+    (b"PK\x03\x04", "a ZIP archive (an office document, a dossier)"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"\xd0\xcf\x11\xe0", "an old office document"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"(\xb5/\xfd", "a zstandard file"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"SQLite format 3", "a database"),
+    (b"{\\rtf", "a rich text document"),
+)
+
+
+def read(
+    raw: bytes,
+    name: str,
+    *,
+    published: date | None = None,
+    lang: str = "en",
+    own_site: str | None = None,
+) -> Reading:
+    """Open a report and read the claims and indicators out of it.
+
+    Args:
+        raw: the file.
+        name: what it is called; names the file in errors, and `.md`, `.htm` tell the format.
+        published: what relative times count from.
+        lang: of the boilerplate table.
+        own_site: the host it was published on; that site's own names are no indicators.
+
+    Raises:
+        ReportSizeError: over 20 MiB, 2,000 pages or 2,000,000 characters.
+        ReportError: empty, binary, or not in the charset it declares.
+    """
+    if len(raw) > MAX_BYTES:
+        raise ReportSizeError(
+            f"{name}: {len(raw)} bytes, and a report may have {MAX_BYTES}",
+            remedy="give the pages that matter as text; a STIX bundle may be larger",
+        )
+    if not raw.strip():
+        raise ReportError(f"{name}: the file is empty", remedy="check that the download finished")
+    losses: list[Loss] = []
+    if raw[:1024].lstrip().startswith(b"%PDF-"):
+        media_type, text = "application/pdf", _pdf(raw, name, losses)
+    else:
+        html = _is_html(raw, name)
+        text = _decoded(raw, name, html=html, losses=losses)
+        media_type = "text/html" if html else "text/plain"
+        if not html and name.lower().endswith((".md", ".markdown")):
+            media_type = "text/markdown"
+        if html:
+            _refuse_long(text, name, factor=8)
+            text = _html_text(text, name, losses)
+    _refuse_long(text, name)
+    if not text.strip():
+        losses.append(Loss(kind="no-text", note="no text was found in this file"))
+    losses.extend(_bad_characters(text))
+    skip: list[tuple[int, int]] = []
+    for start, end, heading in boilerplate(text, lang):
+        skip.append((start, end))
+        note = f"the outlet's own list under {heading!r}: not read"
+        losses.append(Loss(kind="boilerplate", span=(start, end), note=note))
+    drafts = read_claims(text, published=published, lang=lang, skip=skip)
+    return Reading(
+        source=source_of(raw, name, media_type, text=text, published=published),
+        text=text,
+        drafts=tuple(drafts),
+        indicators=tuple(_indicators(text, skip, own_site, losses)),
+        losses=tuple(losses),
+    )
+
+
+def _refuse_long(text: str, name: str, *, factor: int = 1) -> None:
+    if len(text) > MAX_CHARACTERS * factor:
+        raise ReportSizeError(
+            f"{name}: {len(text)} characters, and a report may have {MAX_CHARACTERS * factor}",
+            remedy="give the pages that matter as text, or in parts",
+        )
+
+
+# --- bytes to text ---------------------------------------------------------------------------
+
+
+def _is_html(raw: bytes, name: str) -> bool:
+    head = raw[:8192]
+    for bom, charset in _BOMS:
+        if raw.startswith(bom) and charset != "utf-8":
+            head = raw[:16384].decode(charset, "replace").encode()
+            break
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if name.lower().endswith((".htm", ".html", ".xhtml")):
+        return True
+    if name.lower().endswith((".md", ".markdown", ".txt")):
+        return bool(re.match(rb"<(?:!doctype\s+html|html)[\s>]", start, re.IGNORECASE))
+    if start.startswith((b"<!", b"<?xml", b"<")):
+        return bool(_HTML.search(head))
+    return False
+
+
+def _decoded(raw: bytes, name: str, *, html: bool, losses: list[Loss]) -> str:
+    for bom, charset in _BOMS:
+        if raw.startswith(bom):
+            return _decode(raw[len(bom) :], charset, name, losses, why="its byte order mark")
+    for magic, what in _KINDS:
+        if raw.startswith(magic):
+            raise ReportError(
+                f"{name}: this is {what}, not text", remedy="convert it to text, HTML or PDF first"
+            )
+    if b"\x00" in raw[:65536]:
+        even, odd = raw[:4096:2].count(0), raw[1:4096:2].count(0)
+        if max(even, odd) * 3 > min(len(raw), 4096) // 2:
+            form = "UTF-16BE" if even > odd else "UTF-16LE"
+            raise ReportError(
+                f"{name}: looks like {form} without a byte order mark",
+                remedy=f"convert it: iconv -f {form} -t UTF-8",
+            )
+        raise ReportError(
+            f"{name}: byte {raw.index(0)} is zero: this is binary data, not text",
+            remedy="give the report as text, HTML or PDF",
+        )
+    declared = _declared(raw) if html else None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        if declared is not None:
+            return _decode(raw, declared, name, losses, why="its declaration")
+        control = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in raw[:4096])
+        if control * 10 > min(len(raw), 4096):
+            raise ReportError(
+                f"{name}: byte {wrong.start} begins no character: this is binary data, not text",
+                remedy="give the report as text, HTML or PDF",
+            ) from None
+        raise ReportError(
+            f"{name}: byte {wrong.start} (0x{raw[wrong.start]:02x}) is not UTF-8, and the file "
+            "declares no other charset",
+            remedy="convert it to UTF-8, for example: iconv -f WINDOWS-1252 -t UTF-8",
+        ) from None
+    other = declared is not None and declared.lower().replace("_", "-") not in ("utf-8", "utf8")
+    if other and not raw.isascii():
+        # Most pages that declare another charset and decode as UTF-8 are UTF-8.
+        note = f"the page declares {declared}, and was read as the UTF-8 it is"
+        losses.append(Loss(kind="bad-characters", note=note))
+    return text
+
+
+def _declared(raw: bytes) -> str | None:
+    match = _XML.search(raw[:1024]) or _META.search(raw[:4096])
+    return match[1].decode("ascii") if match else None
+
+
+def _decode(raw: bytes, charset: str, name: str, losses: list[Loss], *, why: str) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text = raw.decode(charset, "replace")
+    except (LookupError, ValueError) as wrong:
+        raise ReportError(
+            f"{name}: {why} says charset {charset!r}, which is none we know",
+            remedy="convert it to UTF-8",
+        ) from wrong
+    if not isinstance(text, str):
+        raise ReportError(f"{name}: {charset!r} is no charset", remedy="convert it to UTF-8")
+    # Surrogates come from lying UTF-16 and could not be written again.
+    text = (
+        "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+        if any("\ud800" <= char <= "\udfff" for char in text)
+        else text
+    )
+    if text and text.count("\ufffd") * 4 > len(text):
+        raise ReportError(
+            f"{name}: most of it is not {charset}, as {why} says", remedy="convert it to UTF-8"
+        )
+    return text
+
+
+def _bad_characters(text: str) -> Iterator[Loss]:
+    at = text.find("\ufffd")
+    if at >= 0:
+        count = text.count("\ufffd")
+        note = f"{count} characters could not be read (U+FFFD); this is the first"
+        yield Loss(kind="bad-characters", span=(at, at + 1), note=note)
+
+
+# --- HTML ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Other libraries' warnings and log lines about a hostile file are no news to our user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+_DROPPED = words(
+    "script style noscript template iframe object embed svg math canvas audio video form button"
+    " select textarea input head link meta"
+)
+_BLOCKS = words(
+    "p h1 h2 h3 h4 h5 h6 li blockquote pre td th dt dd figcaption caption summary div section"
+    " article tr table ul ol header main"
+)
+
+
+def _html_text(page: str, name: str, losses: list[Loss]) -> str:
+    """The article in a page: its headline and every paragraph, one line each.
+
+    trafilatura says which lines of the page are the article; the lines themselves, and every
+    paragraph of prose that it left out, are taken from the page's own blocks.
+    """
+    with _quiet():
+        headline, everything, shown = _by_hand(page)
+        body = _extracted(shown)
+    if not body and everything:
+        note = "no article was found on the page: all its text was taken"
+        losses.append(Loss(kind="markup", note=note))
+        lines, left = everything, 0
+    else:
+        lines, left = _article_lines(body, everything)
+    if headline and not any(headline in line for line in lines[:3]):
+        lines.insert(0, headline)
+    if left:
+        note = f"{left} short lines of the page outside its article were left out"
+        losses.append(Loss(kind="markup", note=note))
+    return "\n\n".join(lines) + "\n" if lines else ""
+
+
+def _article_lines(body: str, everything: list[str]) -> tuple[list[str], int]:
+    """Those lines of the page that the extractor kept, or that are prose; and how many are not."""
+    kept = [" ".join(line.split()) for line in body.split("\n")]
+    exact = set(kept)
+    whole = " ".join(kept)
+    merged = 3 * len(kept) < len(everything)  # the extractor ran the blocks into each other
+    lines: list[str] = []
+    left, looks = 0, 0
+    for line in everything:
+        prose = len(line) >= PROSE and line[-1] in ".!?…”\"'’»」)"
+        if line not in exact and not prose:
+            looks += 1
+            long = len(line) >= 25 or (merged and line.count(" ") >= 2)
+            if looks > _LOOKS or not long or line not in whole:
+                left += 1
+                continue
+        lines.append(line)
+    return lines, left
+
+
+def _extracted(page: str) -> str:
+    if not page:
+        return ""
+    try:
+        import trafilatura
+    except ImportError:
+        return ""
+    try:
+        found = trafilatura.extract(
+            page,
+            favor_recall=True,
+            include_comments=False,
+            include_tables=True,
+            include_links=False,
+            include_images=False,
+            deduplicate=False,
+            output_format="txt",
+            with_metadata=False,
+        )
+    except Exception:
+        # Any failure of a third party's reader on a hostile page: read by hand below instead.
+        return ""
+    return found or ""
+
+
+def _by_hand(page: str) -> tuple[str | None, list[str], str]:
+    """The page's headline, all its visible lines, and the page without what is not shown."""
+    import lxml.etree
+    import lxml.html
+
+    try:
+        parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, huge_tree=False)
+        tree = lxml.html.document_fromstring(page.encode("utf-8", "replace"), parser=parser)
+    except Exception:
+        return None, [], ""
+    headline = _headline(tree)
+    for element in list(tree.iter(*_DROPPED)):
+        parent = element.getparent()
+        if parent is not None:
+            element.drop_tree()
+    for element in list(tree.iter()):
+        hidden = isinstance(element.tag, str) and (
+            element.get("hidden") is not None
+            or element.get("aria-hidden") == "true"
+            or re.search(r"display\s?:\s?none|visibility\s?:\s?hidden", element.get("style") or "")
+        )
+        if hidden and element.getparent() is not None:
+            element.drop_tree()
+    pieces: list[str] = []
+    for event, element in lxml.etree.iterwalk(tree, events=("start", "end")):
+        if not isinstance(element.tag, str):
+            if event == "end":
+                pieces.append(element.tail or "")
+            continue
+        if element.tag in _BLOCKS or (element.tag == "br" and event == "start"):
+            pieces.append("\n")
+        pieces.append((element.text if event == "start" else element.tail) or "")
+    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
+    shown = lxml.html.tostring(tree, encoding="unicode")
+    return headline, [line for line in lines if line], shown
+
+
+def _headline(tree: Any) -> str | None:
+    for path in (".//article//h1", ".//main//h1", ".//h1", ".//title"):
+        for element in tree.iterfind(path):
+            text = " ".join("".join(element.itertext()).split())
+            if 3 <= len(text) <= 300:
+                return text
+    return None
+
+
+# --- PDF -------------------------------------------------------------------------------------
+
+
+def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
+    """Page by page: pypdf, and pdfminer.six where a page gives next to nothing."""
+    try:
+        import pypdf
+    except ImportError as wrong:
+        raise ReportError(
+            f"{name}: PDF is not read by this installation", remedy="convert it to text first"
+        ) from wrong
+    with _quiet():
+        try:
+            reader = pypdf.PdfReader(io.BytesIO(raw), strict=False)
+            if reader.is_encrypted and not reader.decrypt(""):
+                raise ReportError(
+                    f"{name}: the PDF is locked with a password", remedy="save it unlocked"
+                )
+            count = len(reader.pages)
+        except ReportError:
+            raise
+        except Exception as wrong:
+            raise ReportError(
+                f"{name}: the PDF cannot be opened ({type(wrong).__name__})",
+                remedy="save it anew as PDF, or convert it to text",
+            ) from wrong
+        if count > MAX_PAGES:
+            raise ReportSizeError(
+                f"{name}: {count} pages, and a report may have {MAX_PAGES}",
+                remedy="give the pages that matter",
+            )
+        pages: list[str] = []
+        total = 0
+        for number in range(count):
+            try:
+                text = reader.pages[number].extract_text() or ""
+            except Exception:
+                text = ""
+            if len(text.strip()) < FEW:
+                text = max(text, _miner(raw, number), key=lambda one: len(one.strip()))
+            text = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+            if not text.strip():
+                note = f"page {number + 1} holds no text (a scan?): it was not read"
+                losses.append(Loss(kind="no-text", note=note))
+            pages.append(text.strip())
+            total += len(text)
+            if total > MAX_CHARACTERS:
+                break
+    return "\n\n".join(page for page in pages if page) + "\n" if any(pages) else ""
+
+
+def _miner(raw: bytes, number: int) -> str:
+    try:
+        from pdfminer.high_level import extract_text
+    except ImportError:
+        return ""
+    try:
+        return str(extract_text(io.BytesIO(raw), page_numbers=[number]))
+    except Exception:
+        return ""
+
+
+# --- indicators ------------------------------------------------------------------------------
+
+
+def _indicators(
+    text: str, skip: list[tuple[int, int]], own_site: str | None, losses: list[Loss]
+) -> Iterator[IndicatorDraft]:
+    """Each value once, at its first place; how often it stands there is a note."""
+    found: dict[tuple[str, str], list[Found]] = {}
+    everything = recognise(text)
+    kept = recognise(text, own_site=own_site) if own_site is not None else everything
+    if len(kept) < len(everything):
+        note = f"{len(everything) - len(kept)} mentions of {own_site}, where this was published"
+        losses.append(Loss(kind="own-site", note=note))
+    for one in kept:
+        if not any(start <= one.start < end for start, end in skip):
+            found.setdefault((one.kind, one.value), []).append(one)
+    for (kind, value), places in found.items():
+        first = places[0]
+        notes = first.notes
+        if len(places) > 1:
+            notes = (*notes, f"printed {len(places)} times")
+        yield IndicatorDraft(
+            type=kind,
+            value=value,
+            raw=first.raw,
+            span=(first.start, first.end),
+            defanged=any(place.defanged for place in places),
+            notes=notes,
+        )

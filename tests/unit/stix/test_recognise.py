@@ -1,0 +1,159 @@
+"""Values in running text: every kind, broken or plain, with its place; and what is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.stix.values import normalise, recognise
+
+SEEN = [
+    ("203.0.113.7", "ipv4", "203.0.113.7", ("not-public",)),
+    ("8.8.8[.]8", "ipv4", "8.8.8.8", ()),
+    ("8.8.8.8:53", "ipv4", "8.8.8.8", ()),
+    ("192.168.0.0/16", "cidr", "192.168.0.0/16", ("not-public",)),
+    ("192.168.0.7/16", "ipv4", "192.168.0.7", ("not-public",)),
+    ("2001:db8::1", "ipv6", "2001:db8::1", ("not-public",)),
+    ("::ffff:8.8.4.4", "ipv4", "8.8.4.4", ()),
+    ("evil[.]example", "domain", "evil.example", ("not-public", "example-domain")),
+    ("evil(dot)com", "domain", "evil.com", ()),
+    ("EVIL.COM.BR", "domain", "evil.com.br", ()),
+    ("bücher.de", "domain", "xn--bcher-kva.de", ()),
+    ("update[.]zip", "domain", "update.zip", ()),
+    ("hxxps://evil[.]com/a?b=1", "url", "https://evil.com/a?b=1", ()),
+    ("http://10.0.0.1:8080/x", "url", "http://10.0.0.1:8080/x", ("not-public",)),
+    ("evil.com/gate.php", "url", "http://evil.com/gate.php", ()),
+    ("ops[at]evil[.]com", "email", "ops@evil.com", ()),
+    ("d41d8cd98f00b204e9800998ecf8427e", "md5", "d41d8cd98f00b204e9800998ecf8427e", ()),
+    ("DA39A3EE5E6B4B0D3255BFEF95601890AFD80709", "sha1", None, ()),
+    ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "sha256", None, ()),
+    ("cf83e1357eefb8bd" * 8, "sha512", None, ()),
+    ("cve-2021-44228", "cve", "CVE-2021-44228", ()),
+    ("T1059.001", "attack-id", "T1059.001", ()),
+    ("AS64496", "asn", "AS64496", ()),
+    ("00:1B:44:11:3A:B7", "mac", "00:1b:44:11:3a:b7", ()),
+    ("001b.4411.3ab7", "mac", "00:1b:44:11:3a:b7", ()),
+    (r"HKLM\Software\Windows NT\Run", "registry-key", r"hklm\software\windows nt\run", ()),
+    (r"C:\Windows\Temp\a.exe", "path", r"c:\windows\temp\a.exe", ()),
+    (r"%APPDATA%\a b\c.dll", "path", r"%appdata%\a b\c.dll", ()),
+    ("/tmp/.x/run.sh", "path", "/tmp/.x/run.sh", ()),
+    ("dropper.exe", "file-name", "dropper.exe", ()),
+    (
+        "Mozilla/5.0 (X11; Linux) Gecko/2010 Firefox/3.6",
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux) Gecko/2010 Firefox/3.6",
+        (),
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "kind", "value", "notes"), SEEN, ids=[one[0][:20] for one in SEEN])
+def test_a_value_is_seen_in_a_sentence_with_its_place(
+    raw: str, kind: str, value: str | None, notes: tuple[str, ...]
+) -> None:
+    for text in (f"It was {raw}, and no other.", f"({raw}).", raw, f"“{raw}”"):
+        [found] = recognise(text)
+        assert (found.kind, found.notes) == (kind, notes)
+        assert found.value == (value or normalise(kind, raw))
+        assert text[found.start : found.end] == found.raw
+        assert found.raw in raw
+
+
+def test_a_mutex_is_seen_where_it_is_called_one() -> None:
+    [found] = recognise('It makes a mutex named "Global\\abc-1" first.')
+    assert (found.kind, found.value) == ("mutex", "Global\\abc-1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version 1.2.3.4",
+        "v1.2.3.4 and v 1.2.3.4",
+        "section 4.2.1.3 says",
+        "1.2.3.4.5",
+        "README.md, update.zip, setup.py and run.sh",
+        "It was down.In May it rose.So it went.",
+        "e.g. this, i.e. that, at 5 p.m. in the U.S. and ASP.NET",
+        "std::string and 12:30:45 and ::",
+        "00000000000000000000000000000000",
+        "300.1.2.3",
+        "3.14 and 1,000.50",
+        "a@b and @handle",
+    ],
+)
+def test_what_only_looks_like_a_value_is_left_alone(text: str) -> None:
+    assert recognise(text) == []
+
+
+def test_a_broken_version_number_is_an_address_after_all() -> None:
+    [found] = recognise("version 1[.]2[.]3[.]4")
+    assert found.value == "1.2.3.4"
+
+
+def test_the_own_site_is_left_out_with_its_subdomains() -> None:
+    text = "www.portco.example/a, mail@portco.example, evilportco.example"
+    kept = [one.value for one in recognise(text, own_site="portco.example")]
+    assert kept == ["evilportco.example"]
+
+
+PARTS = [
+    "evil",
+    "[.]",
+    ".",
+    "com",
+    "hxxp",
+    "://",
+    "@",
+    "1.2.3.4",
+    "::",
+    "\\",
+    "C:",
+    "mutex",
+    " ",
+    '"',
+]
+PARTS += ["/a", "-", "CVE-2020-1234", "[at]", "é", "HKLM", "%", "Mozilla/5.0 (", ")", "[://]", "\n"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text(max_size=100))
+def test_what_is_seen_stands_there_and_is_in_normal_form(text: str) -> None:
+    last = 0
+    for found in recognise(text):
+        assert text[found.start : found.end] == found.raw
+        assert last <= found.start < found.end
+        assert normalise(found.kind, found.value) == found.value
+        last = found.end
+
+
+HOSTILE = {
+    "letters": lambda n: "a" * n,
+    "labels": lambda n: "a." * (n // 2),
+    "hyphens": lambda n: "a-" * (n // 2),
+    "digits": lambda n: "1" * n,
+    "dots and digits": lambda n: "1." * (n // 2),
+    "colons": lambda n: ":" * n,
+    "hex and colons": lambda n: "a:" * (n // 2),
+    "ats": lambda n: "a@" * (n // 2),
+    "backslashes": lambda n: "C:" + "\\" * n,
+    "segments": lambda n: "C:" + "\\a b c d" * (n // 8),
+    "words in a segment": lambda n: "HKLM\\a" + " b" * (n // 2),
+    "slashes": lambda n: "/tmp" + "/a" * (n // 2),
+    "mutexes": lambda n: "mutex " * (n // 6),
+    "open mutexes": lambda n: 'mutex "a ' * (n // 9),
+    "agents": lambda n: "Mozilla/5.0 (" * (n // 13),
+    "urls": lambda n: "http://" * (n // 7),
+    "brackets": lambda n: "http://a.com/" + "(" * n,
+    "closing": lambda n: "http://a.com/" + ")" * n,
+    "broken dots": lambda n: "[.]" * (n // 3),
+    "underscores": lambda n: "_" * n,
+    "percent": lambda n: "%a" * (n // 2),
+    "files": lambda n: "a+" * (n // 2) + ".exe",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.timeout(60)
+def test_hostile_text_is_looked_at_in_bounded_time(name: str) -> None:
+    """A quadratic pattern would not come back within the time limit of this test."""
+    recognise(HOSTILE[name](300_000))
