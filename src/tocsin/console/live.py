@@ -127,6 +127,9 @@ class Live:
             headers={"x-accel-buffering": "no"},
         )
 
+    def _ended(self, stream: _Stream) -> bool:
+        return stream.closed or self._stopped
+
     async def _watch(self) -> None:
         """Look at the log once a tick while anybody listens; wake all when it has grown."""
         known = await run_sync(self._size)
@@ -145,7 +148,7 @@ class Live:
             yield b"retry: 2000\n\n"
             last = await run_sync(self._size) - 1 if after is None else after
             stream.wake.set()
-            while not (stream.closed or self._stopped):
+            while not self._ended(stream):
                 try:
                     with anyio.fail_after(self._heartbeat):
                         await stream.wake.wait()
@@ -153,15 +156,16 @@ class Live:
                     yield b": still here\n\n"
                     continue
                 stream.wake.clear()
-                if stream.closed or self._stopped:
+                if self._ended(stream):
                     break
                 news = await run_sync(since, last, BEHIND + 1)
                 if not news:
                     continue
-                last = news[-1].index
                 if len(news) > BEHIND:
-                    yield b"event: reload\ndata: {}\n\n"
+                    last = await run_sync(self._size) - 1
+                    yield b"id: %d\nevent: reload\ndata: {}\n\n" % last
                     continue
+                last = news[-1].index
                 batch = msgspec.json.encode(Batch(count=len(news), items=tuple(news[-20:])))
                 yield b"id: %d\nevent: news\ndata: %s\n\n" % (last, batch)
         finally:

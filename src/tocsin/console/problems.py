@@ -137,3 +137,11 @@ def problem_response(
         ),
         headers,
     )
+
+
+def classes() -> list[type[TocsinError]]:
+    """Every error class there is, for the table's test and the pages of `/problems/`."""
+    found: list[type[TocsinError]] = [TocsinError]
+    for kind in found:
+        found += kind.__subclasses__()
+    return list(dict.fromkeys(found))

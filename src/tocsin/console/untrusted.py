@@ -364,8 +364,43 @@ def _fold(whole: Sequence[Piece], size: int) -> Shown:
 
 def clipped(text: str, limit: int = 160) -> Shown:
     """A text for where nothing can be unfolded (link texts, list rows): cut, with an ellipsis."""
-    line = " ".join(text.split()) if text.isascii() else text
-    return shown(line if len(line) <= limit else line[: limit - 1].rstrip() + "…")
+    if len(text) <= limit:
+        return shown(text)
+    out: list[Piece] = []
+    room = limit - 1
+    for piece in pieces(text[: 64 * limit]):
+        # A count of hidden marks takes no room: what follows it is what the reader came for.
+        if piece.kind == "capped" or len(piece.text) <= room:
+            out.append(piece)
+            room -= 0 if piece.kind == "capped" else len(piece.text)
+            continue
+        if piece.kind == "text":
+            out.append(Piece("text", piece.text[:room].rstrip()))
+        break
+    else:
+        return Shown(tuple(out), (), len(text))
+    return Shown((*out, Piece("text", "…")), (), len(text))
+
+
+def plain(text: str, *, addresses: bool = True) -> str:
+    """A text for where no element can stand (an attribute, a drawing, a list of options)."""
+    return "".join(piece.text for piece in pieces(text, addresses=addresses))
+
+
+def notes(shown_text: Sequence[Piece]) -> tuple[str, ...]:
+    """What is to be said behind a text about words in it: "Cyrillic + Latin", "= gridco".
+
+    Behind the text, not inside it: what was written stays in one piece. Where the text is more
+    than the one word, the word is named.
+    """
+    found = [piece for piece in shown_text if piece.kind in ("mixed", "compat")]
+    alone = len(shown_text) == 1
+    return tuple(
+        dict.fromkeys(
+            ("= " if piece.kind == "compat" else "" if alone else f"{piece.text}: ") + piece.note
+            for piece in found
+        )
+    )
 
 
 def source(text: str) -> list[Piece]:

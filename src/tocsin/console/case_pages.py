@@ -1,0 +1,265 @@
+"""The Cases, Case and Advisory pages, and what a case leaves as.
+
+Spec: console.md §3, "Case", "Matrix", "Timeline", "Advisory".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from tocsin.console import draw, i18n
+from tocsin.console.draw import Mark
+from tocsin.console.live import News
+from tocsin.console.page import Ask, Bytes, Drawn, command, in_words, names, says
+from tocsin.errors import NotFoundError
+from tocsin.flows import advise, intake, respond, weigh
+from tocsin.store.interface import KeptObject
+
+MOST_COLUMNS = 8
+LANES = ("attack", "response", "sightings")
+
+
+class CasesView(Struct, frozen=True, kw_only=True):
+    """The cases this reader may see anything of, newest first."""
+
+    cases: tuple[respond.CaseRow, ...]
+    names: dict[str, str]
+
+
+class PartyRow(Struct, frozen=True, kw_only=True):
+    """One organisation in a case."""
+
+    name: weigh.Name
+    role: str
+    state: str
+    """In words."""
+    asked: str | None
+    rsvp_by: str | None
+    answered: str | None
+    reason: str | None
+
+
+class IndicatorRow(Struct, frozen=True, kw_only=True):
+    """One indicator said in a case."""
+
+    sha256: str
+    name: str
+    pattern: str
+    said_by: tuple[str, ...]
+    since: str | None
+    withdrawn: bool
+
+
+class HoldRow(Struct, frozen=True, kw_only=True):
+    """A promise not to publish, or not to act, before an instant."""
+
+    kind: str
+    state: str
+    text: str
+    ends_at: str | None
+    answers: tuple[tuple[str, str], ...]
+    """(organisation, what it answered), silence among them."""
+
+
+class CaseView(Struct, frozen=True, kw_only=True):
+    """Everything the Case page shows: a fold over the statements this reader may see."""
+
+    id: str
+    title: str
+    stage: str
+    tlp: str
+    owner: weigh.Name
+    statements: int
+    matrix: weigh.Matrix
+    marks: tuple[Mark, ...]
+    parties: tuple[PartyRow, ...]
+    indicators: tuple[IndicatorRow, ...]
+    advisories: tuple[advise.AdvisoryPage, ...]
+    holds: tuple[HoldRow, ...]
+    news: tuple[News, ...]
+    void: tuple[tuple[str, str, str], ...]
+    """(organisation, event, why it has no effect)."""
+    next: tuple[tuple[str, str], ...]
+    """Where nothing has been said yet: the next acts, as (words, command)."""
+
+
+def cases(ask: Ask) -> Drawn:
+    """Cases."""
+    view = CasesView(cases=tuple(respond.cases(ask.node, ask.reader)), names=names(ask.node))
+    return Drawn(
+        template="cases.html",
+        view=view,
+        key="cases",
+        title="Cases",
+        cli=command("case", "list"),
+        table=(
+            ("id", "title", "marking", "stage", "owner", "organisations", "has not answered"),
+            [
+                (c.id, c.title, c.tlp, c.stage, c.owner, c.parties, " ".join(c.silent))
+                for c in view.cases
+            ],
+        ),
+    )
+
+
+def draw_case(view: CaseView, query: Mapping[str, str]) -> Drawn:
+    """The Case page of a view."""
+    parties = view.matrix.parties
+    columns = parties if query.get("all") else parties[:MOST_COLUMNS]
+    order = {p.id: n for n, p in enumerate(parties)}
+    for row in view.parties:
+        order.setdefault(row.name.id, len(order))
+    return Drawn(
+        template="case.html",
+        view=view,
+        key="cases",
+        title=i18n.clip(view.title),
+        cli=command("case", "show", view.id),
+        table=(
+            ("claim", "words", *(p.name for p in parties)),
+            [
+                (row.claim.id, row.claim.text, *(cell.word for cell in row.cells))
+                for row in view.matrix.rows
+            ],
+        ),
+        more={
+            "columns": columns,
+            "others": len(parties) - len(columns),
+            "orgs": order,
+            "roles": {row.name.party: row.role for row in view.parties},
+            "timeline": draw.timeline(view.marks, LANES),
+        },
+    )
+
+
+# --- the advisory ---
+
+
+def advisory(ask: Ask) -> Drawn:
+    """Advisory: its renderings, and who signed which revision."""
+    return draw_advisory(advise.page(ask.node, ask.reader, ask.path["id"]))
+
+
+def draw_advisory(view: advise.AdvisoryPage) -> Drawn:
+    """The Advisory page of a view."""
+    return Drawn(
+        template="advisory.html",
+        view=view,
+        key="cases",
+        title=i18n.clip(view.title),
+        cli=command("advisory", "show", view.id),
+        table=(
+            ("organisation", "answer", "revision", "at", "reason"),
+            [(s.party.name, s.word, s.rev, s.at, s.dissent) for s in view.cosigns],
+        ),
+        more={
+            "sign": command("advisory", "cosign", view.id, "--as", "co-author"),
+            "freeze": command("advisory", "freeze", view.id),
+        },
+    )
+
+
+def rendering(ask: Ask) -> Bytes:
+    """One rendering of a frozen advisory: the very bytes that are signed."""
+    path = ask.path["path"]
+    _, raw = advise.rendering(ask.node, ask.reader, ask.path["id"], path)
+    return Bytes(raw=raw, name=file_name(path))
+
+
+def file_name(text: str) -> str:
+    """A name fit for a header and for any disk: letters, digits, dot, dash, underscore."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text)
+    return kept.strip(".-")[:120] or "file"
+
+
+# --- exports ---
+
+_ENDINGS = {"dossier": ".tocsin", "sheet": ".html", "stix": ".json"}
+
+
+def export(ask: Ask) -> Bytes:
+    """A case as one file, holding what this reader may read."""
+    ask.must("export")
+    as_ = ask.path["form"]
+    if as_ not in _ENDINGS:
+        raise NotFoundError("no such form", remedy="dossier, sheet or stix")
+    case = ask.path["id"]
+    raw, _ = respond.export(ask.node, case, ask.reader, as_, own=ask.reader)
+    return Bytes(raw=raw, name=file_name(case) + _ENDINGS[as_])
+
+
+# --- the case ---
+
+_STATES = {
+    "INVITED": "invited, has not answered",
+    "ACCEPTED": "joined",
+    "DECLINED": "declined",
+    "LAPSED": "did not answer in time",
+    "LEFT": "left",
+    "REMOVED": "removed",
+}
+
+
+def case(ask: Ask) -> Drawn:
+    """Case: claims by organisations, what happened when, who was asked, what was shared."""
+    node, reader, case_id = ask.node, ask.reader, ask.path["id"]
+    state = respond.state(node, case_id, reader)
+    said = [
+        (kept, intake.parse_kept(kept)) for kept in respond.case_statements(node, case_id, reader)
+    ]
+    called = names(node)
+    asked = {
+        p.party: p.invited_at
+        for p in state.parties
+        if p.invited_at and p.state in ("INVITED", "LAPSED")
+    }
+    columns = [p.party for p in state.parties if p.state != "REMOVED"]
+    if state.owner and state.owner not in columns:
+        columns.insert(0, state.owner)
+    objects = respond.case_objects(node, case_id, reader)
+    authors = {kept.id: called.get(kept.author, kept.author) for kept, _ in said}
+    matrix = weigh.matrix(node, reader, case_id, columns, asked)
+    view = CaseView(
+        id=case_id,
+        title=state.title,
+        stage=state.stage,
+        tlp=state.tlp,
+        owner=weigh.party_name(node, state.owner or node.party),
+        statements=len(said),
+        matrix=matrix,
+        marks=tuple(_marks(said, objects, authors, matrix, called)),
+        parties=tuple(
+            PartyRow(
+                name=weigh.party_name(node, p.party),
+                role=p.role,
+                state=_STATES.get(p.state, p.state.lower()),
+                asked=p.invited_at,
+                rsvp_by=p.rsvp_by,
+                answered=p.answered_at,
+                reason=p.reason,
+            )
+            for p in state.parties
+        ),
+        indicators=tuple(
+            IndicatorRow(
+                sha256=o.sha256,
+                name=str(o.data.get("name") or o.data.get("pattern") or o.id),
+                pattern=str(o.data.get("pattern") or ""),
+                said_by=tuple(dict.fromkeys(authors[s] for s in o.said_by if s in authors)),
+                since=o.data.get("valid_from") or o.created,
+                withdrawn=o.withdrawn,
+            )
+            for o in objects
+            if o.type == "indicator"
+        ),
+        advisories=tuple(
+            advise.page(node, reader, row.id) for row in advise.advisories(node, reader, case_id)
+        ),
+        holds=tuple(_holds(state, called)),
+        news=tuple(says(kept, called) for kept, _ in reversed(said[-12:])),
+        void=tuple(_void(state, called)),
+        next=() if matrix.rows else _next(case_id),
+    )
+    return draw_case(view, ask.query)

@@ -1,0 +1,281 @@
+"""The pages: which flow answers which address, and which template shows the answer.
+
+Thin: a page asks a flow for a view struct and hands it on. The struct is what `.json` gives; the
+template shows it; `.csv` is its main table. Nothing is decided or computed here.
+
+Spec: console.md §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from tocsin.console import case_pages, drafts, i18n, record_pages
+from tocsin.console.live import News
+from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
+from tocsin.flows import advise, intake, respond, weigh
+from tocsin.flows.intake import KeptDraft
+from tocsin.flows.node import Node
+
+# --- Now ---
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """Something that waits for this organisation."""
+
+    what: str
+    title: str
+    href: str
+    due: str | None
+    cli: str
+
+
+class LogState(Struct, frozen=True, kw_only=True):
+    """The log in one line."""
+
+    origin: str
+    size: int
+    halted: str | None
+
+
+class NowView(Struct, frozen=True, kw_only=True):
+    """What waits, what changed, how the cases stand."""
+
+    waiting: tuple[Waiting, ...]
+    cases: tuple[respond.CaseRow, ...]
+    news: tuple[News, ...]
+    drafts: int
+    log: LogState
+    names: dict[str, str]
+
+
+def log_state(node: Node) -> LogState:
+    """The log in one line."""
+    head = node.store.head()
+    return LogState(origin=node.log.origin, size=head.size if head else 0, halted=node.log.halted)
+
+
+def now(ask: Ask) -> Drawn:
+    """Now: what waits, then what changed, then the cases."""
+    node = ask.node
+    size = log_state(node).size
+    latest: list[News] = []
+    back = size
+    # Walk back in growing steps: what a reader may not see leaves gaps.
+    step = 64
+    while back > 0 and len(latest) < 12:
+        start = max(0, back - step)
+        latest = [n for n in news(node, ask.reader, start - 1, back - start) if n.index < back] + (
+            latest
+        )
+        back, step = start, step * 4
+    open_drafts = intake.drafts(node, state="open") if ask.may("draft") else []
+    view = NowView(
+        waiting=tuple(_waiting(ask, open_drafts)),
+        cases=tuple(respond.cases(node, ask.reader)),
+        news=tuple(reversed(latest[-12:])),
+        drafts=len(open_drafts),
+        log=log_state(node),
+        names=names(node),
+    )
+    return Drawn(
+        template="now.html",
+        view=view,
+        key="now",
+        title="Now",
+        cli=command("case", "list"),
+        table=(
+            ("what", "title", "due"),
+            [(w.what, w.title, w.due) for w in view.waiting],
+        ),
+    )
+
+
+def _waiting(ask: Ask, open_drafts: list[KeptDraft]) -> Iterable[Waiting]:
+    node, me = ask.node, ask.party
+    out = []
+    for case in respond.cases(node, ask.reader):
+        state = respond.state(node, case.id, ask.reader)
+        for party in state.parties:
+            if party.party == me and party.state in ("INVITED", "LAPSED"):
+                out.append(
+                    Waiting(
+                        what="Invitation to a case",
+                        title=case.title,
+                        href=f"/cases/{case.id}",
+                        due=party.rsvp_by,
+                        cli=command("case", "join", case.id),
+                    )
+                )
+    for row in advise.advisories(node, ask.reader):
+        if row.state != "FROZEN":
+            continue
+        page = advise.page(node, ask.reader, row.id)
+        if any(s.party.party == me and s.statement is None for s in page.cosigns):
+            out.append(
+                Waiting(
+                    what="Advisory to sign or refuse",
+                    title=row.title,
+                    href=f"/advisories/{row.id}",
+                    due=page.sign_by,
+                    cli=command("advisory", "cosign", row.id, "--as", "co-author"),
+                )
+            )
+    out.sort(key=lambda w: (w.due is None, w.due or "", w.title))
+    counts: dict[str, int] = {}
+    for draft in open_drafts:
+        counts[draft.report] = counts.get(draft.report, 0) + 1
+    for kept in intake.reports(node):
+        if kept.id in counts:
+            out.append(
+                Waiting(
+                    what=i18n.plural(counts[kept.id], "draft") + " to decide on",
+                    title=kept.source.name,
+                    href=f"/drafts/{kept.id}",
+                    due=None,
+                    cli=command("accept", "--report", kept.id),
+                )
+            )
+    return out
+
+
+# --- Claims ---
+
+
+class ClaimsView(Struct, frozen=True, kw_only=True):
+    """One page of claims, by the date they were said."""
+
+    claims: tuple[weigh.ClaimRow, ...]
+    count: int
+    page_rows: int
+    next: str | None
+
+
+def claims(ask: Ask) -> Drawn:
+    """Claims: who says what, as known then and now."""
+    q = ask.query
+    found = weigh.claims(
+        ask.node,
+        ask.reader,
+        query=q.get("q", ""),
+        by=q.get("by"),
+        about=q.get("about"),
+        case=q.get("case"),
+        challenged=bool(q.get("challenged")),
+        at=weigh.as_known(q.get("at")),
+    )
+    after = q.get("after", "")
+    rest = [c for c in found if f"{c.said_at} {c.id}" > after] if after else found
+    page = rest[:ROWS]
+    following = None
+    if len(rest) > ROWS:
+        keys = {**q, "after": f"{page[-1].said_at} {page[-1].id}"}
+        following = "/claims?" + urlencode(keys)
+    view = ClaimsView(claims=tuple(page), count=len(found), page_rows=ROWS, next=following)
+    words = ["claims"]
+    for flag in ("about", "by", "case"):
+        words += [f"--{flag}", q[flag]] if q.get(flag) else []
+    words += ["--challenged"] if q.get("challenged") else []
+    words += ["--as-known", q["at"]] if q.get("at") else []
+    words += [q["q"]] if q.get("q") else []
+    return Drawn(
+        template="claims.html",
+        view=view,
+        key="claims",
+        title="Claims",
+        cli=command(*words),
+        table=(
+            ("id", "type", "speaker", "printed", "words", "said", "then", "now", "status"),
+            [
+                (
+                    c.id,
+                    c.word,
+                    c.speaker.name if c.speaker else None,
+                    c.printed,
+                    c.text,
+                    c.said_at,
+                    c.level_then,
+                    c.level_now,
+                    c.status,
+                )
+                for c in page
+            ],
+        ),
+        more={"query": dict(q)},
+    )
+
+
+def claim(ask: Ask) -> Drawn:
+    """Claim: everybody's position side by side, in order of speaking; how it stands and why."""
+    at = ask.query.get("at")
+    view = weigh.claim_page(ask.node, ask.reader, ask.path["id"], at=weigh.as_known(at))
+    return draw_claim(view, at)
+
+
+def draw_claim(view: weigh.ClaimPage, at: str | None = None) -> Drawn:
+    """The Claim page of a view."""
+    order = [p.speaker.id for p in view.positions if p.speaker] + [s.id for s in view.silent]
+    named = view.row.addressees[0] if view.row.addressees else None
+    words = ["standing", view.row.id] + (["--as-known", at] if at else [])
+    return Drawn(
+        template="claim.html",
+        view=view,
+        key="claims",
+        title=i18n.clip(view.row.text),
+        cli=command(*words),
+        table=(
+            ("position", "speaker", "said", "signed", "words", "grounds", "effect"),
+            [
+                (
+                    p.word,
+                    p.speaker.name if p.speaker else p.printed,
+                    p.said_at,
+                    p.signed,
+                    p.original or p.words or p.gist,
+                    len(p.grounds),
+                    p.effect,
+                )
+                for p in view.positions
+            ],
+        ),
+        more={
+            "orgs": {ref: n for n, ref in enumerate(dict.fromkeys(order))},
+            "ask": command("case", "invite", view.row.case or "CASE", named.party or named.name)
+            if named
+            else command("case", "invite", view.row.case or "CASE", "PARTY"),
+        },
+    )
+
+
+# --- the table ---
+
+TABLE: tuple[Page, ...] = (
+    Page(path="/", draw=now),
+    Page(path="/ingest", draw=drafts.ingest),
+    Page(path="/ingest", draw=drafts.bring_in, method="POST", cost="ingest"),
+    Page(path="/drafts/{report}", draw=drafts.drafts),
+    Page(
+        path="/drafts/{report}/accept-indicators",
+        draw=drafts.accept_indicators,
+        method="POST",
+        cost="write",
+    ),
+    Page(path="/drafts/{report}/{n}/accept", draw=drafts.accept, method="POST", cost="write"),
+    Page(path="/drafts/{report}/{n}/edit", draw=drafts.edit, method="POST", cost="write"),
+    Page(path="/drafts/{report}/{n}/reject", draw=drafts.reject, method="POST", cost="write"),
+    Page(path="/cases", draw=case_pages.cases),
+    Page(path="/cases/{id}", draw=case_pages.case),
+    Page(path="/cases/{id}/{form}", draw=case_pages.export, forms=("html",)),
+    Page(path="/claims", draw=claims),
+    Page(path="/claims/{id}", draw=claim),
+    Page(path="/log", draw=record_pages.log),
+    Page(path="/log/copy", draw=record_pages.log_copy, forms=("json",)),
+    Page(path="/objects/{sha256}", draw=record_pages.object_),
+    Page(path="/objects/{sha256}/bytes", draw=record_pages.object_bytes, forms=("html",)),
+    Page(path="/advisories/{id}", draw=case_pages.advisory),
+    Page(path="/advisories/{id}/renderings/{path}", draw=case_pages.rendering, forms=("html",)),
+)
+"""Every page there is. What is not here is a 404, the same as what one may not see."""

@@ -1,0 +1,247 @@
+"""The Log and Object pages: what is in the record, byte for byte, and what checks it.
+
+Spec: console.md §3, "Log checks"; record.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.canonical import b64encode
+from tocsin.claims.model import EXTENSION_ID
+from tocsin.console.page import ROWS, Ask, Bytes, Drawn, command, in_words, names
+from tocsin.errors import NotFoundError
+from tocsin.flows import intake
+from tocsin.store.interface import Kept
+
+# --- Log ---
+
+
+class StatementRow(Struct, frozen=True, kw_only=True):
+    """A statement in the log, in one line."""
+
+    index: int
+    id: str
+    kind: str
+    author: str
+    name: str
+    what: str
+    tlp: str
+    case: str | None
+    time: str
+    withdrawn: bool
+
+
+class LogView(Struct, frozen=True, kw_only=True):
+    """The log's head and the statements this reader may read."""
+
+    origin: str
+    size: int
+    root: str
+    """Base64."""
+    checkpoint: str
+    halted: str | None
+    statements: tuple[StatementRow, ...]
+    before: int | None
+    """Where the next older page starts; None: nothing older."""
+    vkeys: tuple[str, ...]
+
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def log(ask: Ask) -> Drawn:
+    """Log: the head, the checkpoint's text, the statements; checks are done in the browser."""
+    node = ask.node
+    head = node.store.head()
+    size = head.size if head else 0
+    asked = ask.query.get("before", "")
+    top = min(int(asked), size) if asked.isdecimal() and len(asked) < 16 else size
+    called = names(node)
+    rows: list[StatementRow] = []
+    start = top
+    while start > 0 and len(rows) < ROWS:
+        back = max(0, start - ROWS)
+        found = node.store.statements(
+            node.allowed(ask.reader), after_index=back - 1, limit=start - back
+        )
+        rows = [_statement_row(k, called) for k in found if k.index < start] + rows
+        start = back
+    shown = rows[-ROWS:]
+    view = LogView(
+        origin=node.log.origin,
+        size=size,
+        root=b64encode(head.root if head else EMPTY_ROOT),
+        checkpoint=head.checkpoint.decode("utf-8", "replace") if head else "",
+        halted=node.log.halted,
+        statements=tuple(reversed(shown)),
+        before=shown[0].index if shown and (start > 0 or len(rows) > ROWS) else None,
+        vkeys=tuple(
+            key
+            for entry in node.party_entry(node.party).nodes
+            if entry.origin == node.log.origin
+            for key in entry.log_vkeys
+        ),
+    )
+    return Drawn(
+        template="log.html",
+        view=view,
+        key="log",
+        title="Log",
+        cli=command("log", "show"),
+        table=(
+            ("index", "id", "kind", "author", "what", "tlp", "case", "time", "withdrawn"),
+            [
+                (s.index, s.id, s.kind, s.author, s.what, s.tlp, s.case, s.time, s.withdrawn)
+                for s in view.statements
+            ],
+        ),
+    )
+
+
+def _statement_row(kept: Kept, called: Mapping[str, str]) -> StatementRow:
+    statement = intake.parse_kept(kept)
+    return StatementRow(
+        index=kept.index,
+        id=kept.id,
+        kind=kept.kind,
+        author=kept.author,
+        name=called.get(kept.author, kept.author),
+        what=in_words(kept.kind, statement.body, len(statement.objects)),
+        tlp=statement.tlp,
+        case=kept.case,
+        time=statement.time,
+        withdrawn=kept.withdrawn,
+    )
+
+
+class CopiedEntry(Struct, frozen=True, kw_only=True):
+    """One entry of the log as it can be checked: its commitment, and its envelope if readable."""
+
+    index: int
+    commitment: str
+    """Base64, 32 bytes: what the tree is built from, public by design."""
+    id: str | None
+    envelope: str | None
+    """Base64 of the exact bytes; None where this reader may not have them."""
+
+
+class LogCopy(Struct, frozen=True, kw_only=True):
+    """A copy of the log for a browser to check, or to tamper with: it is only a copy."""
+
+    origin: str
+    size: int
+    checkpoint: str
+    vkeys: tuple[str, ...]
+    entries: tuple[CopiedEntry, ...]
+
+
+MOST_COPIED = 20_000
+
+
+def log_copy(ask: Ask) -> Drawn:
+    """The whole log for the checks in the browser, while it is small enough for one."""
+    node = ask.node
+    head = node.store.head()
+    if head is None or head.size > MOST_COPIED:
+        raise NotFoundError(
+            "this log is too long for a browser", remedy="check it with: tocsin log audit"
+        )
+    readable = {
+        k.index: k for k in node.store.statements(node.allowed(ask.reader)) if k.index < head.size
+    }
+    view = LogCopy(
+        origin=head.origin,
+        size=head.size,
+        checkpoint=head.checkpoint.decode("utf-8", "replace"),
+        vkeys=tuple(
+            key
+            for entry in node.party_entry(node.party).nodes
+            if entry.origin == head.origin
+            for key in entry.log_vkeys
+        ),
+        entries=tuple(
+            CopiedEntry(
+                index=n,
+                commitment=b64encode(commitment),
+                id=readable[n].id if n in readable else None,
+                envelope=b64encode(readable[n].raw) if n in readable else None,
+            )
+            for n, commitment in enumerate(node.store.entries(0, head.size))
+        ),
+    )
+    return Drawn(template="", view=view, key="log", title="")
+
+
+# --- Object ---
+
+
+class ObjectView(Struct, frozen=True, kw_only=True):
+    """One object: its bytes as they came, and a decoded view beside them."""
+
+    sha256: str
+    id: str
+    type: str
+    size: int
+    created: str | None
+    modified: str | None
+    withdrawn: bool
+    said_by: tuple[StatementRow, ...]
+    fields: dict[str, str]
+    """The decoded top-level fields, as text."""
+    raw: str | None
+    """The received bytes as text; None if they are not UTF-8."""
+    role: str | None
+    """What the claim carrier makes of it: claim, evidence, challenge, link."""
+
+
+def object_(ask: Ask) -> Drawn:
+    """Object: decoded view, received bytes, who said it."""
+    node = ask.node
+    allowed = node.allowed(ask.reader)
+    found = node.store.object(ask.path["sha256"], allowed)
+    if found is None:
+        raise NotFoundError("no such object", remedy="check the digest")
+    called = names(node)
+    said = [node.store.statement(s, allowed) for s in found.said_by]
+    try:
+        raw: str | None = found.raw.decode()
+    except UnicodeDecodeError:
+        raw = None
+    extension = found.data.get("extensions", {}).get(EXTENSION_ID, {})
+    view = ObjectView(
+        sha256=found.sha256,
+        id=found.id,
+        type=found.type,
+        size=len(found.raw),
+        created=found.created,
+        modified=found.modified,
+        withdrawn=found.withdrawn,
+        said_by=tuple(_statement_row(k, called) for k in said if k is not None),
+        fields={
+            key: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            for key, value in found.data.items()
+        },
+        raw=raw if raw is None or len(raw) <= 200_000 else None,
+        role=extension.get("role") if isinstance(extension, dict) else None,
+    )
+    return Drawn(
+        template="object.html",
+        view=view,
+        key="object",
+        title=f"{view.type} {view.sha256[:12]}",
+        cli=command("log", "show", found.said_by[-1]) if found.said_by else None,
+        table=(("field", "value"), list(view.fields.items())),
+    )
+
+
+def object_bytes(ask: Ask) -> Bytes:
+    """The exact bytes of an object, to keep."""
+    found = ask.node.store.object(ask.path["sha256"], ask.node.allowed(ask.reader))
+    if found is None:
+        raise NotFoundError("no such object", remedy="check the digest")
+    return Bytes(raw=found.raw, name=found.sha256 + ".bin")
