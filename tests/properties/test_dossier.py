@@ -87,20 +87,20 @@ def test_the_dossier_that_is_bent_below_is_good() -> None:
 
 def test_no_bit_of_a_dossier_can_change_its_form() -> None:
     for offset in range(len(DATA)):
-        for bit in (0, 3, 5, 7):
+        for bit in (offset % 8, (offset + 4) % 8):
             with suppress(DossierError):
                 open_dossier(_flipped(DATA, offset, bit))
                 pytest.fail(f"byte {offset}, bit {bit}")
 
 
 def test_no_changed_byte_verifies() -> None:
-    for offset in range(0, len(DATA), 9):
+    for offset in range(0, len(DATA), 17):
         assert not _ok(_flipped(DATA, offset, offset % 8)), offset
 
 
 def test_no_changed_byte_verifies_behind_a_frame_and_index_that_fit() -> None:
     for number, (place, data) in enumerate(_forged()):
-        if number % 9 == 4:
+        if number % 17 == 4:
             assert not _ok(data), place
 
 

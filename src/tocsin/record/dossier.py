@@ -113,7 +113,8 @@ class StatementVerdict(Struct, kw_only=True):
     author: str | None
     seq: int | None
     log: str
-    index: int
+    index: int | None
+    """None where a statement comes without a proof: then it is not `included` either."""
     signature: bool | None
     key: KeyState | None
     included: bool
@@ -466,8 +467,9 @@ class _File:
         for row in rows:
             proofs = row.proofs if isinstance(row, Row) else (row.proof,)
             leaf = leaf_of(row)
-            verdict = self._empty_verdict(row)
-            self.verdicts.setdefault(row.id, verdict)
+            verdict = self.verdicts.setdefault(row.id, self._empty_verdict(row))
+            if not proofs:
+                verdict.problems.append("inclusion")
             for proof in proofs:
                 log = self.logs[proof.log]
                 where = f"proofs.jsonl:{proof.line}"
@@ -498,7 +500,7 @@ class _File:
             author=s.author if s else None,
             seq=s.seq if s else None,
             log=row.log,
-            index=row.index,
+            index=None if row.index < 0 else row.index,
             signature=False if s else None,
             key="unknown" if s else None,
             included=False,
@@ -516,7 +518,8 @@ class _File:
         markings = _Markings(self.dossier.statements)
         for row in (*self.dossier.directory, *self.dossier.statements):
             verdict = self.verdicts[row.id]
-            ring = self.logs[row.proofs[0].log].ring
+            number = row.proofs[0].log if row.proofs else 0
+            ring = self.logs[number].ring if self.logs else None
             verdict.not_before = self._not_before(row.statement)
             if ring is None:
                 self._say_of(
@@ -539,9 +542,9 @@ class _File:
         s = row.statement
         signed: list[tuple[bytes, bytes]] = []
         if s.kind not in ROOT_KINDS:
-            verdict.key = ring.state(s.author, s.key, row.index, verdict.not_after)
+            verdict.key = ring.state(s.author, s.key, verdict.index, verdict.not_after)
         try:
-            signed = ring.signers(row.envelope, s, row.index)
+            signed = ring.signers(row.envelope, s, verdict.index)
             if s.kind in ROOT_KINDS:
                 verdict.key = "valid"
         except (SignatureError, DirectoryError) as wrong:
@@ -651,7 +654,7 @@ def _merged(files: Sequence[_File]) -> list[StatementVerdict]:
             held = found.get(id)
             if held is None or (held.kind is None and verdict.kind is not None):
                 found[id] = verdict
-    return sorted(found.values(), key=lambda v: (v.log, v.index))
+    return sorted(found.values(), key=lambda v: (v.log, -1 if v.index is None else v.index))
 
 
 def _chains(files: Sequence[_File], problems: list[Problem]) -> list[ChainVerdict]:
@@ -820,7 +823,7 @@ def _forks(files: Sequence[_File], problems: list[Problem]) -> list[dict[str, An
                         roots=sorted((b64encode(other), b64encode(head.root))),
                     )
         for verdict in one.verdicts.values():
-            if not verdict.included:
+            if not verdict.included or verdict.index is None:
                 continue
             held = entries.setdefault((verdict.log, verdict.index), verdict.id)
             if held != verdict.id:

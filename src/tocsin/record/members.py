@@ -108,7 +108,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     id: str
     index: int
-    """Place in the first log that holds it."""
+    """Place in the first log that holds it; -1 where no proof is given (then the file fails)."""
     log: str
     """Origin of that log."""
     raw: bytes
@@ -469,24 +469,26 @@ class Reading:
             if (statement.kind in ROOT_KINDS) != (member == "directory.jsonl"):
                 self._say("index", where, f"a {statement.kind} does not belong in {member}")
                 continue
-            found = proofs.get(envelope.id)
-            if not found:
+            found = tuple(proofs.get(envelope.id, ()))
+            if found:
+                place = (found[0].log, found[0].index)
+                if place <= last:
+                    self._say(
+                        "index", where, f"{envelope.id} is not in the order of its log, or twice"
+                    )
+                    continue
+                last = place
+            else:
                 self._say("inclusion", where, f"{envelope.id} has no proof in proofs.jsonl")
-                continue
-            place = (found[0].log, found[0].index)
-            if place <= last:
-                self._say("index", where, f"{envelope.id} is not in the order of its log, or twice")
-                continue
-            last = place
             rows.append(
                 Row(
                     id=envelope.id,
-                    index=found[0].index,
-                    log=self.origins[found[0].log],
+                    index=found[0].index if found else -1,
+                    log=self.origins[found[0].log] if found else "",
                     raw=line,
                     envelope=envelope,
                     statement=statement,
-                    proofs=tuple(found),
+                    proofs=found,
                     where=where,
                 )
             )
@@ -625,7 +627,8 @@ def write_dossier(
         DossierError: what it would hold is not a dossier, or over 4 GiB.
     """
     authority = sorted(directory)
-    rows = sorted((index, id, raw) for index, id, raw in statements if not _among(index, authority))
+    taken = {index for index, _ in authority}
+    rows = sorted((index, id, raw) for index, id, raw in statements if index not in taken)
     known = _directory_keys((raw for _, raw in authority), origin)
     try:
         note = notes.keep_known(checkpoint, known)
@@ -674,10 +677,6 @@ def write_dossier(
     data = b"".join(_frame(members))
     open_dossier(data)  # what we hand out must open at the other end
     return data
-
-
-def _among(index: int, authority: Sequence[tuple[int, bytes]]) -> bool:
-    return any(index == other for other, _ in authority)
 
 
 def _id(raw: bytes) -> str:

@@ -394,7 +394,22 @@ def test_words_put_into_a_partys_mouth_are_found() -> None:
     verdict = _check(data, case)
     assert not verdict.ok
     # The id is the digest of the bytes, so the altered statement has no proof of its own.
-    assert "inclusion" in _codes(verdict)
+    assert {"inclusion", "signature"} <= _codes(verdict)
+    [bad] = [one for one in verdict.statements if one.index is None]
+    assert (bad.kind, bad.author, bad.signature, bad.included) == ("withdraw", NORTH, False, False)
+    assert bad.problems == ["inclusion", "signature"]
+    assert verdict.statements[5].withdrawn_by == []
+
+
+def test_one_changed_byte_of_a_statement_is_traced_to_that_statement() -> None:
+    case = usual()
+    data = case.dossier()
+    at = data.index(case.raws[6]) + len(case.raws[6]) - 20
+    bent = data[:at] + (b"A" if data[at : at + 1] != b"A" else b"B") + data[at + 1 :]
+    verdict = _check(bent, case)
+    assert {"framing", "index", "inclusion", "signature"} <= _codes(verdict)
+    wheres = {problem.where for problem in verdict.problems if problem.code == "signature"}
+    assert wheres == {"statements.jsonl:4"}
 
 
 def test_a_statement_logged_with_a_bad_signature_is_found() -> None:
