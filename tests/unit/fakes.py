@@ -477,6 +477,10 @@ class Author:
         self._chains[case] = (seq + 1, id)
         return Verified(id=id, raw=raw, statement=parse(payload))
 
+    def goes_on(self, chain: Chain | None, case: str | None = None) -> None:
+        """Go on behind this statement, as after a restart."""
+        self._chains[case] = (chain.seq, chain.head) if chain else (0, "")
+
     def withdraw(self, said: Verified, *part: Keepable, **more: Any) -> Verified:
         """Take back a statement, or part of it."""
         return self.say(*part, kind="withdraw", refs=[said.id], **more)
