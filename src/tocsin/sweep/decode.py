@@ -43,10 +43,13 @@ class Decoded(NamedTuple):
     origin: Places
 
 
-def decoded(way: str, text: bytes) -> Decoded | None:
-    """The lines of `text` that hold the trigger of `way`, decoded; None where no line does."""
+def decoded(way: str, text: bytes, *, in_json: bool = False) -> Decoded | None:
+    """The lines of `text` that hold the trigger of `way`, decoded; None where no line does.
+
+    `in_json`: the text begins in the middle of a line that began like JSON.
+    """
     if way == "json":
-        return _json(text) if b"\\" in text else None
+        return _json(text, in_json) if b"\\" in text else None
     if way == "percent":
         return _percent(text) if b"%" in text else None
     return _defang(text)
@@ -70,7 +73,7 @@ def _lines_with(b: Bytes, places: Places) -> Places:
     return kept
 
 
-def _json(text: bytes) -> Decoded | None:
+def _json(text: bytes, in_json: bool) -> Decoded | None:
     b = np.frombuffer(text + b"\n\n\n\n\n\n", np.uint8)
     slashes = np.flatnonzero(b == 92)
     # In a row of backslashes the first, third, ... escapes; only the last can escape another byte.
@@ -82,7 +85,7 @@ def _json(text: bytes) -> Decoded | None:
     after = b[escapes + 1]
     core, more = _CORE[after], _MORE[after]
     if more.any():
-        more &= _in_json(b, escapes)
+        more &= _in_json(b, escapes, in_json)
     triggers = escapes[core | more]
     if not triggers.size:
         return None
@@ -95,12 +98,12 @@ def _json(text: bytes) -> Decoded | None:
     return _gathered(out, keep, _lines_with(b[: len(text)], triggers))
 
 
-def _in_json(b: Bytes, places: Places) -> NDArray[np.bool_]:
+def _in_json(b: Bytes, places: Places, continued: bool) -> NDArray[np.bool_]:
     """Which places lie in a line that begins with `{` or `[`."""
     newlines = np.flatnonzero(b == 10)
     line = np.searchsorted(newlines, places)
     first = b[np.where(line > 0, newlines[np.maximum(line - 1, 0)] + 1, 0)]
-    result: NDArray[np.bool_] = (first == 123) | (first == 91)
+    result: NDArray[np.bool_] = (first == 123) | (first == 91) | ((line == 0) & continued)
     return result
 
 

@@ -79,9 +79,11 @@ class Chunk:
         # Long runs only: true where `shortest` name bytes begin.
         two = name[:-1] & name[1:]
         long = two[:-2] & two[2:]
-        if shortest > 4:
-            long = long[: 4 - shortest] & name[4:-1] if shortest == 5 else long[:-2] & two[4:]
-        size = high - low
+        if shortest == 5:
+            long = long[:-1] & name[4:]
+        elif shortest == 6:
+            long = long[:-2] & two[4:]
+        size = max(high - low, shortest - 1)
         starts = np.flatnonzero(long[1 : size + 1] > name[:size]) + low
         ends = np.flatnonzero(long[: size + 1 - shortest] > name[shortest : size + 1])
         ends += low - 1 + shortest

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_network
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -34,15 +34,6 @@ UNSWEPT = {
 }
 HOT = 64
 """Finds of one anchor in one chunk from which on whole words are compared before Python looks."""
-
-
-class Text(Protocol):
-    """Bytes that need not be in memory: `bytes`, `mmap`."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, place: slice, /) -> bytes: ...
-    def find(self, sub: bytes, start: int, end: int, /) -> int: ...
-    def rfind(self, sub: bytes, start: int, end: int, /) -> int: ...
 
 
 class Needle(Struct, frozen=True, kw_only=True):
@@ -104,7 +95,8 @@ class Needles:
     """Armed values and the tables that find them. Read-only once built: share between threads.
 
     Attributes:
-        armed: the values searched for; a `Match` gives an index into them.
+        armed: the values in their normal form; a `Match` gives an index into them.
+        looked_for: those of them that can be found at all.
         suppressed: what stands on a warninglist, overridden or not.
         refused: what has no normal form or cannot be searched for, with the reason.
     """
@@ -190,6 +182,7 @@ class Needles:
                 pending.extend((index, way) for way in ways(index, one.kind, one.value))
         anchors = Anchors(way for _, way in pending)
         lost: dict[int, str] = {}
+        found = set(range(len(self.armed))) - {index for index, _ in pending}
         slow = 0
         for index, way in pending:
             anchor = anchors.choose(way)
@@ -197,6 +190,7 @@ class Needles:
                 self._names.setdefault(anchor.key, []).append(anchor.entry)
                 if anchor.below:
                     self._below.add(anchor.key)
+                found.add(index)
                 continue
             entry, keys = slow_keys(way)
             if min(map(len, keys)) < SHORTEST_SLOW:
@@ -204,12 +198,15 @@ class Needles:
             elif slow >= MAX_SLOW:
                 lost[index] = f"no run of 4 name bytes, and {MAX_SLOW} such needles are armed"
             else:
+                found.add(index)
                 slow += 1
                 for key in keys:
                     self._slow.setdefault(key, []).append(entry)
+        self.looked_for = tuple(self.armed[index] for index in sorted(found))
         self.refused = tuple(
             Refused(needle=needle, reason=reason)
             for index, reason in lost.items()
+            if index not in found
             for needle in self.armed[index].needles
         )
 
@@ -259,28 +256,27 @@ class Needles:
         hits.sort(key=lambda hit: (hit.offset, hit.indicator))
         return hits
 
-    def find(
-        self, text: Text, start: int = 0, end: int | None = None, *, defang: bool = False
-    ) -> list[Match]:
-        """All matches in `text[start:end]`, offsets relative to `text`, in order.
+    def find(self, text: bytes, *, defang: bool = False, in_json: bool = False) -> list[Match]:
+        """All matches in a text, in order; where it is cut counts as the end of a line.
 
-        The cut at `start` and `end` is taken for the end of a line.
+        `in_json`: it begins in the middle of a line that began like JSON.
         """
         found: list[Match] = []
         if self.armed:
-            for low, high in _cuts(text, start, len(text) if end is None else end):
-                found += self._in_chunk(text[low:high], low, defang=defang)
+            for low, high in _cuts(text):
+                piece = text if high - low == len(text) else text[low:high]
+                found += self._in_chunk(piece, low, defang, in_json and not low)
         found.sort()
         return found
 
-    def _in_chunk(self, text: bytes, base: int, *, defang: bool) -> Iterator[Match]:
+    def _in_chunk(self, text: bytes, base: int, defang: bool, in_json: bool) -> Iterator[Match]:
         first = self._look(text)
         taken: dict[int, list[tuple[int, int]]] = {}
         for match in first:
             taken.setdefault(match.armed, []).append((match.start, match.end))
             yield match._replace(start=base + match.start, end=base + match.end)
         for way in ("json", "percent", "defang") if defang else ("json", "percent"):
-            copy = decoded(way, text)
+            copy = decoded(way, text, in_json=in_json)
             if copy is None:
                 continue
             for match in self._look(copy.text):
@@ -403,8 +399,9 @@ def _covering(table: dict[int, dict[int, list[int]]], value: int, width: int) ->
         yield from nets.get(value >> (width - length), ())
 
 
-def _cuts(text: Text, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _cuts(text: bytes) -> Iterator[tuple[int, int]]:
     """Pieces of about `CHUNK` bytes, cut at newlines."""
+    start, end = 0, len(text)
     while start < end:
         stop = start + CHUNK
         if stop >= end:
@@ -412,7 +409,7 @@ def _cuts(text: Text, start: int, end: int) -> Iterator[tuple[int, int]]:
         else:
             cut = text.rfind(b"\n", start, stop) + 1
             if cut <= start:
-                cut = text.find(b"\n", stop, end) + 1 or end
+                cut = text.find(b"\n", stop) + 1 or end
             stop = cut
         yield start, stop
         start = stop
