@@ -202,6 +202,7 @@ def statement(number: int) -> Verified:
         salt=f"{number:032x}",
         tlp="CLEAR",
         body={},
+        case=f"case-{number}",  # each a chain of its own
     )
     raw = sign(payload, [AUTHOR])
     _, opened = open_statement(raw)
