@@ -73,10 +73,9 @@ def rule(reader: Reader, audience: Audience) -> tuple[int, bool]:
         return 6, reader.party in a.to or not reader.providers.isdisjoint(a.to)
     if a.tlp == "AMBER+STRICT":
         return 7, reader.party in a.to
-    if a.tlp == "RED":
-        named = reader.person in a.persons if a.persons else reader.signer
-        return 8, reader.party in a.to and named
-    return 9, False
+    named = reader.person in a.persons if a.persons else reader.signer
+    # Rule 9, "anything else: no", is this line's answer for a marking that is not one of the five.
+    return (8, reader.party in a.to and named) if str(a.tlp) == "RED" else (9, False)
 
 
 def may_read(reader: Reader, x: HasAudience) -> bool:

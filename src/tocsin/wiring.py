@@ -15,6 +15,8 @@ import difflib
 import os
 import secrets
 import shutil
+import signal
+import socket
 import sys
 import tomllib
 import uuid
@@ -89,6 +91,8 @@ class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int = 8470
     behind_proxy: bool = False
+    hosts: tuple[str, ...] = ()
+    """Names the node is reached by, behind a proxy."""
 
 
 class RemoteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -696,7 +700,8 @@ def verify_files(
         else:
             bodies.append(raw)
     verdict = dossier.verify(bodies, checkpoint.open_policy(policy), root)
-    return verdict.to_json(), said
+    plain: dict[str, Any] = msgspec.to_builtins(verdict)
+    return plain, said
 
 
 def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
@@ -877,69 +882,82 @@ def serve(
         NodeBusyError: the port is taken, or another process holds the data folder.
         ConfigError: a bind off loopback without TLS in front.
     """
-    import socket
-
     import uvicorn
 
-    from tocsin.console.app import make_app
-    from tocsin.console.live import Live
+    from tocsin.console.app import LOOPBACK, build
 
     if not behind_proxy and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(
             f"refusing to answer on {host} without TLS",
             remedy="bind 127.0.0.1, or put a TLS proxy in front and say --behind-proxy",
         )
+    with _bound(host, port) as sock:
+        url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
+        with open_node(home, url=url) as node, run_log(node):
+            console = build(node, hosts=(*LOOPBACK, host, *load_config(home).node.hosts))
+            config = uvicorn.Config(
+                console.asgi,
+                log_config=None,
+                lifespan="off",
+                timeout_graceful_shutdown=3,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+            )
+            with _announced(home, url, node, console.doors):
+                link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
+                say(node, url, link)
+                # uvicorn raises a caught signal again once it has ended; by then it is dealt with.
+                for caught in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(caught, lambda *_: None)
+                _server(config, console.stop).run(sockets=[sock])
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket. Raises NodeBusyError, naming the holder and a free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        sock.listen()
     except OSError as wrong:
         sock.close()
         raise NodeBusyError(
             f"port {port} on {host} is taken ({wrong.strerror}){_holder(port)}",
             remedy=f"use another: tocsin up --port {_free_port(host, port)}",
         ) from wrong
-    port = sock.getsockname()[1]
-    url = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
-    with sock, open_node(home, url=url) as node, run_log(node):
-        live = Live(lambda: node.log.size)
-        doors = Doors(node.store, clock=node.clock, rng=node.rng)
-        app = make_app(node, doors, live, url=url, behind_proxy=behind_proxy)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            lifespan="on",
-            timeout_graceful_shutdown=3,
-            access_log=False,
-            server_header=False,
-            date_header=False,
+    with sock:
+        yield sock
+
+
+@contextmanager
+def _announced(home: Path, url: str, node: Node, doors: Doors) -> Iterator[None]:
+    """`run/node.json` while the node runs: where it answers, and its owner's tokens."""
+    for stale in doors.tokens():
+        if stale.label == "terminal":
+            doors.revoke_token(stale.id, "node")
+    tokens = {
+        party: doors.make_token(
+            Person(name="operator", party=party, role="admin"),
+            SCOPES,
+            timedelta(days=365),
+            "terminal",
         )
-        server = _server(config, live.stop)
-        tokens = {
-            party: doors.make_token(
-                Person(name="operator", party=party, role="admin"),
-                SCOPES,
-                timedelta(days=1),
-                "terminal",
-            )
-            for party in node.signers
-        }
-        run_file = home / "run" / "node.json"
-        run_file.parent.mkdir(mode=0o700, exist_ok=True)
-        run_file.unlink(missing_ok=True)
-        write_secret(
-            run_file, msgspec.json.encode(Running(url=url, pid=os.getpid(), tokens=tokens))
-        )
-        link = doors.link(Person(name="operator", party=node.party, role="admin"))
-        say(node, url, link)
-        try:
-            server.run(sockets=[sock])
-        finally:
-            run_file.unlink(missing_ok=True)
-            for token in doors.tokens():
-                if token.label == "terminal":
-                    doors.revoke_token(token.id, "node")
+        for party in node.signers
+    }
+    path = home / "run" / "node.json"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.unlink(missing_ok=True)
+    write_secret(path, msgspec.json.encode(Running(url=url, pid=os.getpid(), tokens=tokens)))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        for token in doors.tokens():
+            if token.label == "terminal":
+                doors.revoke_token(token.id, "node")
 
 
 def _server(config: Any, stop_streams: Callable[[], None]) -> Any:
@@ -977,8 +995,6 @@ def _holder(port: int) -> str:
 
 
 def _free_port(host: str, port: int) -> int:
-    import socket
-
     for candidate in range(port + 1, min(port + 50, 65_536)):
         with socket.socket() as probe:
             if probe.connect_ex((host, candidate)) != 0:

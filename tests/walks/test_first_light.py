@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
 ARTICLE = """Northland calls for joint response to grid attacks
 Published 18 November 2026
 
@@ -100,9 +99,7 @@ def joined(tmp_path: Path, inviting: Home, url: str, party: str, name: str) -> H
     invitation.write_text(inviting.run("party", "invite", party, "--url", url), "utf-8")
     fingerprint = inviting.json("log", "show")["fingerprint"]
     home = Home(tmp_path / party)
-    home.run(
-        "party", "join", str(invitation), "--name", name, "--fingerprint", "AAAA " * 8, code=3
-    )
+    home.run("party", "join", str(invitation), "--name", name, "--fingerprint", "AAAA " * 8, code=3)
     assert not home.folder.exists(), "a wrong fingerprint makes nothing"
     home.run("party", "join", str(invitation), "--name", name, "--fingerprint", fingerprint)
     home.run("party", "join", str(invitation), "--fingerprint", fingerprint, code=1)
@@ -132,9 +129,7 @@ def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
             "victim-claim",
             "assessment",
         ]
-        assert all(
-            ARTICLE[d["span"][0] : d["span"][1]] == d["words"] for d in reading["drafts"]
-        )
+        assert all(ARTICLE[d["span"][0] : d["span"][1]] == d["words"] for d in reading["drafts"])
         assert {i["value"] for i in reading["indicators"]} == {
             "203.0.113.77",
             "lockstep-update.example",
@@ -154,7 +149,14 @@ def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
         drafts = [f"{d['report']}.{d['n']}" for d in north.json("accept")]
         assert "when was it said" in north.run("accept", drafts[1], "--case", case, code=1)
         north.run(
-            "accept", *drafts, "--case", case, "--date", "2026-11-18", "--outlet", "The Courier",
+            "accept",
+            *drafts,
+            "--case",
+            case,
+            "--date",
+            "2026-11-18",
+            "--outlet",
+            "The Courier",
             "--yes",
         )
         assert "accepted already" in north.run("accept", drafts[1], "--case", case, code=1)
@@ -167,7 +169,8 @@ def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
         assert claims["assessment"]["speaker"] is None
         [standing] = gridco.json("standing", claims["accusation"]["id"])
         assert standing["links"] == {
-            name: {"grade": "none-shown", "shown": False} for name in ("activity", "actor", "sponsor")
+            name: {"grade": "none-shown", "shown": False}
+            for name in ("activity", "actor", "sponsor")
         }
 
         # Sweep of a sample log: needs no node, key or network.
@@ -176,16 +179,33 @@ def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
         lone = Home(tmp_path / "nowhere")
         swept = json.loads(
             lone.run(
-                "sweep", str(log), "--indicators", str(report), "--json",
-                "--override", "all",
+                "sweep",
+                str(log),
+                "--indicators",
+                str(report),
+                "--json",
+                "--override",
+                "all",
             )
         )
         assert [(h["line"], h["rule"]) for h in swept["hits"]] == [(1, "exact"), (2, "parent")]
 
         # An advisory, frozen, co-signed by two parties, published.
         advisory = north.json(
-            "advisory", "draft", "--case", case, "--title", "LOCKSTEP", "--summary", "Look here.",
-            "--tlp", "GREEN", "--claim", claims["accusation"]["id"], "--quorum", "2/3",
+            "advisory",
+            "draft",
+            "--case",
+            case,
+            "--title",
+            "LOCKSTEP",
+            "--summary",
+            "Look here.",
+            "--tlp",
+            "GREEN",
+            "--claim",
+            claims["accusation"]["id"],
+            "--quorum",
+            "2/3",
         )["id"]
         north.run("advisory", "freeze", advisory)
         assert "of 2 signatures" in north.run("advisory", "publish", advisory, "--yes", code=1)
@@ -217,8 +237,18 @@ def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
 
     def verify(name: str) -> tuple[int, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "tocsin", "verify", name, "--json", "--policy", "policy.txt",
-             "--root", "root.json"],
+            [
+                sys.executable,
+                "-m",
+                "tocsin",
+                "verify",
+                name,
+                "--json",
+                "--policy",
+                "policy.txt",
+                "--root",
+                "root.json",
+            ],
             capture_output=True,
             cwd=stranger,
             env={**os.environ, "XDG_DATA_HOME": str(stranger), "HOME": str(stranger)},
@@ -246,4 +276,3 @@ def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
 
     with zipfile.ZipFile(stranger / "case.tocsin") as dossier:
         assert "statements.jsonl" in dossier.namelist()
-

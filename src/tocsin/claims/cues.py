@@ -29,7 +29,7 @@ GROUPS: dict[str, str] = {
         " explain announce declare maintain assert contend acknowledge admit concede confirm reveal"
         " disclose affirm proclaim observe remark comment recall conclude predict forecast caution"
         " complain testify write tweet post boast lament quip joke allege suspect counter"
-        " retort indicate mention clarify elaborate surmise imply fear hope agree"
+        " retort indicate mention charge clarify elaborate surmise imply fear hope agree"
         " signal speculate tout"
     ),
     "tell": "tell inform assure remind notify",
@@ -169,7 +169,8 @@ HONORIFICS = words("mr mrs ms miss dr sir madam lord lady prof")
 # Capitalised before a name: part of the role, not of the name.
 TITLES = words(
     "president minister secretary senator sen rep gov governor chancellor general gen"
-    " director ambassador commissioner chairman chairwoman mayor justice judge king queen"
+    " director ambassador commissioner chairman chairwoman chairperson mayor justice judge king"
+    " queen"
     " prince premier spokesman spokeswoman spokesperson professor colonel col admiral adm"
     " lt captain capt sgt sheriff speaker congressman congresswoman representative envoy"
     " emir sheikh pope detective inspector analyst officer chief republican democrat dem"
@@ -187,6 +188,7 @@ ORGANS = words(
     " partners international world national fund board team foundation society school"
     " college hospital port airport city county"
 )
+LY_NOUNS = words("family assembly ally daily weekly monthly supply anomaly monopoly")
 # Several people or a body, in lower case, that may speak: "officials said".
 SPEAKING = words(
     "officials ministry government company firm agency office police authorities"

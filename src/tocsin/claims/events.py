@@ -10,21 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from msgspec import Struct
-
 from tocsin.claims import cues
+from tocsin.claims.brings import SELF, Event, is_quote, low_at, owner, parse, text_at
 from tocsin.claims.dates import When, when_at
 from tocsin.claims.layout import QUOTE, WORD, Token
 from tocsin.claims.mentions import (
     Mention,
     apposition,
-    base,
     capital,
-    joined,
-    mention,
     mention_at,
-    named,
-    noun_like,
     possessive,
     subject_before,
 )
@@ -32,45 +26,10 @@ from tocsin.claims.mentions import (
 _BE = cues.words("is are was were be been being get got")
 _KEEPS_ON = cues.words("continued continues proceeded began moved sought chose rushed")
 _REFUSES = cues.words("refused refuses declined declines failed fails")
-_SELF = cues.words("himself herself itself themselves")
 _JOINS = cues.words("and but then or")
 _BREAKS = cues.words(", ; — – :")
-_CLAUSE_START = cues.words(
-    "he she it they we i you there this that these those the a an its his her their our"
-    " my no nobody some many most such any all both"
-)
 _OPEN_CLAUSE = cues.words("when if even although though while because once unless until")
 _NO_VERB = frozenset(["source", "noun", "colon"])
-
-
-class Event(Struct):
-    """One cue with what it governs; indexes are into the sentence's tokens, half-open.
-
-    first: where its own clause begins. content: the words it brings, None if it brings none.
-    late: a time printed after the words, which may be the words' own.
-    """
-
-    at: int
-    after: int
-    lemma: str
-    group: str
-    cue: str
-    first: int
-    subject: Mention | None = None
-    role: str | None = None
-    addressee: Mention | None = None
-    content: tuple[int, int] | None = None
-    begin: int | None = None
-    stop: int | None = None
-    when: When | None = None
-    negated: bool = False
-    passive: bool = False
-    participle: bool = False
-    elided: bool = False
-    inverted: bool = False
-    trailing: bool = False
-    embedded: bool = False
-    loose: bool = False
 
 
 def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
@@ -79,7 +38,7 @@ def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
     for at, token in enumerate(tokens):
         if token.kind != WORD:
             continue
-        if token.low == "according" and _low(tokens, at + 1) == "to":
+        if token.low == "according" and low_at(tokens, at + 1) == "to":
             source = mention_at(tokens, at + 2)
             if source is not None:
                 event = Event(at, source.last, "according to", "source", "according to", at)
@@ -87,7 +46,7 @@ def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
                 if source.last < len(tokens) and tokens[source.last].text == ",":
                     event.role, event.after = apposition(tokens, source.last)
                 found.append(event)
-        elif at == 0 or _is_quote(tokens, at - 2):
+        elif at == 0 or is_quote(tokens, at - 2):
             label = _label(tokens, at)
             if label is not None:
                 found.append(label)
@@ -95,9 +54,9 @@ def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
             verb = _verb(tokens, at, found, published) if token.low in cues.CUES else None
             if verb is not None:
                 found.append(verb)
-        elif token.low in cues.SPEECH_NOUNS and at and _owner(tokens, at) is not None:
+        elif token.low in cues.SPEECH_NOUNS and at and owner(tokens, at) is not None:
             event = Event(at, at + 1, token.low, "noun", token.text, at)
-            event.subject = _owner(tokens, at)
+            event.subject = owner(tokens, at)
             event.begin = at + 1
             found.append(event)
         elif token.low in cues.CUES:
@@ -111,7 +70,7 @@ def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
     opening = _opening_time(tokens, published)
     for event in found:
         if event.group not in _NO_VERB:
-            _parse(event, tokens, published)
+            parse(event, tokens, published)
     _join(found, tokens, opening)
     _bound(found, tokens)
     return found
@@ -122,7 +81,7 @@ def _shaped(tokens: Sequence[Token], at: int) -> Event | None:
     if tokens[at].low in cues.HARM or tokens[at - 1].kind == QUOTE:
         return None
     subject = subject_before(tokens, at)
-    if subject is None or not _is_quote(tokens, subject.first - 1):
+    if subject is None or not is_quote(tokens, subject.first - 1):
         return None
     if not tokens[subject.first - 1].text.rstrip().endswith((",", "!", "?")):
         return None
@@ -136,45 +95,16 @@ def _label(tokens: Sequence[Token], at: int) -> Event | None:
     speaker = mention_at(tokens, at)
     if speaker is None or speaker.kind == "pronoun":
         return None
-    if at == 0 and _text(tokens, speaker.last) == ":" and _is_quote(tokens, speaker.last + 1):
+    if at == 0 and text_at(tokens, speaker.last) == ":" and is_quote(tokens, speaker.last + 1):
         event = Event(at, speaker.last + 1, ":", "colon", ":", at)
         event.begin = speaker.last + 1
-    elif at and _text(tokens, at - 1) == ":" and speaker.last == len(tokens):
+    elif at and text_at(tokens, at - 1) == ":" and speaker.last == len(tokens):
         event = Event(at, speaker.last, ":", "colon", ":", at)
         event.inverted = True
     else:
         return None
     event.subject = speaker
     return event
-
-
-def _low(tokens: Sequence[Token], at: int) -> str:
-    return tokens[at].low if 0 <= at < len(tokens) else ""
-
-
-def _text(tokens: Sequence[Token], at: int) -> str:
-    return tokens[at].text if 0 <= at < len(tokens) and tokens[at].kind != QUOTE else ""
-
-
-def _is_quote(tokens: Sequence[Token], at: int) -> bool:
-    return 0 <= at < len(tokens) and tokens[at].kind == QUOTE
-
-
-def _owner(tokens: Sequence[Token], at: int) -> Mention | None:
-    """Whose statement it is: "Northland's statement", "her comments"."""
-    near = tokens[at - 1]
-    if near.low in ("his", "her"):
-        pronoun = "he" if near.low == "his" else "she"
-        gender = "m" if near.low == "his" else "f"
-        return Mention(pronoun, None, "pronoun", at - 1, at, near.start, near.end, gender, True)
-    if not possessive(near):
-        return None
-    first = at - 1
-    while first > 0 and at - first < 8 and named(tokens[first - 1], first - 1):
-        first -= 1
-    end = near.start + len(base(near.text))
-    owner = near._replace(text=base(near.text), low=base(near.low), end=end)
-    return mention([*tokens[: at - 1], owner], first, at)
 
 
 def _over_time(event: Event, tokens: Sequence[Token], back: int, published: date | None) -> int:
@@ -195,16 +125,16 @@ def _verb(
     cue = cues.CUES[token.low]
     lemma, group, after = cue.lemma, cue.group, at + 1
     if group == "point":
-        if _low(tokens, after) != "out":
+        if low_at(tokens, after) != "out":
             return None
         lemma, group, after = "point out", "note", after + 1
-    inside = token.text[0].isupper() and at > 0 and not _is_quote(tokens, at - 1)
+    inside = token.text[0].isupper() and at > 0 and not is_quote(tokens, at - 1)
     if inside and cue.form != "ing" and token.text[1:2].islower() and not _title_case(tokens):
         return None  # inside a name
     if token.low == "states" and not (
-        _is_quote(tokens, after)
-        or _text(tokens, after) == ":"
-        or (_low(tokens, after) == "that" and _text(tokens, at - 1) != ",")
+        is_quote(tokens, after)
+        or text_at(tokens, after) == ":"
+        or (low_at(tokens, after) == "that" and text_at(tokens, at - 1) != ",")
     ):
         return None  # far more often bodies that speak than a verb
     back, flags = _skip_helpers(tokens, at)
@@ -230,7 +160,7 @@ def _verb(
         alone = cue.form == "base" and not flags & {"do", "modal"} and at == back
         if alone and not _plural(subject):
             return None
-        if cue.form == "past" and not flags and group == "accuse" and _low(tokens, after) == "of":
+        if cue.form == "past" and not flags and group == "accuse" and low_at(tokens, after) == "of":
             return None  # "the group accused of the breach"
         event.subject, event.first = subject, subject.first
         return event
@@ -274,7 +204,7 @@ def _skip_helpers(tokens: Sequence[Token], at: int) -> tuple[int, set[str]]:
             flags.add("do")
         elif low in cues.AUXILIARIES:
             flags.add("have")
-        elif low not in cues.ADVERBS and low not in _SELF and not low.endswith("ly"):
+        elif low in cues.LY_NOUNS or not (low in cues.ADVERBS or low in SELF or low.endswith("ly")):
             break
         if capital(tokens[back - 1]) and back - 1 > 0 and low.endswith("ly"):
             break
@@ -284,11 +214,11 @@ def _skip_helpers(tokens: Sequence[Token], at: int) -> tuple[int, set[str]]:
 
 def _infinitive(event: Event, tokens: Sequence[Token], back: int) -> Event | None:
     verb = back - 2
-    if _low(tokens, verb) == "on" and _low(tokens, verb - 1) in ("went", "goes", "going"):
+    if low_at(tokens, verb) == "on" and low_at(tokens, verb - 1) in ("went", "goes", "going"):
         verb -= 1
-    elif _low(tokens, verb) in _REFUSES:
+    elif low_at(tokens, verb) in _REFUSES:
         event.negated = True
-    elif _low(tokens, verb) not in _KEEPS_ON:
+    elif low_at(tokens, verb) not in _KEEPS_ON:
         return None
     start, _ = _skip_helpers(tokens, verb)
     event.subject = subject_before(tokens, start)
@@ -316,7 +246,7 @@ def _without_subject(
     if near is None:
         return None
     if near.low in _JOINS or (
-        near.text == "," and not _is_quote(tokens, back - 2) and earlier and back > 1
+        near.text == "," and not is_quote(tokens, back - 2) and earlier and back > 1
     ):
         after = mention_at(tokens, event.after) if near.text == "," else None
         if after is None or near.low in _JOINS:
@@ -333,353 +263,6 @@ def _without_subject(
                 event.role, event.after = apposition(tokens, event.after)
             return event
     return None
-
-
-# --- what follows the verb -------------------------------------------------------------------
-
-
-def _skip_phrases(tokens: Sequence[Token], at: int, event: Event, published: date | None) -> int:
-    """Over "on Wednesday", "in Beijing", "at a briefing", "also", "(CIA)", to the content."""
-    hops = 0
-    while at < len(tokens) and hops < 12:
-        hops += 1
-        token = tokens[at]
-        time = when_at(tokens, at, published)
-        if time is not None:
-            if event.when is None:
-                event.when = time
-            at = time.last
-        elif token.text == "(":
-            close = at + 1
-            while close < len(tokens) and close < at + 12 and tokens[close].text != ")":
-                close += 1
-            if _text(tokens, close) != ")":
-                break
-            at = close + 1
-        elif token.low in cues.PREPOSITIONS - {"of", "for", "like", "as", "because", "since"}:
-            if token.low == "to" or _is_quote(tokens, at + 1):
-                break
-            end = _over_phrase(tokens, at + 1)
-            if end == at + 1:
-                break
-            at = end
-        elif token.low.endswith("ly") or token.low in _SELF or token.low in ("also", "again"):
-            at += 1
-        else:
-            break
-    return at
-
-
-def _over_phrase(tokens: Sequence[Token], at: int) -> int:
-    """Past a noun phrase that is only a place or an occasion."""
-    end = at
-    while end < len(tokens) and end < at + 12:
-        token = tokens[end]
-        if token.kind != WORD or token.low in ("that", "to", "and", "but", "who", "which"):
-            break
-        if when_at(tokens, end, None) is not None and end > at:
-            break
-        if end > at and (token.low in cues.PRONOUNS or token.low in ("the", "there", "we")):
-            break
-        if not (
-            capital(token)
-            or noun_like(token, end)
-            or token.low in cues.DETERMINERS
-            or token.low == "of"
-        ):
-            break
-        end += 1
-    return end
-
-
-def _quote_or_clause(event: Event, tokens: Sequence[Token], at: int) -> None:
-    """Set where the words begin: a quotation, a that-clause, a bare clause."""
-    while _text(tokens, at) in (",", ":") and not _is_quote(tokens, at + 1):
-        if _text(tokens, at) == ":" or _low(tokens, at + 1) != "that":
-            return
-        at += 1
-    if _text(tokens, at) in (",", ":"):
-        at += 1
-    if _is_quote(tokens, at):
-        event.begin = at
-    elif _low(tokens, at) == "that":
-        event.begin = at + 1
-    elif event.lemma in cues.BARE and _clause(tokens, at):
-        event.begin = at
-
-
-def _clause(tokens: Sequence[Token], at: int) -> bool:
-    """Does a clause with a verb of its own begin here?"""
-    if at >= len(tokens) or tokens[at].kind != WORD:
-        return False
-    token = tokens[at]
-    if token.low in cues.PREPOSITIONS or token.low in cues.CONJUNCTIONS:
-        return False
-    if token.low in ("even", "when", "if", "after", "whether", "how", "what", "why"):
-        return False
-    if not (token.low in _CLAUSE_START or capital(token) or noun_like(token, at)):
-        return False
-    for near in tokens[at + 1 : at + 16]:
-        if near.kind != WORD and near.text in ",;:":
-            return False
-        if (
-            near.low in cues.AUXILIARIES
-            or near.low in cues.COMMON_VERBS
-            or near.low in cues.CUES
-            or near.low.endswith(("n't", "n’t"))
-            or (near.low.endswith("ed") and len(near.low) > 4)
-        ):
-            return True
-    head = token.low in cues.PRONOUNS or token.low in ("we", "i", "there")
-    return head and _low(tokens, at + 1).endswith("s")
-
-
-def _parse(event: Event, tokens: Sequence[Token], published: date | None) -> None:
-    group = event.group
-    at = event.after
-    if group != "call" or when_at(tokens, at, published) is not None:
-        at = _skip_phrases(tokens, at, event, published)
-    if event.passive:
-        _parse_passive(event, tokens, at, published)
-    elif group in ("say", "note", "label", "tell", "warn"):
-        _parse_speech(event, tokens, at, published)
-    elif group == "demand":
-        _parse_demand(event, tokens, at, published)
-    elif group == "call":
-        _parse_call(event, tokens, at, published)
-    elif group == "vow":
-        if _low(tokens, at) == "to":
-            event.begin = at
-        else:
-            _quote_or_clause(event, tokens, at)
-    elif group == "accuse":
-        _parse_accuse(event, tokens, at, published)
-    elif group == "tie":
-        _parse_tie(event, tokens, at)
-    elif group in ("deny", "find", "stand"):
-        _parse_object(event, tokens, at)
-
-
-def _parse_speech(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
-    if event.inverted:
-        role_end = at
-        while role_end < len(tokens) and role_end < at + 40 and not _is_quote(tokens, role_end):
-            if _low(tokens, role_end) in ("that",):
-                break
-            role_end += 1
-        if _is_quote(tokens, role_end):
-            event.begin = role_end
-        return
-    if event.group in ("tell", "warn") and not _is_quote(tokens, at) and _low(tokens, at) != "that":
-        told = mention_at(tokens, at)
-        if told is not None and _follows_object(tokens, told.last):
-            if event.group == "warn":
-                event.addressee = told
-            at = _skip_phrases(tokens, told.last, event, published)
-        elif event.group == "tell":
-            end = _over_phrase(tokens, at)
-            at = _skip_phrases(tokens, end, event, published)
-    if event.group == "label":
-        event.begin = at if at < len(tokens) and _low(tokens, at) != "to" else None
-        return
-    if event.group == "warn" and _low(tokens, at) in ("against", "of"):
-        event.begin = at + 1
-        return
-    _quote_or_clause(event, tokens, at)
-    if event.begin is None and event.group in ("say", "note") and _only_rest(tokens, at):
-        event.trailing = True
-
-
-def _follows_object(tokens: Sequence[Token], at: int) -> bool:
-    if at >= len(tokens) or tokens[at].kind == QUOTE:
-        return True
-    low = tokens[at].low
-    return low in ("that", "to", ":", ",", "against", "not") or low in cues.PREPOSITIONS
-
-
-def _only_rest(tokens: Sequence[Token], at: int) -> bool:
-    """Nothing more but an end, a comma, or an aside: the words stood before the cue."""
-    return (
-        at >= len(tokens)
-        or tokens[at].kind != WORD
-        or tokens[at].low in (cues.PREPOSITIONS | cues.CONJUNCTIONS | cues.SUBORDINATORS)
-    )
-
-
-def _parse_demand(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
-    if _low(tokens, at) == "that":
-        at += 1
-        asked = mention_at(tokens, at)
-        event.addressee, event.begin = asked, at
-        return
-    if _is_quote(tokens, at):
-        event.begin = at
-        return
-    asked = mention_at(tokens, at)
-    if asked is not None:
-        after = _skip_phrases(tokens, asked.last, event, published)
-        if _low(tokens, after) in ("to", "not"):
-            event.addressee, event.begin = asked, after
-            if _is_quote(tokens, after + 1):
-                event.begin = after + 1
-            return
-        if _is_quote(tokens, after) or _text(tokens, after) in (":", ","):
-            event.addressee = asked
-            event.begin = after
-            return
-    if at < len(tokens) and tokens[at].kind == WORD and tokens[at].low not in cues.PREPOSITIONS:
-        event.begin = at
-        event.addressee = _after_word(tokens, at, ("from", "of"))
-
-
-def _after_word(tokens: Sequence[Token], at: int, words: tuple[str, ...]) -> Mention | None:
-    for place in range(at, min(len(tokens), at + 30)):
-        if tokens[place].low in words and tokens[place].kind == WORD:
-            found = mention_at(tokens, place + 1)
-            if found is not None:
-                return found
-    return None
-
-
-def _parse_call(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
-    low = _low(tokens, at)
-    if low in ("on", "upon") or (event.lemma == "appeal" and low == "to"):
-        asked = mention_at(tokens, at + 1)
-        if asked is None:
-            end = _over_phrase(tokens, at + 1)
-            asked = _loose(tokens, at + 1, end)
-        if asked is not None:
-            event.addressee = asked
-            after = _skip_phrases(tokens, asked.last, event, published)
-            event.begin = after + 1 if _low(tokens, after) == "for" else after
-            event.lemma = f"{event.lemma} {low}"
-            if after >= len(tokens):
-                event.begin = None
-            return
-    if low == "for":
-        event.lemma += " for"
-        event.begin = at + 1
-        event.addressee = _after_word(tokens, at + 1, ("from",))
-    elif low == "to":
-        event.lemma += " to"
-        event.begin = at
-    else:
-        event.group = "label"
-        event.begin = at if at < len(tokens) else None
-
-
-def _loose(tokens: Sequence[Token], first: int, end: int) -> Mention | None:
-    """An addressee that is no name: "all sides", as printed."""
-    if end <= first:
-        return None
-    words = list(tokens[first:end])
-    if words[0].low in cues.ARTICLES:
-        words.pop(0)
-    if not words:
-        return None
-    name = joined(words)
-    return Mention(name, None, "common", first, end, words[0].start, words[-1].end, None, False)
-
-
-def _parse_accuse(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
-    charged = mention_at(tokens, at)
-    end = charged.last if charged is not None else _over_phrase(tokens, at)
-    after = _skip_phrases(tokens, end, event, published)
-    if charged is not None and _low(tokens, after) in ("of", "for"):
-        event.addressee, event.begin = charged, after + 1
-        return
-    for place in range(at, min(len(tokens), at + 30)):
-        if _low(tokens, place) == "on" and event.lemma == "blame":
-            blamed = mention_at(tokens, place + 1)
-            if blamed is not None:
-                event.addressee, event.begin = blamed, at
-            return
-        if _is_quote(tokens, place):
-            event.addressee, event.begin = charged, place
-            return
-
-
-def _parse_tie(event: Event, tokens: Sequence[Token], at: int) -> None:
-    for place in range(at, min(len(tokens), at + 30)):
-        if _low(tokens, place) in ("to", "with"):
-            tied = mention_at(tokens, place + 1)
-            if tied is not None:
-                if tied.kind != "name":
-                    tied = _behind(tokens, tied.last) or tied
-                event.addressee, event.begin = tied, at
-                return
-
-
-def _behind(tokens: Sequence[Token], at: int) -> Mention | None:
-    """ "a group run by NAME": the one named."""
-    if _low(tokens, at) in cues.BACKED and _low(tokens, at + 1) == "by":
-        return mention_at(tokens, at + 2)
-    return None
-
-
-def _parse_object(event: Event, tokens: Sequence[Token], at: int) -> None:
-    if _low(tokens, at) == "that":
-        at += 1
-    if at < len(tokens) and (tokens[at].kind == QUOTE or tokens[at].kind == WORD):
-        if tokens[at].low in cues.PREPOSITIONS and event.group != "stand":
-            return
-        event.begin = at
-        for place in range(at, min(len(tokens), at + 12)):
-            if event.group == "deny" and tokens[place].kind == WORD and possessive(tokens[place]):
-                event.addressee = _owner(tokens, place + 1)
-                return
-
-
-def _parse_passive(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
-    """ "NAME was accused by NAME of": the one accused is the addressee, the agent the speaker."""
-    patient, event.subject = event.subject, None
-    if event.lemma in ("quote", "cite") and _low(tokens, event.after) == "as":
-        event.subject = patient
-        _quote_or_clause(event, tokens, event.after + 2)
-        return
-    agent: Mention | None = None
-    for place in range(event.after, min(len(tokens), event.after + 40)):
-        if tokens[place].kind == QUOTE or tokens[place].text in ";:":
-            break
-        if tokens[place].low == "by":
-            agent = mention_at(tokens, place + 1)
-            break
-    event.subject = agent
-    if event.group not in ("accuse", "demand", "tie", "deny") or (
-        patient is None and (event.group != "deny")
-    ):
-        event.begin = agent.last if agent is not None else None
-        return
-    at = _skip_by(tokens, event.after, agent, event, published)
-    if event.group == "accuse" and _low(tokens, at) in ("of", "for"):
-        event.addressee, event.begin = patient, at + 1
-    elif event.group == "demand" and _low(tokens, at) == "to":
-        event.addressee, event.begin = patient, at
-    elif agent is not None:
-        event.begin = agent.last
-
-
-def _skip_by(
-    tokens: Sequence[Token],
-    at: int,
-    agent: Mention | None,
-    event: Event,
-    published: date | None,
-) -> int:
-    at = _skip_phrases_plain(tokens, at, event, published)
-    if agent is not None and _low(tokens, at) == "by":
-        at = _skip_phrases_plain(tokens, agent.last, event, published)
-    return at
-
-
-def _skip_phrases_plain(
-    tokens: Sequence[Token], at: int, event: Event, published: date | None
-) -> int:
-    time = when_at(tokens, at, published)
-    if time is not None:
-        event.when = event.when or time
-        at = time.last
-    return at
 
 
 # --- joining ---------------------------------------------------------------------------------
@@ -778,8 +361,8 @@ def _bound(found: list[Event], tokens: Sequence[Token]) -> None:
             comma = event.first - 1
             if (
                 comma > 0
-                and _text(tokens, comma) in (",", "—", "–")
-                and not _is_quote(tokens, comma - 1)
+                and text_at(tokens, comma) in (",", "—", "–")
+                and not is_quote(tokens, comma - 1)
                 and _whole_clause(tokens, comma)
             ):
                 start = 1 if tokens[0].low in cues.CONJUNCTIONS else 0
@@ -817,7 +400,7 @@ def _bound_source(event: Event, tokens: Sequence[Token], total: int) -> None:
             start += 1
         if start < total:
             event.content = (start + (tokens[start].text == ","), total)
-    elif _text(tokens, event.at - 1) == ",":
+    elif text_at(tokens, event.at - 1) == ",":
         event.content = (0, event.at - 1)
 
 
@@ -828,17 +411,17 @@ def _start_of(event: Event, tokens: Sequence[Token]) -> int | None:
         return None
     if event.inverted:
         first = event.at
-    near = _text(tokens, first - 1)
-    low = _low(tokens, first - 1)
+    near = text_at(tokens, first - 1)
+    low = low_at(tokens, first - 1)
     if low in _JOINS or (low in ("while", "before", "after", "by") and event.participle):
         stop = first - 1
-        if _text(tokens, stop - 1) == ",":
+        if text_at(tokens, stop - 1) == ",":
             stop -= 1
         return stop
     if low == "while":
         return first - 1
     if near in _BREAKS:
         return first - 1
-    if event.participle and first and _is_quote(tokens, first - 1):
+    if event.participle and first and is_quote(tokens, first - 1):
         return first
     return None

@@ -15,7 +15,6 @@ from tocsin.claims.layout import QUOTE, WORD, Token
 
 _REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every search linear
 _LINKS = cues.words("of for from at in with to on de van von al bin la le du der")
-_LY_NOUNS = cues.words("family assembly ally daily weekly monthly supply anomaly monopoly")
 _TIME = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
 
 
@@ -90,7 +89,7 @@ def noun_like(token: Token, at: int) -> bool:
     cue = cues.CUES.get(low)
     if cue is not None and low not in cues.SPEECH_NOUNS:
         return low in cues.SPEAKING
-    return not low.endswith("ly") or low in _LY_NOUNS
+    return not low.endswith("ly") or low in cues.LY_NOUNS
 
 
 def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
@@ -306,40 +305,10 @@ def subject_before(tokens: Sequence[Token], at: int, *, loose: bool = False) -> 
             return None
         end = back
     if end > floor and tokens[end - 1].text in (",", "—", "–"):
-        back = end - 2
-        while (
-            back > floor
-            and tokens[back].text not in (",", "—", "–")
-            and (tokens[back].kind != QUOTE)
-        ):
-            back -= 1
-        if back <= floor or tokens[back].kind == QUOTE:
-            return None
-        inside = tokens[back + 1]
-        role, _ = apposition(tokens, back)
-        fits = (
-            role is not None
-            or inside.low in cues.DETERMINERS
-            or inside.low in ("who", "which", "whose", "speaking", "citing", "asked", "quoting")
-            or inside.low in cues.PREPOSITIONS
-            or possessive(inside)
-        )
-        if named(inside, back + 1) and role is None:
-            aside = mention(tokens, back + 1, end - 1)
-            first = _phrase_back(tokens, back, floor)
-            office = mention(tokens, first, back) if first < back else None
-            if (
-                aside is not None
-                and office is not None
-                and office.person
-                and office.kind in ("role", "common")
-                and aside.kind == "name"
-            ):
-                gender = aside.gender or office.gender
-                return aside._replace(role=office.name, person=True, gender=gender, first=first)
-        if not fits:
-            return None
-        end = back
+        aside = _before_aside(tokens, end - 1, floor)
+        if aside is None or isinstance(aside, Mention):
+            return aside
+        end, role = aside
     if end > floor and tokens[end - 1].low in ("who", "which", "that"):
         end -= 1
         if end > floor and tokens[end - 1].text == ",":
@@ -352,6 +321,48 @@ def subject_before(tokens: Sequence[Token], at: int, *, loose: bool = False) -> 
         person = found._replace(role=found.role or role, person=True)
         return person._replace(gender=found.gender or _gender(role.lower().split()[:4]))
     return found
+
+
+def _before_aside(
+    tokens: Sequence[Token], closing: int, floor: int
+) -> Mention | tuple[int, str | None] | None:
+    """Over ", spokeswoman of X," and ", which owns Y, Z and W,": where the noun phrase ends.
+
+    Gives the person where the aside is the name: "the manager, NAME,". None if it is no aside.
+    """
+    back = closing
+    while True:
+        back -= 1
+        while back > floor and tokens[back].text not in (",", "—", "–"):
+            if tokens[back].kind == QUOTE:
+                return None
+            back -= 1
+        if back <= floor:
+            return None
+        inside = tokens[back + 1]
+        role, _ = apposition(tokens, back)
+        if named(inside, back + 1) and role is None:
+            aside = mention(tokens, back + 1, closing)
+            first = _phrase_back(tokens, back, floor)
+            office = mention(tokens, first, back) if first < back else None
+            if (
+                aside is not None
+                and office is not None
+                and office.person
+                and office.kind in ("role", "common")
+                and aside.kind == "name"
+            ):
+                gender = aside.gender or office.gender
+                return aside._replace(role=office.name, person=True, gender=gender, first=first)
+        if (
+            role is not None
+            or inside.low in cues.DETERMINERS
+            or inside.low in ("who", "which", "whose", "speaking", "citing", "asked", "quoting")
+            or inside.low in cues.PREPOSITIONS
+            or possessive(inside)
+        ):
+            return back, role
+        # A list inside a relative clause has commas of its own: look for where that began.
 
 
 def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:

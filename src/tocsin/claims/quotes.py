@@ -117,6 +117,8 @@ class _Reader:
         self.people: dict[str, _Speaker] = {}  # by surname or first name, newest wins
         self.bare: set[str] = set()  # single names printed before any longer name with them
         self.recent: list[_Speaker] = []  # speakers since the last heading, newest last
+        self.here: set[str] = set()  # persons named in this paragraph
+        self.spoke_here = False
         self.carry: tuple[_Speaker | None, Event | None] | None = None
 
     # --- paragraphs and sentences ---
@@ -133,6 +135,8 @@ class _Reader:
             quotes = quotations(self.text, paragraph.start, paragraph.end)
             words = tokens(self.text, paragraph.start, paragraph.end, quotes)
             by_start = {quote.start - 1: quote for quote in quotes}
+            self.here.clear()
+            self.spoke_here = False
             carried = self.carry
             self.carry = None
             previous: _Speaker | None = None
@@ -231,6 +235,9 @@ class _Reader:
                 if end < len(sentence) and sentence[end].text == ",":
                     role, _ = apposition(sentence, end)
                 self._remember(one, role)
+                if one.name in self.people or one.person or role is not None:
+                    known = self.people.get(one.name)
+                    self.here.add(one.name if known is None else known.name)
             at = end + 1 if end == at else end
 
     def _remember(self, one: Mention, role: str | None) -> None:
@@ -288,6 +295,8 @@ class _Reader:
         if low in ("he", "she"):
             for speaker in reversed(self.recent):
                 if speaker.human and _agree(one.gender, speaker.gender):
+                    if not self.spoke_here and self.here - {speaker.name}:
+                        return None, [f"{low!r} may be several of those named before"]
                     note = f"speaker from {low!r}: the last one speaking before"
                     return _Speaker(speaker.name, None, one.gender, True), [note]
         elif self.recent and not self.recent[-1].person:
@@ -297,6 +306,7 @@ class _Reader:
         return None, [f"{low!r} stands for nobody named before"]
 
     def _heard(self, speaker: _Speaker) -> None:
+        self.spoke_here = self.spoke_here or speaker.human
         if self.recent and self.recent[-1].name == speaker.name:
             last = self.recent[-1]
             last.gender = last.gender or speaker.gender

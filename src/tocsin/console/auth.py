@@ -17,16 +17,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import msgspec
 from msgspec import Struct
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
 
 from tocsin.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from tocsin.policy import SCOPES, Actor, Reader, UserRole
 from tocsin.store.interface import AuditRow, LocalRow
+
+if TYPE_CHECKING:  # the command line makes sign-in links without loading a web framework
+    from starlette.requests import HTTPConnection
+    from starlette.responses import Response
 
 LINK_FOR = timedelta(minutes=10)
 IDLE = timedelta(hours=12)

@@ -5,20 +5,23 @@ Spec: console.md §3, "Case", "Matrix", "Timeline", "Advisory".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from msgspec import Struct
 
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.console import draw, i18n
 from tocsin.console.draw import Mark
 from tocsin.console.live import News
 from tocsin.console.page import Ask, Bytes, Drawn, command, in_words, names, says
 from tocsin.errors import NotFoundError
 from tocsin.flows import advise, intake, respond, weigh
-from tocsin.store.interface import KeptObject
+from tocsin.record.statement import Statement
+from tocsin.store.interface import Kept, KeptObject
 
 MOST_COLUMNS = 8
-LANES = ("attack", "response", "sightings")
+LANES = ("attack", "claims", "response", "sightings")
 
 
 class CasesView(Struct, frozen=True, kw_only=True):
@@ -229,7 +232,7 @@ def case(ask: Ask) -> Drawn:
         owner=weigh.party_name(node, state.owner or node.party),
         statements=len(said),
         matrix=matrix,
-        marks=tuple(_marks(said, objects, authors, matrix, called)),
+        marks=tuple(_marks(said, objects, matrix, called)),
         parties=tuple(
             PartyRow(
                 name=weigh.party_name(node, p.party),
@@ -263,3 +266,74 @@ def case(ask: Ask) -> Drawn:
         next=() if matrix.rows else _next(case_id),
     )
     return draw_case(view, ask.query)
+
+
+_HAPPENED = {
+    "sighting": ("sightings", "first_seen"),
+    "observed-data": ("attack", "first_observed"),
+    "incident": ("attack", "created"),
+    "campaign": ("attack", "first_seen"),
+    "infrastructure": ("attack", "first_seen"),
+}
+"""Object types that tell when something happened, the lane they belong to, and where it stands."""
+
+
+def _marks(
+    said: Sequence[tuple[Kept, Statement]],
+    objects: Iterable[KeptObject],
+    matrix: weigh.Matrix,
+    called: Mapping[str, str],
+) -> Iterable[Mark]:
+    """What happened, by its own date, and when it was learnt: the time of the statement."""
+    numbers = {p.party: n for n, p in enumerate(matrix.parties)}
+    by_id = {kept.id: statement for kept, statement in said}
+    for kept, statement in said:
+        if kept.kind != "say":
+            yield Mark(
+                at=statement.time,
+                lane="response",
+                label=in_words(kept.kind, statement.body, len(statement.objects)),
+                party=called.get(kept.author, kept.author),
+                who=numbers.get(kept.author, 0),
+            )
+    for held in objects:
+        first = next((by_id[s] for s in held.said_by if s in by_id), None)
+        if first is None:
+            continue
+        lane, at, label, href = _happened(held)
+        if at is None:
+            continue
+        yield Mark(
+            at=at,
+            lane=lane,
+            label=label,
+            party=called.get(first.author, first.author),
+            who=numbers.get(first.author, 0),
+            learnt=first.time if first.time[:16] != at[:16] else None,
+            href=href,
+        )
+
+
+def _happened(held: KeptObject) -> tuple[str, str | None, str, str | None]:
+    """(lane, when, label, link) of one object; no time: it is not for the timeline."""
+    data = held.data
+    carried = data.get("extensions", {}).get(EXTENSION_ID, {})
+    if carried.get("role") in ("claim", "challenge"):
+        dated = carried.get("asserted_at") or {}
+        word = carried.get("claim_type") or carried.get("form")
+        target = held.id if carried["role"] == "claim" else (data.get("object_refs") or [""])[0]
+        return "claims", dated.get("value"), str(word), f"/claims/{quote(str(target))}"
+    if held.type in _HAPPENED:
+        lane, field = _HAPPENED[held.type]
+        name = data.get("name") or held.type
+        return lane, data.get(field), str(name), f"/objects/{held.sha256}"
+    return "", None, "", None
+
+
+def _next(case_id: str) -> tuple[tuple[str, str], ...]:
+    """The three next acts of a case in which nothing has been claimed yet."""
+    return (
+        ("Invite an organisation", command("case", "invite", case_id, "PARTY")),
+        ("Bring in a report", command("ingest", "FILE")),
+        ("Say a claim in this case", command("accept", "DRAFT", "--case", case_id)),
+    )

@@ -200,7 +200,7 @@ def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
             drafts=kept.drafts,
             open=sum(d.state == "open" for d in found),
         ),
-        text_sha256=kept.source.text_sha256,
+        text_sha256=kept.source.text_sha256 or "",
         text=kept.text,
         drafts=tuple(_draft_row(d) for d in found),
         losses=tuple(LossRow(kind=x.kind, span=x.span, note=x.note) for x in kept.losses),

@@ -161,9 +161,7 @@ def same_origin(scope: Scope) -> bool:
 def body_limit(scope: Scope) -> int:
     """How many bytes this path takes. Only what brings documents in takes more than 1 MiB."""
     path: str = scope["path"]
-    if path in ("/ingest", "/api/v1/reports", "/api/v1/say") or path.startswith(
-        "/api/v1/objects/"
-    ):
+    if path in ("/ingest", "/api/v1/reports", "/api/v1/say") or path.startswith("/api/v1/objects/"):
         return INGEST_BYTES
     return DIRECTORY_BYTES if path == "/api/v1/statements" else BODY_BYTES
 

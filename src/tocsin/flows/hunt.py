@@ -253,7 +253,7 @@ def _searched(
     cut: Iterator[Piece], needles: Needles, defang: bool, limit: int, threads: int | None
 ) -> Iterator[tuple[Piece, _Result]]:
     """Each piece with what was found in it, in the order of the pieces."""
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or _cores()
     if count == 1:
         for piece in cut:
             yield piece, _search(piece, needles, defang, limit)
@@ -272,6 +272,13 @@ def _searched(
             yield first, future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _search(piece: Piece, needles: Needles, defang: bool, limit: int) -> _Result:

@@ -761,7 +761,7 @@ def _claim(
     role = one.get("speaker_role")
     raws.append(
         claims.claim_object(
-            id=ids.deterministic("note", how.by, source.source.text_sha256, str(one.n)),
+            id=ids.deterministic("note", how.by, str(source.source.text_sha256), str(one.n)),
             created=stix_time(now),
             created_by_ref=coder,
             claim_type=one.get("claim_type"),
@@ -798,7 +798,7 @@ def _indicator(
     at = stix_time(now)
     return make(
         "indicator",
-        id=ids.deterministic("indicator", how.by, source.source.text_sha256, str(one.n)),
+        id=ids.deterministic("indicator", how.by, str(source.source.text_sha256), str(one.n)),
         created=at,
         created_by_ref=node.identity(how.by),
         name=value,

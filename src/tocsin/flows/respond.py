@@ -29,8 +29,8 @@ from tocsin.flows.intake import (
 )
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
-from tocsin.record.checkpoint import write_proof
-from tocsin.record.dossier import write_dossier
+from tocsin.record.checkpoint import open_checkpoint, open_note, write_proof
+from tocsin.record.members import write_dossier
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import write_bundle
 from tocsin.stix.ids import deterministic
@@ -338,8 +338,11 @@ def dossier(node: Node, case: str, reader: Reader) -> bytes:
     Raises:
         NotFoundError: no such case for this reader.
     """
-    seen = {k.id: k for k in case_statements(node, case, reader)}
-    rows = node.store.statements(node.everything(), case=case)
+    checkpoint = node.log.checkpoint
+    # What was logged after the checkpoint that covers it is for the next dossier.
+    size = open_checkpoint(open_note(checkpoint).text).size
+    seen = {k.id: k for k in case_statements(node, case, reader) if k.index < size}
+    rows = [k for k in node.store.statements(node.everything(), case=case) if k.index < size]
     allowed = node.allowed(reader)
     objects: dict[str, bytes] = {}
     for kept in seen.values():
@@ -351,11 +354,12 @@ def dossier(node: Node, case: str, reader: Reader) -> bytes:
         k
         for kind in ("directory", "key", "revoke")
         for k in node.store.statements(node.everything(), kind=kind)
+        if k.index < size
     ]
     return write_dossier(
         case=case,
         origin=node.log.origin,
-        checkpoint=node.log.checkpoint,
+        checkpoint=checkpoint,
         statements=[(k.index, k.id, seen[k.id].raw if k.id in seen else None) for k in rows],
         directory=sorted((k.index, k.raw) for k in directory),
         path=node.log.prove,

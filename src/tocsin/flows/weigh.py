@@ -398,8 +398,7 @@ def claims(
 
     def names(found: Iterable[Name | None], part: str) -> bool:
         return any(
-            n is not None
-            and (part in (n.id, n.party) or part.casefold() in n.name.casefold())
+            n is not None and (part in (n.id, n.party) or part.casefold() in n.name.casefold())
             for n in found
         )
 

@@ -21,7 +21,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from operator import itemgetter
 from typing import Any, NoReturn
 
@@ -69,7 +69,9 @@ class Received(Struct, frozen=True, gc=False):
     created: str | None
     modified: str | None
     refs: tuple[str, ...]
-    """Every identifier in a property named `…_ref` or `…_refs`, at any depth, each once."""
+    """Every identifier in a property named `…_ref` or `…_refs`, at any depth, each once.
+
+    Ordered by the property's name, the single ones first; never by what stands beside it."""
     problem: str | None = None
 
     @property
@@ -459,10 +461,11 @@ def _receive(raws: list[bytes], places: _Places, limits: Limits) -> list[Receive
     received: list[Received] = []
     for first, after in _batches(raws, limits, places):
         batch = raws[first:after]
-        values = prover.plain(batch)
+        text = b"[%b]" % b",".join(batch)
+        values = prover.plain(text, batch)
         if values is None:
             values = [prover.exact(raw, places[n]) for n, raw in enumerate(batch, first)]
-        maker.add(batch, values, received)
+        received += maker.make(text, batch, values)
     return received
 
 
@@ -490,54 +493,122 @@ def _batches(raws: list[bytes], limits: Limits, places: _Places) -> Iterator[tup
 _HEX = "[0-9a-fA-F]"
 _TAIL = re.compile(f"--{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}")
 _TYPE = re.compile("[a-z0-9][a-z0-9-]{0,249}")
-_Plan = tuple[Callable[[dict[str, Any]], tuple[Any, ...]], int, int]
+_UUID_HYPHENS = (0, 1, 10, 15, 20, 25)
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+_HEAD = ("id", "type", "spec_version", "created", "modified")
 
 
 class _Maker:
-    """Turns proven objects into `Received`, remembering where each kind has its references.
+    """Turns proven objects into `Received`, many of one shape at a time.
 
-    Objects of one type mostly have the same properties. A plan, made at the first of its kind,
-    fetches all of them at once. It holds for an object whose text has `_ref` exactly as often as
-    the names fetched have it: then no other reference can be anywhere inside.
+    Neighbours in a bundle mostly are of one type and have their references in the same
+    properties. Those of the first are fetched from all of them at once. That is right if their
+    text has `_ref` exactly as often as the fetched names have it: then no other reference can be
+    anywhere inside. Whatever does not fit is looked at one by one.
     """
 
     def __init__(self) -> None:
-        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._kinds: set[str] = set()
+        self._one: tuple[str, ...] = ()
+        self._many: tuple[str, ...] = ()
+        self._head: tuple[str, ...] = ()
+        self._fetch: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter("id", "type")
+        self._seen = 0
 
-    def add(self, raws: list[bytes], values: list[Any], received: list[Received]) -> None:
-        """Append what the proven `values` of `raws` say of themselves."""
-        plans = self._plans
+    def make(self, text: bytes, raws: list[bytes], values: list[Any]) -> list[Received]:
+        """What the proven `values` of `raws` say of themselves. `text` holds all of `raws`."""
+        made = self._together(raws, values, text.count(b"_ref"))
+        return made or self._by_kind(raws, values)
+
+    def _by_kind(self, raws: list[bytes], values: list[Any]) -> list[Received]:
+        kinds: dict[Any, list[int]] = {}
+        for n, x in enumerate(values):
+            kind = x.get("type") if type(x) is dict else None
+            kinds.setdefault(kind if type(kind) is str else None, []).append(n)
+        found: dict[int, Received] = {}
+        for places in kinds.values():
+            some, theirs = [raws[n] for n in places], [values[n] for n in places]
+            made = None
+            if len(places) > 3:
+                made = self._together(some, theirs, sum([raw.count(b"_ref") for raw in some]))
+            if made is None:
+                made = [self._alone(raw, x) for raw, x in zip(some, theirs, strict=True)]
+            found.update(zip(places, made, strict=True))
+        return [found[n] for n in range(len(raws))]
+
+    def _together(
+        self, raws: list[bytes], values: list[Any], mentions: int
+    ) -> list[Received] | None:
+        """All of them, or None if one is not of the shape of the first, or is bad."""
+        try:
+            return self._columns(raws, values, mentions)
+        except (KeyError, TypeError, AttributeError):
+            pass
+        if type(values[0]) is not dict or not self._plan(values[0]):
+            return None
+        try:
+            return self._columns(raws, values, mentions)
+        except (KeyError, TypeError, AttributeError):
+            return None
+
+    def _plan(self, x: dict[str, Any]) -> bool:
+        """Take `x` as the shape to expect. False if it is bad itself."""
+        if _problem(x) is not None:
+            return False
+        self._kinds.add(x["type"])
+        names = sorted(x)
+        self._head = tuple(name for name in _HEAD if name in x)
+        self._one = tuple(name for name in names if name.endswith("_ref"))
+        self._many = tuple(name for name in names if name.endswith("_refs"))
+        fetched = self._head + self._one + self._many
+        self._fetch = itemgetter(*fetched)
+        self._seen = sum(name.count("_ref") for name in fetched)
+        return True
+
+    def _columns(
+        self, raws: list[bytes], values: list[Any], mentions: int
+    ) -> list[Received] | None:
+        columns = list(zip(*map(self._fetch, values), strict=True))
+        ones = len(self._head) + len(self._one)
+        for column in columns[:ones]:
+            # A quick way to ask whether all of them are text.
+            "".join(column)
+        said: dict[str, Iterable[str | None]] = dict(zip(self._head, columns, strict=False))
+        for name in _HEAD:
+            if name not in said:
+                if any(name in x for x in values):
+                    raise KeyError
+                said[name] = repeat(None, len(values))
+        ids, kinds = columns[0], columns[1]
+        if not (self._kinds.issuperset(kinds) and _are_ids(ids, kinds)):
+            raise KeyError
+        # The one common name that has `_ref` in it and is no reference.
+        others = sum(["external_references" in x for x in values])
+        if mentions == len(values) * self._seen + others:
+            rows = _rows(columns[len(self._head) : ones], columns[ones:], len(values))
+        else:
+            rows = map(_references, values)
         sha256 = hashlib.sha256
-        take = received.append
-        for raw, x in zip(raws, values, strict=True):
-            digest = sha256(raw).hexdigest()
-            try:
-                id, kind, get = x["id"], x["type"], x.get
-                version, created, modified = get("spec_version"), get("created"), get("modified")
-                fetch, others, count = plans[tuple(x)]
-                found = fetch(x)
-                last = found[-1]
-                if raw.count(b"_ref") == count and type(last) is list:
-                    refs = tuple(dict.fromkeys((*found[others:-1], *last)))
-                else:
-                    refs = _references(x)
-                # Asks of all of them at once whether they are text.
-                "".join((version, created, modified, *refs))
-                if not (id.startswith(kind) and _TAIL.fullmatch(id, len(kind))):
-                    raise ValueError
-            except (KeyError, TypeError, AttributeError, ValueError):
-                take(self._slowly(raw, digest, x))
-            else:
-                take(Received(raw, digest, id, kind, version, created, modified, refs))
+        return list(
+            map(
+                Received,
+                raws,
+                [sha256(raw).hexdigest() for raw in raws],
+                ids,
+                kinds,
+                said["spec_version"],
+                said["created"],
+                said["modified"],
+                rows,
+            )
+        )
 
-    def _slowly(self, raw: bytes, digest: str, x: Any) -> Received:
+    def _alone(self, raw: bytes, x: Any) -> Received:
+        digest = hashlib.sha256(raw).hexdigest()
         if type(x) is not dict:
             shown = raw[:40].decode(errors="replace")
             return Received(raw, digest, "", "", None, None, None, (), f"not an object: {shown}")
-        said = {name: value for name in _SAID if type(value := x.get(name)) is str}
-        problem = _problem(x)
-        if problem is None and len(self._plans) < 4_096:
-            self._plans[tuple(x)] = _plan(x)
+        said = {name: value for name in _HEAD if type(value := x.get(name)) is str}
         return Received(
             raw,
             digest,
@@ -547,53 +618,79 @@ class _Maker:
             said.get("created"),
             said.get("modified"),
             _references(x),
-            problem,
+            _problem(x),
         )
 
 
-_SAID = ("id", "type", "spec_version", "created", "modified")
+def _are_ids(ids: Sequence[str], kinds: Sequence[str]) -> bool:
+    """Whether each id is its type, two hyphens and a UUID, asked of all of them at once."""
+    if [id[:-38] for id in ids] != list(kinds):
+        return False
+    ends = "".join([id[-38:] for id in ids])
+    hyphens = "-" * len(ids)
+    return (
+        len(ends) == 38 * len(ids)
+        and ends.isascii()
+        and all(ends[place::38] == hyphens for place in _UUID_HYPHENS)
+        and len(ends.encode().translate(None, _HEX_DIGITS)) == len(_UUID_HYPHENS) * len(ids)
+    )
 
 
-def _plan(x: dict[str, Any]) -> _Plan:
-    one = [name for name in x if name.endswith("_ref")]
-    many = [name for name in x if name.endswith("_refs")]
-    others = [name for name in x if "_ref" in name and name not in one and name not in many]
-    names = (*others, *one, *many)
-    if len(many) != 1 or len(names) == 1:
-        return _unplanned, 0, -1
-    return itemgetter(*names), len(others), sum(name.count("_ref") for name in names)
-
-
-def _unplanned(x: dict[str, Any]) -> tuple[Any, ...]:
-    return (None,)
+def _rows(
+    ones: Sequence[Sequence[str]], manys: Sequence[Sequence[list[str]]], count: int
+) -> Iterable[tuple[str, ...]]:
+    """Each object's references from columns of single ones and columns of lists of them."""
+    columns = list(ones)
+    for many in manys:
+        if not {*map(type, many)} <= {list}:
+            raise TypeError
+    if all({*map(len, many)} == {1} for many in manys):
+        for many in manys:
+            column = [refs[0] for refs in many]
+            "".join(column)
+            columns.append(column)
+        if not columns:
+            return repeat((), count)
+        return map(tuple, map(dict.fromkeys, zip(*columns, strict=True)))
+    singles = zip(*ones, strict=True) if ones else repeat((), count)
+    rows = [
+        tuple(dict.fromkeys(chain(single, *lists)))
+        for single, lists in zip(singles, zip(*manys, strict=True), strict=True)
+    ]
+    "".join(chain.from_iterable(rows))
+    return rows
 
 
 def _references(x: dict[str, Any]) -> tuple[str, ...]:
-    """The distinct identifiers in properties named `_ref` and `_refs`, in order of appearance."""
-    found: dict[str, None] = {}
+    """The distinct identifiers in properties named `_ref`, by name, then in those named `_refs`."""
     if x.get("type") == "observed-data" and type(x.get("objects")) is dict:
         # Those inside an observed-data of STIX 2.0 refer to each other by "0", "1" …
         x = {name: value for name, value in x.items() if name != "objects"}
+    found: list[tuple[bool, str, str]] = []
     _collect(x, found)
-    return tuple(found)
+    found.sort(key=_ORDER)
+    return tuple(dict.fromkeys([ref for _, _, ref in found]))
 
 
-def _collect(x: dict[str, Any], found: dict[str, None]) -> None:
+_ORDER = itemgetter(0, 1)
+
+
+def _collect(x: dict[str, Any], found: list[tuple[bool, str, str]]) -> None:
     # Calls itself no more than `Limits.depth` times: what gets here has been proven.
     for name, value in x.items():
         kind = type(value)
         if kind is str:
             if name[-4:] == "_ref":
-                found[value] = None
+                found.append((False, name, value))
         elif kind is list:
             if name[-5:] == "_refs":
-                found.update((ref, None) for ref in value if type(ref) is str)
+                found.extend((True, name, ref) for ref in value if type(ref) is str)
             _collect_from(value, found)
         elif kind is dict:
             _collect(value, found)
 
 
-def _collect_from(values: list[Any], found: dict[str, None]) -> None:
+def _collect_from(values: list[Any], found: list[tuple[bool, str, str]]) -> None:
     for value in values:
         if type(value) is dict:
             _collect(value, found)
@@ -649,9 +746,8 @@ class _Prover:
             object_pairs_hook=self._pairs, parse_int=_integer
         ).raw_decode
 
-    def plain(self, raws: list[bytes]) -> list[Any] | None:
-        """The values of compact texts, or None if one of them needs `exact`."""
-        text = b"[%b]" % b",".join(raws)
+    def plain(self, text: bytes, raws: list[bytes]) -> list[Any] | None:
+        """The values of a compact list of `raws`, or None if one of them needs `exact`."""
         try:
             self._inner[:] = values = orjson.loads(text)
             again = orjson.dumps(self._nest, option=orjson.OPT_STRICT_INTEGER)

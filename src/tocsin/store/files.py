@@ -130,10 +130,10 @@ class TileFiles:
             )
         temporary = target.with_name(f".{target.name}.tmp")
         try:
-            _make_folder(target.parent)
+            make_folder(target.parent)
             _write_synced(temporary, data, os.O_TRUNC, 0o644)
             temporary.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except OSError as wrong:
             if wrong.errno not in _FULL:
                 self._broken = f"{target}: {wrong.strerror}"
@@ -149,14 +149,14 @@ def write_secret(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        _make_folder(path.parent, 0o700)
+        make_folder(path.parent, 0o700)
         temporary.unlink(missing_ok=True)  # of a process that was killed; its mode is not ours
         _write_synced(temporary, data, os.O_EXCL, 0o600)
         try:
             _name_new(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError as wrong:
         raise ConflictError(
             f"{path} exists, and a secret is never overwritten",
@@ -226,20 +226,20 @@ def _name_new(temporary: Path, path: Path) -> None:
         temporary.rename(path)
 
 
-def _make_folder(folder: Path, mode: int = 0o755) -> None:
+def make_folder(folder: Path, mode: int = 0o755) -> None:
     """Make `folder` and what is missing above it, each new name synced into its parent."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent, mode)
+    make_folder(folder.parent, mode)
     try:
         folder.mkdir(mode=mode)
     except FileExistsError as wrong:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(folder)) from wrong
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -33,6 +33,7 @@ from tocsin.errors import (
 )
 from tocsin.policy import Audience
 from tocsin.store import schema, words
+from tocsin.store.files import make_folder, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
     Attachment,
@@ -473,6 +474,7 @@ class SqliteStore:
         try:
             # The write-ahead log takes over the mode of the database.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            sync_folder(self.folder)
             db = _connect(self.path)
             db.execute("PRAGMA synchronous = FULL")
             _upgrade(db, self.path)
@@ -575,7 +577,7 @@ def _lock(folder: Path) -> IO[str]:
     """Lock the data folder for this process, by the kernel: a lock cannot outlive its holder."""
     path = folder / "lock"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder, 0o700)
         file = path.open("a+", encoding="ascii")
     except OSError as wrong:
         raise _cannot_write(path, wrong) from wrong

@@ -68,7 +68,8 @@ class Chunk:
 
     def runs(self, low: int, high: int, shortest: int) -> tuple[Places, Places]:
         """Starts and ends of name runs of 4, 5 or 6 bytes and more, trailing dots dropped."""
-        b = self.bytes[low - 1 : high + 6]
+        size = max(high - low, shortest - 1)
+        b = self.bytes[low - 1 : low + size + 6]
         folded = (b | np.uint8(32)) - np.uint8(97)
         name = folded < 26
         # - . 0-9 lie together but for the slash; @ and _ stand alone.
@@ -83,7 +84,6 @@ class Chunk:
             long = long[:-1] & name[4:]
         elif shortest == 6:
             long = long[:-2] & two[4:]
-        size = max(high - low, shortest - 1)
         starts = np.flatnonzero(long[1 : size + 1] > name[:size]) + low
         ends = np.flatnonzero(long[: size + 1 - shortest] > name[shortest : size + 1])
         ends += low - 1 + shortest

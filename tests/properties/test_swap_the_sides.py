@@ -1,0 +1,131 @@
+"""Exchanging the two sides of the exercise changes nothing but names, on every page and export.
+
+Ids, digests and keys differ between any two runs; each is replaced by the number of its first
+appearance, so that order and equality are compared and their bytes are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tocsin import wiring
+from tocsin.console.app import build
+from tocsin.console.auth import Person
+from tocsin.flows import advise, respond, weigh
+from tocsin.flows.exercise import Script
+from tocsin.flows.node import Node
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+TEXT = (Path(wiring.__file__).parent / "samples" / "exercise.toml").read_text("utf-8")
+
+_DIGEST = re.compile(
+    r"[0-9a-f]{64}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|\b[0-9a-f]{12,40}\b|[A-Za-z0-9+/]{43}="
+)
+
+
+def blanked(text: str, script: Script) -> str:
+    """The text with every name as its place in the script, and every digest as its number."""
+    names = [
+        *script.ids.items(),
+        *script.names.items(),
+        *((f"{s}.state", n) for s, n in script.states.items()),
+    ]
+    for place, name in sorted(names, key=lambda pair: -len(pair[1])):
+        text = text.replace(name, "{" + place + "}")
+    seen: dict[str, str] = {}
+    return _DIGEST.sub(lambda m: seen.setdefault(m[0], f"#{len(seen)}"), text)
+
+
+@contextmanager
+def loaded(folder: Path, swap: bool) -> Iterator[tuple[Node, Script]]:
+    wiring.load_exercise(folder, swap=swap, now=NOW)
+    with wiring.open_node(folder, clock=lambda: NOW) as node:
+        yield node, Script(TEXT, swap=swap)
+
+
+def views(node: Node) -> dict[str, Any]:
+    """Everything the pages are drawn from, for the node's own party."""
+    reader = node.reader(node.party)
+    [case] = respond.cases(node, reader)
+    found: dict[str, Any] = {
+        "cases": respond.cases(node, reader),
+        "case": respond.state(node, case.id, reader),
+        "claims": weigh.claims(node, reader),
+        "advisories": [advise.page(node, reader, a.id) for a in advise.advisories(node, reader)],
+    }
+    for row in weigh.claims(node, reader):
+        found[f"claim {row.id}"] = weigh.claim_page(node, reader, row.id)
+    return found
+
+
+def pages(node: Node) -> dict[str, str]:
+    """The HTML of every page, as a browser of the node's owner gets it."""
+    console = build(node, hosts=("testserver",))
+    client = TestClient(console.asgi, base_url="http://testserver")
+    token = console.doors.open_session(Person(name="operator", party=node.party, role="admin"))
+    client.cookies.set("__Host-tocsin", token)
+    reader = node.reader(node.party)
+    [case] = respond.cases(node, reader)
+    paths = ["/", "/cases", f"/cases/{case.id}", "/claims", "/log", "/ingest"]
+    paths += [f"/claims/{r.id}" for r in weigh.claims(node, reader)]
+    paths += [f"/advisories/{a.id}" for a in advise.advisories(node, reader)]
+    found = {}
+    for path in paths:
+        answer = client.get(path, headers={"sec-fetch-site": "none"})
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[:300])
+        found[path] = answer.text
+    return found
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Node, Script]]]:
+    with (
+        loaded(tmp_path_factory.mktemp("as-is") / "e", swap=False) as one,
+        loaded(tmp_path_factory.mktemp("swapped") / "e", swap=True) as other,
+    ):
+        yield [one, other]
+
+
+def plain(value: Any) -> str:
+    return json.dumps(respond.to_json(value), indent=1, ensure_ascii=False)
+
+
+def test_the_sides_really_are_exchanged(both: list[tuple[Node, Script]]) -> None:
+    (one, _), (other, _) = both
+    assert one.party == "cert.northland.example"
+    assert other.party == "cert.eastmere.example"
+
+
+def test_every_view_is_the_same_but_for_names(both: list[tuple[Node, Script]]) -> None:
+    first, second = ({k: plain(v) for k, v in views(node).items()} for node, _ in both)
+    assert list(first) == list(second)
+    for name in first:
+        assert blanked(first[name], both[0][1]) == blanked(second[name], both[1][1]), name
+
+
+def test_every_page_is_the_same_but_for_names(both: list[tuple[Node, Script]]) -> None:
+    first, second = (pages(node) for node, _ in both)
+    assert list(first) == list(second)
+    for path in first:
+        assert blanked(first[path], both[0][1]) == blanked(second[path], both[1][1]), path
+
+
+def test_every_export_is_the_same_but_for_names(both: list[tuple[Node, Script]]) -> None:
+    texts = []
+    for node, script in both:
+        reader = node.reader(node.party)
+        [case] = respond.cases(node, reader)
+        page, _ = respond.export(node, case.id, reader, "sheet", own=reader)
+        shown = page.decode().split('<script type="text/plain"')[0]
+        texts.append(blanked(shown, script))
+    assert texts[0] == texts[1]
