@@ -13,8 +13,9 @@ from datetime import date
 from msgspec import Struct
 
 from tocsin.claims import cues
+from tocsin.claims.brings import Event
 from tocsin.claims.dates import when_at
-from tocsin.claims.events import Event, events
+from tocsin.claims.events import events
 from tocsin.claims.kinds import Cued, charge_holder, joint, kind_of, tied_to
 from tocsin.claims.layout import (
     QUOTE,
