@@ -1,0 +1,363 @@
+"""`verify.js` in a real browser: the same answers as the record's own code."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.record import dossier_case, test_dossier
+from tests.unit.record.dossier_case import CASE, LOG, NORTH, ORIGIN, ROOTS, SIGNERS, usual
+
+from tocsin.errors import DossierError
+from tocsin.record import checkpoint as cp
+from tocsin.record import dossier as record
+from tocsin.record import merkle
+from tocsin.record.directory import NodeEntry, Party, genesis, registrars_of, root_of
+from tocsin.record.keys import PublicKey, Signer
+from tocsin.record.members import write_dossier
+from tocsin.record.statement import compose, key_body, leaf, sign, statement_id
+
+pytestmark = pytest.mark.browser
+
+VERIFY_JS = Path(__file__).parents[2] / "src" / "tocsin" / "console" / "static" / "verify.js"
+VECTORS = Path(__file__).parents[1] / "vectors" / "record" / "statement"
+SECURE, PLAIN = "https://tocsin.example/", "http://tocsin.example/"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def absent(what: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium of this system; a loud skip without one, a failure under CI=true."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("playwright is not installed: verify.js was not run in a browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        absent("no Chromium on this system: verify.js was not run in a browser")
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=found, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Any:
+    """A page that has verify.js and nothing else; every request is answered from memory."""
+    page = browser.new_page()
+
+    def answer(route: Any) -> None:
+        if route.request.url.endswith("/verify.js"):
+            body = VERIFY_JS.read_text(encoding="utf-8")
+            route.fulfill(status=200, content_type="text/javascript", body=body)
+        else:
+            route.fulfill(
+                status=200, content_type="text/html", body="<!doctype html><title>-</title>"
+            )
+
+    page.route("**/*", answer)
+    return page
+
+
+HELPERS = """
+  const v = await import('/verify.js');
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+"""
+
+
+def run(tab: Any, url: str, body: str, argument: Any) -> Any:
+    """What `body` returns in a page at `url`, given `argument` as `given`."""
+    if tab.url != url:
+        tab.goto(url)
+    return tab.evaluate(f"async (given) => {{ {HELPERS} {body} }}", argument)
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+ED25519 = """
+  const passed = [];
+  for (const [number, key, sig, msg] of given) {
+    if (await v.verifyEd25519(bytes(key), bytes(sig), bytes(msg))) passed.push(number);
+  }
+  return passed;
+"""
+
+
+@pytest.mark.parametrize("url", [SECURE, PLAIN], ids=["webcrypto", "bigint"])
+def test_of_914_edge_vectors_exactly_one_passes(
+    tab: Any, corpus: Callable[[str], Path], url: str
+) -> None:
+    vectors = json.loads(corpus("record/ed25519/ed25519vectors.json").read_bytes())
+    expected = json.loads(corpus("record/ed25519/expected.json").read_bytes())
+    given = [
+        (
+            v["number"],
+            b64(bytes.fromhex(v["key"])),
+            b64(bytes.fromhex(v["sig"])),
+            b64(v["msg"].encode()),
+        )
+        for v in vectors
+    ]
+    assert run(tab, url, "return Boolean(crypto.subtle)", None) is (url == SECURE)
+    assert run(tab, url, ED25519, given) == expected["strict_accepts"]
+
+
+@pytest.mark.parametrize("url", [SECURE, PLAIN], ids=["webcrypto", "bigint"])
+def test_our_signatures_pass_and_changed_ones_do_not(tab: Any, url: str) -> None:
+    given = []
+    for number in range(8):
+        signer = Signer.from_seed(bytes([number]) * 32, "cert.northland.example")
+        message = bytes(range(256)) * number
+        signature = signer.sign(message)
+        spoiled = bytearray(signature)
+        spoiled[number * 8] ^= 1 << number
+        key = b64(signer.public)
+        given.append((number, key, b64(signature), b64(message)))
+        given.append((100 + number, key, b64(bytes(spoiled)), b64(message)))
+        given.append((200 + number, key, b64(signature), b64(message + b".")))
+    assert run(tab, url, ED25519, given) == list(range(8))
+
+
+def test_every_payload_vector_is_read_or_refused_as_it_says(tab: Any) -> None:
+    cases = {}
+    for path in sorted(VECTORS.glob("*.txt")):
+        header, _, text = path.read_text(encoding="utf-8").partition("\n\n")
+        expect = dict(line.split(": ", 1) for line in header.splitlines())["expect"]
+        cases[path.stem] = (b64(text.removesuffix("\n").encode()), expect == "ok")
+    body = """
+      const wrong = [];
+      for (const [name, [payload, good]] of Object.entries(given)) {
+        let answer = true;
+        try { v.readStatement(bytes(payload)); } catch (problem) {
+          answer = ["schema", "canonical"].includes(problem.code) ? false : String(problem);
+        }
+        if (answer !== good) wrong.push([name, answer]);
+      }
+      return wrong;
+    """
+    assert len(cases) > 70
+    assert run(tab, SECURE, body, cases) == []
+
+
+# --- dossiers -----------------------------------------------------------------------------------
+
+VERIFY = """
+  const found = [];
+  for (const [data, policy, root] of given) {
+    const options = { policyText: policy, rootBytes: root === null ? null : bytes(root) };
+    found.push(await v.verifyDossier(bytes(data), options));
+  }
+  return found;
+"""
+
+Given = tuple[bytes, cp.Policy | None, bytes | None]
+
+
+def policy_text(policy: cp.Policy) -> str:
+    """A policy as a file again."""
+    rows = [f"log {key.text}" for key in policy.logs]
+    rows += [f"witness {name} {key.text}" for name, key in policy.witnesses.items()]
+    rows += [f"group {n} {g.threshold} {' '.join(g.members)}" for n, g in policy.groups.items()]
+    return "\n".join([*rows, f"quorum {policy.quorum}", ""])
+
+
+def verified(tab: Any, *given: Given, url: str = SECURE) -> list[dict[str, Any]]:
+    """What the browser makes of each dossier."""
+    rows = [
+        (b64(data), policy and policy_text(policy), None if root is None else b64(root))
+        for data, policy, root in given
+    ]
+    found: list[dict[str, Any]] = run(tab, url, VERIFY, rows)
+    return found
+
+
+def codes(outcome: dict[str, Any]) -> set[str]:
+    return {problem["code"] for problem in outcome["problems"]}
+
+
+def every_story(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Given, set[str]]]:
+    """Every single dossier that the tests of the record verify, with the codes they get there."""
+    heard: list[tuple[str, Given, set[str]]] = []
+    name = ""
+
+    def listen(
+        files: Sequence[bytes], policy: cp.Policy | None, root: bytes | str | None
+    ) -> record.Verdict:
+        given = (files[0] if files else b"", policy, root if isinstance(root, bytes) else None)
+        try:
+            verdict = record.verify(files, policy, root)
+        except DossierError:
+            if len(files) == 1:
+                heard.append((name, given, {"framing"}))
+            raise
+        if len(files) == 1:
+            # What the reader did not bring is a problem there, and an open step in the browser.
+            open_steps = {"unanchored"} | ({"quorum"} if policy is None else set())
+            heard.append((name, given, {problem.code for problem in verdict.problems} - open_steps))
+        return verdict
+
+    monkeypatch.setattr(test_dossier, "verify", listen)
+    for name, story in sorted(vars(test_dossier).items()):
+        if not name.startswith("test_"):
+            continue
+        marks = [mark for mark in getattr(story, "pytestmark", ()) if mark.name == "parametrize"]
+        for values in marks[0].args[1] if marks else [()]:
+            arguments = values if isinstance(values, tuple) else (values,)
+            if len(arguments) == len(inspect.signature(story).parameters):
+                story(*arguments)
+    return heard
+
+
+def test_browser_and_record_find_the_same_problems(
+    tab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories = every_story(monkeypatch)
+    outcomes = verified(tab, *(given for _, given, _ in stories))
+    differing = {
+        f"{name} {number}": (sorted(wanted), sorted(codes(outcome)))
+        for number, ((name, _, wanted), outcome) in enumerate(zip(stories, outcomes, strict=True))
+        if codes(outcome) != wanted
+    }
+    assert len(stories) > 60
+    assert differing == {}
+
+
+@pytest.mark.parametrize("url", [SECURE, PLAIN], ids=["webcrypto", "bigint"])
+def test_an_honest_dossier_verifies_step_by_step(tab: Any, url: str) -> None:
+    case = usual()
+    [outcome] = verified(tab, (case.dossier(), dossier_case.POLICY, case.root), url=url)
+    assert outcome["ok"], outcome["problems"]
+    assert outcome["case"] == CASE
+    assert [step["n"] for step in outcome["steps"]] == list(range(1, 15))
+    answers = {step["title"]: step["ok"] for step in outcome["steps"]}
+    assert [title for title, ok in answers.items() if ok is None] == [
+        "The log's second signature (ML-DSA-44)"
+    ]
+    assert len(outcome["statements"]) == 8
+    assert all(one["signature"] and one["included"] for one in outcome["statements"])
+
+
+def test_what_the_reader_did_not_bring_is_an_open_step(tab: Any) -> None:
+    case = usual()
+    [outcome] = verified(tab, (case.dossier(), None, None))
+    still_open = [step["n"] for step in outcome["steps"] if step["ok"] is None]
+    assert outcome["ok"]
+    assert still_open == [4, 7, 8]
+    from tocsin.record.directory import fingerprint
+
+    assert outcome["fingerprint"] == fingerprint(case.root)
+    assert fingerprint(case.root) in outcome["steps"][3]["detail"]
+
+
+def smallest() -> tuple[bytes, bytes]:
+    """A dossier of one party, one key and one statement, without ML-DSA; and its root."""
+    root, desk = ROOTS[NORTH], SIGNERS[NORTH]
+    party = Party(
+        id=NORTH,
+        name="N",
+        root=root_of([PublicKey.of(root.public)]),
+        identity="identity--00000001-0000-4000-8000-000000000000",
+        nodes=(NodeEntry(origin=ORIGIN, log_vkeys=LOG.vkeys()[:1]),),
+    )
+    raws: list[bytes] = []
+
+    def enter(signer: Signer, kind: str, body: dict[str, Any], case: str | None = None) -> None:
+        before = raws[-1:] if case is None else []
+        payload = compose(
+            author=NORTH,
+            key=signer.keyid,
+            kind=kind,
+            seq=len(raws) + 1 if case is None else 1,
+            prev=statement_id(before[0]) if before else "",
+            time="2026-11-22T08:30:00Z",
+            salt="0" * 32,
+            tlp="CLEAR",
+            body=body,
+            case=case,
+        )
+        raws.append(sign(payload, [signer]))
+
+    enter(root, "directory", genesis(registrars_of([(NORTH, PublicKey.of(root.public))]), [party]))
+    enter(root, "key", key_body(desk.public))
+    enter(desk, "act", {"event": "case.open"}, CASE)
+    leaves = [leaf(raw) for raw in raws]
+
+    def get(level: int, index: int) -> bytes:
+        return merkle.perfect_root(leaves[index << level : (index + 1) << level])
+
+    head = cp.Checkpoint(origin=ORIGIN, size=3, root=merkle.root_of(leaves))
+    data = write_dossier(
+        case=CASE,
+        origin=ORIGIN,
+        checkpoint=cp.sign_checkpoint(head, LOG, 0),
+        statements=[(2, statement_id(raws[2]), raws[2])],
+        directory=list(enumerate(raws[:2])),
+        path=lambda index, size: merkle.inclusion_path(index, size, get),
+        objects={},
+    )
+    return data, raws[0]
+
+
+def test_every_single_changed_byte_of_a_dossier_is_refused(tab: Any) -> None:
+    data, root = smallest()
+    body = """
+      const data = bytes(given.data);
+      const options = { policyText: given.policy, rootBytes: bytes(given.root) };
+      const taken = [];
+      if (!(await v.verifyDossier(data, options)).ok) return "the honest one is refused";
+      for (let at = 0; at < data.length; at++) {
+        const bit = 1 << (at % 8);
+        data[at] ^= bit;
+        if ((await v.verifyDossier(data, options)).ok) taken.push(at);
+        data[at] ^= bit;
+      }
+      return taken;
+    """
+    policy = policy_text(dossier_case.POLICY)
+    given = {"data": b64(data), "policy": policy, "root": b64(root)}
+    assert len(data) < 8_000
+    assert run(tab, SECURE, body, given) == []
+
+
+def test_a_tampered_copy_fails_at_the_entry_and_the_original_is_untouched(tab: Any) -> None:
+    case = usual()
+    body = """
+      const data = bytes(given.data);
+      const copy = v.tamper(data, 2);
+      const options = { policyText: given.policy, rootBytes: bytes(given.root) };
+      const outcome = await v.verifyDossier(copy.bytes, options);
+      const again = bytes(given.data);
+      const untouched = data.every((byte, at) => byte === again[at]);
+      const failed = outcome.steps.filter((step) => step.ok === false);
+      return { untouched, failed, index: copy.index, before: copy.before, after: copy.after };
+    """
+    given = {
+        "data": b64(case.dossier()),
+        "policy": dossier_case.POLICY_TEXT,
+        "root": b64(case.root),
+    }
+    found = run(tab, SECURE, body, given)
+    assert found["untouched"]
+    assert found["index"] == 5
+    assert found["before"] == statement_id(case.raws[5])
+    assert found["after"] != found["before"]
+    failed = {step["title"]: step["detail"] for step in found["failed"]}
+    assert "entry 5: leads to" in failed["Every statement leads to the checkpoint's root"]
+    assert "Every signature verifies under the strict rule" in failed
+    assert "The file has the one exact form of a dossier" not in failed
