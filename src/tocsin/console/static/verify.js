@@ -1212,7 +1212,9 @@ class Check {
  * Check a dossier's bytes. Trust comes from the reader: the policy's text and the root file's
  * bytes; what is null is said as a step that was not checked (ok: null), never passed over.
  */
-export async function verifyDossier(bytes, { policyText = null, rootBytes = null } = {}) {
+export async function verifyDossier(bytes, { policyText = null, rootBytes = null, ...other } = {}) {
+  // An option misspelt would be trust that nobody gave.
+  if (Object.keys(other).length) throw new TypeError(`unknown option ${Object.keys(other)}`);
   let check;
   try {
     check = new Check(bytes, policyText, rootBytes);
