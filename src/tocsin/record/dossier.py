@@ -663,9 +663,11 @@ def _chains(files: Sequence[_File], problems: list[Problem]) -> list[ChainVerdic
     shown: set[str] = set()
     for one in files:
         shown |= {row.id for row in one.dossier.statements}
+        # Outside a case, keys and directories stand in the same chain as all else.
+        outside = one.dossier.case is None and bool(one.dossier.statements)
         for row in one.good:
             s = row.statement
-            if s.kind not in ROOT_KINDS:
+            if s.kind not in ROOT_KINDS or (outside and s.case is None):
                 held.setdefault((s.author, s.case), {}).setdefault(s.seq, {})[row.id] = row
     free: dict[str, int] = {
         hidden.id: hidden.index

@@ -177,6 +177,7 @@ class Case:
         note: bytes | None = None,
         older: Sequence[bytes] = (),
         without: Sequence[str] = (),
+        case: str | None = CASE,
     ) -> bytes:
         """The case as a file; `withhold` and `drop` are log indexes."""
         size = cp.open_checkpoint(cp.open_note(note).text).size if note else len(self.raws)
@@ -184,15 +185,15 @@ class Case:
         for index, raw in enumerate(self.raws[:size]):
             if index in drop:
                 continue
-            kind, case, objects = _kind(raw)
+            kind, its_case, objects = _kind(raw)
             if kind in ("directory", "key", "revoke"):
                 authority.append((index, raw))
-            elif case == CASE:
+            elif its_case == case:
                 shown = index not in withhold
                 statements.append((index, statement_id(raw), raw if shown else None))
                 named |= set(objects) if shown else set()
         return write_dossier(
-            case=CASE,
+            case=case,
             origin=ORIGIN,
             checkpoint=note or self.note(),
             statements=statements,

@@ -211,6 +211,20 @@ def test_a_run_of_withheld_statements_is_explained_by_ids_between_in_the_log() -
     ]
 
 
+def test_statements_outside_any_case_make_a_dossier_too() -> None:
+    case = usual()
+    case.say(NORTH, 20, case=None)
+    case.say(EAST, 21, case=None)
+    verdict = _check(case.dossier(case=None), case)
+    assert verdict.ok
+    assert verdict.case is None
+    assert [(c.author, c.first, c.last) for c in verdict.chains] == [(EAST, 1, 2), (NORTH, 1, 3)]
+    case.raws.pop()
+    case.raws.pop()
+    case.say(NORTH, 22, case=None)
+    assert _codes(_check(case.dossier(case=None), case)) == {"chain-gap"}
+
+
 def test_objects_that_were_not_given_are_counted_as_withheld() -> None:
     case = usual()
     gone = hashlib.sha256(note_object(2)).hexdigest()
