@@ -541,13 +541,13 @@ class _Maker:
     ) -> list[Received] | None:
         """All of them, or None if one is not of the shape of the first, or is bad."""
         try:
-            return self._columns(raws, values, mentions)
+            return self._columns(raws, values, mentions, walk=False)
         except (KeyError, TypeError, AttributeError):
             pass
         if type(values[0]) is not dict or not self._plan(values[0]):
             return None
         try:
-            return self._columns(raws, values, mentions)
+            return self._columns(raws, values, mentions, walk=True)
         except (KeyError, TypeError, AttributeError):
             return None
 
@@ -566,8 +566,8 @@ class _Maker:
         return True
 
     def _columns(
-        self, raws: list[bytes], values: list[Any], mentions: int
-    ) -> list[Received] | None:
+        self, raws: list[bytes], values: list[Any], mentions: int, *, walk: bool
+    ) -> list[Received]:
         columns = list(zip(*map(self._fetch, values), strict=True))
         ones = len(self._head) + len(self._one)
         for column in columns[:ones]:
@@ -586,8 +586,10 @@ class _Maker:
         others = sum(["external_references" in x for x in values])
         if mentions == len(values) * self._seen + others:
             rows = _rows(columns[len(self._head) : ones], columns[ones:], len(values))
-        else:
+        elif walk:
             rows = map(_references, values)
+        else:
+            raise KeyError
         sha256 = hashlib.sha256
         return list(
             map(

@@ -104,7 +104,7 @@ def test_references_are_found_at_any_depth_each_once() -> None:
     )
     # Twice, so that the second is read by the plan made at the first.
     opened = open_bundle(bundle(text, text.replace(ID, OTHER)))
-    expected = ("a--1", "m--1", "m--2", "a--2", "a--3", "a--4", "m--3", "w--1")
+    expected = ("a--3", "a--1", "m--3", "a--2", "m--1", "m--2", "a--4", "w--1")
     assert [one.refs for one in opened] == [expected, expected]
 
 
@@ -117,7 +117,7 @@ def test_a_plan_does_not_hide_a_reference_of_the_next_object() -> None:
     opened = open_bundle(bundle(first, second, first, third))
     assert [one.refs for one in opened] == [
         ("a--1", "m--1"),
-        ("a--2", "m--2", "b--1"),
+        ("b--1", "a--2", "m--2"),
         ("a--1", "m--1"),
         (),
     ]
@@ -141,8 +141,11 @@ def test_a_plan_does_not_hide_a_reference_of_the_next_object() -> None:
         ('{"type":"X!","id":"X!--11111111-1111-4111-8111-111111111111"}', "lower-case"),
     ],
 )
-def test_a_bad_object_among_good_ones_is_kept_with_its_problem(bad: str, why: str) -> None:
-    good, kept, other = open_bundle(bundle(acme(), bad, acme(id=OTHER)))
+@pytest.mark.parametrize("more", [0, 9])
+def test_a_bad_object_among_good_ones_is_kept_with_its_problem(
+    bad: str, why: str, more: int
+) -> None:
+    good, kept, other, *_ = open_bundle(bundle(acme(), bad, acme(id=OTHER), *[acme()] * more))
     assert good.problem is None
     assert other.problem is None
     assert kept.raw == bad.encode()
