@@ -291,7 +291,6 @@ const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const PARTY = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})+$`);
 const ORIGIN = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})+/log(?:/[1-9][0-9]{0,8})?$`);
 const HEX64 = /^[0-9a-f]{64}$/;
-const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$/;
 const OBJECT_ID =
   /^(?:[a-z0-9][a-z0-9_-]{0,249}--[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|urn:sha256:[0-9a-f]{64})$/;
 const MEDIA = "[a-z0-9][a-z0-9!#$&^_.+-]{0,126}";
@@ -320,129 +319,92 @@ const open = (required, optional) => shape(required, optional, true);
 const increasing = (keys) => keys.every((key, at) => at === 0 || keys[at - 1] < key);
 
 function realTime(value) {
-  if (!like(TIME)(value)) return false;
-  const found = new Date(value);
-  return value.slice(0, 4) > "0000" && !Number.isNaN(+found) && found.toISOString().startsWith(value.slice(0, 19));
+  const found = like(/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$/)(value) ? new Date(value) : NaN;
+  return !Number.isNaN(+found) && value > "0001" && found.toISOString().startsWith(value.slice(0, 19));
 }
 
-function nearly(check, bytes) {
-  return (v) => {
-    try {
-      return unb64(v, "schema", "a field").length === bytes && check(v);
-    } catch {
-      return false;
-    }
-  };
-}
-
-const b64of = (bytes) => nearly(() => true, bytes);
+const b64of = (size) => (v) => {
+  try {
+    return unb64(v).length === size;
+  } catch {
+    return false;
+  }
+};
+const digest = like(HEX64);
+const party = like(PARTY);
 const keyIdOf = (bytes) => hex(sha256(concat(utf8("tocsin/key/v1\n\x01"), bytes)));
 const goodPublic = (v) => b64of(32)(v) && goodKey(unb64(v)) !== null;
 const enrolled = (v) => goodPublic(v.public) && keyIdOf(unb64(v.public)) === v.keyid;
 
-const OBJECT = shape({ id: like(OBJECT_ID), sha256: like(HEX64), type: like(OBJECT_TYPE) });
+const OBJECT = shape({ id: like(OBJECT_ID), sha256: digest, type: like(OBJECT_TYPE) });
 const SEEN = shape({ origin: like(ORIGIN), root: b64of(32), size: whole(1) });
 const STATEMENT = shape(
   {
-    v: among(1),
-    author: like(PARTY),
-    key: like(HEX64),
-    kind: among(...ROOT_KINDS, ...ORDINARY),
-    seq: whole(1),
-    prev: like(/^(?:[0-9a-f]{64})?$/),
-    time: realTime,
-    salt: like(/^[0-9a-f]{32}$/),
-    tlp: among(...TLP),
+    v: among(1), author: party, key: digest, kind: among(...ROOT_KINDS, ...ORDINARY), seq: whole(1),
+    prev: like(/^(?:[0-9a-f]{64})?$/), time: realTime, salt: like(/^[0-9a-f]{32}$/), tlp: among(...TLP),
     body: object,
   },
   {
-    case: like(/^[!-~]{1,128}$/),
-    to: list(like(PARTY), 256, 1),
-    objects: list(OBJECT, 1000, 1),
-    refs: list(like(HEX64), 256, 1),
-    seen: list(SEEN, 8, 1),
+    case: like(/^[!-~]{1,128}$/), to: list(party, 256, 1), objects: list(OBJECT, 1000, 1),
+    refs: list(digest, 256, 1), seen: list(SEEN, 8, 1),
   },
 );
 
-const PERSONS = (v) => list((p) => string(p) && p !== "")(v) && increasing(v);
-const SAY = open({}, { via: open({ door: string, party: like(PARTY) }), persons: PERSONS, reason: string });
-const COSIGN = open(
-  { manifest_sha256: like(HEX64) },
-  {
-    capacity: among("author", "co-author", "endorses", "no-objection"),
-    refuse: (v) => typeof v === "boolean",
-  },
-);
-const ROOTS = open({ threshold: whole(1, 16), keys: list(open({ keyid: like(HEX64), public: string }), 16, 1) });
-const REGISTRARS = open({
-  threshold: whole(1, 16),
-  keys: list(open({ party: like(PARTY), keyid: like(HEX64), public: string }), 16, 1),
+// The body of each kind; unknown keys are kept and ignored.
+const PERSONS = (v) => list((p) => string(p) && p !== "")(v) && increasing(v.map((p) => hex(utf8(p))));
+const SAY = open({}, { via: open({ door: string, party }), persons: PERSONS, reason: string });
+const CAPACITY = among("author", "co-author", "endorses", "no-objection");
+const COSIGN = open({ manifest_sha256: digest }, { capacity: CAPACITY, refuse: (v) => v === !!v });
+const KEY = { keyid: digest, public: string };
+const ROOTS = open({ threshold: whole(1, 16), keys: list(open(KEY), 16, 1) });
+const REGISTRARS = open({ threshold: whole(1, 16), keys: list(open({ party, ...KEY }), 16, 1) });
+const NODE = open({}, {
+  origin: string, url: string, peer_url: string, key: string, log_vkeys: list(string),
+  witness_vkeys: list(string),
 });
-const NODE = open(
-  {},
-  { origin: string, url: string, peer_url: string, key: string, log_vkeys: list(string), witness_vkeys: list(string) },
-);
 const PARTY_ENTRY = open(
   {
-    id: like(PARTY),
-    name: (v) => string(v) && v !== "" && [...v].length <= 200,
-    root: ROOTS,
+    id: party, name: (v) => string(v) && v !== "" && [...v].length <= 200, root: ROOTS,
     identity: like(/^identity--[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
   },
   {
-    nodes: list(NODE),
-    hpke: open({ id: string, public: string }),
-    clients: list(like(PARTY)),
-    contact: string,
-    kind: string,
-    languages: list(string),
-    hours: string,
-    zone: string,
-    facets: object,
+    nodes: list(NODE), hpke: open({ id: string, public: string }), clients: list(party), contact: string,
+    kind: string, languages: list(string), hours: string, zone: string, facets: object,
   },
 );
-const DIRECTORY = open({
-  version: whole(1),
-  registrars: REGISTRARS,
-  parties: list(PARTY_ENTRY, 4096, 1),
-});
+const DIRECTORY = open({ version: whole(1), registrars: REGISTRARS, parties: list(PARTY_ENTRY, 4096, 1) });
 
 const keysOk = ({ threshold, keys }) =>
   increasing(keys.map((k) => k.keyid)) && threshold <= keys.length && keys.every(enrolled);
 
 function directoryOk(body) {
   if (!DIRECTORY(body)) return false;
+  const nodes = body.parties.flatMap((p) => (p.nodes || []).map((n) => ({ ...n, of: p.id })));
+  const origins = nodes.map((n) => n.origin).filter(Boolean);
   const owner = new Map();
-  const sole = (id, party) => !owner.has(id) || owner.get(id) === party || false;
-  const parties = body.parties.every((p) => {
-    const nodes = p.nodes || [];
-    const mine = p.root.keys.every((k) => sole(k.keyid, p.id) && owner.set(k.keyid, p.id));
-    return (
-      mine && keysOk(p.root) && increasing(p.clients || []) &&
-      nodes.every((n) => (!n.key || goodPublic(n.key)) && (!n.origin || n.origin.split("/")[0] === p.id))
-    );
-  });
-  const origins = body.parties.flatMap((p) => (p.nodes || []).map((n) => n.origin).filter(Boolean));
+  const sole = (id, holder) => (owner.has(id) || owner.set(id, holder)) && owner.get(id) === holder;
   return (
-    parties && keysOk(body.registrars) &&
-    body.registrars.keys.every((k) => sole(k.keyid, k.party)) &&
+    body.parties.every((p) => p.root.keys.every((k) => sole(k.keyid, p.id))) &&
+    body.registrars.keys.every((k) => !owner.has(k.keyid) || owner.get(k.keyid) === k.party) &&
+    body.parties.every((p) => keysOk(p.root) && increasing(p.clients || [])) &&
+    keysOk(body.registrars) &&
+    nodes.every((n) => (!n.key || goodPublic(n.key)) && (!n.origin || n.origin.split("/")[0] === n.of)) &&
     increasing(body.parties.map((p) => p.id)) &&
     increasing(body.parties.map((p) => p.identity).sort()) &&
     increasing(origins.sort())
   );
 }
 
+const ENROLMENT = open({ ...KEY, kinds: list(among(...ORDINARY), 6, 1) });
 const BODIES = {
   say: SAY,
   withdraw: SAY,
   act: object,
-  ack: open({ heads: list(open({ author: like(PARTY), seq: whole(1), head: like(HEX64) })) }),
-  cosign: (v) => COSIGN(v) && (v.refuse === true) !== ("capacity" in v),
+  ack: open({ heads: list(open({ author: party, seq: whole(1), head: digest })) }),
+  cosign: (v) => COSIGN(v) && (v.refuse === true) !== Object.hasOwn(v, "capacity"),
   compare: open({ step: string }),
-  key: (v) =>
-    open({ keyid: like(HEX64), public: string, kinds: list(among(...ORDINARY), 6, 1) })(v) &&
-    enrolled(v) && increasing(v.kinds),
-  revoke: open({ keyid: like(HEX64), reason: string }, { suspect_since: realTime }),
+  key: (v) => ENROLMENT(v) && enrolled(v) && increasing(v.kinds),
+  revoke: open({ keyid: digest, reason: string }, { suspect_since: realTime }),
   directory: directoryOk,
 };
 
@@ -472,11 +434,8 @@ export function readStatement(payload) {
 }
 
 const TYPE = "application/vnd.tocsin.statement+json";
-const ENVELOPE = shape({
-  payload: string,
-  payloadType: among(TYPE),
-  signatures: list(shape({ keyid: like(HEX64), sig: b64of(64) }), 16, 1),
-});
+const SIGNATURES = list(shape({ keyid: digest, sig: b64of(64) }), 16, 1);
+const ENVELOPE = shape({ payload: string, payloadType: among(TYPE), signatures: SIGNATURES });
 
 function openEnvelope(raw) {
   const value = decode(raw);
@@ -810,7 +769,7 @@ const STEPS = [
   ["No marking was loosened", "marking"],
 ];
 
-const PROOF = shape({ id: like(HEX64), index: whole(0), log: string, path: list(b64of(32), 64) });
+const PROOF = shape({ id: digest, index: whole(0), log: string, path: list(b64of(32), 64) });
 const HISTORY = shape({ checkpoint: string, path: list(b64of(32), 64) });
 
 /** One dossier, read and checked; every problem is kept and the rest goes on. */
