@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from tocsin.cases.model import CaseState
 from tocsin.claims.model import EXTENSION_ID
 from tocsin.console import draw, i18n
 from tocsin.console.draw import Mark
@@ -131,8 +132,9 @@ def draw_case(view: CaseView, query: Mapping[str, str]) -> Drawn:
             "columns": columns,
             "others": len(parties) - len(columns),
             "orgs": order,
+            "dots": {p.party: order[p.id] for p in parties},
             "roles": {row.name.party: row.role for row in view.parties},
-            "timeline": draw.timeline(view.marks, LANES),
+            "timeline": draw.timeline(view.marks, LANES, ticked=("sightings",)),
         },
     )
 
@@ -328,6 +330,32 @@ def _happened(held: KeptObject) -> tuple[str, str | None, str, str | None]:
         name = data.get("name") or held.type
         return lane, data.get(field), str(name), f"/objects/{held.sha256}"
     return "", None, "", None
+
+
+_ANSWERS = {"SIGNATORY": "signed", "DECLINED": "refused", "FREED": "freed itself"}
+
+
+def _holds(state: CaseState, called: Mapping[str, str]) -> Iterable[HoldRow]:
+    for hold in state.holds:
+        answers = [(called.get(a.party, a.party), _ANSWERS[a.state]) for a in hold.answers]
+        answers += [(called.get(p, p), "no statement") for p in hold.unanswered]
+        yield HoldRow(
+            kind=hold.kind,
+            state="in force" if hold.in_force else "ended",
+            text=hold.text,
+            ends_at=hold.ended_at or hold.ends_at,
+            answers=tuple(answers),
+        )
+
+
+def _void(state: CaseState, called: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
+    """What was signed and has no effect: void, waiting for something, or said twice."""
+    for one in state.void:
+        yield called.get(one.author, one.author), one.event, one.reason
+    for waiting in state.waiting:
+        yield called.get(waiting.author, waiting.author), waiting.event, "waits for what is missing"
+    for double in state.equivocations:
+        yield called.get(double.author, double.author), f"number {double.seq}", "said in two ways"
 
 
 def _next(case_id: str) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ Spec: console.md §3, "Drafts" and "Timeline".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -149,8 +149,12 @@ def _instant(at: str) -> datetime | None:
         return None
 
 
-def timeline(marks: Sequence[Mark], lanes: Sequence[str]) -> Timeline | None:
+def timeline(
+    marks: Sequence[Mark], lanes: Sequence[str], *, ticked: Collection[str] = ()
+) -> Timeline | None:
     """Lay out events in lanes; None where there is nothing with a date.
+
+    Lanes of `ticked` have many like events: one row of ticks, without labels.
 
     Deterministic: the same marks give the same drawing, whatever order they come in.
     """
@@ -179,7 +183,8 @@ def timeline(marks: Sequence[Mark], lanes: Sequence[str]) -> Timeline | None:
             out.append(Lane(name=name, y=y, placed=(), bins=_bins([x(at) for at, _ in mine], y)))
             y += 2 * _ROW + 14
             continue
-        placed, used = _place([(x(at), m) for at, m in mine], y, x)
+        places = [(x(at), m) for at, m in mine]
+        placed, used = _ticked(places, y) if name in ticked else _place(places, y, x)
         out.append(Lane(name=name, y=y, placed=placed, bins=()))
         y += used * _ROW + 14
     return Timeline(
@@ -189,6 +194,12 @@ def timeline(marks: Sequence[Mark], lanes: Sequence[str]) -> Timeline | None:
         ticks=_ticks(start, length, x),
         marks=tuple(m for _, m in dated),
     )
+
+
+def _ticked(mine: Sequence[tuple[float, Mark]], y: float) -> tuple[tuple[Placed, ...], int]:
+    return tuple(
+        Placed(mark=mark, x=at, y=y, label="", label_x=at, learnt_x=None) for at, mark in mine
+    ), 1
 
 
 def _place(

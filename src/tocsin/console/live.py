@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ from anyio.to_thread import run_sync
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+
+log = logging.getLogger("tocsin.console")
 
 HEARTBEAT: Final = 15.0
 """Seconds between comments on a silent stream."""
@@ -168,6 +171,9 @@ class Live:
                 last = news[-1].index
                 batch = msgspec.json.encode(Batch(count=len(news), items=tuple(news[-20:])))
                 yield b"id: %d\nevent: news\ndata: %s\n\n" % (last, batch)
+        except Exception:
+            # The page is whole without it; the browser asks again after its pause.
+            log.exception("stream failed")
         finally:
             mine = self._streams.get(key, [])
             if stream in mine:

