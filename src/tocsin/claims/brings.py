@@ -31,6 +31,7 @@ _CLAUSE_START = cues.words(
     "he she it they we i you there this that these those the a an its his her their our"
     " my no nobody some many most such any all both"
 )
+_ASIDES = cues.words("also again published released issued posted dated")
 SELF = cues.words("himself herself itself themselves")
 
 
@@ -117,7 +118,7 @@ def _skip_phrases(tokens: Sequence[Token], at: int, event: Event, published: dat
             if end == at + 1:
                 break
             at = end
-        elif token.low.endswith("ly") or token.low in SELF or token.low in ("also", "again"):
+        elif token.low.endswith("ly") or token.low in SELF or token.low in _ASIDES:
             at += 1
         else:
             break

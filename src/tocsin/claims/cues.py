@@ -34,7 +34,7 @@ GROUPS: dict[str, str] = {
     ),
     "tell": "tell inform assure remind notify",
     "warn": "warn",
-    "demand": "urge demand order instruct press implore exhort request",
+    "demand": "urge demand order instruct implore exhort request",
     "accuse": "accuse blame",
     "tie": "attribute link tie trace ascribe",
     "deny": "deny reject dismiss refute rebut rebuff disavow disown",
@@ -77,7 +77,6 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "refer": ("refers", "referred", "referring"),
     "dub": ("dubs", "dubbed", "dubbing"),
     "stress": ("stresses", "stressed", "stressing"),
-    "press": ("presses", "pressed", "pressing"),
     "express": ("expresses", "expressed", "expressing"),
     "dismiss": ("dismisses", "dismissed", "dismissing"),
     "confess": ("confesses", "confessed", "confessing"),
@@ -200,7 +199,7 @@ SPEAKING = words(
     " organization bureau firms companies states parties investors traders supporters"
     " opponents delegation advisory bulletin email memo filing indictment complaint notice"
     " post tweet blog vendor centre center authority regulator utility board reporters man"
-    " woman mother father others some many both several most few candidate survey poll"
+    " woman mother father others some many both several most few candidate survey poll agencies"
 )
 
 PRONOUNS = words("he she they it")

@@ -155,7 +155,7 @@ def _verb(
     subject = subject_before(tokens, back)
     if subject is None and group in ("say", "note", "tell", "label") and cue.form != "base":
         subject = subject_before(tokens, back, loose=True)
-        event.loose = True
+        event.loose = subject is not None
     if subject is not None:
         alone = cue.form == "base" and not flags & {"do", "modal"} and at == back
         if alone and not _plural(subject):

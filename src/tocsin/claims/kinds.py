@@ -17,6 +17,7 @@ from tocsin.claims.mentions import (
     mention,
     mention_at,
     named,
+    possessive,
     subject_before,
 )
 
@@ -262,14 +263,30 @@ def tied_to(words: Sequence[Token]) -> str | None:
         if token.kind == QUOTE:
             continue
         after = words[at + 1].low if at + 1 < len(words) else ""
-        if (token.low in cues.TIES and after in ("to", "with")) or (
-            token.low in cues.BACKED and after == "by"
+        if (
+            (token.low in cues.TIES and after in ("to", "with"))
+            or (token.low in cues.BACKED and after == "by")
+            or (token.low in ("working", "acting") and after == "for")
         ):
-            found = _name(mention_at(words, at + 2))
+            found = _name(mention_at(words, at + 2)) or _owner_name(words, at + 2)
             if found is not None:
                 return found
         if token.low.endswith(("-backed", "-linked", "-sponsored")) and token.text[0].isupper():
             return token.text.rsplit("-", 1)[0]
+    return None
+
+
+def _owner_name(words: Sequence[Token], at: int) -> str | None:
+    """ "NAME's military intelligence": whose it is."""
+    end = at
+    while end < len(words) and end < at + 6 and named(words[end], 1):
+        if possessive(words[end]):
+            last = words[end]
+            plain = last._replace(
+                text=base(last.text), low=base(last.low), end=last.start + len(base(last.text))
+            )
+            return joined([*words[at:end], plain])
+        end += 1
     return None
 
 

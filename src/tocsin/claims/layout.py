@@ -19,12 +19,14 @@ WORD, PUNCT, QUOTE = "w", "p", "q"
 
 _TOKEN = re.compile(
     r"(?:[^\W\d_]\.){2,}"  # U.N.
+    r"|(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Lt|Col|Capt|Sgt|Adm)\.(?=\s)"
     r"|\d+(?:[.,:]\d+)*\w*"
     r"|\w+(?:(?:[-'’/&]|\.(?=[a-z0-9]))\w+)*['’]?"
     r"|[^\w\s]"
 )
 _MARK = re.compile(r"[“”„\"«»「」『』‘’']")
 _CLOSER = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』"}
+_DATELINE = re.compile(r"[A-Z]{3}[\w .,'’-]{0,60}(?:\([^()\n]{1,40}\)[ ]?)?(?:[—–]|--|(?<= )-)[ ]")
 _FINAL = ".!?…。！？"
 _BULLET = re.compile(r"[-•*·–—▪◦>]+(?=\s|$)")
 
@@ -175,6 +177,12 @@ def paragraphs(text: str, skip: list[tuple[int, int]]) -> list[Paragraph]:
             block.append(line)
     close(True)
     return found
+
+
+def after_dateline(text: str, paragraph: Paragraph) -> int:
+    """Where a paragraph's words begin: behind "RIVERTON (Coastwire) — "."""
+    match = _DATELINE.match(text, paragraph.start, paragraph.end)
+    return match.end() if match else paragraph.start
 
 
 def _edge(text: str, at: int, start: int, end: int) -> tuple[bool, bool]:

@@ -15,6 +15,7 @@ from tocsin.claims.layout import QUOTE, WORD, Token
 
 _REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every search linear
 _LINKS = cues.words("of for from at in with to on de van von al bin la le du der")
+_INSIDE = cues.words("of for and the & de van von ,")  # within a name, or a list of names
 _TIME = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
 
 
@@ -162,11 +163,7 @@ def mention(
     run = len(words)
     while run > 0 and (
         named(tokens[words[run - 1]], words[run - 1])
-        or (
-            run - 1 > 0
-            and run < len(words)
-            and tokens[words[run - 1]].low in ("of", "for", "and", "the", "&", "de", "van", "von")
-        )
+        or (run - 1 > 0 and run < len(words) and tokens[words[run - 1]].low in _INSIDE)
     ):
         run -= 1
     while run < len(words) and not named(tokens[words[run]], words[run]):
@@ -175,6 +172,7 @@ def mention(
         run < len(words)
         and any(tokens[i].text[0].isalpha() for i in words[run:])
         and not _linked(tokens, words[:run])
+        and not _opens_plainly(tokens, words[run:])
     ):
         return _proper(tokens, words, run, first, last)
     low = [tokens[i].low for i in words]
@@ -196,6 +194,12 @@ def mention(
     gender = "f" if noun in cues.FEMALE else "m" if noun in cues.MALE else None
     name = joined([tokens[i] for i in words])
     return Mention(name, None, kind, first, last, start, end, gender, role)
+
+
+def _opens_plainly(tokens: Sequence[Token], words: list[int]) -> bool:
+    """ "Analysts say": a common word with the capital of its sentence."""
+    opens = words[0] == 0 and tokens[0].low in cues.SPEAKING | cues.ROLES
+    return opens and not any(named(tokens[i], i) for i in words[1:])
 
 
 def _linked(tokens: Sequence[Token], before: list[int]) -> bool:
@@ -358,7 +362,7 @@ def _before_aside(
             role is not None
             or inside.low in cues.DETERMINERS
             or inside.low in ("who", "which", "whose", "speaking", "citing", "asked", "quoting")
-            or inside.low in cues.PREPOSITIONS
+            or inside.low in cues.PREPOSITIONS | cues.ADVERBS
             or possessive(inside)
         ):
             return back, role
@@ -370,6 +374,10 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
     both = -1
     while first > floor:
         token = tokens[first - 1]
+        listed = both >= 0 and token.text == "," and first - 2 >= floor
+        if listed and named(tokens[first - 2], first - 2) and first - 2 > 0:
+            first -= 1  # "NAME, NAME and NAME"
+            continue
         if token.kind != WORD:
             break
         low = token.low

@@ -23,6 +23,7 @@ from tocsin.claims.layout import (
     Paragraph,
     Quotation,
     Token,
+    after_dateline,
     boilerplate,
     paragraphs,
     quotations,
@@ -134,7 +135,8 @@ class _Reader:
                 self._turn(paragraph, turns[number])
                 continue
             quotes = quotations(self.text, paragraph.start, paragraph.end)
-            words = tokens(self.text, paragraph.start, paragraph.end, quotes)
+            start = after_dateline(self.text, paragraph)
+            words = tokens(self.text, start, paragraph.end, quotes)
             by_start = {quote.start - 1: quote for quote in quotes}
             self.here.clear()
             self.spoke_here = False
