@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 from msgspec import Struct
 
-from tocsin.errors import BundleError, IndicatorError, SweepError, UnreadableError
+from tocsin.errors import IndicatorError, SweepError, UnreadableError
 from tocsin.stix.bundle import Received, open_bundle
 from tocsin.stix.values import KINDS, comparisons, guess, normalise
 from tocsin.sweep.tokens import Needle
@@ -62,6 +62,9 @@ class Indicators(Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...] = ()
     form: str = "list"
     """`list`, `csv`, `jsonl`, `stix`, `report`, or `node`."""
+    overrides: tuple[str, ...] = ()
+    """Warninglists that the source itself asks to pass over, as an exercise does whose addresses
+    are all documentation addresses; told in the summary like any other override."""
 
 
 class _Draft(Protocol):
@@ -346,6 +349,3 @@ def _from_drafts(drafts: Iterable[_Draft]) -> Iterator[Needle]:
             seen.add((draft.type, draft.value))
             kind = _KIND_OF.get(draft.type, draft.type)
             yield Needle(kind=kind, value=draft.value, indicator=draft.value)
-
-
-__all__ = ["BundleError", "Indicators", "LeftOut", "from_objects", "load_indicators"]
