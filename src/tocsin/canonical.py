@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import orjson
@@ -49,7 +50,13 @@ def decode(data: bytes) -> Any:
         raise CanonicalError(
             f"not JSON at byte {offset}: {wrong.msg}", remedy=_REMEDY, offset=offset
         ) from wrong
-    _check(value, 1)
+    try:
+        _check(value, 1)
+    except CanonicalError as wrong:
+        offset = _first_outside(data)
+        raise CanonicalError(
+            f"{wrong.message}, at byte {offset}", remedy=_REMEDY, offset=offset
+        ) from None
     again = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     if again != data:
         offset = next(
@@ -89,6 +96,29 @@ def _check(value: Any, depth: int) -> None:
             remedy=_REMEDY,
             offset=0,
         )
+
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"(\s*:)?|[\[{]|[\]}]|[-0-9][-+.0-9eE]*')
+
+
+def _first_outside(data: bytes) -> int:
+    """Where the first thing outside the profile stands, in bytes that are known to be JSON."""
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        text = token[0]
+        first = text[:1]
+        if first == b'"':
+            if token[1] and not orjson.loads(text[: -len(token[1])]).isascii():
+                return token.start()
+        elif first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return token.start()
+        elif first in b"]}":
+            depth -= 1
+        elif not text.lstrip(b"-").isdigit() or len(text) > 17 or abs(int(text)) > MAX_INTEGER:
+            return token.start()
+    return 0
 
 
 def b64encode(data: bytes) -> str:
