@@ -385,6 +385,109 @@ def test_a_change_that_hides_behind_a_good_frame_is_still_found(change: Change, 
         assert problem.remedy
 
 
+def _bent_path(rows: list[bytes]) -> list[bytes]:
+    line = canonical.decode(rows[4][:-1])
+    line["path"][0] = canonical.b64encode(b"h" * 32)
+    return [*rows[:4], canonical.encode(line) + b"\n", *rows[5:]]
+
+
+def _twice(rows: list[bytes]) -> list[bytes]:
+    line = canonical.decode(rows[7][:-1])
+    line["id"] = canonical.decode(rows[6][:-1])["id"]
+    return [*rows[:7], canonical.encode(line) + b"\n"]
+
+
+def _moved(members: dict[str, bytes]) -> None:
+    rows = members["statements.jsonl"].splitlines(keepends=True)
+    members["statements.jsonl"] = b"".join(rows[:-1])
+    members["directory.jsonl"] += rows[-1]
+
+
+def _second_log(note: bytes) -> Change:
+    def change(members: dict[str, bytes]) -> None:
+        members.update({"logs/1/checkpoint": note, "logs/1/history.jsonl": b""})
+
+    return change
+
+
+_OTHER_LOG = LogSigner.from_seeds("portco.example/log", b"\x11" * 32, b"\x12" * 32)
+_OTHER_HEAD = cp.Checkpoint(origin=_OTHER_LOG.name, size=1, root=b"r" * 32)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "where", "detail"),
+    [
+        (_lines("proofs.jsonl", _bent_path), "inclusion", "proofs.jsonl:5", "leads to root"),
+        (_lines("proofs.jsonl", _twice), "index", "proofs.jsonl:8", "stands twice"),
+        (_replace("proofs.jsonl", b'=","', b'","'), "canonical", "proofs.jsonl:1", "base64"),
+        (_lines("statements.jsonl", lambda r: [*r, r[-1]]), "index", "statements.jsonl:6", "twice"),
+        (_lines("statements.jsonl", lambda r: [r[1], r[0], *r[2:]]), "index", "statements.jsonl:2",
+         "not in the order"),
+        (_moved, "index", "directory.jsonl:4", "a say does not belong"),
+        (lambda m: _second_log(m["logs/0/checkpoint"])(m), "index", "logs/1/checkpoint",
+         "a second checkpoint"),
+        (_second_log(cp.sign_checkpoint(_OTHER_HEAD, _OTHER_LOG, 0)), "index", "logs/1/checkpoint",
+         "no proof leads"),
+        (_second_log(b"nothing"), "checkpoint", "logs/1/checkpoint", "a note ends"),
+        (lambda m: m.update({"logs/0/history.jsonl": b'{"checkpoint":"x","path":[]}\n'}),
+         "checkpoint", "logs/0/history.jsonl:1", "a note ends"),
+        (lambda m: m.update({"logs/0/history.jsonl": b'{"checkpoint":"x"}\n'}),
+         "schema", "logs/0/history.jsonl:1", "path"),
+    ],
+)  # fmt: skip
+def test_each_break_is_named_with_its_place(
+    change: Change, code: str, where: str, detail: str
+) -> None:
+    case = usual()
+    verdict = _check(_reframed(case.dossier(), change), case)
+    found = [p.detail for p in verdict.problems if (p.code, p.where) == (code, where)]
+    assert any(detail in one for one in found), verdict.problems
+
+
+def test_an_index_that_is_not_canonical_is_named() -> None:
+    case = usual()
+    change = _replace("INDEX.json", b'"v":1', b'"v": 1')
+    data = _reframed(case.dossier(), change, index=False)
+    assert [(p.code, p.where) for p in _check(data, case).problems] == [("index", "INDEX.json")]
+
+
+def test_older_checkpoints_stand_in_order_of_size() -> None:
+    case = usual()
+    data = case.dossier(older=[case.note(3), case.note(5)])
+    assert _check(data, case).ok
+    bad = _reframed(data, _lines("logs/0/history.jsonl", lambda rows: rows[::-1]))
+    assert _codes(_check(bad, case)) == {"index"}
+
+
+def test_a_statement_of_another_case_does_not_belong() -> None:
+    case = usual()
+    case.say(EAST, 30, case="case--another")
+    data = case.dossier()
+    path = [canonical.b64encode(digest) for digest in case.path(8, 9)]
+    line = {"id": statement_id(case.raws[8]), "index": 8, "log": ORIGIN, "path": path}
+
+    def add(members: dict[str, bytes]) -> None:
+        members["statements.jsonl"] += case.raws[8] + b"\n"
+        members["proofs.jsonl"] += canonical.encode(line) + b"\n"
+        members["objects/" + hashlib.sha256(note_object(30)).hexdigest()] = note_object(30)
+
+    verdict = _check(_reframed(data, add), case)
+    assert [(p.code, p.where) for p in verdict.problems] == [("index", "statements.jsonl:6")]
+
+
+def test_a_root_that_its_registrars_did_not_sign_is_named_also_where_nobody_asks_for_one() -> None:
+    case = usual()
+    envelope = canonical.decode(case.raws[0])
+    envelope["signatures"][0]["sig"] = canonical.b64encode(bytes(64))
+    case.raws[0] = case.root = canonical.encode(envelope)
+    verdict = verify([case.dossier()], POLICY, "none")
+    assert {("directory", "directory.jsonl:1"), ("key", "statements.jsonl:1")} <= {
+        (p.code, p.where) for p in verdict.problems
+    }
+    assert verdict.directory.version is None
+    assert {one.key for one in verdict.statements} == {"unknown"}
+
+
 def test_a_dropped_statement_whose_proof_stays_is_a_withheld_one() -> None:
     # Nobody can tell the two apart, and need not: the place in the log is proven all the same.
     case = usual()
