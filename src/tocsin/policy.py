@@ -61,8 +61,10 @@ def rule(reader: Reader, audience: Audience) -> tuple[int, bool]:
         if a.tlp == "RED":
             return 1, reader.signer or (reader.person is not None and reader.person in a.persons)
         return 1, True
+    named = reader.person in a.persons if a.persons else reader.signer
     if a.unknown:
-        return 2, reader.party is not None and reader.party in a.to
+        # Where it is RED as well, its persons hold: a marking nobody can read opens nothing.
+        return 2, reader.party is not None and reader.party in a.to and (a.tlp != "RED" or named)
     if a.tlp == "CLEAR":
         return 3, True
     if reader.party is None:
@@ -73,7 +75,6 @@ def rule(reader: Reader, audience: Audience) -> tuple[int, bool]:
         return 6, reader.party in a.to or not reader.providers.isdisjoint(a.to)
     if a.tlp == "AMBER+STRICT":
         return 7, reader.party in a.to
-    named = reader.person in a.persons if a.persons else reader.signer
     # Rule 9, "anything else: no", is this line's answer for a marking that is not one of the five.
     return (8, reader.party in a.to and named) if str(a.tlp) == "RED" else (9, False)
 
@@ -105,6 +106,9 @@ def strictest(a: Audience, b: Audience) -> Audience:
         # An empty `to` would be everybody under GREEN, and empty `persons` all signers under RED.
         tlp = tlp if tlp == "RED" else "AMBER+STRICT"
         return Audience(author=author, tlp=tlp, unknown=unknown)
+    if tlp == "AMBER" and any(x.tlp == "GREEN" and x.to for x in (a, b)):
+        # AMBER lets in the clients of those it names, and GREEN that names parties does not.
+        tlp = "AMBER+STRICT"
     return Audience(author=author, tlp=tlp, to=to, persons=persons, unknown=unknown)
 
 
@@ -171,7 +175,7 @@ def may_act(actor: Actor, verb: str, x: HasAudience | None = None) -> bool:
     no reading that the person has not got anyway.
     """
     needs = _NEEDS.get(verb)
-    if needs is None or ROLE_RANK[actor.role] < needs:
+    if needs is None or ROLE_RANK.get(actor.role, -1) < needs:
         return False
     if actor.scopes is not None and verb not in actor.scopes:
         return False
