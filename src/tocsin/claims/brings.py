@@ -361,14 +361,22 @@ def _parse_accuse(event: Event, tokens: Sequence[Token], at: int, published: dat
 
 
 def _parse_tie(event: Event, tokens: Sequence[Token], at: int) -> None:
+    """ "attributed THING to NAME"; where that is "a group", the one behind it if it is printed."""
     for place in range(at, min(len(tokens), at + 30)):
-        if low_at(tokens, place) in ("to", "with"):
-            tied = mention_at(tokens, place + 1)
-            if tied is not None:
-                if tied.kind != "name":
-                    tied = _behind(tokens, tied.last) or tied
-                event.addressee, event.begin = tied, at
-                return
+        if low_at(tokens, place) not in ("to", "with"):
+            continue
+        tied = mention_at(tokens, place + 1)
+        if tied is None:
+            continue
+        if event.begin is None:
+            event.addressee, event.begin = tied, at
+        if tied.kind == "name":
+            event.addressee = tied
+            return
+        behind = _behind(tokens, tied.last)
+        if behind is not None:
+            event.addressee = behind
+            return
 
 
 def _behind(tokens: Sequence[Token], at: int) -> Mention | None:

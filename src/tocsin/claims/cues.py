@@ -29,7 +29,8 @@ GROUPS: dict[str, str] = {
         " explain announce declare maintain assert contend acknowledge admit concede confirm reveal"
         " disclose affirm proclaim observe remark comment recall conclude predict forecast caution"
         " complain testify write tweet post boast lament quip joke allege suspect counter"
-        " retort indicate mention charge clarify elaborate surmise imply fear hope agree"
+        " retort indicate mention charge assess judge clarify elaborate surmise imply fear hope"
+        " agree"
         " signal speculate tout"
     ),
     "tell": "tell inform assure remind notify",
@@ -77,6 +78,7 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "refer": ("refers", "referred", "referring"),
     "dub": ("dubs", "dubbed", "dubbing"),
     "stress": ("stresses", "stressed", "stressing"),
+    "assess": ("assesses", "assessed", "assessing"),
     "express": ("expresses", "expressed", "expressing"),
     "dismiss": ("dismisses", "dismissed", "dismissing"),
     "confess": ("confesses", "confessed", "confessing"),

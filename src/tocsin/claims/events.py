@@ -153,6 +153,13 @@ def _verb(
             return None  # "the claims", "Northland's demands"
     back = _over_time(event, tokens, back, published)
     subject = subject_before(tokens, back)
+    if low_at(tokens, back - 1) == "we" and group not in ("label", "vow", "call", "demand"):
+        we = tokens[back - 1]
+        event.first = back - 1
+        event.subject = Mention(
+            we.text, None, "author", back - 1, back, we.start, we.end, None, False
+        )
+        return event
     if subject is None and group in ("say", "note", "tell", "label") and cue.form != "base":
         subject = subject_before(tokens, back, loose=True)
         event.loose = subject is not None

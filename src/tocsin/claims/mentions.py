@@ -22,7 +22,8 @@ _TIME = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
 class Mention(NamedTuple):
     """A speaker or addressee as printed, before pronouns and surnames are resolved.
 
-    kind: "name", "common" (officials, the ministry), "role" (the spokeswoman), "pronoun".
+    kind: "name", "common" (officials, the ministry), "role" (the spokeswoman), "pronoun", or
+    "author": the "we" of whoever wrote the text, whose name the text need not give.
     first and last are token indexes, half-open; start and end code points.
     """
 

@@ -86,7 +86,8 @@ class _Found(Struct):
     notes: list[str]
     context: tuple[Token, ...]  # the sentence's words before the quotation, in its clause
     sentence: tuple[Token, ...]
-    dated: bool = True
+    alone: int | None = None  # the number of the paragraph that holds nothing but this quotation
+    paragraph: int = 0
 
 
 def read_claims(
@@ -119,6 +120,7 @@ class _Reader:
         self.people: dict[str, _Speaker] = {}  # by surname or first name, newest wins
         self.bare: set[str] = set()  # single names printed before any longer name with them
         self.recent: list[_Speaker] = []  # speakers since the last heading, newest last
+        self.number = 0  # of the paragraph being read
         self.here: set[str] = set()  # persons named in this paragraph
         self.spoke_here = False
         self.carry: tuple[_Speaker | None, Event | None] | None = None
@@ -138,6 +140,7 @@ class _Reader:
             start = after_dateline(self.text, paragraph)
             words = tokens(self.text, start, paragraph.end, quotes)
             by_start = {quote.start - 1: quote for quote in quotes}
+            self.number = number
             self.here.clear()
             self.spoke_here = False
             carried = self.carry
@@ -268,6 +271,8 @@ class _Reader:
             return None, []
         if one.kind == "pronoun":
             return self._pronoun(one)
+        if one.kind == "author":
+            return None, [f"{one.name!r} is whoever wrote this text"]
         if one.kind == "role":
             for speaker in reversed(self.recent):
                 if speaker.person and _agree(one.gender, speaker.gender):
@@ -348,6 +353,8 @@ class _Reader:
                     notes=[*notes, *late],
                     context=context if number == 0 else (),
                     sentence=tuple(sentence),
+                    alone=self.number if len(sentence) == 1 else None,
+                    paragraph=self.number,
                 )
             )
 
@@ -404,7 +411,8 @@ class _Reader:
     ) -> None:
         if event.content is None or event.loose or event.group in ("label", "noun", "colon"):
             return
-        if speaker is None and not (event.passive and event.group == "accuse"):
+        author = event.subject is not None and event.subject.kind == "author"
+        if speaker is None and not author and not (event.passive and event.group == "accuse"):
             return
         first, last = event.content
         while (
@@ -438,6 +446,7 @@ class _Reader:
                 notes=notes,
                 context=(),
                 sentence=tuple(sentence),
+                paragraph=self.number,
             )
         )
 
@@ -478,9 +487,11 @@ class _Reader:
 
     def drafts(self) -> list[Draft]:
         made: list[tuple[_Found, Draft, bool]] = []
-        for one in sorted(self.found, key=lambda f: (f.start, f.end)):
-            draft = self._draft(one)
+        self.found.sort(key=lambda one: (one.start, one.end))
+        self._between()
+        for one in self.found:
             words = tokens(self.text, one.start, one.end, [])
+            draft = self._draft(one, words)
             made.append((one, draft, draft.claim_type == "call" and joint(words)))
         asked = next((d.addressee for _, d, call in made if call and d.addressee is not None), None)
         done: list[Draft] = []
@@ -492,8 +503,19 @@ class _Reader:
                 done.append(draft)
         return done
 
-    def _draft(self, one: _Found) -> Draft:
-        words = tokens(self.text, one.start, one.end, [])
+    def _between(self) -> None:
+        """One bare quotation as a paragraph, between two paragraphs of one speaker: the same."""
+        for at in range(1, len(self.found) - 1):
+            one, before, after = self.found[at], self.found[at - 1], self.found[at + 1]
+            if one.speaker is not None or one.alone is None or before.speaker is None:
+                continue
+            if before.speaker != after.speaker or not after.direct or after.event is None:
+                continue
+            if before.paragraph == one.alone - 1 and after.paragraph == one.alone + 1:
+                one.speaker = before.speaker
+                one.notes = ["speaker as in the paragraphs before and after"]
+
+    def _draft(self, one: _Found, words: list[Token]) -> Draft:
         kind = kind_of(words, _cued(one.event, one.speaker, one.direct))
         addressee = kind.addressee
         if addressee is None and kind.claim_type in ("assessment", "position") and one.context:

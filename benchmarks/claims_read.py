@@ -1,0 +1,235 @@
+"""Q1, Q2: reading claims from text, against articles in which people marked who said what.
+
+Q1 counts what is found, on the corpus articles with brat annotations (Source, Cue, Content): a
+quotation counts as found where a direct draft overlaps it, a draft as right where at least half of
+it lies in a marked Content; indirect alike, for Contents without quotation marks. A speaker is
+right if a capitalised word of it stands in the marked Source, or the Source is a pronoun and the
+draft says from where it took the name. Q2 is the time for the same articles, reading and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import warnings
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from figures import corpus, cpu_median, figure, skipped
+from tocsin.claims.quotes import SHORTEST, Draft, read_claims
+
+Span = tuple[int, int]
+
+
+class Marked(Struct):
+    """One attribution that a person marked."""
+
+    content: list[Span]
+    source: str
+    quoted: list[Span]
+
+
+def marked(article: str, annotation: str) -> list[Marked]:
+    """The attributions of one brat file."""
+    texts: dict[str, tuple[list[Span], str]] = {}
+    events: list[dict[str, list[str]]] = []
+    for line in annotation.splitlines():
+        key, _, rest = line.partition("\t")
+        if key.startswith("T"):
+            head, _, printed = rest.partition("\t")
+            places = head.partition(" ")[2].split(";")
+            spans = [(int(a), int(b)) for a, b in (place.split() for place in places)]
+            texts[key] = (spans, printed)
+        elif key.startswith("E"):
+            event: dict[str, list[str]] = {}
+            for part in rest.split():
+                name, _, value = part.partition(":")
+                event.setdefault(name.rstrip("0123456789"), []).append(value)
+            events.append(event)
+    found = []
+    for event in events:
+        content = [span for key in event.get("Content", []) for span in texts[key][0]]
+        source = " ".join(texts[key][1] for key in event.get("Source", []))
+        quoted = [
+            (start + quote.start(), start + quote.end())
+            for start, end in content
+            for quote in re.finditer(r'[“"]([^”"]*)', article[start:end])
+            if quote.end() - quote.start() >= SHORTEST
+        ]
+        found.append(Marked(content, source, quoted))
+    return found
+
+
+def articles() -> Iterator[tuple[str, list[Marked]]]:
+    """Every corpus article that has an annotation, with the first one by name."""
+    folder = corpus("Q1", "reading claims", "claims/text")
+    if folder is None:
+        return
+    for path in sorted((folder / "articles").glob("*.txt")):
+        notes = sorted((folder / "attributions").glob(path.stem + "_*.ann"))
+        if notes:
+            with path.open(encoding="utf-8", newline="") as file:
+                text = file.read()
+            yield text, marked(text, notes[0].read_text(encoding="utf-8"))
+
+
+def shared(one: Span, other: Span) -> int:
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
+
+
+def speaker_right(draft: Draft, source: str) -> bool:
+    if draft.speaker is None:
+        return False
+    words = [word.strip("’'s.,") for word in draft.speaker.split() if word[:1].isupper()]
+    if any(word and word in source for word in words) or draft.speaker in source:
+        return True
+    lows = set(source.lower().split())
+    if lows & {"he", "she", "they", "it"} and "speaker as in" in " ".join(draft.confidence_notes):
+        return True
+    told = re.search(r"speaker from '(\w+)'", " ".join(draft.confidence_notes))
+    return told is not None and told[1].lower() in lows
+
+
+def inside(draft: Draft, all_marked: list[Marked]) -> bool:
+    length = draft.span[1] - draft.span[0]
+    return any(2 * shared(draft.span, span) >= length for one in all_marked for span in one.content)
+
+
+def count(pages: list[tuple[str, list[Marked]]]) -> dict[str, tuple[int, int]]:
+    """Each figure as (right, of how many)."""
+    tally = {
+        name: [0, 0]
+        for name in (
+            "direct recall",
+            "direct precision",
+            "speaker of found",
+            "speaker where one is given",
+            "indirect precision",
+            "indirect recall",
+        )
+    }
+
+    def add(name: str, right: bool) -> None:
+        tally[name][0] += right
+        tally[name][1] += 1
+
+    for text, gold in pages:
+        drafts = read_claims(text, published=None)
+        direct = [draft for draft in drafts if draft.direct]
+        indirect = [draft for draft in drafts if not draft.direct]
+        for one in gold:
+            if one.quoted:
+                hits = [d for d in direct if any(shared(d.span, span) for span in one.quoted)]
+                add("direct recall", bool(hits))
+                if hits and one.source:
+                    add("speaker of found", speaker_right(hits[0], one.source))
+                    if hits[0].speaker is not None:
+                        add("speaker where one is given", speaker_right(hits[0], one.source))
+            else:
+                found = any(
+                    2 * shared(d.span, span) > min(d.span[1] - d.span[0], span[1] - span[0])
+                    for d in indirect
+                    for span in one.content
+                )
+                add("indirect recall", found)
+        for draft in direct:
+            add("direct precision", inside(draft, gold))
+        for draft in indirect:
+            add("indirect precision", inside(draft, gold))
+    return {name: (right, total) for name, (right, total) in tally.items()}
+
+
+GOALS = {
+    "direct recall": ">= 0.90",
+    "direct precision": ">= 0.95",
+    "speaker of found": ">= 0.90",
+    "speaker where one is given": "printed",
+    "indirect precision": ">= 0.90",
+    "indirect recall": "printed",
+}
+
+
+def installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def main() -> None:
+    """Print Q1 and Q2."""
+    pages = list(articles())
+    if not pages:
+        return
+    tally = count(pages)
+    for name, (right, total) in tally.items():
+        figure(
+            "Q1",
+            f"claims in {len(pages)} articles: {name}, {right} of {total}",
+            ours=right / max(1, total),
+            goal=GOALS[name],
+            unit="share",
+            n=1,
+        )
+    right, total = tally["direct recall"]
+    if installed("textacy"):
+        peer = textacy_recall(pages)
+        figure(
+            "Q1",
+            "direct recall over textacy's",
+            ours=right / total,
+            peer=peer,
+            ratio=(right / total) / peer if peer else None,
+            goal=">= 1.9",
+            unit="share",
+            n=1,
+            packages=["textacy", "spacy"],
+        )
+    else:
+        skipped("Q1", "direct recall over textacy's", "textacy is not installed here")
+    texts = [text for text, _ in pages]
+    ours = cpu_median(lambda: [read_claims(text, published=None) for text in texts], 5)
+    if installed("spacy") and installed("en_core_web_sm"):
+        peer_time = spacy_time(texts)
+        figure(
+            "Q2",
+            "all articles, spaCy's small model for the peer",
+            ours=ours,
+            peer=peer_time,
+            goal=">= 10 times faster",
+            unit="s",
+            n=5,
+            packages=["spacy", "en_core_web_sm"],
+        )
+    else:
+        characters = sum(len(text) for text in texts)
+        figure(
+            "Q2", f"all articles, {characters} characters", ours=ours, goal="printed", unit="s", n=5
+        )
+        skipped("Q2", "speed over spaCy small", "spacy and en_core_web_sm are not installed here")
+
+
+def textacy_recall(pages: list[tuple[str, list[Marked]]]) -> float:
+    """The peer's direct recall on the same marks."""
+    warnings.simplefilter("ignore")
+    spacy = importlib.import_module("spacy")
+    extract = importlib.import_module("textacy.extract")
+    model = spacy.load("en_core_web_sm")
+    right = total = 0
+    for text, gold in pages:
+        spans = []
+        for triple in extract.direct_quotations(model(text)):
+            spans.append((triple.content.start_char, triple.content.end_char))
+        for one in gold:
+            if one.quoted:
+                total += 1
+                right += any(shared(span, quote) for span in spans for quote in one.quoted)
+    return right / max(1, total)
+
+
+def spacy_time(texts: list[str]) -> float:
+    """Seconds that the peer's small model takes to parse the same articles."""
+    model = importlib.import_module("spacy").load("en_core_web_sm")
+    return float(cpu_median(lambda: [model(text) for text in texts], 3))
+
+
+if __name__ == "__main__":
+    main()
