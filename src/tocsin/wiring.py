@@ -80,7 +80,7 @@ from tocsin.stix.bundle import open_bundle
 from tocsin.store.files import TileFiles, read_secret, write_secret
 from tocsin.store.sqlite import SqliteStore
 
-IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix}  # type: ignore[dict-item]
+IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix}
 SEED_BYTES = 32
 GUEST_SCOPES = ("read", "publish", "sign", "export")
 
@@ -754,11 +754,13 @@ class Running(Struct, frozen=True, kw_only=True):
 def running(home: Path) -> Running | None:
     """The node that runs on this data folder, if one does."""
     path = home / "run" / "node.json"
+    if not path.exists():
+        return None
     try:
         found = msgspec.json.decode(read_secret(path), type=Running)
         os.kill(found.pid, 0)
-    except (OSError, msgspec.DecodeError, ConfigError):
-        return None
+    except (OSError, msgspec.DecodeError, TocsinError):
+        return None  # left behind by a node that was killed
     return found
 
 

@@ -7,6 +7,7 @@ the renderings are said with the freeze, so that whoever signs has read the very
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -24,11 +25,24 @@ from tocsin.advisory.compose import (
 from tocsin.cases.model import AdvisoryState
 from tocsin.errors import CaseError, HoldError, QuorumError
 from tocsin.flows import respond, weigh
-from tocsin.flows.intake import Act, Done, Prepared, act_for, not_found, stix_time
+from tocsin.flows.intake import (
+    Act,
+    Done,
+    Prepared,
+    act_for,
+    not_found,
+    parse_kept,
+    stamp,
+    stix_time,
+)
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Reader, Tlp
 from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, KeptObject
+
+
+SIGNING_TIME = timedelta(hours=72)
+"""How long parties have to sign, unless the author says otherwise."""
 
 
 class KeptAdvisory(Struct, kw_only=True):
@@ -256,16 +270,20 @@ def freeze(
     made = _composed(node, kept, rev)
     manifest = Attachment.of(made.manifest, "application/vnd.tocsin.manifest+json")
     objects = [manifest]
-    objects += [Attachment.of(body, media_type) for media_type, body in made.renderings.values()]
+    # A statement names a type without its parameters; the manifest has them.
+    objects += [
+        Attachment.of(body, media_type.partition(";")[0])
+        for media_type, body in made.renderings.values()
+    ]
     body: dict[str, Any] = {
         "event": "advise.freeze",
         "item": advisory,
         "rev": rev,
         "manifest": {"id": manifest.id, "sha256": manifest.sha256},
         "policy": {"k": kept.k, "of": kept.of},
+        "sign_by": sign_by or stamp(node.clock() + SIGNING_TIME),
+        "title": kept.title,
     }
-    if sign_by:
-        body["sign_by"] = sign_by
     done = respond.act(node, author, kept.case, body, objects=objects)
     kept.rev = rev
     node.store.keep_local("advisory", advisory, msgspec.json.encode(kept), version)
@@ -277,7 +295,7 @@ def _frozen(node: Node, reader: Reader, advisory: str) -> tuple[str, AdvisorySta
     for kept in node.store.statements(node.allowed(reader), kind="act"):
         if kept.case is None:
             continue
-        body = respond.parse_kept(kept).body
+        body = parse_kept(kept).body
         if body.get("event") == "advise.freeze" and body.get("item") == advisory:
             s = respond.state(node, kept.case, reader)
             for one in s.advisories:
@@ -435,10 +453,8 @@ def advisories(node: Node, reader: Reader, case: str | None = None) -> list[Advi
 
 
 def _title(node: Node, reader: Reader, one: AdvisoryState) -> str:
-    held = node.store.object(one.manifest_sha256, node.allowed(reader))
-    if held is None:
-        return one.item
-    return str(msgspec.json.decode(held.raw).get("title") or one.item)
+    kept = node.store.statement(one.freeze, node.allowed(reader))
+    return str(parse_kept(kept).body.get("title") or one.item) if kept else one.item
 
 
 def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
@@ -459,7 +475,7 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
     return AdvisoryPage(
         id=advisory,
         case=case,
-        title=str(manifest.get("title") or advisory),
+        title=_title(node, reader, one),
         summary=own.summary if own else None,
         state=one.state,
         rev=one.rev,

@@ -288,7 +288,7 @@ class _Play:
         refs: list[str] = []
         if "file" in spec:
             body = self.script.say(self.script.files[spec["file"]]).encode()
-            artifact = {
+            artifact: dict[str, Any] = {
                 "payload_bin": base64.b64encode(body).decode(),
                 "hashes": {"SHA-256": hashlib.sha256(body).hexdigest()},
                 "mime_type": "text/plain",

@@ -197,6 +197,7 @@ def act(
     refs = (str(re_),) if re_ else ()
     s = None if opening else _fold(node, case, visible, {k.id for k in before})
     last = node.store.chain(author, case)
+    marking: Tlp = tlp or (s.tlp if s else "AMBER")
     trial = Said(
         id="f" * 64,
         author=author,
@@ -206,7 +207,7 @@ def act(
         body=dict(body),
         refs=refs,
         objects=(),
-        tlp=tlp or (s.tlp if s else "AMBER"),
+        tlp=marking,
         to=(),
         index=None,
     )
@@ -225,12 +226,12 @@ def act(
         Act(
             author=author,
             kind="act",
-            tlp=trial.tlp,
+            tlp=marking,
             body=dict(body),
             case=case,
             objects=tuple(objects),
             refs=refs,
-            to=tuple(p for p in audience if p != author) if trial.tlp != "CLEAR" else (),
+            to=tuple(p for p in audience if p != author) if marking != "CLEAR" else (),
         ),
     )
 
