@@ -1071,7 +1071,7 @@ class Check {
 
   chains() {
     const free = new Map(this.withheld.filter((w) => this.included.has(w.id)).map((w) => [w.id, w.index]));
-    const authors = [...new Set(this.statements.map((row) => row.s.author))].sort();
+    const authors = [...new Set(this.statements.map((row) => row.s.author))]; // as they first spoke
     const gaps = [];
     this.heads = [];
     for (const author of authors) {
@@ -1231,7 +1231,7 @@ export function showSteps(element, { ok, steps }) {
   const left = steps.filter((step) => step.ok === null).length;
   const failed = steps.filter((step) => step.ok === false).length;
   const words = ok
-    ? `Nobody has changed this. ${steps.length - left} steps hold, ${left} you have to do yourself.`
+    ? `Unchanged since it was signed: ${steps.length - left} steps hold, ${left} are left to you.`
     : `Do not rely on this: ${failed} of ${steps.length} steps fail.`;
   const list = make("ol", "steps", "");
   for (const step of steps) {
@@ -1248,7 +1248,13 @@ export function showSteps(element, { ok, steps }) {
 export async function mountSheet(page) {
   const target = page.getElementById("tocsin-check");
   const held = page.getElementById("tocsin-dossier").textContent;
-  const outcome = await verifyDossier(unb64(held, "framing", "the dossier in this sheet"));
+  let dossier = new Uint8Array(); // what is not even base64 is refused as any other non-dossier
+  try {
+    dossier = unb64(held);
+  } catch (wrong) {
+    if (!(wrong instanceof Problem)) throw wrong;
+  }
+  const outcome = await verifyDossier(dossier);
   const note = target.lastElementChild;
   const steps = page.createElement("div");
   showSteps(steps, outcome);
