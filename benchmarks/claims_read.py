@@ -4,7 +4,7 @@ Q1 counts what is found, on the corpus articles with brat annotations (Source, C
 quotation counts as found where a direct draft overlaps it, a draft as right where at least half of
 it lies in a marked Content; indirect alike, for Contents without quotation marks. A speaker is
 right if a capitalised word of it stands in the marked Source, or the Source is a pronoun and the
-draft says from where it took the name. Q2 is the time for the same articles, reading and nothing else.
+draft says from where it took the name. Q2 is the time for the same articles, reading alone.
 """
 
 from __future__ import annotations
