@@ -120,7 +120,10 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
         [[e["at"], e["author"], e["event"], e["id"][:16]] for e in s["timeline"]],
         grow=1,
     )
-    for v in s["void"]:
+    again = [v for v in s["void"] if v["reason"] == "duplicate"]
+    if again:
+        click.echo(f"{len(again)} said again to a wider circle; no further effect")
+    for v in (v for v in s["void"] if v["reason"] != "duplicate"):
         line(f"void: {v['id'][:16]} {v['reason']}")
     for w in s["waiting"]:
         line(f"waits: {w['id'][:16]}")

@@ -69,13 +69,11 @@ def ingest(
             failed += 1
     if not keep:
         for name, raw in read:
-            failed += _one(
-                ctx,
-                name,
-                lambda n=name, r=raw: wiring.read_file(r, n, published=day),
-                as_json,
-                None,
-            )
+
+            def unkept(n: str = name, r: bytes = raw) -> Any:
+                return wiring.read_file(r, n.rsplit("/", 1)[-1], published=day)
+
+            failed += _one(name, unkept, as_json, None)
     elif read:
         with terminal.node() as client:
             for name, raw in read:
@@ -91,13 +89,13 @@ def ingest(
                         )
                     )
 
-                failed += _one(ctx, name, kept, as_json, name)
+                failed += _one(name, kept, as_json, name)
     if failed:
         return 2
     return 0
 
 
-def _one(ctx: click.Context, name: str, reading: Any, as_json: bool, kept: str | None) -> int:
+def _one(name: str, reading: Any, as_json: bool, kept: str | None) -> int:
     from tocsin.cli import complain
 
     try:
@@ -366,23 +364,28 @@ def claims(
         return
     click.echo("what has been shown, not what is true\n")
     terminal.table(
-        ["SAID", "SPEAKER", "TYPE", "THEN", "NOW", "DENIALS", "RIVALS", "WORDS", "CLAIM"],
+        ["SAID", "SPEAKER", "TYPE", "STANDING (THEN)", "ANSWERS", "WORDS", "CLAIM"],
         [
             [
-                r["said_at"],
-                (r["speaker"] or {}).get("name") or r["printed"] or "not named",
+                r["said_at"][:10],
+                terminal.clip((r["speaker"] or {}).get("name") or r["printed"] or "not named", 22),
                 r["word"],
-                r["then_words"],
-                r["now_words"],
-                r["denials"] or "-",
-                r["rivals"] or "-",
+                r["now_words"]
+                + ("" if r["now_words"] == r["then_words"] else f" ({r['then_words']})"),
+                _answered(r),
                 ("“" + r["text"] + "”") if r["quoted"] else r["text"],
-                r["id"],
+                r["id"][:13],
             ]
             for r in found
         ],
-        grow=7,
+        grow=5,
     )
+    click.echo("\nnext  tocsin standing CLAIM (its first characters do)", err=True)
+
+
+def _answered(row: dict[str, Any]) -> str:
+    counts = [(row["denials"], "denied"), (row["rivals"], "rival"), (row["answers"], "answered")]
+    return ", ".join(word if n == 1 else f"{word} {n}" for n, word in counts if n) or "-"
 
 
 @click.command()
@@ -410,6 +413,7 @@ def standing(
     """
     if what.startswith("note--"):
         with terminal.node() as client:
+            what = _claim_id(client, what)
             one = client.get(f"/claims/{what}/standing", as_known=as_known)
             page = client.get(f"/claims/{what}", as_known=as_known)
         if as_json:
@@ -435,6 +439,14 @@ def standing(
             + (f" and {len(broken) - 5} more" if len(broken) > 5 else ""),
             remedy="left out of weighing; correct them and publish newer versions",
         )
+
+
+def _claim_id(client: Any, given: str) -> str:
+    """A claim's id from its first characters."""
+    near = [r["id"] for r in client.get("/claims")["items"] if r["id"].startswith(given)]
+    if len(near) > 1:
+        raise UsageError(f"{given} fits {len(near)} claims", remedy="give more of its characters")
+    return str(near[0]) if near else given
 
 
 def _print_standing(one: dict[str, Any], sentences: list[str]) -> None:

@@ -40,7 +40,6 @@ from tocsin.policy import TLP_RANK, Reader, Tlp
 from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, KeptObject
 
-
 SIGNING_TIME = timedelta(hours=72)
 """How long parties have to sign, unless the author says otherwise."""
 

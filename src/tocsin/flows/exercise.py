@@ -112,6 +112,7 @@ class _Play:
                 say(self.script.title),
                 tlp=self.script.tlp,
                 quorum=(2, 3),
+                to=[p for p in self.script.ids.values() if p != self.by],
             )
         elif "invite" in step:
             respond.invite(
