@@ -44,12 +44,13 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _hex(value: Any) -> bool:
+def is_digest(value: Any) -> bool:
+    """64 lower hex digits: a statement id or a SHA-256."""
     return isinstance(value, str) and _HEX.fullmatch(value) is not None
 
 
 def _object(value: Any) -> bool:
-    return isinstance(value, Mapping) and _text(value.get("id")) and _hex(value.get("sha256"))
+    return isinstance(value, Mapping) and _text(value.get("id")) and is_digest(value.get("sha256"))
 
 
 def _map(value: Any) -> bool:
@@ -103,22 +104,22 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
         "rsvp_by": _time,
         "note?": _text,
     },
-    "case.join": {"re": _hex, "accept": _flag, "reason?": _text},
+    "case.join": {"re": is_digest, "accept": _flag, "reason?": _text},
     "case.leave": _OPTIONAL_REASON,
     "case.remove": {"party": _text, "reason": _text},
     "case.track": {"tracking_id": _text},
     "hold.propose": {
         "hold_kind": _one_of("disclosure", "operational"),
         "rev": _rev,
-        "terms": _hex,
+        "terms": is_digest,
         "ends_at": _time,
         "max_at": _time,
         "go_at?": _time,
         "text": _text,
     },
-    "hold.sign": {"re": _hex, "terms": _hex, "reason?": _text},
-    "hold.refuse": {"re": _hex, "terms": _hex, "reason?": _text},
-    "hold.free": {"terms": _hex, "reason": _text},
+    "hold.sign": {"re": is_digest, "terms": is_digest, "reason?": _text},
+    "hold.refuse": {"re": is_digest, "terms": is_digest, "reason?": _text},
+    "hold.free": {"terms": is_digest, "reason": _text},
     "hold.end": {"reason": _ENDED},
     "notice.plan": {
         "rev": _rev,
@@ -131,9 +132,9 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
         "text": _object,
     },
     "notice.sent": {"batch": _object, "handed": _count, "bounced": _count},
-    "notice.ack": {"re": _hex, "by": _one_of("human", "machine")},
-    "notice.assess": {"re": _hex, "status": _ASSESSED, "product?": _given, "note?": _text},
-    "notice.done": {"re": _hex, "what": _given},
+    "notice.ack": {"re": is_digest, "by": _one_of("human", "machine")},
+    "notice.assess": {"re": is_digest, "status": _ASSESSED, "product?": _given, "note?": _text},
+    "notice.done": {"re": is_digest, "what": _given},
     "notice.heard": {"recipient": _text, "what": _text, "via": _text, "evidence": _object},
     "notice.escalate": {"recipient": _text, "level": _count, "to": _text, "reason": _text},
     "notice.retract": {"reason": _text},
@@ -158,15 +159,15 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
         "criteria": _given,
         "assist?": _map,
     },
-    "task.accept": {"re": _hex, "reason?": _text},
-    "task.refuse": {"re": _hex, "reason?": _text},
+    "task.accept": {"re": is_digest, "reason?": _text},
+    "task.refuse": {"re": is_digest, "reason?": _text},
     "task.block": {"reason": _text},
     "task.done": {"evidence": _given},
     "task.verify": _OPTIONAL_REASON,
     "task.return": _OPTIONAL_REASON,
     "task.cancel": _OPTIONAL_REASON,
-    "task.bid": {"re": _hex, "terms": _given},
-    "task.agree": {"re": _hex},
+    "task.bid": {"re": is_digest, "terms": _given},
+    "task.agree": {"re": is_digest},
     "play.prepare": {
         "playbook": _object,
         "owners": _map,
@@ -174,8 +175,13 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
         "ceilings": _map,
         "limits": _map,
     },
-    "play.approve": {"re": _hex, "playbook_sha256": _hex, "steps": _list, "targets_sha256": _hex},
-    "play.decline": {"re": _hex, "reason": _text},
+    "play.approve": {
+        "re": is_digest,
+        "playbook_sha256": is_digest,
+        "steps": _list,
+        "targets_sha256": is_digest,
+    },
+    "play.decline": {"re": is_digest, "reason": _text},
     "play.start": {},
     "play.resume": {},
     "play.pause": {},
@@ -189,8 +195,8 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
         "due": _time,
     },
     "play.timeout": {"inv": _text, "due": _time},
-    "play.accept": {"re": _hex, "reason?": _text},
-    "play.refuse": {"re": _hex, "reason?": _text},
+    "play.accept": {"re": is_digest, "reason?": _text},
+    "play.refuse": {"re": is_digest, "reason?": _text},
     "play.begin": {"inv": _text, "idempotent": _flag, "key": _text},
     "play.end": {
         "inv": _text,
@@ -202,8 +208,8 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
     "play.doubt": {"inv": _text},
     "play.resolve": {"inv": _text, "outcome": _text, "how": _text},
     "advise.freeze": {"rev": _rev, "manifest": _object, "policy": _k_of, "sign_by?": _time},
-    "advise.publish": {"re": _hex, "reason?": _text},
-    "advise.withdraw": {"re": _hex, "reason?": _text},
+    "advise.publish": {"re": is_digest, "reason?": _text},
+    "advise.withdraw": {"re": is_digest, "reason?": _text},
     "report.agree": {"report": _object, "note?": _text},
     "report.dissent": {"report": _object, "note?": _text},
 }

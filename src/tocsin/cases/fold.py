@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from msgspec import Struct, structs
 
-from tocsin.cases.events import EVENTS, LATER, family, fits
+from tocsin.cases.events import EVENTS, LATER, family, fits, is_digest
 from tocsin.cases.model import (
     CAPACITIES,
     COUNTED_CAPACITIES,
@@ -123,7 +123,8 @@ def _answers(said: Said) -> tuple[str, ...]:
     if said.kind == "cosign":
         return said.refs
     re = said.body.get("re")
-    return (re,) if isinstance(re, str) else ()
+    # What is no statement id cannot come: the event is void at once instead of waiting for ever.
+    return (re,) if isinstance(re, str) and is_digest(re) else ()
 
 
 def _order(
