@@ -434,25 +434,24 @@ export function readStatement(payload) {
 }
 
 const TYPE = "application/vnd.tocsin.statement+json";
-const SIGNATURES = list(shape({ keyid: digest, sig: b64of(64) }), 16, 1);
+const SIGNATURES = list(shape({ keyid: digest, sig: string }), 16, 1);
 const ENVELOPE = shape({ payload: string, payloadType: among(TYPE), signatures: SIGNATURES });
 
 function openEnvelope(raw) {
   const value = decode(raw);
   if (!ENVELOPE(value)) refuse("schema", "not an envelope of a statement");
-  const payload = unb64(value.payload, "schema", "payload");
+  const payload = unb64(value.payload, "canonical", "payload");
+  const signatures = value.signatures.map((g) => ({ keyid: g.keyid, sig: unb64(g.sig, "canonical", "sig") }));
   const s = readStatement(payload);
   const multiple = ROOT_KINDS.includes(s.kind);
   const good =
     raw.length <= (s.kind === "directory" ? 3 << 19 : 98304) &&
-    increasing(value.signatures.map((g) => g.keyid)) &&
-    (multiple || value.signatures.length === 1) &&
-    value.signatures[0].keyid === s.key;
+    increasing(signatures.map((g) => g.keyid)) && signatures.every((g) => g.sig.length === 64) &&
+    (multiple || signatures.length === 1) && signatures[0].keyid === s.key;
   if (!good) refuse("schema", "envelope and payload disagree on size or signatures");
   const commitment = sha256(concat(utf8("tocsin/commit/v1\n"), raw));
   return {
-    raw, s, payload, commitment, id: hex(commitment),
-    signatures: value.signatures.map((g) => ({ keyid: g.keyid, sig: unb64(g.sig) })),
+    raw, s, signatures, id: hex(commitment),
     signed: concat(utf8(`DSSEv1 ${TYPE.length} ${TYPE} ${payload.length} `), payload),
     leaf: sha256(concat(Uint8Array.of(0, 1), commitment)),
   };
@@ -1071,11 +1070,15 @@ class Check {
 
   chains() {
     const free = new Map(this.withheld.filter((w) => this.included.has(w.id)).map((w) => [w.id, w.index]));
-    const authors = [...new Set(this.statements.map((row) => row.s.author))]; // as they first spoke
+    const outside = this.statements.length && this.case === null;
+    // Outside a case, keys and directories stand in the same chain as all else.
+    const chained = outside ? [...this.statements, ...this.authority.filter((r) => !r.s.case)] : this.statements;
+    const chain = ({ s }) => `${s.author} ${s.case ?? ""}`;
     const gaps = [];
     this.heads = [];
-    for (const author of authors) {
-      const mine = this.statements.filter((row) => row.good && row.s.author === author);
+    for (const name of new Set(chained.map(chain))) { // in the order in which they first spoke
+      const author = name.split(" ")[0];
+      const mine = chained.filter((row) => row.good && chain(row) === name);
       mine.sort((a, b) => a.s.seq - b.s.seq);
       let [seq, start] = [0, -1];
       mine.forEach((row, n) => {
