@@ -96,6 +96,15 @@ def refang(text: str) -> tuple[str, list[int]]:
 
 
 _UNCROSS = str.maketrans({"x": "t", "X": "T"})
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def _mended(text: str) -> str:
+    """`refang` without the map; most values are plain, and a set of them can be a million."""
+    if "[" in text or "(" in text or "{" in text or "xp" in text.lower():
+        return refang(text)[0]
+    return text
+
 
 # --- normal forms ---------------------------------------------------------------------------
 
@@ -121,7 +130,7 @@ def normalise(kind: str, text: str) -> str:
     text = text.strip()
     if not text:
         raise _wrong(kind, text, "it is empty")
-    if any(ch < " " or ch == "\x7f" or "\ud800" <= ch <= "\udfff" for ch in text):
+    if _CONTROL.search(text):
         raise _wrong(kind, text, "it holds a control character")
     return form(text)
 
@@ -135,7 +144,7 @@ def guess(text: str) -> str:
     Raises:
         IndicatorError: it looks like none of the kinds that can be told apart by their form.
     """
-    plain = refang(text.strip())[0].strip()
+    plain = _mended(text.strip()).strip()
     for family, shape in _SHAPES:
         if shape.fullmatch(plain):
             kind = HASH_KIND[len(plain)] if family == "hash" else family
@@ -208,7 +217,7 @@ def _wrong(kind: str, text: str, why: str) -> IndicatorError:
 
 
 def _ipv4(text: str) -> str:
-    text = refang(text)[0].removesuffix("/32")
+    text = _mended(text).removesuffix("/32")
     if ":" in text and ":" not in (mapped := _ipv6(text)):
         return mapped
     try:
@@ -218,7 +227,7 @@ def _ipv4(text: str) -> str:
 
 
 def _ipv6(text: str) -> str:
-    text = refang(text)[0].removesuffix("/128")
+    text = _mended(text).removesuffix("/128")
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     try:
@@ -230,7 +239,7 @@ def _ipv6(text: str) -> str:
 
 
 def _cidr(text: str) -> str:
-    text = refang(text)[0]
+    text = _mended(text)
     address, slash, length = text.partition("/")
     if not slash or not length.isascii() or not length.isdigit() or str(int(length)) != length:
         raise _wrong("cidr", text, "it is not network/length")
@@ -256,7 +265,7 @@ _ASCII_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 def _domain(text: str) -> str:
-    name = refang(text)[0].removesuffix(".")
+    name = _mended(text).removesuffix(".")
     if not name.isascii():
         import idna
 
@@ -295,7 +304,7 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 
 def _url(text: str) -> str:
-    plain = refang(text)[0]
+    plain = _mended(text)
     match = _URL.fullmatch(plain)
     authority = _AUTHORITY.fullmatch(match["authority"]) if match else None
     if match is None or authority is None:
@@ -377,7 +386,7 @@ _EMAIL_LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}")
 
 
 def _email(text: str) -> str:
-    plain = refang(text)[0]
+    plain = _mended(text)
     if plain[:7].lower() == "mailto:":
         plain = plain[7:]
     local, at, domain = plain.rpartition("@")
@@ -647,10 +656,10 @@ def settle(kind: str, value: str) -> tuple[str, str]:
     if kind == "hash":
         kind = hash_kind(value)
     if kind in ("address", "ipv4", "ipv6"):
-        plain = refang(value.strip())[0]
+        plain = _mended(value.strip())
         single = plain.endswith("/128" if ":" in plain else "/32")
         kind = "cidr" if "/" in plain and not single else "ipv6" if ":" in plain else "ipv4"
-    if kind == "url" and _BARE_HOST.fullmatch(plain := refang(value.strip())[0]):
+    if kind == "url" and _BARE_HOST.fullmatch(plain := _mended(value.strip())):
         kind = "ipv4" if plain.replace(".", "").isdigit() else "domain"
     form = normalise(kind, value)
     if kind == "ipv6" and ":" not in form:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -142,11 +142,16 @@ def listed(kind: str, value: str) -> str | None:
 
 
 def _listed_network(value: str) -> str | None:
-    network = ip_network(value)
-    if network.prefixlen < WIDEST[network.version]:
-        return TOO_WIDE
-    low, high = int(network.network_address), int(network.broadcast_address)
-    lows, rows = _intervals()[network.version]
+    if "/" in value:
+        network = ip_network(value)
+        if network.prefixlen < WIDEST[network.version]:
+            return TOO_WIDE
+        version, low = network.version, int(network.network_address)
+        high = int(network.broadcast_address)
+    else:
+        address = ip_address(value)
+        version, low, high = address.version, int(address), int(address)
+    lows, rows = _intervals()[version]
     place = bisect_right(lows, low) - 1
     # Lists may nest (documentation inside a wider one): look back a little, never far.
     for back in range(place, max(place - 4, -1), -1):
