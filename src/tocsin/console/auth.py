@@ -282,7 +282,7 @@ class Doors:
         """End a token. Raises NotFoundError."""
         row = self._store.local("token", token_id)
         if row is None:
-            raise NotFoundError(f"no token {token_id}", remedy="tocsin token list")
+            raise NotFoundError(f"no token {token_id}", remedy="it may have been revoked already")
         self._drop("token", row)
         self._audit(by, "token-revoke", token_id)
 
@@ -336,7 +336,7 @@ def require(allowed: bool, verb: str) -> None:
     if not allowed:
         raise ForbiddenError(
             f"your user role does not allow “{verb}” here",
-            remedy="ask somebody with the role it needs: tocsin token list shows who has which",
+            remedy="ask whoever runs this node for a link with a higher role",
         )
 
 

@@ -118,7 +118,15 @@ def _waiting(ask: Ask, open_drafts: list[KeptDraft]) -> Iterable[Waiting]:
                         title=case.title,
                         href=f"/cases/{case.id}",
                         due=hold.answer_by,
-                        cli=command("case", "hold", case.id, "--sign", hold.item),
+                        cli=command(
+                            "case",
+                            "act",
+                            case.id,
+                            "hold.sign",
+                            f"item={hold.item}",
+                            f"re={hold.proposal}",
+                            f"terms={hold.terms}",
+                        ),
                     )
                 )
         for task in state.tasks:
@@ -129,7 +137,14 @@ def _waiting(ask: Ask, open_drafts: list[KeptDraft]) -> Iterable[Waiting]:
                         title=case.title,
                         href=f"/cases/{case.id}",
                         due=task.accept_by,
-                        cli=command("case", "task", case.id),
+                        cli=command(
+                            "case",
+                            "act",
+                            case.id,
+                            "task.accept",
+                            f"item={task.item}",
+                            f"re={task.offer}",
+                        ),
                     )
                 )
     for row in advise.advisories(node, ask.reader):

@@ -26,7 +26,7 @@ export function checking(doc) {
   const out = doc.getElementById("steps");
   const button = doc.getElementById("verify-log");
   if (!globalThis.crypto?.subtle) {
-    showSteps(out, [{ state: "skip", text: "This page was not loaded over https or from this machine, so the browser offers no cryptography here. tocsin log audit" }]);
+    showSteps(out, [{ state: "skip", text: "This page was not loaded over https or from this machine, so the browser offers no cryptography here. tocsin export CASE, then tocsin verify" }]);
     button.disabled = true;
     doc.getElementById("tamper").disabled = true;
     return;
@@ -104,7 +104,7 @@ export async function checkLog(copy, tampered = null) {
     `The root over all entries is ${short(root)}, and the checkpoint says ${short(note.root)}.${at}`);
 
   await checkSignatures(copy, note, say);
-  say("skip", "Signatures of authors over their statements: export a case and drop its dossier here, or tocsin log audit");
+  say("skip", "Signatures of authors over their statements: export a case and drop its dossier here, or tocsin verify");
   return steps;
 }
 
@@ -160,15 +160,22 @@ function splitKey(vkey) {
 async function dossier(doc, out, file) {
   if (!file) return;
   showSteps(out, [{ state: "busy", text: `Reading ${file.name}` }]);
-  const text = async (id) => {
-    const chosen = doc.getElementById(id).files[0];
-    return chosen ? new Uint8Array(await chosen.arrayBuffer()) : null;
+  const chosen = async (id) => {
+    const picked = doc.getElementById(id).files[0];
+    return picked ? new Uint8Array(await picked.arrayBuffer()) : null;
   };
   try {
     const { verifyDossier } = await import("./verify.js");
-    const raw = new Uint8Array(await file.arrayBuffer());
-    const found = await verifyDossier(raw, { policy: await text("policy"), root: await text("root") });
-    showSteps(out, found.steps);
+    const policy = await chosen("policy");
+    const found = await verifyDossier(new Uint8Array(await file.arrayBuffer()), {
+      policyText: policy && new TextDecoder().decode(policy),
+      rootBytes: await chosen("root"),
+    });
+    const steps = found.steps.map(({ ok, title, detail }) => ({
+      state: ok === null ? "skip" : ok ? "ok" : "fail",
+      text: detail ? `${title}: ${detail}` : title,
+    }));
+    showSteps(out, steps);
   } catch (error) {
     showSteps(out, [{ state: "fail", text: String(error.message) }]);
   }
