@@ -768,8 +768,8 @@ const STEPS = [
   ["No marking was loosened", "marking"],
 ];
 
-const PROOF = shape({ id: digest, index: whole(0), log: string, path: list(b64of(32), 64) });
-const HISTORY = shape({ checkpoint: string, path: list(b64of(32), 64) });
+const PROOF = shape({ id: digest, index: whole(0), log: string, path: list(string, 64) });
+const HISTORY = shape({ checkpoint: string, path: list(string, 64) });
 
 /** One dossier, read and checked; every problem is kept and the rest goes on. */
 class Check {
@@ -828,10 +828,14 @@ class Check {
     return found;
   }
 
+  /** A line with a `path`, decoded. */
   async shaped(where, line, check) {
     return this.at(where, () => {
       const value = decode(line);
-      return check(value) ? value : refuse("schema", "a field is missing, unknown or wrong");
+      if (!check(value)) refuse("schema", "a field is missing, unknown or wrong");
+      const path = value.path.map((hash) => unb64(hash, "canonical", "a path's hash"));
+      if (path.some((hash) => hash.length !== 32)) refuse("schema", "a path holds hashes of 32 bytes");
+      return { ...value, path };
     });
   }
 
@@ -873,7 +877,7 @@ class Check {
       } else if (listed.some((other) => other.log === log)) this.say("index", where, "twice");
       else {
         last = [log, proof.index];
-        this.places.set(proof.id, [...listed, { ...proof, log, where, path: proof.path.map((p) => unb64(p)) }]);
+        this.places.set(proof.id, [...listed, { ...proof, log, where }]);
       }
     }
     const used = [...this.places.values()].flat().map((p) => p.log);
@@ -1005,9 +1009,8 @@ class Check {
       last = older.size;
       await this.at(place, async () => {
         const point = await this.point(log, older, place);
-        const path = value.path.map((p) => unb64(p));
         const { size, root: newest } = log.newest;
-        if (!consistent(older.size, size, older.root, newest, path)) {
+        if (!consistent(older.size, size, older.root, newest, value.path)) {
           refuse("checkpoint", `size ${older.size} does not lead to size ${size}`);
         }
         log.older.push(point);
