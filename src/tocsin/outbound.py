@@ -1,0 +1,324 @@
+"""The way out: the only file that imports `httpx`.
+
+A client is bound to one origin and stays there: no redirects, no proxies or passwords from the
+environment, no private address behind a public name. What comes back is read up to a limit of
+bytes and seconds, and every failure is an `UnreachableError` that names the address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import httpx
+from msgspec import Struct
+
+from tocsin.errors import ConfigError, InputError, UnreachableError
+
+TIMEOUT = 10.0
+"""Seconds to connect, and of silence while reading or writing."""
+TOTAL = 60.0
+"""Seconds for a whole answer: a server that drips bytes is never silent."""
+MAX_BYTES = 64 * 1024 * 1024
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Sequence[str]]
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Fetched(Struct, frozen=True, kw_only=True):
+    """A whole answer."""
+
+    status: int
+    media_type: str
+    """Without parameters, lower-case; empty where none came."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system knows them; an address is its own."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine by itself, without asking anybody's name server."""
+    try:
+        host = httpx.URL(url).host.rstrip(".").lower()
+    except (httpx.InvalidURL, ValueError):
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return _inner(ipaddress.ip_address(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def client(
+    base_url: str,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+    transport: httpx.BaseTransport | None = None,
+    *,
+    local: bool = False,
+    resolve: Resolve = resolve,
+) -> httpx.Client:
+    """A client for one origin, and for no other.
+
+    Args:
+        base_url: `https://host[:port][/path]`, or `http://`. No user or password in it.
+        headers: sent with every request, such as `authorization`.
+        timeout: seconds to connect, and of silence.
+        transport: stands for the network (tests, a node in this process); no address is opened,
+            so none is checked.
+        local: this machine's own addresses may be opened too. Other private ones never are.
+        resolve: (host, port) → addresses. The one that was checked is the one that is opened.
+
+    Raises:
+        ConfigError: `base_url` is not such a URL.
+    """
+    base = _checked(base_url)
+    if transport is None:
+        network = httpx.HTTPTransport(verify=_tls(base), trust_env=False, retries=0)
+        transport = _Network(network, local=local, resolve=resolve)
+    return httpx.Client(
+        base_url=base,
+        # Encodings are not taken, so that a small answer cannot unpack to a huge one.
+        headers={"accept-encoding": "identity", "user-agent": "tocsin", **(headers or {})},
+        timeout=timeout,
+        transport=_OneOrigin(transport, base),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def fetch(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    seconds: float = TOTAL,
+) -> Fetched:
+    """One request and its whole answer, whatever its status (a redirect is refused).
+
+    Args:
+        client: from `client`.
+        method: GET, POST, …
+        path: below the client's base URL.
+        query: its parameters; none if empty.
+        body: bytes to send; their type is the caller's header.
+        headers: of this request.
+        max_bytes: of the answer's body.
+        seconds: for everything from the first byte out to the last byte in.
+
+    Raises:
+        UnreachableError: no answer, not in time, not from an address we may open, or one that
+            leads elsewhere.
+        InputError: the answer is too large or in an encoding we did not ask for.
+    """
+    until = time.monotonic() + seconds
+    url = str(client.base_url)
+    try:
+        request = client.build_request(
+            method, path, params=dict(query) if query else None, content=body or None,
+            headers=dict(headers or {}),
+        )  # fmt: skip
+        url = str(request.url)
+        answer = client.send(request, stream=True)
+        try:
+            return _whole(answer, url, max_bytes, until, seconds)
+        finally:
+            answer.close()
+    except httpx.TimeoutException as wrong:
+        raise _late(url, client.timeout.read or seconds) from wrong
+    except httpx.InvalidURL as wrong:
+        raise ConfigError(f"{path[:200]!r} is no path: {wrong}", remedy="check it") from wrong
+    except httpx.HTTPError as wrong:
+        raise UnreachableError(
+            f"{_origin(url)} does not answer: {wrong or type(wrong).__name__}",
+            remedy="start the node there with: tocsin up"
+            if is_loopback(url)
+            else "check the address, its certificate and the network",
+        ) from wrong
+
+
+def _whole(
+    answer: httpx.Response, url: str, max_bytes: int, until: float, seconds: float
+) -> Fetched:
+    where = _origin(url)
+    if answer.status_code in _REDIRECTS:
+        raise UnreachableError(
+            f"{where} leads on to {answer.headers.get('location', '')[:200]!r}, and no redirect "
+            "is followed",
+            remedy="use that address yourself if you trust it",
+        )
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        raise InputError(
+            f"{where} answers in the encoding {answer.headers['content-encoding'][:60]!r}",
+            remedy="have its operator honour: Accept-Encoding: identity",
+        )
+    declared = answer.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > max_bytes:
+        raise _too_large(where, declared[:20], max_bytes)
+    parts: list[bytes] = []
+    size = 0
+    # A transport that stands for the network may have read it all already.
+    for part in [answer.content] if answer.is_stream_consumed else answer.iter_raw():
+        size += len(part)
+        if size > max_bytes:
+            raise _too_large(where, f"more than {max_bytes}", max_bytes)
+        if time.monotonic() > until:
+            raise _late(url, seconds)
+        parts.append(part)
+    return Fetched(
+        status=answer.status_code,
+        media_type=answer.headers.get("content-type", "").partition(";")[0].strip().lower(),
+        headers=dict(answer.headers),
+        body=b"".join(parts),
+    )
+
+
+class _OneOrigin(httpx.BaseTransport):
+    """Refuses every origin but the client's own: its headers are meant for that one."""
+
+    def __init__(self, inner: httpx.BaseTransport, base: httpx.URL) -> None:
+        self._inner = inner
+        self._base = base
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        own = self._base
+        if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
+            raise UnreachableError(
+                f"{_origin(str(url))} is not {_origin(str(own))}, to which this client belongs",
+                remedy="give a path, not a URL",
+            )
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Network(httpx.BaseTransport):
+    """Opens the very address that was checked, so that a name cannot change in between."""
+
+    def __init__(self, inner: httpx.BaseTransport, *, local: bool, resolve: Resolve) -> None:
+        self._inner = inner
+        self._local = local
+        self._resolve = resolve
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host
+        refused: httpx.ConnectError | httpx.ConnectTimeout | None = None
+        for address in self._addresses(request.url):
+            pinned = httpx.Request(
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,  # `host` among them, as the name was
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+            try:
+                return self._inner.handle_request(pinned)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as wrong:
+                refused = wrong  # nothing was sent: the next address may be tried
+        raise refused or httpx.ConnectError(f"{host} has no address")
+
+    def _addresses(self, url: httpx.URL) -> list[str]:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            found = list(self._resolve(url.host, port))
+        except (OSError, UnicodeError) as wrong:
+            raise httpx.ConnectError(f"the name {url.host} is not known") from wrong
+        for text in found:
+            address = ipaddress.ip_address(text.partition("%")[0])
+            if not _may_open(address, local=self._local):
+                raise UnreachableError(
+                    f"{url.host} leads to {text}, an address that is not on the public network",
+                    remedy="give the public address of the other side",
+                )
+        return found
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _may_open(address: Address, *, local: bool) -> bool:
+    inner = _inner(address)
+    if inner.is_loopback:
+        return local
+    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+
+
+def _inner(address: Address) -> Address:
+    """The IPv4 address inside an IPv6 one that only carries it."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)
+
+
+def _checked(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+        known = url.scheme in ("http", "https") and url.host and not url.userinfo
+        known = known and not url.query and not url.fragment and (url.port or 1) < 65_536
+    except (httpx.InvalidURL, ValueError, TypeError):
+        known = False
+    if not known:
+        raise ConfigError(
+            f"{_without_password(base_url)!r} is not the address of a node",
+            remedy="give https://host[:port]; user, password and query have no place in it",
+        )
+    return url
+
+
+def _without_password(url: str) -> str:
+    return url if "@" not in url else "…@" + url.rpartition("@")[2]
+
+
+def _tls(base: httpx.URL) -> ssl.SSLContext:
+    if base.scheme == "http":  # never used; trusts nobody, and costs nothing to make
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _trusted()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()  # authorities that this machine's operator has added
+    return context
+
+
+def _origin(url: str) -> str:
+    parsed = httpx.URL(url)
+    return str(parsed.copy_with(path="/", query=None, fragment=None, userinfo=b""))
+
+
+def _late(url: str, seconds: float) -> UnreachableError:
+    return UnreachableError(
+        f"{_origin(url)} has not answered within {seconds:g} s",
+        remedy="try again later, or ask its operator",
+    )
+
+
+def _too_large(where: str, size: str, limit: int) -> InputError:
+    return InputError(
+        f"{where} answers with {size} bytes, and at most {limit} are read",
+        remedy="ask for it in parts",
+    )
