@@ -45,20 +45,20 @@ spellings = st.sampled_from(
 )
 
 
-def references(x: Any) -> list[tuple[bool, str, str]]:
-    """The plainest way to say what a reference is."""
-    found: list[tuple[bool, str, str]] = []
+def references(x: Any, depth: int = 0) -> list[tuple[bool, str, int, str]]:
+    """The plainest way to say what a reference is; ordered by name, then by how deep it stands."""
+    found: list[tuple[bool, str, int, str]] = []
     if isinstance(x, list):
-        return [ref for one in x for ref in references(one)]
+        return [ref for one in x for ref in references(one, depth)]
     if isinstance(x, dict):
         for name, value in x.items():
             if name.endswith("_ref") and isinstance(value, str):
-                found.append((False, name, value))
+                found.append((False, name, depth, value))
             elif name.endswith("_refs") and isinstance(value, list):
-                found += [(True, name, one) for one in value if isinstance(one, str)]
-                found += references(value)
+                found += [(True, name, depth, one) for one in value if isinstance(one, str)]
+                found += references(value, depth + 1)
             else:
-                found += references(value)
+                found += references(value, depth + 1)
     return found
 
 
@@ -103,7 +103,7 @@ def test_however_it_is_spelt_the_objects_are_the_same(
     assert [one.data for one in opened] == members
     assert [one.id for one in opened] == [x["id"] for x in members]
     assert [list(one.refs) for one in opened] == [
-        list(dict.fromkeys(ref for *_, ref in sorted(references(x), key=lambda r: r[:2])))
+        list(dict.fromkeys(ref for *_, ref in sorted(references(x), key=lambda r: r[:3])))
         for x in members
     ]
     for one in opened:

@@ -668,36 +668,37 @@ def _references(x: dict[str, Any]) -> tuple[str, ...]:
     if x.get("type") == "observed-data" and type(x.get("objects")) is dict:
         # Those inside an observed-data of STIX 2.0 refer to each other by "0", "1" …
         x = {name: value for name, value in x.items() if name != "objects"}
-    found: list[tuple[bool, str, str]] = []
-    _collect(x, found)
-    found.sort(key=_ORDER)
-    return tuple(dict.fromkeys([ref for _, _, ref in found]))
+    one: list[tuple[str, str]] = []
+    many: list[tuple[str, str]] = []
+    left: list[dict[str, Any]] = [x]
+    # Grows while it is read. Lists are opened at once, so that what is left are objects.
+    for inner in left:
+        for name, value in inner.items():
+            kind = type(value)
+            if kind is str:
+                if name.endswith("_ref"):
+                    one.append((name, value))
+            elif kind is list:
+                if name.endswith("_refs"):
+                    many += [(name, ref) for ref in value if type(ref) is str]
+                _open_list(value, left)
+            elif kind is dict:
+                left.append(value)
+    one.sort(key=_NAME)
+    many.sort(key=_NAME)
+    return tuple(dict.fromkeys([ref for _, ref in one + many]))
 
 
-_ORDER = itemgetter(0, 1)
+_NAME = itemgetter(0)
 
 
-def _collect(x: dict[str, Any], found: list[tuple[bool, str, str]]) -> None:
+def _open_list(values: list[Any], left: list[dict[str, Any]]) -> None:
     # Calls itself no more than `Limits.depth` times: what gets here has been proven.
-    for name, value in x.items():
-        kind = type(value)
-        if kind is str:
-            if name[-4:] == "_ref":
-                found.append((False, name, value))
-        elif kind is list:
-            if name[-5:] == "_refs":
-                found.extend((True, name, ref) for ref in value if type(ref) is str)
-            _collect_from(value, found)
-        elif kind is dict:
-            _collect(value, found)
-
-
-def _collect_from(values: list[Any], found: list[tuple[bool, str, str]]) -> None:
     for value in values:
         if type(value) is dict:
-            _collect(value, found)
+            left.append(value)
         elif type(value) is list:
-            _collect_from(value, found)
+            _open_list(value, left)
 
 
 def _problem(x: dict[str, Any]) -> str | None:
