@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +17,14 @@ from tocsin.record.directory import fingerprint
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-def absent(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium of this system; a loud skip without one, a failure under CI=true."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("playwright is not installed: no sheet was opened in a browser")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        absent("no Chromium on this system: no sheet was opened in a browser")
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=found, args=FLAGS)
-        yield chromium
-        chromium.close()
-
 
 class Opened:
     """A sheet in a browser whose network is off, and everything that happened there."""
 
-    def __init__(self, browser: Any, sheet: bytes, folder: Path, **options: Any) -> None:
+    def __init__(self, chromium: Any, sheet: bytes, folder: Path, **options: Any) -> None:
         file = folder / "sheet.html"
         file.write_bytes(sheet)
-        context = browser.new_context(**options)
+        context = chromium.new_context(**options)
         context.set_offline(True)
         self.page = context.new_page()
         self.heard: list[str] = []
@@ -79,8 +52,8 @@ CASE = disputed()
 SHEET = render_sheet(CASE.dossier(), page())
 
 
-def test_a_sheet_checks_itself_offline_and_shows_each_step(browser: Any, tmp_path: Path) -> None:
-    opened = Opened(browser, SHEET, tmp_path)
+def test_a_sheet_checks_itself_offline_and_shows_each_step(chromium: Any, tmp_path: Path) -> None:
+    opened = Opened(chromium, SHEET, tmp_path)
     assert opened.outcome() == "true"
     answers = opened.steps()
     assert answers.count("holds") == 11
@@ -92,36 +65,36 @@ def test_a_sheet_checks_itself_offline_and_shows_each_step(browser: Any, tmp_pat
 
 
 def test_a_sheet_with_another_dossier_inside_says_do_not_rely_on_it(
-    browser: Any, tmp_path: Path
+    chromium: Any, tmp_path: Path
 ) -> None:
     dossier = bytearray(open_sheet(SHEET))
     at = dossier.index(b"statements.jsonl") + 400
     dossier[at] ^= 1
     inner = base64.b64encode(open_sheet(SHEET))
-    opened = Opened(browser, SHEET.replace(inner, base64.b64encode(dossier)), tmp_path)
+    opened = Opened(chromium, SHEET.replace(inner, base64.b64encode(dossier)), tmp_path)
     assert opened.outcome() == "false"
     assert "FAILS" in opened.steps()
     assert "Do not rely on this" in opened.page.inner_text("#tocsin-check")
 
 
-def test_a_sheet_whose_dossier_is_no_dossier_says_so(browser: Any, tmp_path: Path) -> None:
+def test_a_sheet_whose_dossier_is_no_dossier_says_so(chromium: Any, tmp_path: Path) -> None:
     inner = base64.b64encode(open_sheet(SHEET))
     for other in (base64.b64encode(b"hello"), b"not base64 at all", b""):
-        opened = Opened(browser, SHEET.replace(inner, other), tmp_path)
+        opened = Opened(chromium, SHEET.replace(inner, other), tmp_path)
         assert opened.outcome() == "false"
 
 
-def test_a_changed_script_does_not_run(browser: Any, tmp_path: Path) -> None:
+def test_a_changed_script_does_not_run(chromium: Any, tmp_path: Path) -> None:
     changed = SHEET.replace(b"const MISSING =", b"window.pwned = 1; const MISSING =")
     assert changed != SHEET
-    opened = Opened(browser, changed, tmp_path)
+    opened = Opened(chromium, changed, tmp_path)
     opened.page.wait_for_timeout(300)
     assert opened.page.evaluate("window.pwned") is None
     assert opened.page.get_attribute("#tocsin-check", "data-ok") is None
 
 
-def test_a_sheet_reads_the_same_without_scripts(browser: Any, tmp_path: Path) -> None:
-    opened = Opened(browser, SHEET, tmp_path, java_script_enabled=False)
+def test_a_sheet_reads_the_same_without_scripts(chromium: Any, tmp_path: Path) -> None:
+    opened = Opened(chromium, SHEET, tmp_path, java_script_enabled=False)
     text = opened.page.inner_text("body")
     assert text.startswith("What has been shown, not what is true.")
     assert "We did no such thing." in text
@@ -129,10 +102,10 @@ def test_a_sheet_reads_the_same_without_scripts(browser: Any, tmp_path: Path) ->
 
 
 def test_answers_have_equal_width_and_nothing_scrolls_sideways(
-    browser: Any, tmp_path: Path
+    chromium: Any, tmp_path: Path
 ) -> None:
     for width in (360, 1280):
-        opened = Opened(browser, SHEET, tmp_path, viewport={"width": width, "height": 800})
+        opened = Opened(chromium, SHEET, tmp_path, viewport={"width": width, "height": 800})
         assert opened.outcome() == "true"
         boxes = opened.page.eval_on_selector_all(
             ".position", "all => all.map((one) => Math.round(one.getBoundingClientRect().width))"
@@ -143,14 +116,14 @@ def test_answers_have_equal_width_and_nothing_scrolls_sideways(
 
 
 def test_hostile_strings_do_nothing(
-    browser: Any, tmp_path: Path, corpus: Callable[[str], Path]
+    chromium: Any, tmp_path: Path, corpus: Callable[[str], Path]
 ) -> None:
     strings = json.loads(corpus("console/untrusted-strings.json").read_bytes())["strings"]
     texts = [one["text"] for one in strings if "text" in one]
     case = disputed(words=texts[0], title=texts[1])
     claims = [claim(100 + n, text) for n, text in enumerate(texts)]
     case.enter(NORTH, "say", {}, objects=claims, tlp="GREEN")
-    opened = Opened(browser, render_sheet(case.dossier(), page()), tmp_path)
+    opened = Opened(chromium, render_sheet(case.dossier(), page()), tmp_path)
     assert opened.outcome() == "true"
     assert opened.page.evaluate("window.pwned") is None
     assert opened.heard == []

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +27,12 @@ pytestmark = pytest.mark.browser
 VERIFY_JS = Path(__file__).parents[2] / "src" / "tocsin" / "console" / "static" / "verify.js"
 VECTORS = Path(__file__).parents[1] / "vectors" / "record" / "statement"
 SECURE, PLAIN = "https://tocsin.example/", "http://tocsin.example/"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-def absent(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium of this system; a loud skip without one, a failure under CI=true."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("playwright is not installed: verify.js was not run in a browser")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        absent("no Chromium on this system: verify.js was not run in a browser")
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=found, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def tab(browser: Any) -> Any:
+def tab(chromium: Any) -> Any:
     """A page that has verify.js and nothing else; every request is answered from memory."""
-    page = browser.new_page()
+    page = chromium.new_page()
 
     def answer(route: Any) -> None:
         if route.request.url.endswith("/verify.js"):
