@@ -349,6 +349,12 @@ def _parse_accuse(event: Event, tokens: Sequence[Token], at: int, published: dat
     if charged is not None and low_at(tokens, after) in ("of", "for"):
         event.addressee, event.begin = charged, after + 1
         return
+    if charged is not None:  # "NAME Of Thing", in a headline Set Like This
+        for place in range(charged.last - 1, charged.first, -1):
+            if low_at(tokens, place) == "of":
+                event.addressee = mention(tokens, charged.first, place)
+                event.begin = place + 1
+                return
     for place in range(at, min(len(tokens), at + 30)):
         if low_at(tokens, place) == "on" and event.lemma == "blame":
             blamed = mention_at(tokens, place + 1)

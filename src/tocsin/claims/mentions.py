@@ -185,9 +185,9 @@ def mention(
     if anchor == 0:
         return None
     noun = low[anchor - 1]
-    if not (heads and (noun in cues.ROLES or noun in cues.SPEAKING)) and not (
-        loose and tokens[first].low in cues.DETERMINERS
-    ):
+    known = bool(heads) and (noun in cues.ROLES or noun in cues.SPEAKING)
+    owned = any(possessive(tokens[i]) and named(tokens[i], 1) for i in words[:-1])
+    if not known and not owned and not (loose and tokens[first].low in cues.DETERMINERS):
         return None
     start, end = tokens[words[0]].start, tokens[words[-1]].end
     role = noun in cues.ROLES
@@ -225,7 +225,7 @@ def _proper(
     for number, i in enumerate(name[:-1]):
         low = tokens[i].low.rstrip(".")
         if low in cues.TITLES or low in cues.HONORIFICS:
-            rest = name[number + 1 :]
+            rest = _own_name(tokens, name[number + 1 :])
             if (
                 not (low == "general" and number == 0)
                 and not any(base(tokens[k].low) in cues.ORGANS for k in rest)
@@ -250,6 +250,14 @@ def _proper(
     return Mention(
         joined([tokens[i] for i in name]), role, "name", first, last, start, end, gender, person
     )
+
+
+def _own_name(tokens: Sequence[Token], words: list[int]) -> list[int]:
+    """A name without what it is of: "NAME of Portco Systems" is no system."""
+    for number, i in enumerate(words):
+        if number and tokens[i].low in ("of", "for"):
+            return words[:number]
+    return words
 
 
 def _gender(words: Sequence[str]) -> str | None:
@@ -362,7 +370,8 @@ def _before_aside(
         if (
             role is not None
             or inside.low in cues.DETERMINERS
-            or inside.low in ("who", "which", "whose", "speaking", "citing", "asked", "quoting")
+            or inside.low
+            in ("who", "which", "whose", "for", "speaking", "citing", "asked", "quoting")
             or inside.low in cues.PREPOSITIONS | cues.ADVERBS
             or possessive(inside)
         ):

@@ -275,7 +275,8 @@ class _Reader:
             return None, [f"{one.name!r} is whoever wrote this text"]
         if one.kind == "role":
             for speaker in reversed(self.recent):
-                if speaker.person and _agree(one.gender, speaker.gender):
+                same = _same_office(one.name, speaker.role)
+                if speaker.person and same and _agree(one.gender, speaker.gender):
                     note = f"speaker from {one.name!r}: the last person speaking before"
                     return speaker, [note]
         role = one.role
@@ -295,18 +296,27 @@ class _Reader:
             gender = next(k.gender for k in self.people.values() if k.name == one.name)
         human = one.person or role is not None
         if one.kind == "name" and not human:
-            human = not any(part.lower() in cues.ORGANS for part in one.name.split())
+            own = one.name.split(" of ")[0].split(" for ")[0]
+            human = not any(part.lower() in cues.ORGANS for part in own.split())
         return _Speaker(one.name, role, gender, one.person or role is not None, human), []
 
     def _pronoun(self, one: Mention) -> tuple[_Speaker | None, list[str]]:
         low = one.name.lower()
         if low in ("he", "she"):
-            for speaker in reversed(self.recent):
-                if speaker.human and _agree(one.gender, speaker.gender):
-                    if not self.spoke_here and self.here - {speaker.name}:
-                        return None, [f"{low!r} may be several of those named before"]
-                    note = f"speaker from {low!r}: the last one speaking before"
-                    return _Speaker(speaker.name, None, one.gender, True), [note]
+            fitting = [
+                speaker
+                for speaker in reversed(self.recent)
+                if speaker.human and _agree(one.gender, speaker.gender)
+            ]
+            # One printed with a role or title is a person; a bare name may be a state or a firm.
+            known = next((speaker for speaker in fitting if speaker.person), None)
+            last = next(iter(fitting), None)
+            speaker = last if self.spoke_here else known or last
+            if speaker is not None:
+                if not self.spoke_here and self.here - {speaker.name}:
+                    return None, [f"{low!r} may be several of those named before"]
+                note = f"speaker from {low!r}: the last one speaking before"
+                return _Speaker(speaker.name, None, one.gender, True), [note]
         elif self.recent and not self.recent[-1].person:
             note = f"speaker from {low!r}: the last one speaking before"
             last = self.recent[-1]
@@ -594,6 +604,16 @@ def _gender_of(role: str | None) -> str | None:
     return "m" if any(word in cues.MALE for word in words) else None
 
 
+def _same_office(noun: str, role: str | None) -> bool:
+    """May "the minister" be the one whose role is printed so?"""
+    word = noun.lower().split()[-1]
+    if word.startswith("spokes"):
+        return role is None or "spokes" in role.lower()
+    if role is None:
+        return False
+    return word in role.lower().split() or word in ("official", "leader")
+
+
 def _agree(one: str | None, other: str | None) -> bool:
     return one is None or other is None or one == other
 
@@ -624,6 +644,8 @@ def _event_of(
             continue
         if event.subject is None and not event.passive:
             continue
+        if event.group == "noun" and best is not None:
+            continue  # "rejected NAME's charges as Q": not NAME's words
         if best is None or event.at > found[best].at or found[best].trailing:
             if best is not None and event.trailing and not found[best].trailing:
                 continue
