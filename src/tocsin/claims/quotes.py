@@ -303,15 +303,12 @@ class _Reader:
     def _pronoun(self, one: Mention) -> tuple[_Speaker | None, list[str]]:
         low = one.name.lower()
         if low in ("he", "she"):
-            fitting = [
+            fitting = (
                 speaker
                 for speaker in reversed(self.recent)
                 if speaker.human and _agree(one.gender, speaker.gender)
-            ]
-            # One printed with a role or title is a person; a bare name may be a state or a firm.
-            known = next((speaker for speaker in fitting if speaker.person), None)
-            last = next(iter(fitting), None)
-            speaker = last if self.spoke_here else known or last
+            )
+            speaker = next(fitting, None)
             if speaker is not None:
                 if not self.spoke_here and self.here - {speaker.name}:
                     return None, [f"{low!r} may be several of those named before"]

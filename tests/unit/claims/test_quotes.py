@@ -244,5 +244,5 @@ def test_reading_takes_steps_in_proportion_to_the_text(name: str) -> None:
             sys.setprofile(None)
         return count
 
-    small, large = steps(HOSTILE[name](10_000)), steps(HOSTILE[name](40_000))
+    small, large = steps(HOSTILE[name](4_000)), steps(HOSTILE[name](16_000))
     assert large <= 6 * small + 2_000
