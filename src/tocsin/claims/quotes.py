@@ -641,7 +641,7 @@ def _event_of(
             continue
         if event.subject is None and not event.passive:
             continue
-        if event.group == "noun" and best is not None:
+        if event.group == "noun" and best is not None and found[best].group != "noun":
             continue  # "rejected NAME's charges as Q": not NAME's words
         if best is None or event.at > found[best].at or found[best].trailing:
             if best is not None and event.trailing and not found[best].trailing:
