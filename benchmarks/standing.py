@@ -1,29 +1,26 @@
 """Q3: how the time for weighing grows with the number of objects (claims.md §3, goal <= 2.3).
 
 Three shapes, because each could hide a square: many small disputes; one claim under very many
-pieces that all share something; one long chain of copies.
+pieces that all share something; one long chain of copies. `peer` is the smaller size.
+
+    python -m benchmarks.standing [RUNS]
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
-import os
-import platform
 import random
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-import orjson
+from benchmarks.figures import cpu_seconds, figure
 
 from tocsin.claims.model import EXTENSION_ID, read
 from tocsin.claims.standing import standings
 
 SEED = 20260203
-GOAL = 2.3
 SMALL, LARGE = 10_000, 20_000
 Object = dict[str, Any]
 
@@ -121,38 +118,35 @@ def one_chain(world: World) -> None:
         last = piece
 
 
-def seconds(shape: Callable[[World], None], count: int) -> float:
-    """Processor time, best of five: read the view and weigh every claim of it."""
+def pairs(shape: Callable[[World], None], count: int) -> list[tuple[Object, str]]:
+    """What `read` takes, of one shape and size."""
     world = World(count)
     shape(world)
-    pairs = [(one, "0" * 64) for one in world.objects]
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        standings(read(pairs))
-        best = min(best, time.process_time() - start)
-    return best
+    return [(one, "0" * 64) for one in world.objects]
 
 
 def main() -> None:
-    versions = {"python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in ("tocsin", "msgspec")}
+    """Print the figures of this file: the best of each size, the sizes taking turns."""
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     for shape in (many_disputes, one_crowd, one_chain):
-        small, large = seconds(shape, SMALL), seconds(shape, LARGE)
-        figure = {
-            "id": "Q3",
-            "name": f"weighing, {shape.__name__.replace('_', ' ')}: {LARGE} over {SMALL} objects",
-            "ours": round(large, 3),
-            "peer": round(small, 3),
-            "ratio": round(large / small, 3),
-            "goal": f"<= {GOAL}",
-            "unit": "s",
-            "n": LARGE,
-            "seed": SEED,
-            "versions": versions,
-            "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
-        }
-        sys.stdout.write(orjson.dumps(figure).decode() + "\n")
+        worlds = pairs(shape, SMALL), pairs(shape, LARGE)
+        best = [float("inf"), float("inf")]
+        for _ in range(runs):
+            for place, world in enumerate(worlds):
+                [taken] = cpu_seconds(lambda world=world: standings(read(world)), 1)  # type: ignore[misc]
+                best[place] = min(best[place], taken)
+        figure(
+            "Q3",
+            f"weighing, {shape.__name__.replace('_', ' ')}: {LARGE:,} objects over {SMALL:,}",
+            ours=best[1],
+            peer=best[0],
+            ratio=best[1] / best[0],
+            goal="<= 2.3",
+            unit="s",
+            n=runs,
+            seed=SEED,
+            packages=("tocsin", "msgspec"),
+        )
 
 
 if __name__ == "__main__":

@@ -86,8 +86,9 @@ def fold(
         withheld: (author, seq) of statements that exist and that this reader may not read.
     """
     held, equivocations = _once(statements)
-    order, waiting = _order(held, frozenset(withheld))
-    case = _Fold(frozenset(directory))
+    times = {ref: instant(said.time) for ref, said in held.items()}
+    order, waiting = _order(held, times, frozenset(withheld))
+    case = _Fold(frozenset(directory), times)
     opened = any(s.kind == "act" and s.body.get("event") == "case.open" for s in order)
     unopened: list[WaitingFor] = []
     for said in order:
@@ -128,10 +129,11 @@ def _answers(said: Said) -> tuple[str, ...]:
 
 
 def _order(
-    held: Mapping[str, Said], withheld: frozenset[tuple[str, int]]
+    held: Mapping[str, Said],
+    times: Mapping[str, datetime],
+    withheld: frozenset[tuple[str, int]],
 ) -> tuple[list[Said], list[WaitingFor]]:
     """Topological by chain and `re`, ties by (time, id); and what waits, with what it waits for."""
-    times = {ref: instant(said.time) for ref, said in held.items()}
     missing: dict[str, list[str]] = {}
     before: dict[str, set[str]] = {ref: set() for ref in held}
     gap: dict[str, int] = {}
@@ -263,8 +265,9 @@ class _Hold(Struct, kw_only=True):
 class _Fold:
     """The case while its statements are applied one after the other."""
 
-    def __init__(self, directory: frozenset[str]) -> None:
+    def __init__(self, directory: frozenset[str], claimed: Mapping[str, datetime]) -> None:
         self.directory = directory
+        self.claimed = claimed
         self.opening: _Event | None = None
         self.owner: str | None = None
         self.stage = "OPEN"
@@ -347,7 +350,7 @@ class _Fold:
 
     def _time(self, said: Said) -> tuple[datetime, bool]:
         """Rule 3: its own time, or the log's bound, and never before what it follows."""
-        at = instant(said.time)
+        at = self.claimed[said.id]
         disputed = False
         if said.not_before is not None and instant(said.not_before) > at:
             at, disputed = instant(said.not_before), True

@@ -340,6 +340,8 @@ class View(Ties, frozen=True, kw_only=True):
     challenges_on: Mapping[str, tuple[str, ...]]
     coded: Mapping[str, Ties]
     """The links of each publisher alone."""
+    named: frozenset[str]
+    """Origins, and what others derive from: all else can be common to no two pieces."""
 
     def name(self, ref: str) -> str:
         """What an object calls itself, or its id."""
@@ -740,6 +742,10 @@ def _index(
         broken=broken,
         withdrawn=withdrawn,
         challenges_on={ref: tuple(ids) for ref, ids in challenges_on.items()},
+        named=frozenset(
+            [one.x.origin for one in found["evidence"].values() if one.x.origin]
+            + [link.target for link in found["link"].values() if link.kind == "derived-from"]
+        ),
         coded={who: Ties(**_ties(links)) for who, links in by_publisher.items()},
         **_ties(found["link"].values()),
     )

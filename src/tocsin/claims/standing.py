@@ -420,7 +420,9 @@ class _Weighing:
             roots |= one.roots
         for ref in ring:
             for token in self._tokens(ref):
-                roots |= 1 << self._bits.setdefault(token, len(self._bits))
+                # An id that nobody else names tells nothing apart, and would make long integers.
+                if token != ("made-of", ref) or ref in self.view.named:
+                    roots |= 1 << self._bits.setdefault(token, len(self._bits))
         if is_tip:
             tip = self.evidence(ring[0])
             cap = _UNLIMITED if tip is None else KIND_CLASS.get(tip.x.kind, 0)
