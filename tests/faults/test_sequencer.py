@@ -199,6 +199,28 @@ def test_a_second_instance_on_the_same_store_is_refused() -> None:
     watcher.look(disk)
 
 
+def test_a_second_instance_is_refused_by_the_store_alone() -> None:
+    disk, watcher = _prepared(3)
+    one, two = _reopened(disk), _reopened(disk)
+    assert watcher.submit(one, 3)
+    disk.guard = None
+    assert not watcher.submit(two, 4)
+    assert two.halted == "another head"
+    watcher.look(disk)
+
+
+def test_a_restart_writes_the_guard_that_a_crash_left_behind() -> None:
+    disk, watcher = _prepared(3)
+    log = _reopened(disk)
+    disk.fail_at = 2
+    assert not watcher.submit(log, 3)
+    assert disk.writes[-1] == "guard"
+    assert disk.guard is not None
+    assert disk.guard.size == 3
+    _reopened(disk)
+    assert disk.guard.size == 4
+
+
 def test_a_restored_backup_is_refused_at_the_start() -> None:
     disk, _ = _prepared(3)
     backup = (list(disk.logged), list(disk.heads), list(disk.edges))

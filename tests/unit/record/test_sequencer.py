@@ -53,6 +53,14 @@ def test_statements_get_dense_places_and_a_proof_each() -> None:
     assert (seen.origin, seen.size) == (ORIGIN, 300)
 
 
+def test_levels_that_did_not_grow_are_not_forgotten() -> None:
+    log = _started(Disk())
+    for number in range(520):
+        assert _submit(log, number).index == number
+    for index in (0, 255, 256, 511, 519):
+        log.prove(index)
+
+
 def test_a_statement_submitted_again_is_held_at_its_place() -> None:
     disk = Disk()
     log = _started(disk)
