@@ -235,7 +235,11 @@ class _Case(Struct, frozen=True):
     taken_back: dict[str, _Line]
     """STIX id → the statement that withdraws it."""
     state: CaseState
+    objects: Mapping[str, bytes]
+    attached: list[tuple[str, str, str]]
+    """(id, media type, author) of what is no STIX object."""
     missing: list[tuple[str, str]]
+    """(id, author) of what a statement names and the file has not."""
 
     def party(self, party: str) -> str:
         """The party's name in the directory, or its id."""
@@ -261,7 +265,7 @@ def _content(dossier: Dossier) -> dict[str, Any]:
     tlp = max((x.statement.tlp for x in case.lines), key=TLP_ORDER.index, default=TLP_ORDER[0])
     times = sorted(x.statement.time for x in case.lines)
     listed = standing.standings(case.view)
-    claims = sorted(listed, key=lambda one: (case.order(one.claim), one.claim))
+    claims = sorted(listed, key=lambda one: _claim_rank(case, case.view.claims[one.claim]))
     return {
         "title": case.state.title or case.id,
         "case": case.id,
@@ -278,7 +282,7 @@ def _content(dossier: Dossier) -> dict[str, Any]:
         "holds": _holds(case),
         "statements": [_statement(case, line) for line in case.lines],
         "withheld": [{"index": index, "id": ref} for index, ref in case.withheld],
-        "missing": [{"id": ref, "by": case.party(by)} for ref, by in case.missing],
+        "missing": [_missing(case, ref, by) for ref, by in case.missing],
         "others": _others(case),
     }
 
@@ -296,10 +300,9 @@ def _case(dossier: Dossier) -> _Case:
     said_by: dict[str, _Line] = {}
     kinds: dict[str, tuple[str, str, str]] = {}
     for line in lines:
-        if line.statement.kind != "say":
-            continue
-        for ref in line.statement.objects:
-            said_by.setdefault(ref.id, line)
+        for ref in line.statement.objects if line.statement.kind != "withdraw" else ():
+            if line.statement.kind == "say":
+                said_by.setdefault(ref.id, line)
             kinds[ref.sha256] = (ref.id, ref.type, line.statement.author)
     taken_back = _withdrawals(lines)
     view = model.read(
@@ -320,6 +323,12 @@ def _case(dossier: Dossier) -> _Case:
         said_by=said_by,
         taken_back=taken_back,
         state=_folded(lines, directory),
+        objects=dossier.objects,
+        attached=[
+            (ref, kind, author)
+            for digest, (ref, kind, author) in kinds.items()
+            if digest in dossier.objects and "/" in kind
+        ],
         missing=[
             (ref, author)
             for digest, (ref, _, author) in kinds.items()
@@ -418,15 +427,18 @@ def _parties(case: _Case) -> list[dict[str, Any]]:
 def _advisories(case: _Case) -> list[dict[str, Any]]:
     return [
         {
-            "title": case.view.name(one.manifest_id)
-            if one.manifest_id in case.view.objects
-            else f"{one.item}, revision {one.rev}",
+            "title": f"{_title(case, one)}, revision {one.rev}",
             "state": f"{one.state}, proposed by {case.party(one.proposer)}",
             "count": f"{one.signed} of {one.k} signatures asked for, of {one.of} parties",
             "answers": _answers(case, one),
         }
         for one in case.state.advisories
     ]
+
+
+def _title(case: _Case, one: AdvisoryState) -> str:
+    manifest = _decoded(case.objects.get(one.manifest_sha256, b"{}"))
+    return str(manifest.get("title") or one.item)
 
 
 def _answers(case: _Case, one: AdvisoryState) -> list[dict[str, Any]]:
@@ -464,6 +476,10 @@ def _hold_state(one: HoldState) -> str:
     return f"{one.kind}, {ends}"
 
 
+def _claim_rank(case: _Case, claim: Claim) -> tuple[Any, ...]:
+    return case.order(claim.id), claim.known, claim.x.claim_type, claim.content, claim.id
+
+
 def _claim(case: _Case, one: standing.Standing) -> dict[str, Any]:
     claim = case.view.claims[one.claim]
     x = claim.x
@@ -488,7 +504,7 @@ def _claim(case: _Case, one: standing.Standing) -> dict[str, Any]:
         "said": _when(x.asserted_at),
         "reported": case.name(x.reported_by_ref) if x.reported_by_ref else "",
         "coder": case.name(claim.publisher),
-        "flags": [f"{flag.name}, error of the {flag.of}" for flag in x.flags],
+        "flags": [f"{flag.name} (of the {flag.of})" for flag in x.flags],
         "level": one.level or "no level",
         "summary": standing.summary(one),
         "links": links,
@@ -527,6 +543,8 @@ def _positions(case: _Case, claim: Claim) -> list[dict[str, Any]]:
         if link.kind == "answers" and link.target == claim.id:
             answer = f", answer: {link.x.answer}" if link.x.answer else ""
             said(other, f"{other.x.claim_type}{answer}")
+        elif link.kind == "answers":
+            said(other, f"{other.x.claim_type}, which this answers")
         elif link.kind == "alternative-to":
             said(other, f"{other.x.claim_type}, a rival account")
     for ref in case.view.challenges_on.get(claim.id, ()):
@@ -572,6 +590,9 @@ def _entry(
         "said": _when(said.x.asserted_at),
         "signed": _signed(case, said.id, said.x.speaker_ref),
         "grounds": _grounds(case, said.id),
+        "asked": said.x.form != "request"
+        if isinstance(said.x, model.ChallengeFields)
+        else said.x.claim_type not in model.NOT_WEIGHED,
     }
 
 
@@ -602,7 +623,10 @@ def _grounds(case: _Case, target: str) -> list[dict[str, Any]]:
             "published": _when(piece.x.published) if piece and piece.x.published else "",
             "withdrawn": link.source in case.taken_back or ref in case.taken_back,
         }
-        listed.append(((case.order(link.source), case.order(ref), ref), entry))
+        # Ids come last: two sides that did the same are shown in the same order.
+        known = piece.known if piece else link.known
+        rank = (case.order(link.source), known, entry["kind"], link.x.links, entry["name"], ref)
+        listed.append((rank, entry))
     return [entry for _, entry in sorted(listed, key=lambda pair: pair[0])]
 
 
@@ -622,8 +646,14 @@ def _when(dated: Dated) -> str:
 
 def _held(case: _Case) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every object by the order in which it was first said."""
-    for ref in sorted(case.view.objects, key=lambda ref: (case.order(ref), ref)):
-        yield ref, case.view.objects[ref].data
+    objects = {ref: held.data for ref, held in case.view.objects.items()}
+
+    def rank(ref: str) -> tuple[int, str, str, str]:
+        data = objects[ref]
+        return case.order(ref), str(data.get("type")), str(data.get("name")), ref
+
+    for ref in sorted(objects, key=rank):
+        yield ref, objects[ref]
 
 
 def _by(case: _Case, ref: str) -> str:
@@ -650,20 +680,33 @@ def _indicators(case: _Case) -> list[dict[str, Any]]:
 _SHOWN_ELSEWHERE = ("indicator", "extension-definition", "marking-definition")
 
 
+def _missing(case: _Case, ref: str, author: str) -> dict[str, str]:
+    line = case.taken_back.get(ref)
+    why = f", withdrawn by its author at place {line.index}" if line else ""
+    return {"id": ref, "by": case.party(author) + why}
+
+
 def _others(case: _Case) -> list[dict[str, Any]]:
     view = case.view
     carried = {*view.claims, *view.evidence, *view.challenges, *view.links, *view.standings}
     broken = {one.id: one.message for one in view.broken}
-    return [
+    listed = [
         {
             "type": data.get("type", ""),
-            "name": view.name(ref) if ref not in broken else f"left out of weighing: {broken[ref]}",
+            "name": f"left out of weighing: {broken[ref]}"
+            if ref in broken
+            else str(data.get("name") or ""),
             "by": _by(case, ref),
             "id": ref,
         }
         for ref, data in _held(case)
         if ref not in carried and data.get("type") not in _SHOWN_ELSEWHERE
     ]
+    attached = [
+        {"type": kind, "name": "", "by": case.party(author), "id": ref}
+        for ref, kind, author in case.attached
+    ]
+    return [*listed, *attached]
 
 
 def _statement(case: _Case, line: _Line) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.cases.sheet_case import claim, disputed, page
-from tests.unit.record.dossier_case import NORTH, POLICY, Case
+from tests.unit.cases.sheet_case import AT, WHO, claim, dated, disputed, number, page
+from tests.unit.record.dossier_case import EAST, NORTH, POLICY, Case
 
 from tocsin.cases.sheet import (
     MAX_DOSSIER,
@@ -23,6 +23,7 @@ from tocsin.cases.sheet import (
     pieces,
     render_sheet,
 )
+from tocsin.claims import model
 from tocsin.errors import (
     DossierError,
     RenderingError,
@@ -214,6 +215,91 @@ def test_every_hostile_string_is_cut_into_harmless_runs(corpus: Callable[[str], 
     allowed = {tag for tag, _ in Words(HTML).tags}
     assert {tag for tag, _ in Words(html).tags} <= allowed
     assert all(not name.startswith("on") for _, attrs in Words(html).tags for name in attrs)
+
+
+def test_two_sides_that_did_the_same_are_shown_in_the_same_order() -> None:
+    """Whatever ids chance has given to their grounds."""
+    case = Case()
+    kinds = ("telemetry", "opsec-slip", "testimony")
+    for side, (party, ids) in enumerate(((NORTH, (11, 12, 13)), (EAST, (23, 22, 21)))):
+        own, other = WHO[party], WHO[EAST if party == NORTH else NORTH]
+        objects = [
+            claim(
+                30 + side,
+                "They did it.",
+                created_by_ref=own,
+                speaker_ref=own,
+                addressee_refs=[other],
+                names={"sponsor_ref": other},
+            )
+        ]
+        for kind, n in zip(kinds, ids, strict=True):
+            objects.append(
+                model.evidence_object(
+                    id=number("grouping", n),
+                    created=AT,
+                    created_by_ref=own,
+                    name=f"Grounds of {kind}",
+                    kind=kind,
+                    producer_refs=[own],
+                    access="described",
+                )
+            )
+            objects.append(
+                model.link_object(
+                    id=number("relationship", n),
+                    created=AT,
+                    created_by_ref=own,
+                    kind="supports",
+                    source_ref=number("grouping", n),
+                    target_ref=number("note", 30 + side),
+                    links=["actor"],
+                )
+            )
+        case.enter(party, "say", {}, objects=objects, tlp="GREEN")
+    text = seen(render_sheet(case.dossier(), PAGE).decode())
+    first, second = text.split("1. They did it.")[1].split("2. They did it.")
+    order = [sorted(kinds, key=part.index) for part in (first, second)]
+    assert order[0] == order[1]
+    assert "Eastmere no statement" in first
+    assert "Northland no statement" in second
+
+
+def test_an_answer_shows_what_it_answers() -> None:
+    case = disputed()
+    reply = claim(
+        40,
+        "There is nothing to stop.",
+        claim_type="position",
+        created_by_ref=WHO[EAST],
+        speaker_ref=WHO[EAST],
+        addressee_refs=[WHO[NORTH]],
+        names=None,
+        asserted_at=dated("2026-11-21"),
+    )
+    answers = model.link_object(
+        id=number("relationship", 41),
+        created=AT,
+        created_by_ref=WHO[EAST],
+        kind="answers",
+        source_ref=number("note", 40),
+        target_ref=number("note", 1),
+        answer="premise-denied",
+    )
+    case.enter(EAST, "say", {}, objects=[reply, answers], tlp="GREEN")
+    charge, reply_shown = seen(render_sheet(case.dossier(), PAGE).decode()).split(
+        "2. There is nothing to stop."
+    )
+    assert "position, answer: premise-denied" in charge
+    assert "accusation, which this answers" in reply_shown
+    assert "own confidence" not in reply_shown
+
+
+def test_a_withdrawn_object_that_was_not_given_says_who_took_it_back() -> None:
+    case = disputed()
+    gone = next(d for d, raw in case.objects.items() if b"h7.northland" in raw)
+    text = seen(render_sheet(case.dossier(without=[gone]), PAGE).decode())
+    assert "said by Northland, withdrawn by its author at place 10" in text
 
 
 # --- altered ones ---------------------------------------------------------------------------------
