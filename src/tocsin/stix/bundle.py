@@ -69,9 +69,7 @@ class Received(Struct, frozen=True, gc=False):
     created: str | None
     modified: str | None
     refs: tuple[str, ...]
-    """Every identifier in a property named `…_ref` or `…_refs`, at any depth, each once.
-
-    Ordered by the property's name, the single ones first; never by what stands beside it."""
+    """Every identifier in a property named `…_ref` or `…_refs`, at any depth, each once, sorted."""
     problem: str | None = None
 
     @property
@@ -653,10 +651,10 @@ def _rows(
             columns.append(column)
         if not columns:
             return repeat((), count)
-        return map(tuple, map(dict.fromkeys, zip(*columns, strict=True)))
+        return map(tuple, map(sorted, map(set, zip(*columns, strict=True))))
     singles = zip(*ones, strict=True) if ones else repeat((), count)
     rows = [
-        tuple(dict.fromkeys(chain(single, *lists)))
+        tuple(sorted({*chain(single, *lists)}))
         for single, lists in zip(singles, zip(*manys, strict=True), strict=True)
     ]
     "".join(chain.from_iterable(rows))
@@ -664,12 +662,11 @@ def _rows(
 
 
 def _references(x: dict[str, Any]) -> tuple[str, ...]:
-    """The distinct identifiers in properties named `_ref`, by name, then in those named `_refs`."""
+    """The distinct identifiers in properties named `…_ref` and `…_refs`, sorted."""
     if x.get("type") == "observed-data" and type(x.get("objects")) is dict:
         # Those inside an observed-data of STIX 2.0 refer to each other by "0", "1" …
         x = {name: value for name, value in x.items() if name != "objects"}
-    one: list[tuple[str, str]] = []
-    many: list[tuple[str, str]] = []
+    found: set[str] = set()
     left: list[dict[str, Any]] = [x]
     # Grows while it is read. Lists are opened at once, so that what is left are objects.
     for inner in left:
@@ -677,19 +674,14 @@ def _references(x: dict[str, Any]) -> tuple[str, ...]:
             kind = type(value)
             if kind is str:
                 if name.endswith("_ref"):
-                    one.append((name, value))
+                    found.add(value)
             elif kind is list:
                 if name.endswith("_refs"):
-                    many += [(name, ref) for ref in value if type(ref) is str]
+                    found.update([ref for ref in value if type(ref) is str])
                 _open_list(value, left)
             elif kind is dict:
                 left.append(value)
-    one.sort(key=_NAME)
-    many.sort(key=_NAME)
-    return tuple(dict.fromkeys([ref for _, ref in one + many]))
-
-
-_NAME = itemgetter(0)
+    return tuple(sorted(found))
 
 
 def _open_list(values: list[Any], left: list[dict[str, Any]]) -> None:

@@ -104,7 +104,7 @@ def test_references_are_found_at_any_depth_each_once() -> None:
     )
     # Twice, so that the second is read by the plan made at the first.
     opened = open_bundle(bundle(text, text.replace(ID, OTHER)))
-    expected = ("a--3", "a--1", "m--3", "a--2", "m--1", "m--2", "a--4", "w--1")
+    expected = ("a--1", "a--2", "a--3", "a--4", "m--1", "m--2", "m--3", "w--1")
     assert [one.refs for one in opened] == [expected, expected]
 
 
@@ -117,7 +117,7 @@ def test_a_plan_does_not_hide_a_reference_of_the_next_object() -> None:
     opened = open_bundle(bundle(first, second, first, third))
     assert [one.refs for one in opened] == [
         ("a--1", "m--1"),
-        ("b--1", "a--2", "m--2"),
+        ("a--2", "b--1", "m--2"),
         ("a--1", "m--1"),
         (),
     ]
