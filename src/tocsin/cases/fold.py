@@ -86,9 +86,11 @@ def fold(
         withheld: (author, seq) of statements that exist and that this reader may not read.
     """
     held, equivocations = _once(statements)
+    held = _resaid(held)
     times = {ref: instant(said.time) for ref, said in held.items()}
     order, waiting = _order(held, times, frozenset(withheld))
     case = _Fold(frozenset(directory), times)
+    case.unseen = frozenset(author for author, _ in withheld)
     opened = any(s.kind == "act" and s.body.get("event") == "case.open" for s in order)
     unopened: list[WaitingFor] = []
     for said in order:
@@ -117,6 +119,30 @@ def _once(statements: Iterable[Said]) -> tuple[dict[str, Said], list[Equivocatio
             for ref in ids:
                 del held[ref]
     return held, doubled
+
+
+def _resaid(held: Mapping[str, Said]) -> dict[str, Said]:
+    """Answers to a statement that this reader has only as said again to a wider circle.
+
+    Whoever says an act again names the first one in `refs`; what answers the first one answers it.
+    """
+    again = {
+        ref: said.id
+        for said in sorted(held.values(), key=lambda s: s.id)
+        if said.kind == "act" and "re" not in said.body
+        for ref in said.refs
+        if ref not in held
+    }
+    found = {}
+    for ref, said in held.items():
+        answered = said.body.get("re")
+        if ref not in again.values() and again.keys() & {answered, *said.refs}:
+            body = {**said.body, "re": again.get(answered, answered)} if answered else said.body
+            refs = tuple(again.get(r, r) for r in said.refs)
+            found[ref] = structs.replace(said, body=body, refs=refs)
+        else:
+            found[ref] = said
+    return found
 
 
 def _answers(said: Said) -> tuple[str, ...]:
@@ -222,6 +248,8 @@ class _Event(Struct, kw_only=True):
     late: bool = False
     changed: bool = False
     claimed: bool = False
+    before: PartyState | None = None
+    """Its author as it was before this event implied its joining."""
 
     @property
     def time(self) -> str:
@@ -270,6 +298,7 @@ class _Fold:
         self.claimed = claimed
         self.opening: _Event | None = None
         self.owner: str | None = None
+        self.unseen: frozenset[str] = frozenset()
         self.stage = "OPEN"
         self.tracking: list[str] = []
         self.parties: dict[str, PartyState] = {}
@@ -322,6 +351,8 @@ class _Fold:
             elif said.kind == "withdraw":
                 self._withdraw(said)
         except _Wrong as wrong:
+            if event.before is not None:
+                self.parties[event.author] = event.before  # what is void joins nobody
             self.void.append(
                 Void(
                     id=said.id,
@@ -403,12 +434,32 @@ class _Fold:
             raise _Wrong("not-owner")
 
     def _member(self, event: _Event) -> None:
+        self._imply_join(event)
         if not self.is_member(event.author):
             raise _Wrong("not-member")
 
     def _coordinator(self, event: _Event) -> None:
+        self._imply_join(event)
         if not self.is_coordinator(event.author):
             raise _Wrong("not-owner")
+
+    def _imply_join(self, event: _Event) -> None:
+        """Rule 5: whoever is invited and acts as a member has joined; the answer is its own.
+
+        It also serves a reader from whom the joining is withheld, as it was said before that
+        reader was invited.
+        """
+        one = self.parties.get(event.author)
+        if one is not None and one.state == "INVITED":
+            event.jumped.append("case.join")
+            event.before = one
+            self.parties[event.author] = structs.replace(
+                one,
+                state="ACCEPTED",
+                since=event.time,
+                answered_at=event.time,
+                late=one.rsvp_by is not None and event.at > instant(one.rsvp_by),
+            )
 
     @property
     def quorum(self) -> int:
@@ -1048,8 +1099,10 @@ class _Fold:
         )
 
     def _party_at(self, one: PartyState, now: datetime) -> PartyState:
-        if one.state == "INVITED" and one.rsvp_by is not None and now > instant(one.rsvp_by):
-            return structs.replace(one, state="LAPSED", since=one.rsvp_by)
+        # Whoever has said something here that this reader may not see is not silent.
+        due = one.rsvp_by is not None and now > instant(one.rsvp_by)
+        if one.state == "INVITED" and due and one.party not in self.unseen:
+            return structs.replace(one, state="LAPSED", since=one.rsvp_by or one.since)
         return one
 
     def _hold_at(self, item: str, hold: _Hold, now: datetime) -> HoldState:

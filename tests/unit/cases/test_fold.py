@@ -425,6 +425,33 @@ def test_done_without_accept_implies_it_and_says_so(story: Story) -> None:
     assert state.timeline[-1].jumped == ("task.accept",)
 
 
+def test_whoever_is_invited_and_acts_as_a_member_has_joined(story: Story) -> None:
+    story.invite(PORT)
+    story.act(PORT, "case.track", CASE, tracking_id="P-7")
+    state = story.at()
+    assert party(state, PORT).state == "ACCEPTED"
+    assert state.timeline[-1].jumped == ("case.join",)
+    story.invite("portco")
+    assert void(story.at()) == ["duplicate"]
+
+
+def test_a_void_act_of_an_invited_party_joins_nobody(story: Story) -> None:
+    story.invite(PORT)
+    story.act(PORT, "hold.sign", HOLD, re=story.hold(), terms="0" * 64)
+    assert void(story.at()) == ["void-field"]
+    assert party(story.at(), PORT).state == "INVITED"
+
+
+def test_a_joining_said_before_one_was_invited_is_implied_by_what_follows(story: Story) -> None:
+    # The invitation was said again to the wider circle; the answer to the first is withheld.
+    seen = [one for one in story.said if one.author != GRID]
+    story.said = seen
+    story.cosign(GRID, story.freeze())
+    state = story.at(withheld={(GRID, 1)})
+    assert party(state, GRID).state == "ACCEPTED"
+    assert [one.party for one in advisory(state).cosigns] == [GRID]
+
+
 def test_a_jump_over_anothers_transition_is_bad_order(story: Story) -> None:
     story.task()
     story.act(CERT, "task.verify", TASK)
