@@ -221,7 +221,7 @@ class _Network(httpx.BaseTransport):
         self._resolve = resolve
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
+        host = _ascii_host(request.url)
         refused: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in self._addresses(request.url):
             pinned = httpx.Request(
@@ -240,7 +240,7 @@ class _Network(httpx.BaseTransport):
     def _addresses(self, url: httpx.URL) -> list[str]:
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            found = list(self._resolve(url.host, port))
+            found = list(self._resolve(_ascii_host(url), port))
         except (OSError, UnicodeError) as wrong:
             raise httpx.ConnectError(f"the name {url.host} is not known") from wrong
         for text in found:
@@ -254,6 +254,11 @@ class _Network(httpx.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _ascii_host(url: httpx.URL) -> str:
+    """The host as name servers and certificates spell it: an IDN as A-labels."""
+    return url.raw_host.decode("ascii")
 
 
 def _may_open(address: Address, *, local: bool) -> bool:

@@ -210,6 +210,18 @@ def test_a_second_address_is_tried_when_the_first_does_not_answer(server: Server
         assert fetch(out, "GET", "/").status == 200
 
 
+def test_a_name_in_other_letters_is_asked_for_as_name_servers_know_it() -> None:
+    asked: list[str] = []
+
+    def where(host: str, port: int) -> list[str]:
+        asked.append(f"{host}:{port}")
+        return ["10.0.0.1"]
+
+    with client("https://zürich.example", resolve=where) as out, pytest.raises(UnreachableError):
+        fetch(out, "GET", "/")
+    assert asked == ["xn--zrich-kva.example:443"]
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(server: Server, status: int) -> None:
     server.answers["/"] = reply(status, location="http://127.0.0.1:1/secret")

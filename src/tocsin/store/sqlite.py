@@ -361,6 +361,17 @@ class SqliteStore:
         return result
 
     def _work(self) -> None:
+        try:
+            self._serve()
+        except BaseException as wrong:  # a fault of ours: nobody may be left waiting for ever
+            self._broken = StoreError(
+                f"the writer of {self.path} stopped: {wrong!r}",
+                remedy="restart the node, and report this",
+            )
+            while (job := self._queue.get()) is not None:
+                _fail([job], self._broken)
+
+    def _serve(self) -> None:
         behind = True
         while True:
             try:

@@ -165,6 +165,20 @@ def test_a_fault_in_one_write_does_not_touch_the_others_of_its_group(store: Sqli
     assert [r.key for r in store.list_local("t")] == ["0", "1", "2", "4", "5"]
 
 
+def test_nobody_waits_for_ever_for_a_writer_that_stopped(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(store, "_shorten_wal", fault)
+    store.keep_local("t", "a", b"", None)
+    for _ in range(3):
+        with pytest.raises(StoreError, match="the writer of .* stopped"):
+            store.keep_local("t", "b", b"", None)
+    assert store.local("t", "a") is not None
+
+
 def test_a_read_sees_one_state_while_others_write(store: SqliteStore) -> None:
     author = Author("cert.northland.example")
     stop = threading.Event()
