@@ -174,7 +174,7 @@ def test_nobody_waits_for_ever_for_a_writer_that_stopped(
     monkeypatch.setattr(store, "_shorten_wal", fault)
     store.keep_local("t", "a", b"", None)
     for _ in range(3):
-        with pytest.raises(StoreError, match="the writer of .* stopped"):
+        with pytest.raises(StoreError, match=r"the writer of .* stopped"):
             store.keep_local("t", "b", b"", None)
     assert store.local("t", "a") is not None
 
