@@ -58,13 +58,13 @@ class NodeProcess:
         """The HTTP API, with the token of the owner's terminal."""
         held = json.loads((self.home / "run" / "node.json").read_text("utf-8"))
         token = held["tokens"][party or "cert.northland.example"]
-        request = urllib.request.Request(  # noqa: S310 - our own node
+        request = urllib.request.Request(
             f"{self.url}/api/v1{path}",
             data=body or None,
             method=method,
             headers={"authorization": f"Bearer {token}"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
     def fresh_link(self, role: str = "admin") -> str:
@@ -98,12 +98,18 @@ def start(home: Path) -> NodeProcess:
 
 
 @pytest.fixture(scope="session")
-def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], NodeProcess]]:
+def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
     """Starts nodes that end with the session."""
     started: list[NodeProcess] = []
 
-    def go() -> NodeProcess:
-        node = start(tmp_path_factory.mktemp("node") / "exercise")
+    def go(*, exercise: bool = True) -> NodeProcess:
+        home = tmp_path_factory.mktemp("node") / "home"
+        if not exercise:
+            words = ["--home", str(home), "init", "--party", "cert.northland.example"]
+            subprocess.run(
+                [sys.executable, "-m", "tocsin", *words], check=True, capture_output=True
+            )
+        node = start(home)
         started.append(node)
         return node
 
@@ -121,7 +127,7 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
 
 
 @pytest.fixture(scope="session")
-def node(start_node: Callable[[], NodeProcess]) -> NodeProcess:
+def node(start_node: Callable[..., NodeProcess]) -> NodeProcess:
     """The exercise, running. Shared: tests add to it, and take nothing away."""
     return start_node()
 

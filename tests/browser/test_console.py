@@ -21,6 +21,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "narrow": {"viewport": {"width": 360, "height": 800}},
     "forced": {"forced_colors": "active"},
+    "zoomed": {"viewport": {"width": 320, "height": 256}},  # 1280 x 1024 at 400 %
+    "rtl": {},
 }
 ARTICLE = """Northland says the port attack was run for Eastmere
 
@@ -87,9 +89,11 @@ def test_every_page_is_quiet_and_fits(
 ) -> None:
     tab = open_tab(**LOOKS[look])
     for kind in KINDS:
-        answer = tab.goto(paths[kind])
+        answer = tab.goto(paths[kind] + ("?lang=ar" if look == "rtl" else ""))
         assert answer.status == 200, kind
-        tab.page.wait_for_timeout(100)
+        if look == "rtl":
+            assert tab.page.evaluate("document.documentElement.dir") == "rtl"
+        tab.page.wait_for_function("document.documentElement.classList.contains('js')")
         wide = tab.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
@@ -423,6 +427,28 @@ def test_news_of_another_terminal_reach_an_open_page(
         assert "1 new statement" in tab.page.inner_text("#news")
 
 
+def test_copying_gives_the_real_address(
+    open_tab: Callable[..., Any], paths: dict[str, str]
+) -> None:
+    tab = open_tab(permissions=["clipboard-read", "clipboard-write"])
+    tab.goto(paths["case"])
+    tab.page.wait_for_function("document.documentElement.classList.contains('js')")
+    row = tab.page.locator("#section-4 tr:has(.addr)").first
+    shown = row.locator(".addr").first
+    real = shown.get_attribute("data-real")
+    assert "[.]" in shown.inner_text()
+    assert "[.]" not in real
+    row.locator("button").click()
+    row.locator("button:has-text('Copied')").wait_for()
+    assert tab.page.evaluate("navigator.clipboard.readText()") == real
+    shown.evaluate("e => getSelection().selectAllChildren(e)")
+    tab.page.keyboard.press("Control+c")
+    assert tab.page.evaluate("navigator.clipboard.readText()") == real
+    tab.page.click("[data-copy-link]")
+    tab.page.locator("[data-copy-link]:has-text('Copied')").wait_for()
+    assert tab.page.evaluate("navigator.clipboard.readText()") == tab.page.url
+
+
 def test_printing_shows_the_content_and_not_the_controls(
     open_tab: Callable[..., Any], paths: dict[str, str]
 ) -> None:
@@ -463,7 +489,7 @@ def test_hostile_strings_are_harmless_on_every_page(
     made = hostile_bundle(node, texts)
     node.api("POST", f"/say?case={case}&tlp=AMBER", made)
     tab = open_tab()
-    title = None
+    text = []
     for link in ["/", paths["case"], "/claims", "/log", *claim_links(tab)]:
         tab.goto(link)
         assert tab.page.evaluate("window.pwned") is None, link
@@ -474,11 +500,6 @@ def test_hostile_strings_are_harmless_on_every_page(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert wide <= 0, f"{link} is {wide} px too wide"
-        title = link
-    assert title
-    text = []
-    for link in claim_links(tab):
-        tab.goto(link)
         text.append(" ".join(tab.page.inner_text("main").split()))
     shown = "\n".join(text)
     for entry in texts:
@@ -548,8 +569,8 @@ def hostile_bundle(node: Any, texts: list[dict[str, Any]]) -> bytes:
     return write_bundle(raws, ids.deterministic("bundle", "hostile"))
 
 
-def test_the_node_ends_with_streams_open(chromium: Any, start_node: Callable[[], Any]) -> None:
-    node = start_node()
+def test_the_node_ends_with_streams_open(chromium: Any, start_node: Callable[..., Any]) -> None:
+    node = start_node(exercise=False)
     contexts = []
     for _ in range(4):
         context = chromium.new_context()

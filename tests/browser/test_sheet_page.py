@@ -56,8 +56,9 @@ def test_a_sheet_checks_itself_offline_and_shows_each_step(chromium: Any, tmp_pa
     opened = Opened(chromium, SHEET, tmp_path)
     assert opened.outcome() == "true"
     answers = opened.steps()
-    assert answers.count("holds") == 11
-    assert answers.count("not checked here") == 3
+    # The second signature of the log, ML-DSA-44, is checked where the browser can.
+    assert answers.count("holds") in (11, 12)
+    assert answers.count("not checked here") == 14 - answers.count("holds")
     assert fingerprint(CASE.root) in opened.page.inner_text(".fingerprint")
     assert fingerprint(CASE.root) in opened.page.inner_text("#tocsin-check .steps")
     assert opened.heard == []

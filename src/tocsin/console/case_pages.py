@@ -161,6 +161,7 @@ def draw_advisory(view: advise.AdvisoryPage) -> Drawn:
         ),
         more={
             "sign": command("advisory", "cosign", view.id, "--as", "co-author"),
+            "refuse": command("advisory", "cosign", view.id, "--refuse", "--dissent", "WHY"),
             "freeze": command("advisory", "freeze", view.id),
         },
     )

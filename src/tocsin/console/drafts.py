@@ -157,9 +157,9 @@ class DraftsView(Struct, frozen=True, kw_only=True):
     """What this reader had sent then: nothing is lost."""
 
 
-CLAIM_FIELDS = ("claim_type", "speaker", "speaker_role", "addressee", "about", "date", "gist")
+CLAIM_FIELDS = ("claim_type", "speaker", "speaker_role", "addressee", "date", "gist")
 INDICATOR_FIELDS = ("kind", "value")
-SHOWN_OF_CLAIM = (*CLAIM_FIELDS, "precision", "direct", "cue", "lang", "outlet")
+SHOWN_OF_CLAIM = (*CLAIM_FIELDS, "about", "precision", "direct", "cue", "lang", "outlet")
 SHOWN_OF_INDICATOR = (*INDICATOR_FIELDS, "raw", "defanged")
 
 
@@ -168,6 +168,9 @@ def _draft_row(d: KeptDraft) -> DraftRow:
     fields = {name: d.get(name) for name in shown}
     if d.kind == "indicator":
         fields["kind"] = d.human.get("kind") or d.machine.get("type") or d.machine.get("kind")
+    about = fields.get("about")
+    if isinstance(about, list | tuple):
+        fields["about"] = ", ".join(str(name) for name in about) or None
     span = d.machine.get("span")
     return DraftRow(
         n=d.n,

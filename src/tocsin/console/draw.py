@@ -220,9 +220,8 @@ def _place(
             row = next((n for n, end in enumerate(ends) if end <= at - 6), None)
             left = at + 10
         if row is None:
-            row = min(range(_ROWS), key=lambda n: (ends[n], n))
-            label = ""
-            ends[row] = max(ends[row], at + 6)
+            # No room for the label: the dot goes below, where it covers nobody else's.
+            row, label = _ROWS, ""
         else:
             ends[row] = max(at + 6, left + len(label) * _CHAR + 4)
         used = max(used, row + 1)

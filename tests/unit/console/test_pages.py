@@ -322,7 +322,7 @@ def test_no_cell_of_the_matrix_is_blank() -> None:
     row = msgspec.structs.replace(case.matrix.rows[0], cells=(cell, cell))
     case = msgspec.structs.replace(case, matrix=msgspec.structs.replace(case.matrix, rows=(row,)))
     html = render(case_pages.draw_case(case, {}))
-    assert html.count('<span class="none">no statement</span>') >= 2
+    assert html.count('<span class="none"><bdi class="t">no statement</bdi></span>') >= 2
 
 
 def test_swapping_two_names_changes_only_the_names() -> None:
