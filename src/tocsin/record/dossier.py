@@ -279,6 +279,7 @@ class _File:
         self, data: bytes, policy: Policy | None, root: bytes | str | None, prefix: str
     ) -> None:
         self.problems: list[Problem] = []
+        self._taken: set[tuple[str, str, str]] = set()
         self._prefix = prefix
         self._policy = policy
         self.dossier = read_damaged(data, self._take)
@@ -297,7 +298,11 @@ class _File:
         self._withdrawals()
 
     def _take(self, problem: Problem) -> None:
-        self.problems.append(msgspec.structs.replace(problem, where=self._prefix + problem.where))
+        key = (problem.code, problem.where, problem.detail)
+        if key not in self._taken:  # reading and checking may stumble over the same thing
+            self._taken.add(key)
+            where = self._prefix + problem.where
+            self.problems.append(msgspec.structs.replace(problem, where=where))
 
     def say(self, code: str, where: str, detail: str, remedy: str) -> None:
         """Note a problem."""

@@ -444,6 +444,19 @@ def test_each_break_is_named_with_its_place(
     assert any(detail in one for one in found), verdict.problems
 
 
+def test_more_lines_than_a_dossier_may_have_are_not_even_read() -> None:
+    case = usual()
+    data = _reframed(case.dossier(), lambda m: m.update({"statements.jsonl": b"\n" * 1_000_001}))
+    assert "limit" in _codes(_check(data, case))
+
+
+def test_one_problem_is_said_once() -> None:
+    case = usual()
+    data = _reframed(case.dossier(), lambda m: m.update({"logs/0/checkpoint": b"nothing"}))
+    said = [(p.where, p.detail) for p in _check(data, case).problems]
+    assert len(said) == len(set(said))
+
+
 def test_an_index_that_is_not_canonical_is_named() -> None:
     case = usual()
     change = _replace("INDEX.json", b'"v":1', b'"v": 1')
