@@ -52,6 +52,8 @@ def references(x: Any) -> set[str]:
         return found.union(*map(references, x))
     if isinstance(x, dict):
         for name, value in x.items():
+            if name in ("id", "type", "external_references"):
+                continue
             if name.endswith("_ref") and isinstance(value, str):
                 found.add(value)
             elif name.endswith("_refs") and isinstance(value, list):

@@ -69,7 +69,8 @@ class Received(Struct, frozen=True, gc=False):
     created: str | None
     modified: str | None
     refs: tuple[str, ...]
-    """Every identifier in a property named `…_ref` or `…_refs`, at any depth, each once, sorted."""
+    """Every identifier in a property named `…_ref` or `…_refs`, at any depth, each once, sorted.
+    What STIX defines as plain text or as an external reference is not searched for any."""
     problem: str | None = None
 
     @property
@@ -463,7 +464,7 @@ def _receive(raws: list[bytes], places: _Places, limits: Limits) -> list[Receive
         values = prover.plain(text, batch)
         if values is None:
             values = [prover.exact(raw, places[n]) for n, raw in enumerate(batch, first)]
-        received += maker.make(text, batch, values)
+        received += maker.make(batch, values)
     return received
 
 
@@ -491,18 +492,29 @@ def _batches(raws: list[bytes], limits: Limits, places: _Places) -> Iterator[tup
 _HEX = "[0-9a-fA-F]"
 _TAIL = re.compile(f"--{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}")
 _TYPE = re.compile("[a-z0-9][a-z0-9-]{0,249}")
+_HEAD = ("id", "type", "spec_version", "created", "modified")
+_PLAIN = frozenset(
+    {
+        *_HEAD,
+        "abstract", "aliases", "authors", "confidence", "content", "context", "description",
+        "external_references", "goals", "indicator_types", "is_family", "kill_chain_phases",
+        "labels", "lang", "malware_types", "name", "opinion", "pattern", "pattern_type",
+        "relationship_type", "revoked", "valid_from", "valid_until",
+    }
+)  # fmt: skip
+"""Common properties in which STIX has no reference at any depth. They are not searched."""
+
 _UUID_HYPHENS = (0, 1, 10, 15, 20, 25)
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
-_HEAD = ("id", "type", "spec_version", "created", "modified")
 
 
 class _Maker:
     """Turns proven objects into `Received`, many of one shape at a time.
 
     Neighbours in a bundle mostly are of one type and have their references in the same
-    properties. Those of the first are fetched from all of them at once. That is right if their
-    text has `_ref` exactly as often as the fetched names have it: then no other reference can be
-    anywhere inside. Whatever does not fit is looked at one by one.
+    properties. Those of the first are fetched from all of them at once. That is right if no other
+    property of any of them holds an object, which might hold a reference. Whatever does not fit
+    is looked at one by one.
     """
 
     def __init__(self) -> None:
@@ -511,12 +523,11 @@ class _Maker:
         self._many: tuple[str, ...] = ()
         self._head: tuple[str, ...] = ()
         self._fetch: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter("id", "type")
-        self._seen = 0
+        self._known: frozenset[str] = _PLAIN
 
-    def make(self, text: bytes, raws: list[bytes], values: list[Any]) -> list[Received]:
-        """What the proven `values` of `raws` say of themselves. `text` holds all of `raws`."""
-        made = self._together(raws, values, text.count(b"_ref"))
-        return made or self._by_kind(raws, values)
+    def make(self, raws: list[bytes], values: list[Any]) -> list[Received]:
+        """What the proven `values` of `raws` say of themselves."""
+        return self._together(raws, values) or self._by_kind(raws, values)
 
     def _by_kind(self, raws: list[bytes], values: list[Any]) -> list[Received]:
         kinds: dict[Any, list[int]] = {}
@@ -526,26 +537,22 @@ class _Maker:
         found: dict[int, Received] = {}
         for places in kinds.values():
             some, theirs = [raws[n] for n in places], [values[n] for n in places]
-            made = None
-            if len(places) > 3:
-                made = self._together(some, theirs, sum([raw.count(b"_ref") for raw in some]))
+            made = self._together(some, theirs) if len(places) > 3 else None
             if made is None:
                 made = [self._alone(raw, x) for raw, x in zip(some, theirs, strict=True)]
             found.update(zip(places, made, strict=True))
         return [found[n] for n in range(len(raws))]
 
-    def _together(
-        self, raws: list[bytes], values: list[Any], mentions: int
-    ) -> list[Received] | None:
+    def _together(self, raws: list[bytes], values: list[Any]) -> list[Received] | None:
         """All of them, or None if one is not of the shape of the first, or is bad."""
         try:
-            return self._columns(raws, values, mentions, walk=False)
+            return self._columns(raws, values, walk=False)
         except (KeyError, TypeError, AttributeError):
             pass
         if type(values[0]) is not dict or not self._plan(values[0]):
             return None
         try:
-            return self._columns(raws, values, mentions, walk=True)
+            return self._columns(raws, values, walk=True)
         except (KeyError, TypeError, AttributeError):
             return None
 
@@ -560,12 +567,10 @@ class _Maker:
         self._many = tuple(name for name in names if name.endswith("_refs"))
         fetched = self._head + self._one + self._many
         self._fetch = itemgetter(*fetched)
-        self._seen = sum(name.count("_ref") for name in fetched)
+        self._known = _PLAIN.union(fetched)
         return True
 
-    def _columns(
-        self, raws: list[bytes], values: list[Any], mentions: int, *, walk: bool
-    ) -> list[Received]:
+    def _columns(self, raws: list[bytes], values: list[Any], *, walk: bool) -> list[Received]:
         columns = list(zip(*map(self._fetch, values), strict=True))
         ones = len(self._head) + len(self._one)
         for column in columns[:ones]:
@@ -580,9 +585,7 @@ class _Maker:
         ids, kinds = columns[0], columns[1]
         if not (self._kinds.issuperset(kinds) and _are_ids(ids, kinds)):
             raise KeyError
-        # The one common name that has `_ref` in it and is no reference.
-        others = sum(["external_references" in x for x in values])
-        if mentions == len(values) * self._seen + others:
+        if self._holds_no_other(values):
             rows = _rows(columns[len(self._head) : ones], columns[ones:], len(values))
         elif walk:
             rows = map(_references, values)
@@ -602,6 +605,21 @@ class _Maker:
                 rows,
             )
         )
+
+    def _holds_no_other(self, values: list[dict[str, Any]]) -> bool:
+        """Whether no object in `values` can have a reference but in the fetched properties."""
+        for name in set().union(*values) - self._known:
+            if name.endswith(("_ref", "_refs")):
+                return False
+            held = [x[name] for x in values if name in x]
+            kinds = {*map(type, held)}
+            if dict in kinds:
+                return False
+            if list in kinds:
+                inside = {*map(type, chain.from_iterable(v for v in held if type(v) is list))}
+                if dict in inside or list in inside:
+                    return False
+        return True
 
     def _alone(self, raw: bytes, x: Any) -> Received:
         digest = hashlib.sha256(raw).hexdigest()
@@ -671,6 +689,8 @@ def _references(x: dict[str, Any]) -> tuple[str, ...]:
     # Grows while it is read. Lists are opened at once, so that what is left are objects.
     for inner in left:
         for name, value in inner.items():
+            if name in _PLAIN:
+                continue
             kind = type(value)
             if kind is str:
                 if name.endswith("_ref"):

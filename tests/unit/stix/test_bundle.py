@@ -111,7 +111,7 @@ def test_references_are_found_at_any_depth_each_once() -> None:
 def test_a_plan_does_not_hide_a_reference_of_the_next_object() -> None:
     first = acme(',"created_by_ref":"a--1","object_marking_refs":["m--1"],"name":"x"')
     second = acme(
-        ',"created_by_ref":"a--2","object_marking_refs":["m--2"],"name":{"b_ref":"b--1"}', OTHER
+        ',"created_by_ref":"a--2","object_marking_refs":["m--2"],"x_name":{"b_ref":"b--1"}', OTHER
     )
     third = acme(',"created_by_ref":["a"],"object_marking_refs":"m--2","name":"_ref_ref"', OTHER)
     opened = open_bundle(bundle(first, second, first, third))
