@@ -244,7 +244,7 @@ def check_party_name(party: str) -> None:
 
 
 def party_entry(
-    home: Path, party: str, name: str, *, log: LogSigner | None, url: str = ""
+    home: Path, party: str, name: str, *, log: LogSigner | None, identity: str | None = None
 ) -> Party:
     """What the directory is to say of a party: its name, root keys, identity and log."""
     root = load_signer(home, party, "root")
@@ -252,8 +252,8 @@ def party_entry(
         id=party,
         name=name,
         root=root_of([PublicKey.of(root.public)]),
-        identity=ids.deterministic("identity", party),
-        nodes=(NodeEntry(origin=log.name, url=url, log_vkeys=log.vkeys()),) if log else (),
+        identity=identity or ids.deterministic("identity", party),
+        nodes=(NodeEntry(origin=log.name, log_vkeys=log.vkeys()),) if log else (),
     )
 
 
@@ -320,11 +320,12 @@ def _init_in(
     clock: Callable[[], datetime],
     rng: Callable[[int], bytes],
     members: Callable[[Path], list[Party]] | None,
+    identity: str | None = None,
 ) -> str:
     make_keys(folder, party, log=True, rng=rng)
     log = load_log_signer(folder, party)
     root = load_signer(folder, party, "root")
-    entries = [party_entry(folder, party, name, log=log)]
+    entries = [party_entry(folder, party, name, log=log, identity=identity)]
     if members is not None:
         entries += members(folder)
     body = genesis(registrars_of([(party, PublicKey.of(root.public))]), entries)
@@ -393,12 +394,20 @@ def load_exercise(home: Path, *, swap: bool = False, now: datetime | None = None
     counter = [0]
     party, name = script.ids["A.cert"], script.names["A.cert"]
 
+    def identity(key: str) -> str:
+        # By its part in the script: what is ordered by id must not depend on who plays it.
+        return ids.deterministic("identity", "exercise", key)
+
     def members(folder: Path) -> list[Party]:
         entries = []
         for key, member in script.ids.items():
             if member != party:
                 make_keys(folder, member, log=False, rng=secrets.token_bytes)
-                entries.append(party_entry(folder, member, script.names[key], log=None))
+                entries.append(
+                    party_entry(
+                        folder, member, script.names[key], log=None, identity=identity(key)
+                    )
+                )
         return entries
 
     with fresh_folder(home) as folder:
@@ -410,6 +419,7 @@ def load_exercise(home: Path, *, swap: bool = False, now: datetime | None = None
             clock=lambda: shown[0],
             rng=secrets.token_bytes,
             members=members,
+            identity=identity("A.cert"),
         )
         with open_node(
             folder,

@@ -135,7 +135,7 @@ def test_a_reader_that_goes_away_is_no_error(verb: str, tmp_path: Path) -> None:
     report.write_text("“We saw 203.0.113.9 again and again,” said Ines Halvorsen.\n" * 200, "utf-8")
     args = [verb, str(report)]
     if verb == "sweep":
-        args += ["--indicators", str(report), "--jsonl", "--override", "all"]
+        args += ["--indicators", str(report), "--jsonl", "--override", "documentation"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tocsin", *args],
         stdout=subprocess.PIPE,

@@ -21,6 +21,7 @@ EXIT_CODES: tuple[tuple[type[errors.TocsinError], int], ...] = (
     (errors.UsageError, 2),
     (errors.BundleError, 2),
     (errors.ReportError, 2),
+    (errors.DossierError, 2),
     (errors.VerificationError, 3),
     (errors.UnreachableError, 4),
     (errors.TocsinError, 1),

@@ -9,7 +9,7 @@ import msgspec
 
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
-from tocsin.errors import UsageError
+from tocsin.errors import DossierError, InputError, UsageError, VerificationError
 
 
 @click.command()
@@ -157,12 +157,19 @@ def verify(
     if len(files) > 2:
         raise UsageError(f"{len(files)} files", remedy="one file, or two to compare")
     settings = ctx.find_root().obj
-    verdict, sheet = wiring.verify_files(
-        [(name, terminal.read_input(name)) for name in files],
-        policy=terminal.read_input(policy) if policy else None,
-        root=root if root == "none" else terminal.read_input(root) if root else None,
-        home=settings["home"],
-    )
+    bodies = [(name, terminal.read_input(name)) for name in files]
+    try:
+        verdict, sheet = wiring.verify_files(
+            bodies,
+            policy=terminal.read_input(policy) if policy else None,
+            root=root if root == "none" else terminal.read_input(root) if root else None,
+            home=settings["home"],
+        )
+    except (UsageError, DossierError):
+        raise
+    except InputError as wrong:
+        # Exit 1 is never the answer to "is this right?": what cannot be judged has failed.
+        raise VerificationError(wrong.message, remedy=wrong.remedy) from wrong
     if as_json:
         terminal.json_out(verdict)
     else:

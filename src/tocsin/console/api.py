@@ -405,7 +405,11 @@ def _withdraw(r: Request, body: WithdrawBody) -> Any:
 
 def _put_object(r: Request) -> Any:
     intake.keep_object(
-        r.node, r.body, r.params["sha256"], r.headers.get("content-type", "").split(";")[0] or None
+        r.node,
+        r.party,
+        r.body,
+        r.params["sha256"],
+        r.headers.get("content-type", "").split(";")[0] or None,
     )
     return {"kept": r.params["sha256"]}
 

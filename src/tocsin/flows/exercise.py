@@ -271,7 +271,7 @@ class _Play:
         name = self.script.say(key_or_name)
         return self.put(
             model.identity_object(
-                id=ids.deterministic("identity", self.by, name),
+                id=ids.deterministic("identity", "exercise", key_or_name),
                 name=name,
                 created=stix_time(self.t0),
                 created_by_ref=self.node.identity(self.by),

@@ -113,7 +113,7 @@ def prepare(node: Node, act: Act) -> Prepared:
             f"{act.author} has no signing key in the log",
             remedy="join first: tocsin party join INVITATION",
         )
-    _keep_waiting(node, act.objects)
+    _keep_waiting(node, act.author, act.objects)
     with node.lock:
         payload = _payload(node, act, key)
     return Prepared(payload=b64encode(payload), author=act.author, key=key)
@@ -146,7 +146,9 @@ def enter(node: Node, raw: bytes) -> Done:
     # Taking back or naming an object needs no bytes; saying it does.
     if statement.kind != "withdraw":
         for ref in statement.objects:
-            item = _waiting(node, ref) or _held(node, ref.sha256)
+            item = _waiting(node, statement.author, ref) or _held(
+                node, statement.author, ref.sha256
+            )
             if item is None:
                 raise StatementError(
                     f"object {ref.id} ({ref.sha256[:12]}…) is named but not here",
@@ -157,14 +159,15 @@ def enter(node: Node, raw: bytes) -> Done:
         entering = _enter(node, raw, items)
     done = entering.wait()
     for ref in statement.objects:
-        row = node.store.local("waiting", ref.sha256)
+        key = f"{statement.author}/{ref.sha256}"
+        row = node.store.local("waiting", key)
         if row is not None:
-            node.store.keep_local("waiting", ref.sha256, None, row.version)
+            node.store.keep_local("waiting", key, None, row.version)
     return done
 
 
-def keep_object(node: Node, raw: bytes, sha256: str, media_type: str | None) -> None:
-    """Keep an object until the statement that says it arrives.
+def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: str | None) -> None:
+    """Keep an object until the statement of `author` that says it arrives.
 
     Raises:
         StatementError: the bytes have another digest.
@@ -174,7 +177,7 @@ def keep_object(node: Node, raw: bytes, sha256: str, media_type: str | None) -> 
         raise StatementError(
             f"these bytes have SHA-256 {got}, not {sha256}", remedy="send the exact bytes"
         )
-    _keep_waiting(node, (_item(raw, media_type),))
+    _keep_waiting(node, author, (_item(raw, media_type),))
 
 
 def _item(raw: bytes, media_type: str | None) -> Item:
@@ -190,25 +193,28 @@ class _Waiting(Struct):
     since: str
 
 
-def _keep_waiting(node: Node, items: Iterable[Item]) -> None:
+def _keep_waiting(node: Node, author: str, items: Iterable[Item]) -> None:
     now = stamp(node.clock())
     for item in items:
         media_type = item.type if isinstance(item, Attachment) else None
         value = msgspec.msgpack.encode(_Waiting(raw=item.raw, media_type=media_type, since=now))
-        row = node.store.local("waiting", item.sha256)
-        node.store.keep_local("waiting", item.sha256, value, row.version if row else None)
+        # By author too: nobody says another's object by guessing its digest.
+        key = f"{author}/{item.sha256}"
+        row = node.store.local("waiting", key)
+        node.store.keep_local("waiting", key, value, row.version if row else None)
 
 
-def _waiting(node: Node, ref: ObjectRef) -> Item | None:
-    row = node.store.local("waiting", ref.sha256)
+def _waiting(node: Node, author: str, ref: ObjectRef) -> Item | None:
+    row = node.store.local("waiting", f"{author}/{ref.sha256}")
     if row is None:
         return None
     kept = msgspec.msgpack.decode(row.value, type=_Waiting)
     return _item(kept.raw, kept.media_type)
 
 
-def _held(node: Node, sha256: str) -> Item | None:
-    kept = node.store.object(sha256, node.everything())
+def _held(node: Node, author: str, sha256: str) -> Item | None:
+    """An object `author` may read: the same answer for what is hidden from it and what is not."""
+    kept = node.store.object(sha256, node.allowed(node.reader(author)))
     if kept is None:
         return None
     media_type = kept.type if kept.id.startswith("urn:sha256:") else None
@@ -366,7 +372,7 @@ def withdraw(
             f"{', '.join(sorted(missing))} is not among the objects of {statement_id[:12]}…",
             remedy="tocsin log show " + statement_id,
         )
-    items = [_held(node, o.sha256) for o in chosen]
+    items = [_held(node, author, o.sha256) for o in chosen]
     act = Act(
         author=author,
         kind="withdraw",

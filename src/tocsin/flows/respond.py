@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tocsin.canonical import encode
 from tocsin.cases.fold import fold
 from tocsin.cases.model import CaseState, Said
 from tocsin.cases.sheet import render_sheet
@@ -244,7 +245,7 @@ VOID_REMEDIES = {
     "duplicate": "it has been said already; nothing more is needed",
     "void-field": "a field is missing or of the wrong kind",
     "unknown-event": "see the list of events: tocsin case --help",
-    "over-ceiling": "its marking is looser than the case allows",
+    "over-ceiling": "its marking is stricter than the case's own: say it outside the case",
 }
 
 
@@ -259,38 +260,14 @@ def invite(
 ) -> Done | Prepared:
     """Invite a party. It can read the invitation, and that the case exists, from now on.
 
-    What was said before stays with those it was said to, but for the opening, which its author
-    says again to the wider circle: only an originator widens (record.md).
+    What was said before stays with those it was said to, but for the opening and the invitations,
+    which their author says again to the wider circle: only an originator widens (record.md).
     """
     node.party_entry(party)
     s = state(node, case, node.reader(author))
     to = tuple(sorted({*members(s), party}))
-    opening = next(
-        (
-            k
-            for k in case_statements(node, case, node.reader(author))
-            if k.author == author and parse_kept(k).body.get("event") == "case.open"
-        ),
-        None,
-    )
-    if opening is not None and s.tlp != "CLEAR":
-        statement = parse_kept(opening)
-        again = Act(
-            author=author,
-            kind="act",
-            tlp=statement.tlp,
-            body=statement.body,
-            case=case,
-            to=tuple(p for p in to if p != author),
-        )
-        readable = {
-            p
-            for k in node.store.statements(node.everything(), case=case, author=author, kind="act")
-            for p in parse_kept(k).to
-            if parse_kept(k).body == statement.body
-        }
-        if party not in readable and author in node.signers:
-            record(node, again)
+    if s.tlp != "CLEAR" and author in node.signers:
+        _widen(node, author, case, to)
     body: dict[str, Any] = {
         "event": "case.invite",
         "item": case,
@@ -301,6 +278,34 @@ def invite(
     if note:
         body["note"] = note
     return act(node, author, case, body, to=to)
+
+
+def _widen(node: Node, author: str, case: str, to: Sequence[str]) -> None:
+    """Say the author's opening and invitations again to whom they were not yet said."""
+    mine = node.store.statements(node.everything(), case=case, author=author, kind="act")
+    roster = [
+        (k, s)
+        for k in mine
+        if (s := parse_kept(k)).body.get("event") in ("case.open", "case.invite")
+    ]
+    readers: dict[bytes, set[str]] = {}
+    for _, s in roster:
+        readers.setdefault(encode(s.body), set()).update(s.to)
+    for first, s in roster:
+        key = encode(s.body)
+        if key in readers and not set(to) - {author} <= readers.pop(key):
+            record(
+                node,
+                Act(
+                    author=author,
+                    kind="act",
+                    tlp=s.tlp,
+                    body=s.body,
+                    case=case,
+                    refs=(first.id,),
+                    to=tuple(p for p in to if p != author),
+                ),
+            )
 
 
 def answer_invitation(

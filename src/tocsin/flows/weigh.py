@@ -23,7 +23,7 @@ from tocsin.claims.model import (
     instant,
     read,
 )
-from tocsin.claims.standing import Standing, explain, standing
+from tocsin.claims.standing import Standing, explain, roots, standing
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, may_read
@@ -805,15 +805,18 @@ def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> S
 
 
 def _roots(view: View, pieces: list[Evidence]) -> int:
-    """How many independent roots these pieces have: those that share a root count as one."""
-    from tocsin.claims.standing import roots
+    """How many independent roots these pieces show at least: pieces that share none of theirs.
 
-    groups: list[set[str]] = []
-    for piece in pieces:
-        mine = set(roots(view, piece.id))
-        touching = [g for g in groups if g & mine]
-        groups = [g for g in groups if not g & mine] + [mine.union(*touching)]
-    return len(groups)
+    Smallest first, so that a summary of two laboratories does not stand for either of them.
+    """
+    sets = sorted((roots(view, piece.id) for piece in pieces), key=lambda r: (len(r), sorted(r)))
+    taken: set[str] = set()
+    count = 0
+    for one in sets:
+        if taken.isdisjoint(one):
+            taken |= one
+            count += 1
+    return count
 
 
 # --- claims by parties --------------------------------------------------------------------------
