@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -163,6 +163,57 @@ def test_the_kernel_passes_on_all_that_the_rules_would_take(text: bytes, seed: i
     ):
         wanted |= _in_prefixes(needles, raw, number.start(), number.end())
     got = {(m.start, m.end, m.armed) for m in needles._look(text)}
+    assert wanted <= got
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "::",
+                ":",
+                "2001:db8",
+                ":0:",
+                "7",
+                "0",
+                "ffff",
+                "::ffff:",
+                "203.0.113.7",
+                ".",
+                "1.2",
+                "g",
+                "2001:db8::7",
+                "2001:0DB8:0:0:0:0:0:7",
+                "2001:db8:7:9::1",
+                " ",
+                "@",
+                "%eth0",
+                "12345",
+            ]
+        ),
+        max_size=7,
+    ).map("".join)
+)
+@settings(max_examples=300)
+def test_the_filter_for_ipv6_lets_all_through_that_is_wanted(text: str) -> None:
+    raw = bytes(PAD) + text.encode() + bytes(PAD)
+    numbers = {
+        index: ip_network(one.value)
+        for index, one in enumerate(NEEDLES.armed)
+        if one.kind in ("ipv4", "ipv6", "cidr")
+    }
+    wanted = set()
+    for colon in re.finditer(b":", raw):
+        span = rules.span6(raw, colon.start())
+        if span is None or not re.search(rb"::|(:.*){6}", raw[span.start : span.end]):
+            continue
+        address = rules.mapped(span.value) or IPv6Address(span.value)
+        wanted |= {
+            (span.start - PAD, span.end - PAD, index)
+            for index, network in numbers.items()
+            if address.version == network.version and address in network
+        }
+    got = {(m.start, m.end, m.armed) for m in NEEDLES._look(text.encode())}
     assert wanted <= got
 
 

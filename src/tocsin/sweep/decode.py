@@ -55,22 +55,25 @@ def decoded(way: str, text: bytes, *, in_json: bool = False) -> Decoded | None:
     return _defang(text)
 
 
-def _lines_with(b: Bytes, places: Places) -> Places:
-    """Indexes of all bytes of the lines that hold a place; each line with its newline."""
-    newlines = np.flatnonzero(b == 10)
-    line = np.unique(np.searchsorted(newlines, places))
-    low = (
-        np.where(line > 0, newlines[np.maximum(line - 1, 0)] + 1, 0) if newlines.size else line * 0
-    )
-    high = (
-        np.where(line < newlines.size, newlines[np.minimum(line, newlines.size - 1)] + 1, b.size)
-        if newlines.size
-        else line * 0 + b.size
-    )
+class _Copy(NamedTuple):
+    """The lines that hold a trigger, one after another, each with its newline."""
+
+    text: Bytes
+    origin: Places
+    """Where each byte came from."""
+    places: Places
+    """Where the triggers stand in the copy."""
+
+
+def _copied(b: Bytes, places: Places) -> _Copy:
+    ends = np.append(np.flatnonzero(b == 10) + 1, b.size)
+    line, owner = np.unique(np.searchsorted(ends, places, side="right"), return_inverse=True)
+    high = ends[line]
+    low = np.where(line > 0, ends[line - 1], 0)
     length = high - low
-    before = np.cumsum(length) - length
-    kept: Places = np.arange(int(length.sum())) + np.repeat(low - before, length)
-    return kept
+    shift = low - (np.cumsum(length) - length)
+    origin = np.arange(int(length.sum())) + np.repeat(shift, length)
+    return _Copy(b[origin], origin, places - shift[owner])
 
 
 def _json(text: bytes, in_json: bool) -> Decoded | None:
@@ -89,13 +92,14 @@ def _json(text: bytes, in_json: bool) -> Decoded | None:
     triggers = escapes[core | more]
     if not triggers.size:
         return None
-    out = b[: len(text)].copy()
-    keep = np.ones(len(text), np.bool_)
+    out, origin, triggers = _copied(b[: len(text)], triggers)
+    b = np.append(out, np.full(6, 10, np.uint8))
+    keep = np.ones(out.size, np.bool_)
     plain = triggers[b[triggers + 1] != 117]
     out[plain] = _PLAIN[b[plain + 1]]
     keep[plain + 1] = False
     _unicode(b, triggers[b[triggers + 1] == 117], out, keep)
-    return _gathered(out, keep, _lines_with(b[: len(text)], triggers))
+    return _gathered(out, keep, origin)
 
 
 def _in_json(b: Bytes, places: Places, continued: bool) -> NDArray[np.bool_]:
@@ -143,17 +147,17 @@ def _percent(text: bytes) -> Decoded | None:
     signs = signs[good]
     if not signs.size:
         return None
-    out = b[: len(text)].copy()
-    keep = np.ones(len(text), np.bool_)
+    out, origin, signs = _copied(b[: len(text)], signs)
+    keep = np.ones(out.size, np.bool_)
     out[signs] = high[good] * 16 + low[good]
     keep[signs + 1] = False
     keep[signs + 2] = False
-    return _gathered(out, keep, _lines_with(b[: len(text)], signs))
+    return _gathered(out, keep, origin)
 
 
-def _gathered(out: Bytes, keep: NDArray[np.bool_], lines: Places) -> Decoded:
-    kept = lines[keep[lines]]
-    return Decoded(out[kept].tobytes(), np.append(kept, lines[-1] + 1))
+def _gathered(out: Bytes, keep: NDArray[np.bool_], origin: Places) -> Decoded:
+    kept = np.flatnonzero(keep)
+    return Decoded(out[kept].tobytes(), np.append(origin[kept], origin[-1] + 1))
 
 
 def _defang(text: bytes) -> Decoded | None:
@@ -161,8 +165,8 @@ def _defang(text: bytes) -> Decoded | None:
     triggers = np.fromiter((match.start() for match in _BROKEN.finditer(text)), np.intp)
     if not triggers.size:
         return None
-    lines = _lines_with(b, triggers)
+    copy = _copied(b, triggers)
     # Latin-1 maps bytes to characters one to one, so the offsets count bytes.
-    plain, offsets = refang(b[lines].tobytes().decode("latin-1"))
-    origin = np.append(lines, lines[-1] + 1)[np.array(offsets, np.intp)]
+    plain, offsets = refang(copy.text.tobytes().decode("latin-1"))
+    origin = np.append(copy.origin, copy.origin[-1] + 1)[np.array(offsets, np.intp)]
     return Decoded(plain.encode("latin-1"), origin)

@@ -89,9 +89,11 @@ class Chunk:
         ends += low - 1 + shortest
         dotted = np.flatnonzero(self.bytes[ends - 1] == 46)
         if dotted.size:
-            trimmed = ends[dotted]
-            while (still := self.bytes[trimmed - 1] == 46).any():
-                trimmed = trimmed - still
+            trimmed = ends[dotted] - 1
+            # One dot is what there is nearly always; a run of a million of them is counted once.
+            for place in np.flatnonzero(self.bytes[trimmed - 1] == 46).tolist():
+                run = self.raw[int(starts[dotted[place]]) : int(trimmed[place])]
+                trimmed[place] -= len(run) - len(run.rstrip(b"."))
             ends[dotted] = trimmed
             if (trimmed - starts[dotted] < shortest).any():
                 kept = np.flatnonzero(ends - starts >= shortest)
@@ -362,6 +364,8 @@ class Ranges:
 
     def hold(self, values: NDArray[np.int64]) -> Places:
         """Indexes of the values that lie in a range."""
+        if not self.low.size:
+            return np.zeros(0, np.intp)
         place = np.searchsorted(self.low, values, side="right") - 1
         inside: Places = np.flatnonzero((place >= 0) & (values <= self.high[place]))
         return inside

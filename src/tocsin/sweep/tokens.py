@@ -10,7 +10,7 @@ Spec: design/find.md §1.1 to §1.3.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from tocsin.sweep import rules, warninglists
 from tocsin.sweep.decode import decoded
 from tocsin.sweep.forms import Anchors, Way, slow_keys, ways
 from tocsin.sweep.kernel import FOLD, IS_NAME, PAD, Chunk, Places, Ranges, Tables, Words
+from tocsin.sweep.six import Wanted
 
 CHUNK = 1 << 21
 """Bytes the kernel takes at once; the later stages run once for each."""
@@ -112,7 +113,6 @@ class Needles:
         self._exact6: dict[int, list[int]] = {}
         self._below: set[bytes] = set()
         self._arm()
-        self._addresses = any(one.kind in ("ipv4", "ipv6", "cidr") for one in self.armed)
         self._tables = Tables(
             list(self._names),
             [key for key in self._below if len(key) < 8 or not key[-1:].isalpha()],
@@ -124,6 +124,17 @@ class Needles:
                 for length, nets in self._prefix4.items()
                 for net in nets
             ]
+        )
+        four = [int(IPv4Address(one.value)) for one in self.armed if one.kind == "ipv4"]
+        self._six = (
+            Wanted(
+                list(self._exact6),
+                {length: list(nets) for length, nets in self._prefix6.items()},
+                four,
+                self._ranges,
+            )
+            if four or self._exact6 or self._prefix6 or self._prefix4
+            else None
         )
 
     # --- building ---------------------------------------------------------------------------
@@ -295,8 +306,8 @@ class Needles:
             self._look_names(chunk, found)
         if self._prefix4:
             self._look_prefixes(chunk, found)
-        if self._addresses:
-            self._look_ipv6(chunk, found)
+        if self._six is not None:
+            self._look_ipv6(chunk, self._six, found)
         if self._slow:
             self._look_slow(chunk, found)
         return sorted(
@@ -350,15 +361,11 @@ class Needles:
                 for index in _covering(self._prefix4, value, 32):
                     found[start, end, index] = "cidr"
 
-    def _look_ipv6(self, chunk: Chunk, found: dict[tuple[int, int, int], str]) -> None:
-        behind = 0
-        for colon in chunk.colon_groups().tolist():
-            if colon < behind:
-                continue
+    def _look_ipv6(self, chunk: Chunk, six: Wanted, found: dict[tuple[int, int, int], str]) -> None:
+        for colon in six.spans(chunk).tolist():
             span = rules.span6(chunk.raw, colon)
             if span is None:
                 continue
-            behind = span.end
             rule = "host" if span.host else "exact"
             address = rules.mapped(span.value)
             if address is None:
