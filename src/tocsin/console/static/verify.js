@@ -2,7 +2,7 @@
 //
 // The same text runs in the console (as a module) and inside a sheet (inlined). Everything here is
 // a twin of src/tocsin/record/: canonical, keys, statement, directory, checkpoint, merkle, dossier.
-// Spec: record.md. What it cannot check (ML-DSA-44) it says, as a step of its own.
+// Spec: record.md. What a browser cannot check (ML-DSA-44, in many) it says, as a step of its own.
 
 const MISSING = "not checked here; tocsin verify";
 
@@ -605,13 +605,30 @@ function openNote(bytes) {
   };
 }
 
-/** Whether a note line of a known Ed25519 key is good; null: of a kind not checked here. */
-async function goodLine(key, { blob }, body) {
-  if (key.kind === MLDSA) return null;
-  if (key.kind === ED25519) return verifyEd25519(key.public, blob, utf8(body));
-  const time = blob.length === 72 ? new DataView(blob.slice(0, 8).buffer).getBigUint64(0) : -1n;
-  const message = utf8(`cosignature/v1\ntime ${time}\n${body}`);
-  return time >= 0n && verifyEd25519(key.public, blob.subarray(8), message);
+/** What an ML-DSA-44 line covers (C2SP tlog-cosignature): the tree from 0 to the checkpoint's size. */
+function subtree(name, time, { origin, size, root: hash }) {
+  const short = (words) => concat(Uint8Array.of(utf8(words).length), utf8(words));
+  const long = (number) => unhex(number.toString(16).padStart(16, "0"));
+  const parts = [short(name), long(time), short(origin), long(0n), long(BigInt(size)), hash];
+  return concat(utf8("subtree/v1\n\0"), ...parts);
+}
+
+/** Whether a note line of a known key is good; null: of a kind that this browser cannot check. */
+async function goodLine(key, { blob }, note) {
+  if (key.kind === ED25519) return verifyEd25519(key.public, blob, utf8(note.body));
+  const time = blob.length > 8 ? new DataView(blob.slice(0, 8).buffer).getBigUint64(0) : 1n << 63n;
+  if (time >= 1n << 63n) return false;
+  const signature = blob.subarray(8);
+  if (key.kind === COSIGNATURE) {
+    return verifyEd25519(key.public, signature, utf8(`cosignature/v1\ntime ${time}\n${note.body}`));
+  }
+  let held;
+  try {
+    held = await crypto.subtle.importKey("raw-public", key.public, { name: "ML-DSA-44" }, false, ["verify"]);
+  } catch {
+    return null; // no WebCrypto here, or one without ML-DSA
+  }
+  return crypto.subtle.verify({ name: "ML-DSA-44" }, held, signature, subtree(key.name, time, note));
 }
 
 function openPolicy(policyText) {
@@ -776,6 +793,7 @@ class Check {
   constructor(bytes, policyText, rootBytes) {
     this.problems = [];
     this.facts = {};
+    this.second = []; // what was found of each ML-DSA-44 line of a log
     this.root = rootBytes;
     this.members = readZip(bytes);
     this.policy = policyText === null ? null : openPolicy(policyText);
@@ -982,7 +1000,8 @@ class Check {
       if (note.lines.findIndex((l) => l.name === line.name && l.id === line.id) !== n) {
         this.say("checkpoint", where, `a second line by ${line.name}`);
       }
-      const answer = key ? await goodLine(key, line, note.body) : null;
+      const answer = key ? await goodLine(key, line, note) : null;
+      if (key && key.kind === MLDSA && key.name === log.origin) this.second.push(answer);
       if (answer === false) refuse("checkpoint", `the line of ${line.name} does not verify`);
       if (answer) good.push(key);
     }
@@ -1157,7 +1176,9 @@ class Check {
         step.detail = `${wrong[0].where}: ${wrong[0].detail}${more}`;
       } else if (codes[0] === "unanchored" && !this.root) {
         Object.assign(step, { ok: null, detail: `only you can: compare ${this.fingerprint || "the fingerprint"} by telephone` });
-      } else if (codes[0] === "ml-dsa-44" || (codes[0] === "quorum" && !this.policy)) {
+      } else if (codes[0] === "ml-dsa-44" && !this.second.every((answer) => answer === true)) {
+        Object.assign(step, this.second.includes(false) ? { ok: false } : { ok: null, detail: MISSING });
+      } else if (codes[0] === "quorum" && !this.policy) {
         Object.assign(step, { ok: null, detail: MISSING });
       }
       return step;
