@@ -33,7 +33,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
-	@for f in benchmarks/*_*.py; do $(BIN)/python $$f || exit 1; done
+	@for f in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$f .py) || exit 1; done
 
 # Every version with its hashes and without any download address: any index or wheelhouse serves.
 lock: $(VENV)/.uv

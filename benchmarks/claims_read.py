@@ -14,9 +14,9 @@ import re
 import warnings
 from collections.abc import Iterator
 
+from benchmarks.figures import corpus, cpu_median, figure, skipped
 from msgspec import Struct
 
-from figures import corpus, cpu_median, figure, skipped
 from tocsin.claims.quotes import SHORTEST, Draft, read_claims
 
 Span = tuple[int, int]

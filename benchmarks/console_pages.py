@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from figures import corpus, figure
+from benchmarks.figures import corpus, figure
 
 ROOT = Path(__file__).resolve().parent.parent
 TOCSIN = [sys.executable, "-m", "tocsin"]

@@ -40,6 +40,7 @@ from tocsin.errors import (
     ConfigError,
     ConflictError,
     NodeBusyError,
+    NoteError,
     NotFoundError,
     StoreError,
     TocsinError,
@@ -702,6 +703,10 @@ def verify_files(
             "no policy: whose log is to be trusted?",
             remedy="--policy FILE (from its owner: tocsin log show --policy-out FILE)",
         )
+    try:
+        trusted = checkpoint.open_policy(policy)
+    except NoteError as wrong:
+        raise UsageError(f"the policy: {wrong.message}", remedy=wrong.remedy) from wrong
     bodies, said = [], None
     for name, raw in files:
         if sheet.is_sheet(raw):
@@ -709,7 +714,7 @@ def verify_files(
             said = f"{name}: every byte is what its dossier gives"
         else:
             bodies.append(raw)
-    verdict = dossier.verify(bodies, checkpoint.open_policy(policy), root)
+    verdict = dossier.verify(bodies, trusted, root)
     plain: dict[str, Any] = msgspec.to_builtins(verdict)
     return plain, said
 

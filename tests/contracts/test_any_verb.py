@@ -1,4 +1,4 @@
-"""What every verb owes a user: help with an example, two-line errors, JSON, and never a traceback."""
+"""What every verb owes: help with an example, two-line errors, JSON, and never a traceback."""
 
 from __future__ import annotations
 

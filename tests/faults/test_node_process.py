@@ -89,13 +89,13 @@ def test_kill_9_at_any_moment_and_a_restart_finishes_what_was_pending(home: Path
 
 def pages(node: NodeProcess) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
-    after = -1
+    after = ""
     while True:
-        page = node.json(f"/statements?limit=1000&after_index={after}")["items"]
+        page = node.json(f"/statements?limit=1000{after}")["items"]
         if not page:
             return found
         found += page
-        after = int(page[-1]["index"])
+        after = f"&after_index={page[-1]['index']}"
 
 
 def test_a_port_that_is_taken_is_said_with_its_holder_and_a_free_one(home: Path) -> None:

@@ -46,8 +46,8 @@ class Request(Struct, frozen=True, kw_only=True):
             raise ForbiddenError("nobody is signed in", remedy="use a token: tocsin token link")
         return self.actor.reader.party
 
-    def whole(self, name: str, default: int | None = None) -> int | None:
-        """A whole number of the query. Raises UsageError."""
+    def whole(self, name: str, default: int) -> int:
+        """A whole number of the query, 0 or more. Raises UsageError."""
         text = self.query.get(name)
         if not text:
             return default
@@ -344,8 +344,8 @@ def _statements(r: Request) -> Any:
         case=q.get("case") or None,
         author=q.get("party") or None,
         kind=q.get("kind") or None,
-        after_index=r.whole("after_index", -1) or -1,
-        limit=min(r.whole("limit", 200) or 200, 1000),
+        after_index=r.whole("after_index", -1),
+        limit=min(r.whole("limit", 200), 1000),
     )
     return {
         "items": [
