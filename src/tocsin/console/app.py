@@ -37,6 +37,9 @@ log = logging.getLogger("tocsin.console")
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
+AUDITED = frozenset({"publish", "sign", "export", "token", "party", "purge"})
+"""Verbs of the API that are noted in the local audit."""
+
 NAV = (
     ("now", "/", "Now"),
     ("cases", "/cases", "Cases"),
@@ -128,6 +131,7 @@ def build(
     """
     assets = Assets.of_package()
     doors = Doors(node.store, clock=node.clock, rng=node.rng)
+    doors.sweep()  # what ended while nobody was looking
     live = Live(lambda: _size(node))
     desk = _Desk(node, doors, Rates(monotonic), live, assets)
     routes: list[BaseRoute] = [
@@ -206,7 +210,10 @@ class _Desk:
             return refused
         try:
             ask = self._ask(request, signed, body)
-            return self._draw(request, signed, form, page.draw(ask))
+            response = self._draw(request, signed, form, page.draw(ask))
+            if page.audit and response.status_code < 400:
+                self.doors.audit(signed, page.audit, request.url.path[:200])
+            return response
         except TocsinError as error:
             if problems.status_of(error) == 403:
                 self.doors.audit(signed, "refused", request.url.path[:200])
@@ -502,6 +509,8 @@ class _Desk:
             return self._failed(request, signed, "json")
         if answer.status == 403:
             self.doors.audit(signed, "refused", path[:200])
+        elif answer.status < 400 and route.verb in AUDITED:
+            self.doors.audit(signed, route.verb, path[:200])
         response = Response(answer.body, status_code=answer.status, media_type=answer.media_type)
         for name, value in answer.headers:
             response.headers[name] = value

@@ -86,6 +86,8 @@ class Page(Struct, frozen=True, kw_only=True):
     draw: Callable[[Ask], Drawn | Go | Bytes]
     method: Literal["GET", "POST"] = "GET"
     cost: Cost = "read"
+    audit: str = ""
+    """The act to note in the local audit when it has succeeded; "" for none."""
     forms: tuple[str, ...] = ("html", "json", "csv")
     """Page, `.json` beside it, `.csv` of its main table."""
 

@@ -149,7 +149,8 @@ def log_copy(ask: Ask) -> Drawn:
     head = node.store.head()
     if head is None or head.size > MOST_COPIED:
         raise NotFoundError(
-            "this log is too long for a browser", remedy="export a case and check its dossier: tocsin verify"
+            "this log is too long for a browser",
+            remedy="export a case and check its dossier: tocsin verify",
         )
     readable = {
         k.index: k for k in node.store.statements(node.allowed(ask.reader)) if k.index < head.size

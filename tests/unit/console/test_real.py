@@ -1,0 +1,187 @@
+"""The console over a real node in this process: bad input, stale looks, too low a role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin import wiring
+from tocsin.console.app import build
+from tocsin.console.auth import Person, role
+
+SAME = {"sec-fetch-site": "same-origin"}
+ARTICLE = (
+    "NORTHPORT, Nov 20 - The outage was an attack.\n\n"
+    '"We reject these groundless accusations," said Jon Vale, a spokesman for PortCo.\n'
+)
+
+
+@pytest.fixture
+def sign_in(tmp_path: Path, client_of: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Signs somebody in: `sign_in("analyst")` gives a client."""
+    wiring.init(tmp_path / "own", "cert.northland.example", "CERT Northland")
+    with wiring.open_node(tmp_path / "own") as node:
+        console = build(node)
+
+        def go(name: str = "signer") -> Any:
+            client = client_of(console.asgi)
+            person = Person(name="anna", party=node.party, role=role(name))
+            client.cookies.set("tocsin", console.doors.open_session(person))
+            client.node = node
+            return client
+
+        yield go
+
+
+def bring(client: Any, raw: bytes, name: str = "article.txt", **fields: str) -> Any:
+    return client.post("/ingest", files={"file": (name, raw)}, data=fields, headers=SAME)
+
+
+def drafts(client: Any) -> tuple[str, list[dict[str, Any]]]:
+    answer = bring(client, ARTICLE.encode(), published="2026-11-22")
+    assert answer.status_code == 303, answer.text
+    path = answer.headers["location"]
+    return path, client.get(path + ".json").json()["drafts"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (b"", "empty.txt"),
+        (b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 8, "program"),
+        (b'{"type":"bundle","id":"bundle--1","objects":[', "cut.json"),
+        (b"[" * 5000, "deep.json"),
+        (b'{"type":"bundle","type":"bundle","objects":[]}', "twice.json"),
+        (b"x" * 21_000_000, "long.txt"),
+    ],
+)
+def test_bad_files_are_refused_with_a_remedy(
+    sign_in: Callable[..., Any], raw: bytes, name: str
+) -> None:
+    client = sign_in()
+    answer = bring(client, raw, name)
+    assert 400 <= answer.status_code < 500, answer.status_code
+    assert "What to do:" in answer.text
+    assert client.get("/ingest.json").json() == {"reports": []}
+
+
+def test_a_form_without_a_file_or_with_a_wrong_day_is_refused(sign_in: Callable[..., Any]) -> None:
+    client = sign_in()
+    nothing = client.post("/ingest", data={"text": "  "}, headers=SAME)
+    assert nothing.status_code == 400
+    assert "pick a file" in nothing.text
+    wrong = client.post("/ingest", data={"text": ARTICLE, "published": "22.11."}, headers=SAME)
+    assert wrong.status_code == 400
+    assert "22.11." in wrong.text
+
+
+def test_a_draft_is_dealt_with_once(sign_in: Callable[..., Any]) -> None:
+    client = sign_in()
+    path, found = drafts(client)
+    one = found[0]
+    seen = {"revision": str(one["revision"]), "date": "2026-11-20", "tlp": "GREEN"}
+    first = client.post(f"{path}/{one['n']}/accept", data=seen, headers=SAME)
+    assert first.status_code == 303, first.text
+    again = client.post(f"{path}/{one['n']}/accept", data=seen, headers=SAME)
+    assert again.status_code == 409
+    assert "has changed since you saw it" in again.text
+    after = client.get(path + ".json").json()["drafts"][0]
+    assert after["state"] == "accepted"
+    assert client.get("/claims/" + after["object_id"]).status_code == 200
+    acts = [(row.actor, row.act) for row in client.node.store.audit()]
+    assert ("anna", "publish") in acts
+
+
+def test_nothing_is_lost_by_a_stale_edit(sign_in: Callable[..., Any]) -> None:
+    client = sign_in()
+    path, found = drafts(client)
+    one = found[0]
+    for speaker, status in (("First Speaker", 303), ("Second Speaker", 409)):
+        sent = {"revision": str(one["revision"]), "speaker": speaker}
+        answer = client.post(f"{path}/{one['n']}/edit", data=sent, headers=SAME)
+        assert answer.status_code == status
+    assert "First Speaker" in answer.text
+    assert "Second Speaker" in answer.text
+    kept = client.get(path + ".json").json()["drafts"][0]
+    assert kept["fields"]["speaker"] == "First Speaker"
+    assert kept["edited"] == {"speaker": one["fields"]["speaker"]}
+    assert kept["words"] == one["words"]
+
+
+def test_a_rejection_has_a_reason(sign_in: Callable[..., Any]) -> None:
+    client = sign_in()
+    path, found = drafts(client)
+    sent = {"revision": str(found[0]["revision"]), "why": " "}
+    assert client.post(f"{path}/1/reject", data=sent, headers=SAME).status_code == 400
+    sent["why"] = "not what was said"
+    assert client.post(f"{path}/1/reject", data=sent, headers=SAME).status_code == 303
+    assert "not what was said" in client.get(path).text
+
+
+@pytest.mark.parametrize("revision", ["", "x", "-1", "9" * 30])
+def test_a_revision_nobody_saw_changes_nothing(sign_in: Callable[..., Any], revision: str) -> None:
+    client = sign_in()
+    path, _ = drafts(client)
+    sent = {"revision": revision, "speaker": "Nobody"}
+    answer = client.post(f"{path}/1/edit", data=sent, headers=SAME)
+    assert answer.status_code in (400, 409)
+    assert client.get(path + ".json").json()["drafts"][0]["edited"] == {}
+
+
+@pytest.mark.parametrize("n", ["99", "x", "-1", "1.5", "%2e%2e"])
+def test_a_draft_there_is_not_is_not_found(sign_in: Callable[..., Any], n: str) -> None:
+    client = sign_in()
+    path, _ = drafts(client)
+    answer = client.post(f"{path}/{n}/edit", data={"revision": "1"}, headers=SAME)
+    assert answer.status_code == 404
+
+
+def test_an_analyst_edits_and_does_not_publish(sign_in: Callable[..., Any]) -> None:
+    client = sign_in("analyst")
+    path, found = drafts(client)
+    page = client.get(path).text
+    assert not re.search(r"<button[^>]*>Accept", page)
+    assert "not publish" in page
+    sent = {"revision": str(found[0]["revision"]), "date": "2026-11-20"}
+    assert client.post(f"{path}/1/accept", data=sent, headers=SAME).status_code == 403
+    sent = {"revision": str(found[0]["revision"]), "speaker": "Somebody"}
+    assert client.post(f"{path}/1/edit", data=sent, headers=SAME).status_code == 303
+    assert client.get("/claims.json").json()["claims"] == []
+
+
+def test_a_reader_sees_no_drafts(sign_in: Callable[..., Any]) -> None:
+    path, _ = drafts(sign_in())
+    client = sign_in("reader")
+    assert client.get("/ingest").status_code == 403
+    assert client.get(path).status_code == 403
+    assert client.get("/").status_code == 200
+
+
+def test_a_time_without_a_zone_is_refused(sign_in: Callable[..., Any]) -> None:
+    answer = sign_in().get("/claims?at=2026-11-22T08:00:00")
+    assert answer.status_code == 400
+    assert "2026-11-22T08:00:00" in answer.text
+
+
+@pytest.mark.parametrize("before", ["x", "-3", "999999999999999999999", "0"])
+def test_any_page_of_the_log_can_be_asked_for(sign_in: Callable[..., Any], before: str) -> None:
+    assert sign_in().get(f"/log?before={before}").status_code == 200
+
+
+def test_the_whole_log_can_be_taken_and_checked(sign_in: Callable[..., Any]) -> None:
+    import base64
+    import hashlib
+
+    client = sign_in()
+    drafts(client)
+    copy = client.get("/log/copy.json").json()
+    assert copy["size"] == len(copy["entries"])
+    for entry in copy["entries"]:
+        raw = base64.b64decode(entry["envelope"])
+        digest = hashlib.sha256(b"tocsin/commit/v1\n" + raw).digest()
+        assert base64.b64decode(entry["commitment"]) == digest
+        assert entry["id"] == digest.hex()
