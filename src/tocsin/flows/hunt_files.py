@@ -211,7 +211,7 @@ def pieces(
     """All files in pieces, in order; what goes wrong is written into `tally`, and the rest kept."""
     for path, size in files:
         tally.files += 1
-        before = tally.bytes
+        before, read = tally.bytes, tally.read
         try:
             with _opened(path) as source:
                 stream = _stream(source, path, size, tally, max_expansion)
@@ -222,7 +222,7 @@ def pieces(
             _fail(tally, path, str(wrong), tally.bytes - before)
         except OSError as wrong:
             _fail(tally, path, _reason(wrong), tally.bytes - before)
-        tally.read += size
+        tally.read = read + size
 
 
 def _opened(path: str) -> BinaryIO:
@@ -240,7 +240,7 @@ def _stream(
 
     Yields what there is and raises `_Broken` where the rest cannot be had.
     """
-    data = _bytes_of(source, size, endless=path == "-")
+    data = _bytes_of(source, size, tally, endless=path == "-")
     first = next(data, b"")
     opaque = next((why for magic, why in _OPAQUE if first.startswith(magic)), None)
     if opaque is not None:
@@ -262,7 +262,7 @@ def _stream(
         yield out
 
 
-def _bytes_of(source: BinaryIO, size: int, *, endless: bool) -> Iterator[bytes]:
+def _bytes_of(source: BinaryIO, size: int, tally: Tally, *, endless: bool) -> Iterator[bytes]:
     """The file's bytes up to the size it had when it was listed."""
     if not endless and not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         raise _Broken("it is no longer a regular file")
@@ -274,6 +274,7 @@ def _bytes_of(source: BinaryIO, size: int, *, endless: bool) -> Iterator[bytes]:
                 return
             raise _Broken(f"it shrank while it was read: {left} of {size} bytes are gone")
         left -= len(data)
+        tally.read += len(data)
         yield data
 
 

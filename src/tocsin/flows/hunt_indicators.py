@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -44,6 +45,8 @@ _KIND_OF = {
     "sha-512": "sha512",
 }
 """Words for a kind that are in use elsewhere: STIX types, MISP attribute types."""
+_JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\]]")
+"""How JSON begins; a list may begin with `[2001:db8::7]`, a report with a bracket."""
 _SAMPLE = 1_000
 """Lines that are looked at to tell a list from a report."""
 
@@ -100,7 +103,7 @@ def load_indicators(raw: bytes, name: str, read_report: ReadReport | None = None
     head = raw[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         raise UnreadableError(f"{name} is empty", remedy="give a file with indicators in it")
-    if head.startswith((b"{", b"[")) and not head.startswith((b"[.]", b"[:")):
+    if _JSON.match(head):
         found = _json(raw, name)
     elif head.startswith(_MARKUP) or name.lower().endswith((".html", ".htm", ".pdf")):
         found = _report(raw, name, read_report)
