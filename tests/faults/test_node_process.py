@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_process import NodeProcess, tocsin
+from tests.faults.node_process import NodeProcess, tocsin
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from tocsin.flows.intake import (
     Done,
     Prepared,
     act_for,
+    definitions,
     not_found,
     parse_kept,
     stamp,
@@ -246,7 +247,7 @@ def _marking(node: Node, reader: Reader, held: KeptObject) -> Tlp:
     allowed = node.allowed(reader)
     said = [node.store.statement(i, allowed) for i in held.said_by]
     found: Tlp = min((k.audience.tlp for k in said if k), key=lambda m: TLP_RANK[m], default="RED")
-    own, unknown = tlp_of(held.data, {})
+    own, unknown = tlp_of(held.data, definitions(node))
     if unknown:
         return "RED"
     return max(found, own, key=lambda m: TLP_RANK[m]) if own else found

@@ -311,7 +311,7 @@ def _object_audiences(
     node: Node, audience: Audience, items: Sequence[Item]
 ) -> Mapping[str, Audience]:
     """An object's own marking only ever tightens the audience of the statement that says it."""
-    known = {i.id: i.data for i in items if isinstance(i, Received)}
+    known = definitions(node) | {i.id: i.data for i in items if isinstance(i, Received)}
     narrowed: dict[str, Audience] = {}
     for item in items:
         if not isinstance(item, Received):
@@ -330,6 +330,12 @@ def _object_audiences(
         if result != audience:
             narrowed[item.sha256] = result
     return narrowed
+
+
+def definitions(node: Node) -> dict[str, Mapping[str, Any]]:
+    """Every marking definition held, by id: what a marking is resolved with."""
+    held = node.store.select(node.everything(), types=["marking-definition"])
+    return {o.id: o.data for o in held}
 
 
 def stamp(at: datetime) -> str:

@@ -265,7 +265,10 @@ def invite(
     """
     node.party_entry(party)
     s = state(node, case, node.reader(author))
-    to = tuple(sorted({*members(s), party}))
+    mine = case_statements(node, case, node.reader(author))
+    opened = [x for k in mine if (x := parse_kept(k)).body.get("event") == "case.open"]
+    # Who may know of the case may know who is in it.
+    to = tuple(sorted({*members(s), party, *(p for x in opened for p in x.to)}))
     if s.tlp != "CLEAR" and author in node.signers:
         _widen(node, author, case, to)
     body: dict[str, Any] = {
@@ -312,12 +315,9 @@ def answer_invitation(
     node: Node, author: str, case: str, *, accept: bool, reason: str | None = None
 ) -> Done | Prepared:
     """Join a case one was invited to, or decline; either is on record."""
-    asked = [
-        k
-        for k in case_statements(node, case, node.reader(author))
-        if (b := parse_kept(k).body).get("event") == "case.invite" and b.get("party") == author
-    ]
-    if not asked:
+    s = state(node, case, node.reader(author))
+    asked = next((p.invite for p in s.parties if p.party == author and p.invite), None)
+    if asked is None:
         raise CaseError(
             f"{author} has not been invited to {case}",
             remedy="ask a coordinator of the case: tocsin case invite",
@@ -325,7 +325,7 @@ def answer_invitation(
     body: dict[str, Any] = {
         "event": "case.join",
         "item": case,
-        "re": asked[-1].id,
+        "re": asked,
         "accept": accept,
     }
     if reason:
