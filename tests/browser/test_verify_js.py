@@ -267,6 +267,32 @@ def test_what_the_reader_did_not_bring_is_an_open_step(tab: Any) -> None:
     assert fingerprint(case.root) in outcome["steps"][3]["detail"]
 
 
+def test_another_root_than_the_readers_fails_at_the_root(tab: Any) -> None:
+    case, other = usual(), dossier_case.Case(vkeys=False)
+    [outcome] = verified(tab, (case.dossier(), dossier_case.POLICY, other.root))
+    assert [step["n"] for step in outcome["steps"] if step["ok"] is False] == [4, 5]
+
+
+def test_a_policy_that_cannot_be_read_is_said_and_nothing_passes(tab: Any) -> None:
+    case = usual()
+    body = """
+      const outcome = await v.verifyDossier(bytes(given), { policyText: "trust everybody" });
+      return outcome;
+    """
+    outcome = run(tab, SECURE, body, b64(case.dossier()))
+    assert not outcome["ok"]
+    assert codes(outcome) == {"policy"}
+    assert "trust everybody" in outcome["steps"][7]["detail"]
+    assert not any(step["ok"] for step in outcome["steps"])
+
+
+def test_an_option_that_does_not_exist_is_refused(tab: Any) -> None:
+    body = """
+      return v.verifyDossier(new Uint8Array(), { policy: "none" }).then(String, String);
+    """
+    assert "unknown option policy" in run(tab, SECURE, body, None)
+
+
 def smallest() -> tuple[bytes, bytes]:
     """A dossier of one party, one key and one statement, without ML-DSA; and its root."""
     root, desk = ROOTS[NORTH], SIGNERS[NORTH]

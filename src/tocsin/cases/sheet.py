@@ -25,7 +25,7 @@ from tocsin.cases.fold import fold
 from tocsin.cases.model import AdvisoryState, CaseState, Cosign, HoldState, Said
 from tocsin.claims import model, standing
 from tocsin.claims.model import Claim, Dated, Evidence, View
-from tocsin.errors import RenderingError, UnreadableError, VerificationError
+from tocsin.errors import RenderingError, SpeakerError, UnreadableError, VerificationError
 from tocsin.policy import TLP_ORDER, Tlp
 from tocsin.record.directory import Directory, fingerprint, read_directory
 from tocsin.record.members import Dossier, open_dossier
@@ -236,6 +236,8 @@ class _Case(Struct, frozen=True):
     """STIX id → the statement that withdraws it."""
     state: CaseState
     objects: Mapping[str, bytes]
+    forged: list[tuple[str, str, str]]
+    """(id, author, why): said in the name of a party that did not sign it; shown as that."""
     attached: list[tuple[str, str, str]]
     """(id, media type, author) of what is no STIX object."""
     missing: list[tuple[str, str]]
@@ -299,20 +301,26 @@ def _case(dossier: Dossier) -> _Case:
     directory = max(versions, key=lambda version: version.version)
     said_by: dict[str, _Line] = {}
     kinds: dict[str, tuple[str, str, str]] = {}
+    saying: dict[str, set[str]] = {}
     for line in lines:
         for ref in line.statement.objects if line.statement.kind != "withdraw" else ():
             if line.statement.kind == "say":
                 said_by.setdefault(ref.id, line)
-            kinds[ref.sha256] = (ref.id, ref.type, line.statement.author)
+            kinds.setdefault(ref.sha256, (ref.id, ref.type, line.statement.author))
+            saying.setdefault(ref.sha256, set()).add(line.statement.author)
     taken_back = _withdrawals(lines)
-    view = model.read(
-        [
-            (_decoded(dossier.objects[digest]), digest)
-            for digest, (_, kind, _) in kinds.items()
-            if digest in dossier.objects and "/" not in kind
-        ],
-        withdrawn={ref: line.statement.at for ref, line in taken_back.items()},
-    )
+    held: list[tuple[Mapping[str, Any], str]] = []
+    forged: list[tuple[str, str, str]] = []
+    for digest, (named, kind, author) in kinds.items():
+        if digest not in dossier.objects or "/" in kind:
+            continue
+        data = _decoded(dossier.objects[digest])
+        wrong = _forged(data, saying[digest], directory)
+        if wrong is None:
+            held.append((data, digest))
+        else:
+            forged.append((named, author, wrong))
+    view = model.read(held, withdrawn={ref: line.statement.at for ref, line in taken_back.items()})
     return _Case(
         id=dossier.case or "no case",
         lines=lines,
@@ -324,6 +332,7 @@ def _case(dossier: Dossier) -> _Case:
         taken_back=taken_back,
         state=_folded(lines, directory),
         objects=dossier.objects,
+        forged=forged,
         attached=[
             (ref, kind, author)
             for digest, (ref, kind, author) in kinds.items()
@@ -335,6 +344,20 @@ def _case(dossier: Dossier) -> _Case:
             if digest not in dossier.objects
         ],
     )
+
+
+def _forged(data: Mapping[str, Any], authors: set[str], directory: Directory) -> str | None:
+    """Why nobody who says this object may have published it; None if somebody may."""
+    why = None
+    for author in sorted(authors):
+        party = directory.party(author)
+        try:
+            model.check_publisher(data, party.identity if party else "")
+        except SpeakerError as wrong:
+            why = wrong.message
+        else:
+            return None
+    return why
 
 
 def _decoded(raw: bytes) -> Mapping[str, Any]:
@@ -706,7 +729,11 @@ def _others(case: _Case) -> list[dict[str, Any]]:
         {"type": kind, "name": "", "by": case.party(author), "id": ref}
         for ref, kind, author in case.attached
     ]
-    return [*listed, *attached]
+    forged = [
+        {"type": "", "name": f"left out of weighing: {why}", "by": case.party(author), "id": ref}
+        for ref, author, why in case.forged
+    ]
+    return [*listed, *forged, *attached]
 
 
 def _statement(case: _Case, line: _Line) -> dict[str, Any]:

@@ -295,6 +295,15 @@ def test_an_answer_shows_what_it_answers() -> None:
     assert "own confidence" not in reply_shown
 
 
+def test_words_published_in_anothers_name_are_left_out_and_said() -> None:
+    case = disputed()
+    forged = claim(50, "We did it after all.", created_by_ref=WHO[NORTH], speaker_ref=WHO[NORTH])
+    case.enter(EAST, "say", {}, objects=[forged], tlp="GREEN")
+    text = seen(render_sheet(case.dossier(), PAGE).decode())
+    assert "We did it after all." not in text
+    assert re.search(r"left out of weighing: note--\S+ says it is published by identity--0+-", text)
+
+
 def test_a_withdrawn_object_that_was_not_given_says_who_took_it_back() -> None:
     case = disputed()
     gone = next(d for d, raw in case.objects.items() if b"h7.northland" in raw)

@@ -776,7 +776,7 @@ const STEPS = [
   ["The directory follows from the root", "directory"],
   ["The log signed its checkpoint (Ed25519)", "checkpoint"],
   ["The log's second signature (ML-DSA-44)", "ml-dsa-44"],
-  ["Enough witnesses cosigned it", "quorum"],
+  ["Enough witnesses cosigned it", "quorum", "policy"],
   ["Every statement leads to the checkpoint's root", "inclusion"],
   ["Every key was allowed to sign, at its place in the log", "key"],
   ["Every signature verifies under the strict rule", "signature"],
@@ -955,7 +955,8 @@ class Check {
         continue;
       }
       const { raw, where } = first.row;
-      if (this.root && !same(raw, this.root)) this.say("directory", where, "version 1 is not your root file");
+      this.foreign ||= Boolean(this.root) && !same(raw, this.root);
+      if (this.foreign) this.say("directory", where, "version 1 is not your root file");
       this.fingerprint = fingerprint(raw);
       const ring = new Ring(first.row);
       await this.at(where, async () => {
@@ -1176,6 +1177,8 @@ class Check {
       if (wrong.length) {
         const more = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : "";
         step.detail = `${wrong[0].where}: ${wrong[0].detail}${more}`;
+      } else if (codes[0] === "unanchored" && this.foreign) {
+        Object.assign(step, { ok: false, detail: `it is not: its fingerprint is ${this.fingerprint}` });
       } else if (codes[0] === "unanchored" && !this.root) {
         Object.assign(step, { ok: null, detail: `only you can: compare ${this.fingerprint || "the fingerprint"} by telephone` });
       } else if (codes[0] === "ml-dsa-44" && !this.second.every((answer) => answer === true)) {
