@@ -24,7 +24,8 @@ from tocsin.flows.node import Node
 from tocsin.stix import ids
 from tocsin.stix.bundle import open_object
 from tocsin.stix.model import make
-from tocsin.stix.values import normalise, pattern_for
+from tocsin.stix.needles import pattern_for
+from tocsin.stix.values import normalise
 
 LOADED_AFTER = timedelta(hours=62)
 """Loading happens this long after T0, when the first operator became aware."""

@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from tocsin.errors import IndicatorError, SweepError, UnreadableError
 from tocsin.stix.bundle import Received, open_bundle
-from tocsin.stix.values import KINDS, comparisons, guess, normalise
+from tocsin.stix.needles import comparisons
+from tocsin.stix.values import KINDS, guess, normalise
 from tocsin.sweep.tokens import Needle
 
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"%pdf")

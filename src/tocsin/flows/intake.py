@@ -47,7 +47,8 @@ from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_bundle
 from tocsin.stix.markings import tlp_of
 from tocsin.stix.model import make
-from tocsin.stix.values import normalise, pattern_for
+from tocsin.stix.needles import pattern_for
+from tocsin.stix.values import normalise
 from tocsin.store.interface import Attachment, Kept
 
 Item: TypeAlias = Received | Attachment

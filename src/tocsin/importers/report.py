@@ -20,7 +20,7 @@ from tocsin.claims.cues import words
 from tocsin.claims.quotes import boilerplate, read_claims
 from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
-from tocsin.stix.values import Found, recognise
+from tocsin.stix.recognise import Found, recognise
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CHARACTERS = 2_000_000

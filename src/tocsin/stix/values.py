@@ -1,4 +1,4 @@
-"""One normal form per kind of indicator value, and its way into and out of a STIX pattern.
+"""One normal form per kind of indicator value.
 
 Sweeping, relating and comparing all start from these forms, so two parties that name the same
 thing write the same bytes. What has no normal form is refused with a reason, never guessed.
@@ -14,8 +14,6 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
-
-from msgspec import Struct
 
 from tocsin.errors import IndicatorError
 
@@ -148,7 +146,7 @@ def guess(text: str) -> str:
     for family, shape in _SHAPES:
         if shape.fullmatch(plain):
             kind = HASH_KIND[len(plain)] if family == "hash" else family
-            if kind == "domain" and not _known_top(plain):
+            if kind == "domain" and not known_top(plain):
                 continue
             try:
                 value = normalise(kind, plain)
@@ -173,6 +171,32 @@ def hash_kind(text: str) -> str:
     if len(text) in HASH_KIND and _HEX.fullmatch(text):
         return HASH_KIND[len(text)]
     raise _wrong("hash", text, "it is not 32, 40, 64 or 128 hex digits")
+
+
+def settle(kind: str, value: str) -> tuple[str, str]:
+    """Kind and normal form, once the value itself has had its say about the kind.
+
+    `hash` is told by its length, `address` by its form; IPv4 inside IPv6 becomes `ipv4`; a `url`
+    of neither scheme nor path, which published bundles hold, is the host it names.
+
+    Raises:
+        IndicatorError: no normal form.
+    """
+    if kind == "hash":
+        kind = hash_kind(value)
+    if kind in ("address", "ipv4", "ipv6"):
+        plain = _mended(value.strip())
+        single = plain.endswith("/128" if ":" in plain else "/32")
+        kind = "cidr" if "/" in plain and not single else "ipv6" if ":" in plain else "ipv4"
+    if kind == "url" and _BARE_HOST.fullmatch(plain := _mended(value.strip())):
+        kind = "ipv4" if plain.replace(".", "").isdigit() else "domain"
+    form = normalise(kind, value)
+    if kind == "ipv6" and ":" not in form:
+        kind = "ipv4"
+    return kind, form
+
+
+_BARE_HOST = re.compile(r"[^\s/\\:@?#\[\]]+\.[^\s/\\:@?#\[\]]+")
 
 
 def unicode_name(domain: str) -> str:
@@ -524,7 +548,8 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 
-def _known_top(name: str) -> bool:
+def known_top(name: str) -> bool:
+    """Whether a host ends in a label that is sold, or in one of `RESERVED_TOP`."""
     name = name.rstrip(".")
     top = name.rpartition(".")[2].lower()
     if top in RESERVED_TOP:
@@ -533,528 +558,3 @@ def _known_top(name: str) -> bool:
         return public_suffixes().publicsuffix(_domain(name)) is not None
     except IndicatorError:
         return False
-
-
-# --- STIX patterns --------------------------------------------------------------------------
-
-_HASH_PROPERTY = {"md5": "MD5", "sha1": "'SHA-1'", "sha256": "'SHA-256'", "sha512": "'SHA-512'"}
-_AGENT = "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"
-_PATH_OF: dict[str, str] = {
-    "ipv4": "ipv4-addr:value",
-    "ipv6": "ipv6-addr:value",
-    "domain": "domain-name:value",
-    "url": "url:value",
-    "email": "email-addr:value",
-    **{kind: f"file:hashes.{name}" for kind, name in _HASH_PROPERTY.items()},
-    "file-name": "file:name",
-    "registry-key": "windows-registry-key:key",
-    "mutex": "mutex:name",
-    "user-agent": _AGENT,
-    "mac": "mac-addr:value",
-}
-_KIND_OF: dict[str, str] = {
-    "ipv4-addr:value": "address",
-    "ipv6-addr:value": "address",
-    "domain-name:value": "domain",
-    "url:value": "url",
-    "email-addr:value": "email",
-    "file:name": "file-name",
-    "directory:path": "path",
-    "windows-registry-key:key": "registry-key",
-    "mutex:name": "mutex",
-    "mac-addr:value": "mac",
-    "autonomous-system:number": "asn",
-    _AGENT.replace("'", ""): "user-agent",
-}
-_HASH_OF = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def pattern_for(kind: str, value: str) -> str | None:
-    """The STIX 2.1 pattern of one value; None for what is no observable (`cve`, `attack-id`).
-
-    Raises:
-        IndicatorError: `value` has no normal form of `kind`.
-
-    Spec: STIX 2.1 §9.
-    """
-    value = normalise(kind, value)
-    if kind in ("cve", "attack-id"):
-        return None
-    if kind == "asn":
-        return f"[autonomous-system:number = {value.removeprefix('AS')}]"
-    if kind == "cidr":
-        family = "ipv6" if ":" in value else "ipv4"
-        return f"[{family}-addr:value ISSUBSET {_quoted(value)}]"
-    if kind == "path":
-        slash = "\\" if "\\" in value else "/"
-        folder, _, name = value.rpartition(slash)
-        if not name or not folder:
-            return f"[directory:path = {_quoted(value)}]"
-        return (
-            f"[file:name = {_quoted(name)} AND file:parent_directory_ref.path = {_quoted(folder)}]"
-        )
-    if kind == "ipv6" and ":" not in value:
-        kind = "ipv4"
-    return f"[{_PATH_OF[kind]} = {_quoted(value)}]"
-
-
-_TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^'\\]|\\['\\])*')|(?P<op>!=|=|[\[\](),])"
-    r"|(?P<word>[A-Za-z0-9_-]+(?::(?:[A-Za-z0-9_-]+|'(?:[^'\\]|\\.)*')"
-    r"(?:\.(?:[A-Za-z0-9_-]+|'(?:[^'\\]|\\.)*')|\[[0-9*]+\])*)?))",
-    re.DOTALL,
-)
-
-
-def comparisons(pattern: str) -> list[tuple[str, str]]:
-    """The (kind, value as written) pairs of a pattern that says only "any of these values".
-
-    That is: `=`, `IN` or `ISSUBSET` on one property, or an OR of such, in one or several
-    observations. `file:name = N AND file:parent_directory_ref.path = P` counts as one path.
-
-    Returns:
-        An empty list where the pattern says more (AND, NOT, LIKE, WITHIN, ...), names a property
-        that has no kind here, or is no pattern at all: then no list of values stands for it.
-    """
-    tokens: list[str] = []
-    at = 0
-    pattern = pattern.strip()
-    while at < len(pattern):
-        match = _TOKEN.match(pattern, at)
-        if match is None or match.end() == at:
-            return []
-        tokens.append(match[0].strip())
-        at = match.end()
-    try:
-        return _Alternatives(tokens).read()
-    except _NotPlainError:
-        return []
-
-
-def needles_of(pattern: str) -> list[tuple[str, str]]:
-    """`comparisons` with each value in its normal form; empty where it is empty.
-
-    Raises:
-        IndicatorError: a value in the pattern has no normal form.
-    """
-    return [settle(kind, value) for kind, value in comparisons(pattern)]
-
-
-def settle(kind: str, value: str) -> tuple[str, str]:
-    """Kind and normal form, once the value itself has had its say about the kind.
-
-    `hash` is told by its length, `address` by its form; IPv4 inside IPv6 becomes `ipv4`; a `url`
-    of neither scheme nor path, which published bundles hold, is the host it names.
-
-    Raises:
-        IndicatorError: no normal form.
-    """
-    if kind == "hash":
-        kind = hash_kind(value)
-    if kind in ("address", "ipv4", "ipv6"):
-        plain = _mended(value.strip())
-        single = plain.endswith("/128" if ":" in plain else "/32")
-        kind = "cidr" if "/" in plain and not single else "ipv6" if ":" in plain else "ipv4"
-    if kind == "url" and _BARE_HOST.fullmatch(plain := _mended(value.strip())):
-        kind = "ipv4" if plain.replace(".", "").isdigit() else "domain"
-    form = normalise(kind, value)
-    if kind == "ipv6" and ":" not in form:
-        kind = "ipv4"
-    return kind, form
-
-
-_BARE_HOST = re.compile(r"[^\s/\\:@?#\[\]]+\.[^\s/\\:@?#\[\]]+")
-
-
-class _NotPlainError(Exception):
-    """The pattern is not a plain list of alternatives."""
-
-
-class _Alternatives:
-    """Reads the tokens of one pattern; any turn we do not know ends it."""
-
-    def __init__(self, tokens: list[str]) -> None:
-        self._tokens = tokens
-        self._at = 0
-
-    def read(self) -> list[tuple[str, str]]:
-        found = self._either(self._observation)
-        if self._at != len(self._tokens):
-            raise _NotPlainError
-        return found
-
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
-
-    def _take(self, *expected: str) -> str:
-        token = self._peek()
-        if not token or (expected and token not in expected):
-            raise _NotPlainError
-        self._at += 1
-        return token
-
-    def _either(self, part: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
-        found = part()
-        while self._peek() == "OR":
-            self._take()
-            found = found + part()
-        return found
-
-    def _observation(self) -> list[tuple[str, str]]:
-        if self._take("[", "(") == "(":
-            found = self._either(self._observation)
-            self._take(")")
-            return found
-        found = self._either(self._comparison)
-        self._take("]")
-        return found
-
-    def _comparison(self) -> list[tuple[str, str]]:
-        if self._peek() == "(":
-            self._take()
-            found = self._either(self._comparison)
-            self._take(")")
-            return found
-        first = self._test()
-        if self._peek() != "AND":
-            if first[0] == "folder":
-                raise _NotPlainError
-            return first[1]
-        self._take()
-        second = self._test()
-        return [self._joined(dict((first, second)))]
-
-    def _joined(self, both: dict[str, list[tuple[str, str]]]) -> tuple[str, str]:
-        """A file's name and its folder, said of one and the same file, are one path."""
-        names, folders = both.get("file-name", []), both.get("folder", [])
-        if len(names) != 1 or len(folders) != 1:
-            raise _NotPlainError
-        folder, name = folders[0][1], names[0][1]
-        slash = "\\" if "\\" in folder or re.fullmatch(r"[A-Za-z]:", folder) else "/"
-        return ("path", folder.rstrip(slash) + slash + name)
-
-    def _test(self) -> tuple[str, list[tuple[str, str]]]:
-        path = self._take()
-        kind = self._kind(path.replace("'", ""))
-        operator = self._take("=", "IN", "ISSUBSET")
-        if operator == "ISSUBSET" and kind != "address":
-            raise _NotPlainError
-        if operator != "IN":
-            return kind, [(kind, self._value(kind))]
-        self._take("(")
-        found = [(kind, self._value(kind))]
-        while self._take(",", ")") == ",":
-            found.append((kind, self._value(kind)))
-        return kind, found
-
-    def _kind(self, path: str) -> str:
-        if path == "file:parent_directory_ref.path":
-            return "folder"
-        kind = _KIND_OF.get(path)
-        if kind is None:
-            head, _, name = path.partition(":hashes.")
-            kind = _HASH_OF.get(name) if head in ("file", "artifact", "x509-certificate") else None
-        if kind is None:
-            raise _NotPlainError
-        return kind
-
-    def _value(self, kind: str) -> str:
-        token = self._take()
-        if token.startswith("'"):
-            return re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
-        if kind == "asn" and token.isdigit():
-            return "AS" + token
-        raise _NotPlainError
-
-
-# --- recognisers ----------------------------------------------------------------------------
-
-
-class Found(Struct, frozen=True, kw_only=True):
-    """One value seen in a text, where and how it stood there.
-
-    `value` is the normal form of its `kind`; `raw` the very text from `start` to `end` (code
-    points, half-open); `defanged` says it was written broken (`[.]`, `hxxp`). Notes:
-    `not-public` (private, reserved or documentation address, a name no registry sells),
-    `example-domain` (a name set aside for documentation).
-    """
-
-    kind: str
-    value: str
-    raw: str
-    start: int
-    end: int
-    defanged: bool
-    notes: tuple[str, ...] = ()
-
-
-# A bare name ending like this is a file before it is a host; written broken, it is a host.
-_FILE_TOPS = frozenset(("md", "zip", "py", "sh", "pl", "rs", "mov", "so", "ps", "cab", "ink"))
-_FILE_ENDS = (
-    "exe|dll|sys|scr|cpl|ocx|msi|msix|ps1|psm1|vbs|vbe|jse|wsf|hta|bat|cmd|lnk|jar|apk|elf|"
-    "docm|xlsm|pptm|dotm|xll|iso|img|vhd|vhdx|chm|one|reg|pif|dylib|dmg|war|jsp|jspx|aspx|ashx|php"
-)
-_UNIX_ROOTS = (
-    "tmp|var|etc|usr|opt|home|root|dev|bin|sbin|lib|lib64|proc|boot|mnt|srv|run|Library|Users|"
-    "Applications|System|private"
-)
-_STOPPED = re.compile(
-    r"(?:\b(?:version|versions|ver|v|release|build|firmware|rev|revision|section|chapter|clause|"
-    r"figure|table|appendix|patch)|§)[\s.:#]{0,3}\Z",
-    re.IGNORECASE,
-)
-_SEGMENT = r"[^\\/\s\"'“”‘’<>|,;:*?]+"
-
-# In this order: what an earlier one took, a later one leaves alone. No pattern can be made to
-# look at one stretch of text more than a bounded number of times.
-_RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(shape, flags))
-    for kind, shape, flags in (
-        (
-            "user-agent",
-            r"Mozilla/[45]\.0 \([^()\n]{1,200}\)"
-            r"(?: [A-Za-z][\w.]{0,40}/[\w.]{1,40}(?: \([^()\n]{1,200}\))?){0,12}",
-            re.ASCII,
-        ),
-        (
-            "url",
-            r"(?<![A-Za-z0-9+.-])(?:https?|ftps?|sftp|wss?|tcp|udp|ldaps?|smb)://"
-            r"[^\s<>\"“”‘’«»`|^{}\\]{2,2048}",
-            re.IGNORECASE,
-        ),
-        (
-            "email",
-            r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}"
-            r"[^\W\d_][\w-]{1,62}(?![\w@])",
-            0,
-        ),
-        (
-            "registry-key",
-            r"\b(?:HKEY_[A-Z_]{4,30}|HKLM|HKCU|HKCR|HKU|HKCC)"
-            rf"(?:\\{_SEGMENT}(?: {_SEGMENT}(?=\\)){{0,6}})+",
-            0,
-        ),
-        (
-            "path",
-            rf"(?<![\w])(?:[A-Za-z]:|%[A-Za-z()0-9_]{{2,40}}%|\\\\{_SEGMENT})"
-            rf"(?:\\{_SEGMENT}(?: {_SEGMENT}(?=\\)){{0,6}})+",
-            0,
-        ),
-        ("path", rf"(?<![\w/.:~-])/(?:{_UNIX_ROOTS})(?:/{_SEGMENT})+", 0),
-        (
-            "mac",
-            r"(?<![\w:.-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])"
-            r"|(?<![\w:.-])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])",
-            re.ASCII,
-        ),
-        (
-            "ipv6",
-            r"(?<![\w:.])(?:[0-9A-Fa-f:]{2,30}:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{2,39})"
-            r"(?:/\d{1,3})?(?![\w:])",
-            re.ASCII,
-        ),
-        (
-            "ipv4",
-            r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?![\w/]|\.\w)",
-            re.ASCII,
-        ),
-        (
-            "hash",
-            r"(?<![\w])[0-9A-Fa-f]{32}(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}|[0-9A-Fa-f]{96})?(?![\w])",
-            0,
-        ),
-        ("cve", r"(?<![\w-])CVE-\d{4}-\d{4,19}(?![\w])", re.IGNORECASE | re.ASCII),
-        (
-            "attack-id",
-            r"(?<![\w./-])(?:T[01]\d{3}(?:\.\d{3})?|TA01?\d{2,3}|G[01]\d{3}|S[01]\d{3}|M[01]\d{3}"
-            r"|C00\d{2})(?![\w-])",
-            re.ASCII,
-        ),
-        ("asn", r"(?<![\w-])ASN?\d{3,10}(?![\w-])", re.ASCII),
-        (
-            "mutex",
-            r"\b[Mm]ut(?:ex|ant)(?:es)?(?: named| called| name)?"
-            r"(?::? ?[\"“'‘`](?P<quoted>[^\s\"”'’`][^\n\"”'’`]{1,120})[\"”'’`]"
-            r"|(?: named|: ?| called) ?(?P<plain>[\w{}\\.-]{3,120}))",
-            0,
-        ),
-        (
-            "file-name",
-            rf"(?<![\w./\\+-])\w[\w.+-]{{0,120}}?\.(?:{_FILE_ENDS})(?![\w-]|\.\w)",
-            re.I,
-        ),
-        (
-            "domain",
-            r"(?<![\w@.-])(?:\w(?:[\w-]{0,61}\w)?\.){1,8}(?:[^\W\d_]{2,63}|xn--[a-z0-9-]{2,59})"
-            r"(?:/[^\s<>\"“”‘’«»`|^{}\\]{1,2048})?(?![\w@-])",
-            re.IGNORECASE,
-        ),
-    )
-)
-
-
-def recognise(text: str, *, own_site: str | None = None) -> list[Found]:
-    """Every value in `text` that one of our kinds can be, in order of its place.
-
-    Written broken or plain, each with its place and its text as it stands. Left alone: numbers
-    that count versions or sections (`version 1.2.3.4`), bare names that end like a file
-    (`README.md`, `update.zip`), a full stop glued to the next word.
-
-    Args:
-        text: any text.
-        own_site: the host the text was published on; it and its sub-domains are left out.
-
-    Spec: design/claims.md §3.9.
-    """
-    plain, offsets = refang(text)
-    taken = bytearray(len(plain))
-    found: list[Found] = []
-    for kind, shape in _RECOGNISERS:
-        for match in shape.finditer(plain):
-            start, end = match.span()
-            if kind == "mutex":
-                start, end = match.span("quoted" if match["quoted"] else "plain")
-            if kind in ("url", "path", "registry-key", "domain", "mutex", "file-name"):
-                end = _trimmed(plain, start, end)
-            if kind in ("ipv4", "ipv6") and "/" in match[0] and not _network(match[0]):
-                end = start + match[0].index("/")  # an address that says how wide its net is
-            if end <= start or taken.find(1, start, end) >= 0:
-                continue
-            raw = text[offsets[start] : offsets[end]]
-            one = _found(kind, plain, start, end, raw)
-            if one is None:
-                continue
-            taken[start:end] = b"\x01" * (end - start)
-            place = Found(
-                kind=one[0],
-                value=one[1],
-                raw=raw,
-                start=offsets[start],
-                end=offsets[end],
-                defanged=raw != plain[start:end],
-                notes=_notes(*one),
-            )
-            if own_site is None or not _below(_host_of(*one), own_site):
-                found.append(place)
-    return sorted(found, key=lambda one: (one.start, one.end))
-
-
-def _network(text: str) -> bool:
-    try:
-        normalise("cidr", text)
-    except IndicatorError:
-        return False
-    return True
-
-
-def _trimmed(text: str, start: int, end: int) -> int:
-    """Where a value ends once the sentence around it has taken back its marks."""
-    spare: dict[str, int] = {}  # closing brackets that nothing here has opened
-    while end > start:
-        last = text[end - 1]
-        if last in ".,;:!?'*_~…，。；、" or last in "）】」』":
-            end -= 1
-        elif last in ")]}":
-            if last not in spare:
-                opening = "([{"[")]}".index(last)]
-                spare[last] = text.count(last, start, end) - text.count(opening, start, end)
-            if spare[last] <= 0:
-                break
-            spare[last] -= 1
-            end -= 1
-        else:
-            break
-    return end
-
-
-def _found(kind: str, text: str, start: int, end: int, raw: str) -> tuple[str, str] | None:
-    value = text[start:end]
-    broken = raw != value
-    if kind == "hash":
-        kind = HASH_KIND[len(value)]
-        if len(set(value)) < 4:
-            return None  # a filler of zeros, not a digest
-    elif kind == "ipv4":
-        if not broken and _STOPPED.search(text, max(0, start - 20), start):
-            return None
-        kind = "cidr" if "/" in value and not value.endswith("/32") else kind
-    elif kind == "ipv6":
-        if "::" not in value and value.count(":") < 6:
-            return None
-        if not any(char.isdigit() for char in value) or value.count(":") < 2:
-            return None
-        kind = "cidr" if "/" in value and not value.endswith("/128") else kind
-    elif kind == "asn":
-        value = value.replace("ASN", "AS", 1)
-    elif kind == "domain":
-        return _named_host(value, broken=broken)
-    try:
-        form = normalise(kind, value)
-    except IndicatorError:
-        return None
-    if kind == "ipv6" and ":" not in form:
-        kind = "ipv4"
-    if kind == "email" and not (broken or _known_top(form.rpartition("@")[2])):
-        return None
-    return kind, form
-
-
-def _named_host(value: str, *, broken: bool) -> tuple[str, str] | None:
-    host, slash, _ = value.partition("/")
-    labels = host.split(".")
-    top = labels[-1]
-    if not broken:
-        if top.lower() in _FILE_TOPS and len(labels) == 2:
-            return None
-        # "was down.In May": a capital after the dot and a small letter before it is a new sentence;
-        # "ASP.NET" is a product.
-        if top[0].isupper() and not (host.isupper() and len(labels) > 2):
-            return None
-        if all(len(label) == 1 for label in labels[:-1]) and len(top) <= 2:
-            return None  # "e.g", "i.e", "p.m"
-    if not _known_top(host):
-        return None
-    kind = "url" if slash and len(value) > len(host) + 1 else "domain"
-    try:
-        return kind, normalise(kind, value if kind == "url" else host)
-    except IndicatorError:
-        return None
-
-
-def _host_of(kind: str, value: str) -> str:
-    if kind == "url":
-        authority = value.partition("://")[2].partition("/")[0].partition("?")[0]
-        authority = authority.rpartition("@")[2]
-        if authority.startswith("["):
-            return authority[1:].partition("]")[0]
-        return authority.partition(":")[0]
-    if kind == "email":
-        return value.rpartition("@")[2]
-    return value if kind in ("domain", "ipv4", "ipv6", "cidr") else ""
-
-
-def _below(host: str, site: str) -> bool:
-    site = site.lower().rstrip(".")
-    return bool(host) and (host == site or host.endswith("." + site))
-
-
-_EXAMPLES = ("example.com", "example.net", "example.org", "example.edu")
-
-
-def _notes(kind: str, value: str) -> tuple[str, ...]:
-    host = _host_of(kind, value)
-    if not host:
-        return ()
-    try:
-        network = ipaddress.ip_network(host, strict=False)
-    except ValueError:
-        top = host.rpartition(".")[2]
-        if top == "example" or any(_below(host, name) for name in _EXAMPLES):
-            return ("not-public", "example-domain")
-        return ("not-public",) if top in RESERVED_TOP and top != "onion" else ()
-    public = network.is_global and not network.is_multicast
-    return () if public else ("not-public",)

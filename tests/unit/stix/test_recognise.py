@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.stix.values import normalise, recognise
+from tocsin.stix.recognise import recognise
+from tocsin.stix.values import normalise
 
 SEEN = [
     ("203.0.113.7", "ipv4", "203.0.113.7", ("not-public",)),

@@ -12,12 +12,9 @@ from tocsin import errors
 from tocsin.errors import IndicatorError
 from tocsin.stix.values import (
     KINDS,
-    comparisons,
     guess,
     is_public_suffix,
-    needles_of,
     normalise,
-    pattern_for,
     refang,
     settle,
     unicode_name,
@@ -157,101 +154,6 @@ def test_a_value_that_fails_is_named_and_a_remedy_given() -> None:
         normalise("ipv4", "203.0.113.007")
     assert "203.0.113.007" in caught.value.message
     assert caught.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("ipv4", "203.0.113.7"),
-        ("ipv6", "2001:db8::7"),
-        ("cidr", "203.0.113.0/24"),
-        ("cidr", "2001:db8::/32"),
-        ("domain", "xn--bcher-kva.example"),
-        ("url", "http://lure.example/it's"),
-        ("email", "ann@gridco.example"),
-        ("md5", "d3" * 16),
-        ("sha1", "d3" * 20),
-        ("sha256", "d3" * 32),
-        ("sha512", "d3" * 64),
-        ("file-name", "it's \\ not.exe".replace("\\", "")),
-        ("path", "c:\\users\\ann\\x.dll"),
-        ("path", "/tmp/.x/run"),
-        ("path", "/run"),
-        ("path", "/tmp/.x/"),
-        ("path", "c:\\x.dll"),
-        ("registry-key", "hkey_local_machine\\software\\gate"),
-        ("mutex", "Global\\Gate'1"),
-        ("user-agent", "Gate/1.0 (it's)"),
-        ("mac", "00:1a:2b:3c:4d:5e"),
-        ("asn", "AS64500"),
-    ],
-)
-def test_a_pattern_gives_back_the_value_it_was_made_for(kind: str, value: str) -> None:
-    pattern = pattern_for(kind, value)
-    assert pattern is not None
-    assert needles_of(pattern) == [(kind, value)]
-
-
-def test_a_flaw_or_a_technique_has_no_pattern() -> None:
-    assert pattern_for("cve", "CVE-2026-12345") is None
-    assert pattern_for("attack-id", "T1059") is None
-
-
-@pytest.mark.parametrize(
-    ("pattern", "found"),
-    [
-        (
-            "[ipv4-addr:value = '203.0.113.7' OR domain-name:value='Lure.example']",
-            [("ipv4", "203.0.113.7"), ("domain", "lure.example")],
-        ),
-        (
-            "([url:value = 'http://lure.example/a']) OR [domain-name:value = 'lure.example']",
-            [("url", "http://lure.example/a"), ("domain", "lure.example")],
-        ),
-        (
-            "[domain-name:value IN ('a.example', 'b.example')]",
-            [("domain", "a.example"), ("domain", "b.example")],
-        ),
-        ("[ipv4-addr:value = '203.0.113.0/24']", [("cidr", "203.0.113.0/24")]),
-        ("[ipv4-addr:value ISSUBSET '203.0.113.7/32']", [("ipv4", "203.0.113.7")]),
-        ("[file:hashes.'SHA-256' = '" + "AB" * 32 + "']", [("sha256", "ab" * 32)]),
-        ("[file:hashes.MD5 = '" + "ab" * 16 + "']", [("md5", "ab" * 16)]),
-        ("[mutex:name = 'a\\\\b\\'c']", [("mutex", "a\\b'c")]),
-    ],
-)
-def test_a_list_of_alternatives_is_read(pattern: str, found: list[tuple[str, str]]) -> None:
-    assert needles_of(pattern) == found
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "",
-        "no pattern",
-        "[ipv4-addr:value = '203.0.113.7'",
-        "[ipv4-addr:value != '203.0.113.7']",
-        "[ipv4-addr:value = '203.0.113.7' AND domain-name:value = 'lure.example']",
-        "[ipv4-addr:value = '203.0.113.7'] AND [domain-name:value = 'lure.example']",
-        "[ipv4-addr:value = '203.0.113.7'] WITHIN 5 SECONDS",
-        "[domain-name:value LIKE '%.example']",
-        "[file:size = 7]",
-        "[NOT domain-name:value = 'lure.example']",
-        "[network-traffic:dst_ref.value = '203.0.113.7']",
-        "[file:parent_directory_ref.path = '/tmp']",
-    ],
-)
-def test_a_pattern_that_says_more_than_a_list_gives_none(pattern: str) -> None:
-    assert comparisons(pattern) == []
-
-
-@given(st.text("[]()'=:,. aANDORINfile\\", max_size=40))
-def test_any_text_is_read_as_a_pattern_or_gives_nothing(text: str) -> None:
-    assert isinstance(comparisons(text), list)
-
-
-def test_a_bad_value_in_a_pattern_is_refused_by_name() -> None:
-    with pytest.raises(IndicatorError, match=r"203\.0\.113\.300"):
-        needles_of("[ipv4-addr:value = '203.0.113.300']")
 
 
 def test_a_hash_or_an_address_settles_its_own_kind() -> None:
