@@ -302,11 +302,13 @@ def _case(dossier: Dossier) -> _Case:
     said_by: dict[str, _Line] = {}
     kinds: dict[str, tuple[str, str, str]] = {}
     saying: dict[str, set[str]] = {}
+    first: dict[str, int] = {}
     for line in lines:
         for ref in line.statement.objects if line.statement.kind != "withdraw" else ():
             if line.statement.kind == "say":
                 said_by.setdefault(ref.id, line)
             kinds.setdefault(ref.sha256, (ref.id, ref.type, line.statement.author))
+            first.setdefault(ref.id, line.index)
             saying.setdefault(ref.sha256, set()).add(line.statement.author)
     taken_back = _withdrawals(lines)
     held: list[tuple[Mapping[str, Any], str]] = []
@@ -333,16 +335,22 @@ def _case(dossier: Dossier) -> _Case:
         state=_folded(lines, directory),
         objects=dossier.objects,
         forged=forged,
-        attached=[
-            (ref, kind, author)
-            for digest, (ref, kind, author) in kinds.items()
-            if digest in dossier.objects and "/" in kind
-        ],
-        missing=[
-            (ref, author)
-            for digest, (ref, _, author) in kinds.items()
-            if digest not in dossier.objects
-        ],
+        attached=sorted(
+            (
+                (ref, kind, author)
+                for digest, (ref, kind, author) in kinds.items()
+                if digest in dossier.objects and "/" in kind
+            ),
+            key=lambda one: (first[one[0]], one[1], one[0]),
+        ),
+        missing=sorted(
+            (
+                (ref, author)
+                for digest, (ref, _, author) in kinds.items()
+                if digest not in dossier.objects
+            ),
+            key=lambda one: (first[one[0]], one[0].partition("--")[0], one[0]),
+        ),
     )
 
 
