@@ -18,7 +18,7 @@ from tocsin.console.untrusted import terminal as untrusted
 from tocsin.errors import SweepError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
-    from tocsin.flows.hunt import Found, Indicators, Summary
+    from tocsin.flows.hunt import Found, Indicators, NotCovered, Summary
     from tocsin.sweep.tokens import Needles
 
 SHOWN = 20
@@ -41,10 +41,14 @@ def indicators_from_node(case: str | None) -> Indicators:
     help="Read them from this file: a report, one value per line, a CSV with a `value` column, "
     "JSON lines, or STIX. Needs no node, key or network. `-` is stdin.",
 )
-@terminal.CASE
+@click.option("--case", metavar="CASE", help="The indicators of this case only, from the node.")
 @click.option("--defang", is_flag=True, help="Also find values written as in mail and tickets.")
-@click.option("--since", metavar="TIME", help="Mark hits of indicators not in force since then.")
-@click.option("--until", metavar="TIME", help="Mark hits of indicators not in force until then.")
+@click.option(
+    "--since", metavar="TIME", help="The logs begin here: mark hits of indicators over by then."
+)
+@click.option(
+    "--until", metavar="TIME", help="The logs end here: mark hits of indicators not yet in force."
+)
 @click.option(
     "--override",
     multiple=True,
@@ -281,15 +285,29 @@ def _show(hits: Sequence[Found], summary: Summary) -> None:
     line()
     if summary.not_covered:
         line(f"not covered: {len(summary.not_covered)}")
-        # What should have been read and could not be comes first.
-        gaps = sorted(summary.not_covered, key=lambda gap: (gap.kind != "failed", gap.path))
-        for gap in gaps[: 5 * SHOWN]:
-            part = f" (the first {_size(gap.covered)} were read)" if gap.covered else ""
-            line(f"  {gap.path}: {gap.why}{part}")
-        _more(len(gaps) - 5 * SHOWN)
+        _gaps(summary.not_covered)
     else:
         line("not covered: nothing below these paths; other machines and other times are")
     line(summary.note)
+
+
+def _gaps(gaps: Sequence[NotCovered]) -> None:
+    """What should have been read and could not be, one by one; the rest by reason."""
+    failed = [gap for gap in gaps if gap.kind == "failed"]
+    for gap in failed[: 5 * SHOWN]:
+        part = f" (the first {_size(gap.covered)} were read)" if gap.covered else ""
+        line(f"  {gap.path}: {gap.why}{part}")
+    _more(len(failed) - 5 * SHOWN)
+    reasons: dict[str, list[str]] = {}
+    for gap in gaps:
+        if gap.kind == "skipped":
+            reasons.setdefault(gap.why.partition(", to ")[0], []).append(gap.path)
+    for why, paths in sorted(reasons.items()):
+        if len(paths) <= 3:
+            for path in paths:
+                line(f"  {path}: {why}")
+        else:
+            line(f"  {len(paths)} times {why}: {', '.join(paths[:3])}, … (--json lists all)")
 
 
 def _aside(summary: Summary) -> None:
