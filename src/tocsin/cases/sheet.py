@@ -696,7 +696,10 @@ def _indicators(case: _Case) -> list[dict[str, Any]]:
     return [
         {
             "pattern": data.get("pattern", ""),
-            "name": data.get("name", ""),
+            # Most are named by their value: that need not stand there twice.
+            "name": ""
+            if str(data.get("name", "")) in str(data.get("pattern", ""))
+            else data["name"],
             "valid": data.get("valid_from", ""),
             "by": _by(case, ref),
             "state": f"withdrawn by its author, place {case.taken_back[ref].index}"

@@ -113,7 +113,7 @@ def test_answers_stand_beside_the_claim_at_equal_size_and_silence_is_said() -> N
 
 def test_indicators_say_whose_they_are_and_which_are_withdrawn() -> None:
     text = seen()
-    assert "[domain-name:value = 'h6.northland.example'] h6.northland.example" in text
+    assert "[domain-name:value = 'h6.northland.example'] 2026-11-20T09:00:00.000Z Northland" in text
     assert text.count("withdrawn by its author, place 10") == 1
     assert "No hit is not clean" in text
 
