@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks.figures import cpu_seconds, figure
 
-from tocsin.claims.model import EXTENSION_ID, read
+from tocsin.claims.carrier import read
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.claims.standing import standings
 
 SEED = 20260203

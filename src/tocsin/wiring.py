@@ -405,9 +405,7 @@ def load_exercise(home: Path, *, swap: bool = False, now: datetime | None = None
             if member != party:
                 make_keys(folder, member, log=False, rng=secrets.token_bytes)
                 entries.append(
-                    party_entry(
-                        folder, member, script.names[key], log=None, identity=identity(key)
-                    )
+                    party_entry(folder, member, script.names[key], log=None, identity=identity(key))
                 )
         return entries
 
@@ -657,11 +655,11 @@ def standings_of_file(
         BundleError: not a bundle.
         NotFoundError: `only` is no claim of it.
     """
-    from tocsin.claims import model
+    from tocsin.claims import carrier
     from tocsin.claims.standing import explain, standing
     from tocsin.flows.weigh import as_known as instant_of
 
-    view = model.read((o.data, o.sha256) for o in open_bundle(raw) if o.problem is None)
+    view = carrier.read((o.data, o.sha256) for o in open_bundle(raw) if o.problem is None)
     if only is not None and only not in view.claims:
         raise NotFoundError(f"no claim {only} in {name}", remedy="leave out --claim to see all")
     at = instant_of(as_known)

@@ -516,7 +516,7 @@ def test_hostile_strings_are_harmless_on_every_page(
 
 def hostile_bundle(node: Any, texts: list[dict[str, Any]]) -> bytes:
     """Claims of this node's party whose words, gist, flags and grounds are hostile."""
-    from tocsin.claims import model
+    from tocsin.claims import write
     from tocsin.stix import ids
     from tocsin.stix.bundle import write_bundle
 
@@ -531,9 +531,9 @@ def hostile_bundle(node: Any, texts: list[dict[str, Any]]) -> bytes:
         who = ids.deterministic("identity", "hostile", str(n))
         note = ids.deterministic("note", "hostile", str(n))
         ground = ids.deterministic("grouping", "hostile", str(n))
-        raws.append(model.identity_object(id=who, name=text, **common))
+        raws.append(write.identity_object(id=who, name=text, **common))
         raws.append(
-            model.claim_object(
+            write.claim_object(
                 id=note,
                 claim_type="accusation",
                 asserted_at=when,
@@ -546,7 +546,7 @@ def hostile_bundle(node: Any, texts: list[dict[str, Any]]) -> bytes:
             )
         )
         raws.append(
-            model.evidence_object(
+            write.evidence_object(
                 id=ground,
                 name=text,
                 kind="telemetry",
@@ -557,7 +557,7 @@ def hostile_bundle(node: Any, texts: list[dict[str, Any]]) -> bytes:
             )
         )
         raws.append(
-            model.link_object(
+            write.link_object(
                 id=ids.deterministic("relationship", "hostile", str(n)),
                 kind="supports",
                 source_ref=ground,

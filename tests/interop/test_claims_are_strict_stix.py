@@ -14,15 +14,15 @@ VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "claims"
 
 
 def test_a_claim_with_its_evidence_denial_and_standing_parses_strictly() -> None:
-    from tocsin.claims import model
+    from tocsin.claims import write
 
     by: dict[str, Any] = {"created": "2026-02-03T09:00:00.000Z", "created_by_ref": ID % (1, 1)}
     day = {"value": "2026-02-03", "precision": "day"}
     link: dict[str, Any] = {"source_ref": GROUPING, "target_ref": NOTE, "links": ["activity"]}
     raws = [
-        *model.extension_objects(),
-        model.identity_object(id=ID % (1, 1), name="northland.example", created=by["created"]),
-        model.claim_object(
+        *write.extension_objects(),
+        write.identity_object(id=ID % (1, 1), name="northland.example", created=by["created"]),
+        write.claim_object(
             id=NOTE,
             claim_type="attribution",
             speaker_ref=ID % (1, 1),
@@ -31,7 +31,7 @@ def test_a_claim_with_its_evidence_denial_and_standing_parses_strictly() -> None
             steps=[{"link": "actor", "name": "relay to operator"}],
             **by,
         ),
-        model.evidence_object(
+        write.evidence_object(
             id=GROUPING,
             name="flow records",
             kind="telemetry",
@@ -40,8 +40,8 @@ def test_a_claim_with_its_evidence_denial_and_standing_parses_strictly() -> None
             commitment="0f" * 32,
             **by,
         ),
-        model.link_object(id=f"relationship--{UUID % (6, 6)}", kind="supports", **link, **by),
-        model.challenge_object(
+        write.link_object(id=f"relationship--{UUID % (6, 6)}", kind="supports", **link, **by),
+        write.challenge_object(
             id=f"opinion--{UUID % (7, 7)}",
             target=NOTE,
             form="denial",
@@ -49,7 +49,7 @@ def test_a_claim_with_its_evidence_denial_and_standing_parses_strictly() -> None
             asserted_at=day,
             **by,
         ),
-        model.standing_object(
+        write.standing_object(
             id=f"note--{UUID % (9, 9)}",
             standing={"claim": NOTE, "for": "public", "level": None, "links": {}, "dropped": []},
             content="Not weighed.",

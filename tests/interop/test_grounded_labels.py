@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.claims.model import EXTENSION_ID, read
+from tocsin.claims.carrier import read
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.claims.standing import _Weighing
 
 dung = pytest.importorskip("argumentation.core.dung")

@@ -14,16 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin import canonical
-from tocsin.claims.model import (
-    ACCESS,
-    CLAIM_TYPES,
-    EXTENSION_ID,
-    FORMS,
-    KIND_CLASS,
-    REQUIRED,
-    View,
-    read,
-)
+from tocsin.claims.carrier import read
+from tocsin.claims.model import ACCESS, CLAIM_TYPES, EXTENSION_ID, FORMS, KIND_CLASS, REQUIRED, View
 from tocsin.claims.standing import (
     BASES,
     Standing,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tocsin.cases.model import CASE_ROLES, STAGES
-from tocsin.claims.model import instant
+from tocsin.claims.times import instant
 from tocsin.policy import TLP_RANK
 
 Check = Callable[[Any], bool]

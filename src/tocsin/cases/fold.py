@@ -42,7 +42,7 @@ from tocsin.cases.model import (
     VoidReason,
     WaitingFor,
 )
-from tocsin.claims.model import instant
+from tocsin.claims.times import instant
 from tocsin.policy import TLP_RANK
 
 MAX_WAITING = 10_000

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from tocsin.cases.fold import fold
 from tocsin.cases.model import AdvisoryState, CaseState, Cosign, HoldState, Said
-from tocsin.claims import model, standing
+from tocsin.claims import carrier, model, standing
 from tocsin.claims.model import Claim, Dated, Evidence, View
 from tocsin.errors import RenderingError, SpeakerError, UnreadableError, VerificationError
 from tocsin.policy import TLP_ORDER, Tlp
@@ -322,7 +322,9 @@ def _case(dossier: Dossier) -> _Case:
             held.append((data, digest))
         else:
             forged.append((named, author, wrong))
-    view = model.read(held, withdrawn={ref: line.statement.at for ref, line in taken_back.items()})
+    view = carrier.read(
+        held, withdrawn={ref: line.statement.at for ref, line in taken_back.items()}
+    )
     return _Case(
         id=dossier.case or "no case",
         lines=lines,
@@ -360,7 +362,7 @@ def _forged(data: Mapping[str, Any], authors: set[str], directory: Directory) ->
     for author in sorted(authors):
         party = directory.party(author)
         try:
-            model.check_publisher(data, party.identity if party else "")
+            carrier.check_publisher(data, party.identity if party else "")
         except SpeakerError as wrong:
             why = wrong.message
         else:

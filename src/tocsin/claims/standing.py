@@ -30,10 +30,8 @@ from tocsin.claims.model import (
     StoredStanding,
     Ties,
     View,
-    dated_end,
-    instant,
-    rfc3339,
 )
+from tocsin.claims.times import dated_end, instant, rfc3339
 from tocsin.errors import NotFoundError
 
 ALGORITHM: Mapping[str, str] = {"id": "tocsin-standing", "version": STANDING_VERSION}

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from tocsin.canonical import encode
-from tocsin.claims import model
+from tocsin.claims import write
 from tocsin.flows import advise, respond
 from tocsin.flows.intake import Act, Item, record, stamp, stix_time, withdraw
 from tocsin.flows.node import Node
@@ -209,7 +209,7 @@ class _Play:
         """Say the objects of a step in one statement."""
         self.items: dict[str, Item] = {}
         self.put(
-            model.identity_object(
+            write.identity_object(
                 id=self.node.identity(self.by),
                 name=self.node.party_entry(self.by).name,
                 created=stix_time(self.t0),
@@ -263,7 +263,7 @@ class _Play:
         if key_or_name in self.script.ids:
             party = self.script.ids[key_or_name]
             return self.put(
-                model.identity_object(
+                write.identity_object(
                     id=self.node.identity(party),
                     name=self.node.party_entry(party).name,
                     created=stix_time(self.t0),
@@ -271,7 +271,7 @@ class _Play:
             )
         name = self.script.say(key_or_name)
         return self.put(
-            model.identity_object(
+            write.identity_object(
                 id=ids.deterministic("identity", "exercise", key_or_name),
                 name=name,
                 created=stix_time(self.t0),
@@ -297,7 +297,7 @@ class _Play:
             }
             refs.append(self.put(make("artifact", id=ids.sco_id("artifact", artifact), **artifact)))
         self.put(
-            model.evidence_object(
+            write.evidence_object(
                 id=self.new("grouping", spec["ref"]),
                 name=self.script.say(spec["name"]),
                 kind=spec["kind"],
@@ -324,7 +324,7 @@ class _Play:
         if "sponsor" in spec:
             names["sponsor_ref"] = self.identity(spec["sponsor"])
         self.put(
-            model.claim_object(
+            write.claim_object(
                 id=self.new("note", spec["ref"]),
                 claim_type=spec["type"],
                 asserted_at=self.asserted(),
@@ -345,7 +345,7 @@ class _Play:
 
     def challenge(self, spec: Mapping[str, Any]) -> None:
         self.put(
-            model.challenge_object(
+            write.challenge_object(
                 id=self.new("opinion", spec["ref"]),
                 target=self.ids[spec["on"]],
                 form=spec["form"],
@@ -360,7 +360,7 @@ class _Play:
     def link(self, kind: str, spec: Mapping[str, Any]) -> None:
         source, target = self.ids[spec["from"]], self.ids[spec["to"]]
         self.put(
-            model.link_object(
+            write.link_object(
                 id=ids.deterministic("relationship", "exercise", kind, spec["from"], spec["to"]),
                 kind=kind,
                 source_ref=source,

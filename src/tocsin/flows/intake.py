@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tocsin.canonical import b64decode, b64encode
 from tocsin.claims import model as claims
+from tocsin.claims import write
 from tocsin.errors import (
     ConflictError,
     DraftError,
@@ -773,7 +774,7 @@ def _claim(
     span = one.machine["span"]
     role = one.get("speaker_role")
     raws.append(
-        claims.claim_object(
+        write.claim_object(
             id=ids.deterministic("note", how.by, str(source.source.text_sha256), str(one.n)),
             created=stix_time(now),
             created_by_ref=coder,

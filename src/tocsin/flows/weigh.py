@@ -12,18 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from tocsin.claims.model import (
-    KIND_CLASS,
-    PLANTABLE,
-    Challenge,
-    Claim,
-    Dated,
-    Evidence,
-    View,
-    instant,
-    read,
-)
+from tocsin.claims.carrier import read
+from tocsin.claims.model import KIND_CLASS, PLANTABLE, Challenge, Claim, Dated, Evidence, View
 from tocsin.claims.standing import Standing, explain, roots, standing
+from tocsin.claims.times import instant
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, may_read

@@ -9,7 +9,7 @@ from typing import Any
 from tests.unit.record.dossier_case import CASE, EAST, NORTH, Case
 
 from tocsin.cases.sheet import SheetPage
-from tocsin.claims import model
+from tocsin.claims import write
 from tocsin.record.statement import statement_id
 from tocsin.stix.model import make
 
@@ -51,7 +51,7 @@ def claim(n: int, words: str, **more: Any) -> bytes:
         "names": {"sponsor_ref": MINISTRY},
         "words": {"text": words, "lang": "en", "source_url": "https://northland.example/1"},
     }
-    return model.claim_object(id=number("note", n), created=AT, **(fields | more))
+    return write.claim_object(id=number("note", n), created=AT, **(fields | more))
 
 
 def disputed(
@@ -87,8 +87,8 @@ def disputed(
         {"event": "case.join", "item": CASE, "re": statement_id(invited), "accept": True},
         refs=[statement_id(invited)],
     )
-    ministry = model.identity_object(id=MINISTRY, name="Ministry of Eastmere", created=AT)
-    evidence = model.evidence_object(
+    ministry = write.identity_object(id=MINISTRY, name="Ministry of Eastmere", created=AT)
+    evidence = write.evidence_object(
         id=number("grouping", 2),
         created=AT,
         created_by_ref=WHO[NORTH],
@@ -98,7 +98,7 @@ def disputed(
         access="described",
         published=dated("2026-11-19"),
     )
-    supports = model.link_object(
+    supports = write.link_object(
         id=number("relationship", 3),
         created=AT,
         created_by_ref=WHO[NORTH],
@@ -107,7 +107,7 @@ def disputed(
         target_ref=number("note", 1),
         links=["activity"],
     )
-    hidden = model.link_object(
+    hidden = write.link_object(
         id=number("relationship", 4),
         created=AT,
         created_by_ref=WHO[NORTH],
@@ -123,7 +123,7 @@ def disputed(
         objects=[ministry, claim(1, words), evidence, supports, hidden],
         tlp="GREEN",
     )
-    denial = model.challenge_object(
+    denial = write.challenge_object(
         id=number("opinion", 5),
         created=AT,
         created_by_ref=WHO[EAST],

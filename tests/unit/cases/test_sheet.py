@@ -23,7 +23,7 @@ from tocsin.cases.sheet import (
     pieces,
     render_sheet,
 )
-from tocsin.claims import model
+from tocsin.claims import write
 from tocsin.errors import (
     DossierError,
     RenderingError,
@@ -235,7 +235,7 @@ def test_two_sides_that_did_the_same_are_shown_in_the_same_order() -> None:
         ]
         for kind, n in zip(kinds, ids, strict=True):
             objects.append(
-                model.evidence_object(
+                write.evidence_object(
                     id=number("grouping", n),
                     created=AT,
                     created_by_ref=own,
@@ -246,7 +246,7 @@ def test_two_sides_that_did_the_same_are_shown_in_the_same_order() -> None:
                 )
             )
             objects.append(
-                model.link_object(
+                write.link_object(
                     id=number("relationship", n),
                     created=AT,
                     created_by_ref=own,
@@ -277,7 +277,7 @@ def test_an_answer_shows_what_it_answers() -> None:
         names=None,
         asserted_at=dated("2026-11-21"),
     )
-    answers = model.link_object(
+    answers = write.link_object(
         id=number("relationship", 41),
         created=AT,
         created_by_ref=WHO[EAST],

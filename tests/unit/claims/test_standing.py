@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from tocsin import canonical
-from tocsin.claims.model import EXTENSION_ID, View, instant, read
+from tocsin.claims.carrier import read
+from tocsin.claims.model import EXTENSION_ID, View
 from tocsin.claims.standing import (
     _disjoint,
     alarms,
@@ -24,6 +25,7 @@ from tocsin.claims.standing import (
     standings,
     summary,
 )
+from tocsin.claims.times import instant
 from tocsin.errors import ClaimError, NotFoundError
 from tocsin.stix.bundle import open_bundle
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.claims.model import View, instant, read
+from tocsin.claims.carrier import read
+from tocsin.claims.model import View
 from tocsin.claims.standing import standing, standings
+from tocsin.claims.times import instant
 from tocsin.stix.bundle import open_bundle
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "claims"
