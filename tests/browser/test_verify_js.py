@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import pytest
 from tests.unit.record import dossier_case, test_dossier
 from tests.unit.record.dossier_case import CASE, LOG, NORTH, ORIGIN, ROOTS, SIGNERS, usual
 
-from tocsin.errors import DossierError
+from tocsin import canonical
+from tocsin.errors import CanonicalError, DossierError
 from tocsin.record import checkpoint as cp
 from tocsin.record import dossier as record
 from tocsin.record import merkle
@@ -216,6 +219,86 @@ def test_browser_and_record_find_the_same_problems(
     }
     assert len(stories) > 60
     assert differing == {}
+
+
+MEMBERS = ("directory.jsonl", "statements.jsonl", "proofs.jsonl", "logs/0/checkpoint")
+ODD: tuple[Any, ...] = (None, True, 0, -1, 2**53 - 1, "", "x", [], {}, "\u00e9", "a" * 300)
+
+
+def somewhere(value: Any, rng: random.Random) -> tuple[Any, Any]:
+    """A random container in a JSON value, and a key of it."""
+    places: list[tuple[Any, Any]] = []
+    waiting = [value]
+    for one in waiting:
+        keys = list(one) if isinstance(one, dict) else range(len(one))
+        places += [(one, key) for key in keys]
+        waiting += [one[key] for key in keys if isinstance(one[key], dict | list)]
+    return rng.choice(places)
+
+
+def altered(value: Any, rng: random.Random) -> Any:
+    """The value with one thing in it replaced, removed or doubled."""
+    holder, key = somewhere(value, rng)
+    what = rng.randrange(4)
+    if what == 0:
+        del holder[key]
+    elif what == 1 or not isinstance(holder, dict):
+        holder[key] = rng.choice(ODD)
+    elif what == 2 and isinstance(holder[key], int):
+        holder[key] += rng.choice((-1, 1))
+    else:
+        holder[rng.choice(("zz", "v", "case", "refs", "index", "tlp"))] = holder[key]
+    return value
+
+
+def hostile(members: dict[str, bytes], rng: random.Random) -> None:
+    """One random change in one member, of bits, of lines, or of what a line says."""
+    name = rng.choice(MEMBERS)
+    rows = members[name].splitlines(keepends=True)
+    at, other, what = rng.randrange(len(rows)), rng.randrange(len(rows)), rng.randrange(5)
+    if what == 0 or (what > 2 and name == "logs/0/checkpoint"):
+        data = bytearray(members[name])
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        members[name] = bytes(data)
+        return
+    if what == 1:
+        rows[at], rows[other] = rows[other], rows[at]
+    elif what == 2:
+        del rows[at]
+    else:
+        line = canonical.decode(rows[at][:-1])
+        if what == 3 and "payload" in line:
+            said = altered(canonical.decode(canonical.b64decode(line["payload"])), rng)
+            line["payload"] = canonical.b64encode(canonical.encode(said))
+        rows[at] = canonical.encode(line if what == 3 else altered(line, rng)) + b"\n"
+    members[name] = b"".join(rows)
+
+
+def test_browser_and_record_agree_on_what_a_forger_might_try(tab: Any) -> None:
+    case, rng = usual(), random.Random(20261122)
+    times = {"gridco.example": 1_795_334_500, "portco.example": 1_795_334_900}
+    honest = case.dossier(note=case.note(witnesses=times), withhold=[5])
+    given: list[Given] = []
+    while len(given) < 120:
+        with suppress(CanonicalError):  # what cannot even be written tells nothing
+            data = test_dossier._reframed(honest, lambda members: hostile(members, rng))
+            given.append((data, dossier_case.QUORUM, case.root))
+    wanted = [
+        {problem.code for problem in record.verify([data], policy, root).problems}
+        for data, policy, root in given
+    ]
+    found = [codes(outcome) for outcome in verified(tab, *given)]
+    if not run(tab, SECURE, MLDSA, None):
+        # This browser cannot see what only the second signature of the log gives away.
+        wanted = [one if "checkpoint" not in one else set() for one in wanted]
+        found = [one if mine else set() for one, mine in zip(found, wanted, strict=True)]
+    differing = [
+        (number, sorted(mine), sorted(theirs))
+        for number, (mine, theirs) in enumerate(zip(wanted, found, strict=True))
+        if mine != theirs
+    ]
+    assert differing == []
+    assert sum(1 for one in wanted if one) > 60
 
 
 @pytest.mark.parametrize("url", [SECURE, PLAIN], ids=["webcrypto", "bigint"])
