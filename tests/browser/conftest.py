@@ -27,7 +27,7 @@ def absent(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A headless Chromium of this system."""
     try:
@@ -97,7 +97,7 @@ def start(home: Path) -> NodeProcess:
     raise AssertionError("the node did not start:\n" + "".join(lines))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
     """Starts nodes that end with the session."""
     started: list[NodeProcess] = []
@@ -126,7 +126,7 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             node.process.wait(10)  # a test has read its output to the end and closed it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def node(start_node: Callable[..., NodeProcess]) -> NodeProcess:
     """The exercise, running. Shared: tests add to it, and take nothing away."""
     return start_node()
@@ -149,7 +149,7 @@ class Tab:
         return answer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(chromium: Any, node: NodeProcess) -> dict[str, Any]:
     """The storage state of one session, so that each test need not sign in anew."""
     context = chromium.new_context()

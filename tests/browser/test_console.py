@@ -309,6 +309,7 @@ def test_a_dossier_is_verified_in_the_browser(
     ):
         (tmp_path / name).write_bytes(raw)
         tab.goto("/log")
+        tab.page.wait_for_selector("#dossier:enabled")
         tab.page.set_input_files("#dossier", str(tmp_path / name))
         tab.page.wait_for_selector("#steps strong")
         assert bool(tab.page.locator("#steps .fail").count()) == fails, name
@@ -353,7 +354,7 @@ def test_everything_is_reached_by_keyboard(
 ) -> None:
     tab = open_tab()
     assert next(link for link in claim_links(tab) if swap_of(tab, link))
-    tab.page.wait_for_function("document.documentElement.classList.contains('js')")
+    tab.page.wait_for_selector("#swap-button:enabled")
     tab.page.keyboard.press("Tab")
     assert tab.page.evaluate("document.activeElement.className") == "skip"
     seen = set()
@@ -572,7 +573,7 @@ def hostile_bundle(node: Any, texts: list[dict[str, Any]]) -> bytes:
 def test_the_node_ends_with_streams_open(chromium: Any, start_node: Callable[..., Any]) -> None:
     node = start_node(exercise=False)
     contexts = []
-    for _ in range(4):
+    for _ in range(5):  # four streams each: a page, and three more
         context = chromium.new_context()
         contexts.append(context)
         page = context.new_page()

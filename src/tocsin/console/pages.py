@@ -279,6 +279,7 @@ def draw_claim(view: weigh.ClaimPage, at: str | None = None) -> Drawn:
             ],
         ),
         more={
+            "at": at,
             "orgs": {ref: n for n, ref in enumerate(dict.fromkeys(order))},
             "ask": command("case", "invite", view.row.case or "CASE", named.party or named.name)
             if named

@@ -4,7 +4,6 @@ import { showSteps } from "./steps.js";
 const utf8 = (text) => new TextEncoder().encode(text);
 const bytes = (b64) => Uint8Array.from(atob(b64), (c) => c.charCodeAt(0));
 const hex = (raw) => Array.from(raw, (b) => b.toString(16).padStart(2, "0")).join("");
-const short = (raw) => `${hex(raw).slice(0, 16)}…`;
 const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
 
 function joined(...parts) {
@@ -27,10 +26,9 @@ export function checking(doc) {
   const button = doc.getElementById("verify-log");
   if (!globalThis.crypto?.subtle) {
     showSteps(out, [{ state: "skip", text: "This page was not loaded over https or from this machine, so the browser offers no cryptography here. tocsin export CASE, then tocsin verify" }]);
-    button.disabled = true;
-    doc.getElementById("tamper").disabled = true;
     return;
   }
+  for (const id of ["verify-log", "tamper", "dossier"]) doc.getElementById(id).disabled = false;
   button.addEventListener("click", () => run(out, null));
   doc.getElementById("tamper").addEventListener("click", () => {
     run(out, Number(doc.getElementById("tamper-entry").value));
@@ -99,9 +97,10 @@ export async function checkLog(copy, tampered = null) {
   const leaves = [];
   for (const entry of entries) leaves.push(await digest(Uint8Array.of(0, 1), entry.found));
   const root = await treeRoot(leaves);
-  const at = tampered === null || equal(root, note.root) ? "" : ` The path from entry ${tampered} leads elsewhere.`;
-  say(equal(root, note.root),
-    `The root over all entries is ${short(root)}, and the checkpoint says ${short(note.root)}.${at}`);
+  const fits = equal(root, note.root);
+  const at = tampered === null || fits ? "" : ` The path from entry ${tampered} leads elsewhere.`;
+  say(fits, fits ? `The root over all entries is the checkpoint's: ${hex(root)}.`
+    : `The root over all entries is ${hex(root)}, and the checkpoint says ${hex(note.root)}.${at}`);
 
   await checkSignatures(copy, note, say);
   say("skip", "Signatures of authors over their statements: export a case and drop its dossier here, or tocsin verify");

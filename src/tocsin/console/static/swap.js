@@ -10,6 +10,7 @@ export function swapping(doc) {
     pairs.push([aId, bId], [defanged(aId), defanged(bId)]);
     pairs.push([aId.split(".").at(-2), bId.split(".").at(-2)]);
   }
+  button.disabled = false; // off until it does something
   button.addEventListener("click", () => {
     const to = new Map(pairs.flatMap(([x, y]) => [[x, y], [y, x]]));
     const names = [...to.keys()].filter(Boolean).sort((x, y) => y.length - x.length);
