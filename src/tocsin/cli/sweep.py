@@ -15,7 +15,7 @@ import click
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
 from tocsin.console.untrusted import terminal as untrusted
-from tocsin.errors import SweepError, UnreadableError, UsageError
+from tocsin.errors import NotFoundError, SweepError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from tocsin.flows.hunt import Found, Indicators, NotCovered, Summary
@@ -27,9 +27,21 @@ SHOWN = 20
 
 def indicators_from_node(case: str | None) -> Indicators:
     """Every indicator in force that this reader may read, or those of one case, from the node."""
-    raise UsageError(
-        "which indicators? A sweep of what the node holds comes with the node",
-        remedy="tocsin sweep PATH... --indicators FILE",
+    import msgspec
+
+    from tocsin.flows.hunt_indicators import from_objects
+    from tocsin.stix.bundle import open_bundle
+
+    with terminal.node() as client:
+        found = client.get("/indicators", case=case)
+    held = open_bundle(msgspec.json.encode(found["items"])) if found["items"] else []
+    if not held:
+        raise NotFoundError(
+            "the node holds no indicator in force that you may read",
+            remedy="share some, or name a file: tocsin sweep PATH... --indicators FILE",
+        )
+    return msgspec.structs.replace(
+        from_objects(held), form="node", overrides=tuple(found["overrides"])
     )
 
 

@@ -431,7 +431,11 @@ def _object(r: Request) -> Any:
 
 def _indicators(r: Request) -> Any:
     found = respond.indicators(r.node, r.actor.reader, r.query.get("case") or None)
-    return {"items": [o.data for o in found]}
+    # The exercise's indicators are addresses reserved for documentation; they are its own.
+    return {
+        "items": [o.data for o in found],
+        "overrides": ["documentation"] if r.node.exercise else [],
+    }
 
 
 def _parties(r: Request) -> Any:

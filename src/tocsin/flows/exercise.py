@@ -397,7 +397,7 @@ class _Play:
 
 
 def log_lines(script: Script, t0: datetime) -> str:
-    """5,000 lines of a gateway's log with exactly 7 hits, 2 of them on the withdrawn indicator."""
+    """5,000 lines of a gateway's log, 7 of them planted, 2 on the withdrawn indicator."""
     rng = random.Random(62)  # noqa: S311 - a made-up log, the same every time
     planted: dict[int, str] = {
         int(n): line for n, line in ((h["line"], h["text"]) for h in script.logs["hit"])
