@@ -73,9 +73,10 @@ def now(ask: Ask) -> Drawn:
         )
         back, step = start, step * 4
     open_drafts = intake.drafts(node, state="open") if ask.may("draft") else []
+    cases = respond.cases(node, ask.reader)
     view = NowView(
-        waiting=tuple(_waiting(ask, open_drafts)),
-        cases=tuple(respond.cases(node, ask.reader)),
+        waiting=tuple(_waiting(ask, cases, open_drafts)),
+        cases=tuple(cases),
         news=tuple(reversed(latest[-12:])),
         drafts=len(open_drafts),
         log=log_state(node),
@@ -94,10 +95,12 @@ def now(ask: Ask) -> Drawn:
     )
 
 
-def _waiting(ask: Ask, open_drafts: list[KeptDraft]) -> Iterable[Waiting]:
+def _waiting(
+    ask: Ask, cases: Iterable[respond.CaseRow], open_drafts: list[KeptDraft]
+) -> Iterable[Waiting]:
     node, me = ask.node, ask.party
     out = []
-    for case in respond.cases(node, ask.reader):
+    for case in cases:
         state = respond.state(node, case.id, ask.reader)
         for party in state.parties:
             if party.party == me and party.state in ("INVITED", "LAPSED"):
