@@ -656,7 +656,8 @@ def standings_of_file(
         NotFoundError: `only` is no claim of it.
     """
     from tocsin.claims import carrier
-    from tocsin.claims.standing import explain, standing
+    from tocsin.claims.explain import explain
+    from tocsin.claims.standing import standing
     from tocsin.flows.weigh import as_known as instant_of
 
     view = carrier.read((o.data, o.sha256) for o in open_bundle(raw) if o.problem is None)

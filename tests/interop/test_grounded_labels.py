@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.claims.carrier import read
+from tocsin.claims.derivation import Derivation
+from tocsin.claims.kept import Kept
+from tocsin.claims.labels import Labels
 from tocsin.claims.model import EXTENSION_ID
-from tocsin.claims.standing import _Weighing
 
 dung = pytest.importorskip("argumentation.core.dung")
 
@@ -57,11 +59,12 @@ def test_labels_are_the_grounded_labelling_where_owners_undercut(seed: int) -> N
     ]
     view = read([(o, "0" * 64) for o in [*pieces, *undercuts]])
     assert not view.broken
-    weighing = _Weighing(view, None, None, None)
-    weighing.label([*view.evidence, *view.challenges])
+    kept = Kept(view, None, None, None)
+    labels = Labels(kept, Derivation(kept))
+    labels.label([*view.evidence, *view.challenges])
     attacks = frozenset((o["id"], o["object_refs"][0]) for o in undercuts)
     everything = frozenset(o["id"] for o in [*pieces, *undercuts])
     grounded = dung.grounded_extension(dung.ArgumentationFramework(everything, attacks))
-    assert {ref for ref, label in weighing.labels.items() if label == "IN"} == grounded
+    assert {ref for ref, label in labels.of.items() if label == "IN"} == grounded
     beaten = {target for source, target in attacks if source in grounded}
-    assert {ref for ref, label in weighing.labels.items() if label == "OUT"} == beaten
+    assert {ref for ref, label in labels.of.items() if label == "OUT"} == beaten

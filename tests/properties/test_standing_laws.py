@@ -414,9 +414,10 @@ def test_a_grade_is_what_comparing_every_pair_of_roots_gives(
 ) -> None:
     view = view_of(world.objects)
     weighing = _Weighing(view, reader, at, None)
+    roots = weighing.derivation.roots
     for one in standings(view, reader, at):
         claim = view.claims[one.claim]
-        weighing.label(weighing.scope(claim.id))
+        weighing.labels.label(weighing.kept.scope(claim.id))
         for name in required_links(claim) if one.base else ():
             pieces = weighing._pieces(claim, name)
             strong = [piece for piece in pieces if piece.strength >= 2]
@@ -424,7 +425,8 @@ def test_a_grade_is_what_comparing_every_pair_of_roots_gives(
                 (a, b)
                 for a in strong
                 for b in strong
-                if not weighing.roots(a.evidence.id) & weighing.roots(b.evidence.id)
+                if not weighing.derivation.roots(a.evidence.id)
+                & weighing.derivation.roots(b.evidence.id)
             ]
             expected = (
                 "independent-roots"

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from tocsin.cases.fold import fold
 from tocsin.cases.model import AdvisoryState, CaseState, Cosign, HoldState, Said
-from tocsin.claims import carrier, model, standing
+from tocsin.claims import carrier, explain, model, standing
 from tocsin.claims.model import Claim, Dated, Evidence, View
 from tocsin.errors import RenderingError, SpeakerError, UnreadableError, VerificationError
 from tocsin.policy import TLP_ORDER, Tlp
@@ -539,10 +539,10 @@ def _claim(case: _Case, one: standing.Standing) -> dict[str, Any]:
         "coder": case.name(claim.publisher),
         "flags": [f"{flag.name} (of the {flag.of})" for flag in x.flags],
         "level": one.level or "no level",
-        "summary": standing.summary(one),
+        "summary": explain.summary(one),
         "links": links,
         "positions": _positions(case, claim),
-        "reasons": standing.explain(one, case.view)[1:],
+        "reasons": explain.explain(one, case.view)[1:],
         "algorithm": f"{standing.ALGORITHM['id']} {standing.ALGORITHM['version']}",
         "inputs": one.inputs_sha256,
     }

@@ -13,8 +13,9 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.claims.carrier import read
+from tocsin.claims.explain import explain
 from tocsin.claims.model import KIND_CLASS, PLANTABLE, Challenge, Claim, Dated, Evidence, View
-from tocsin.claims.standing import Standing, explain, roots, standing
+from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node

@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from tocsin.claims.carrier import check_publisher, read
+from tocsin.claims.explain import summary
 from tocsin.claims.model import EXTENSION_ID, View
-from tocsin.claims.standing import standings, summary
+from tocsin.claims.standing import standings
 from tocsin.claims.write import (
     challenge_object,
     claim_object,

@@ -15,16 +15,10 @@ import pytest
 
 from tocsin import canonical
 from tocsin.claims.carrier import read
+from tocsin.claims.derivation import disjoint
+from tocsin.claims.explain import explain, summary
 from tocsin.claims.model import EXTENSION_ID, View
-from tocsin.claims.standing import (
-    _disjoint,
-    alarms,
-    explain,
-    roots,
-    standing,
-    standings,
-    summary,
-)
+from tocsin.claims.standing import alarms, roots, standing, standings
 from tocsin.claims.times import instant
 from tocsin.errors import ClaimError, NotFoundError
 from tocsin.stix.bundle import open_bundle
@@ -280,7 +274,7 @@ def test_disjoint_roots_are_found_as_by_comparing_every_pair() -> None:
         some = rnd.sample(every, rnd.randint(0, len(every)))
         some += [rnd.randint(1, 511) for _ in range(rnd.randint(0, 2))]
         expected = any(a & b == 0 for a in some for b in every)
-        assert _disjoint(some, every) is expected, (some, every)
+        assert disjoint(some, every) is expected, (some, every)
 
 
 # --- words ------------------------------------------------------------------------------------

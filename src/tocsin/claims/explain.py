@@ -1,0 +1,112 @@
+"""A standing in plain sentences, the same words for every side.
+
+Spec: claims.md §2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tocsin.claims.model import View
+from tocsin.claims.standing import Standing
+
+_GRADE_WORDS = {
+    "indicative": "grounds of kinds that others share or that are easily planted",
+    "one-root": "grounds from one root",
+    "independent-roots": "grounds from independent roots",
+}
+_BASE_WORDS = {
+    "none-shown": "No grounds shown here.",
+    "links-missing": "Some links show no grounds here.",
+    "indicative": "Every link has grounds; the weakest has only kinds that are easily planted.",
+    "one-root": "Every link has grounds; the weakest rests on one root.",
+    "independent-roots": "Every link has grounds from independent roots.",
+}
+_CHALLENGE_WORDS = {
+    "denied": "{who} denies it.",
+    "requested": "{who} asks to be shown the grounds.",
+    "class-critique": "{who} criticises this kind of report; recorded, not weighed.",
+    "contested-by": "{who} contests it, with grounds of its own.",
+    "challenge-none-shown": "{who} contests it; no grounds shown here for that.",
+    "challenge-not-open": "A challenge by {who} is no longer open.",
+    "challenge-undercut": "A challenge by {who} has itself been undercut.",
+}
+_PIECE_WORDS = {
+    "withheld": "“{what}” is said to exist and is withheld.",
+    "committed": "“{what}” is withheld; a digest of it has been given.",
+    "no-link": "“{what}” names none of the links this claim needs.",
+    "nothing-to-inspect": "“{what}” is called open, and nothing to inspect is attached.",
+    "capped": "“{what}” counts no more than what it derives from.",
+    "undercut-undecided": "“{what}” is undercut, the dispute is undecided, and it counts so far.",
+    "dropped-by-owner": "“{what}” was disowned by those who made it, and is not counted.",
+    "dropped-undercut": "“{what}” was undercut, and is not counted.",
+    "dropped-source": "“{what}” derives from something no longer counted, and is not counted.",
+}
+
+
+def explain(one: Standing, view: View) -> list[str]:
+    """A standing in plain sentences, the same for every side; names as `view` has them."""
+    claim = view.claims.get(one.claim)
+    codes = {reason.code for reason in one.reasons}
+    said = ["What has been shown here, not what is true."]
+    if "not-a-claim-of-fact" in codes or "unknown-type" in codes:
+        kind = claim.x.claim_type if claim else "claim of this type"
+        known = "it is not weighed" if "not-a-claim-of-fact" in codes else "its type is not known"
+        return [*said, f"This is a {kind}: {known}, and has no level."]
+    if one.base is None:
+        return [*said, f"Its speaker or publisher says that it is {one.level}; it is not weighed."]
+    said.append(_BASE_WORDS[one.base])
+    for name, link in one.links.items():
+        if link.grade == "none-shown":
+            said.append(f"No grounds shown here for {name}.")
+        else:
+            shown = "part of it open to inspection" if link.shown else "this is stated, not shown"
+            said.append(f"For {name}: {_GRADE_WORDS[link.grade]}; {shown}.")
+    for reason in one.reasons:
+        if reason.code == "not-inspectable":
+            said.append(f"Roots for {reason.ref} are separate, and none of them is open.")
+        elif reason.code in _PIECE_WORDS:
+            said.append(_PIECE_WORDS[reason.code].format(what=_what(reason.ref, view)))
+        elif reason.code in _CHALLENGE_WORDS:
+            challenge = view.challenges.get(reason.ref)
+            who = view.name(challenge.x.speaker_ref) if challenge else reason.ref
+            said.append(_CHALLENGE_WORDS[reason.code].format(who=who))
+    if one.by_coder:
+        levels = ", ".join(f"{view.name(who)}: {level}" for who, level in one.by_coder.items())
+        said.append(f"By coder: {levels}.")
+    return said
+
+
+def _what(ref: str, view: View) -> str:
+    link = view.links.get(ref)
+    return view.name(link.source if link is not None else ref)
+
+
+def summary(one: Standing) -> str:
+    """One plain sentence or two for the `content` of a standing object."""
+    codes = {reason.code for reason in one.reasons}
+    if one.base is None:
+        words = f"Status: {one.level}." if one.level else "Not weighed: it has no level."
+        return f"{words} Not a finding of truth."
+    parts = []
+    for shown, words in ((True, "Grounds shown for"), (False, "Grounds stated, not shown, for")):
+        names = [n for n, g in one.links.items() if g.grade != "none-shown" and g.shown is shown]
+        if names:
+            parts.append(f"{words} {_and(names)}")
+    bare = [name for name, link in one.links.items() if link.grade == "none-shown"]
+    if bare:
+        parts.append(f"{'none' if parts else 'No grounds'} shown here for {_and(bare)}")
+    answers = [
+        word
+        for code, word in (
+            ("denied", "Denied."),
+            ("contested-by", "Contested."),
+            ("requested", "Grounds asked for."),
+        )
+        if code in codes
+    ]
+    return " ".join([f"{'; '.join(parts)}.", *answers, "Not a finding of truth."])
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
