@@ -115,6 +115,7 @@ class _Play:
                 quorum=(2, 3),
                 to=[p for p in self.script.ids.values() if p != self.by],
             )
+            self.introduce()
         elif "invite" in step:
             respond.invite(
                 self.node,
@@ -127,6 +128,7 @@ class _Play:
             )
         elif "join" in step:
             respond.answer_invitation(self.node, self.by, self.case, accept=True)
+            self.introduce()
         elif "stage" in step:
             body = {"event": "case.stage", "item": self.case, "stage": step["stage"]}
             respond.act(self.node, self.by, self.case, {**body, "note": say(step["note"])})
@@ -208,13 +210,6 @@ class _Play:
     def objects(self, step: Mapping[str, Any]) -> None:
         """Say the objects of a step in one statement."""
         self.items: dict[str, Item] = {}
-        self.put(
-            write.identity_object(
-                id=self.node.identity(self.by),
-                name=self.node.party_entry(self.by).name,
-                created=stix_time(self.t0),
-            )
-        )
         for spec in step.get("evidence", ()):
             self.evidence(spec)
         for spec in step.get("claim", ()):
@@ -226,21 +221,33 @@ class _Play:
                 self.link(kind, spec)
         for spec in step.get("indicator", ()):
             self.indicator(spec)
-        s = respond.state(self.node, self.case, self.node.reader(self.by))
-        done = record(
-            self.node,
-            Act(
-                author=self.by,
-                kind="say",
-                tlp=self.script.tlp,
-                case=self.case,
-                objects=tuple(self.items.values()),
-                to=tuple(p for p in respond.members(s) if p != self.by),
-            ),
-        )
+        said = self.say_items()
         for ref, object_id in self.ids.items():
             if object_id in self.items:
-                self.said[ref] = done.id
+                self.said[ref] = said
+
+    def say_items(self) -> str:
+        act = Act(
+            author=self.by,
+            kind="say",
+            tlp=self.script.tlp,
+            case=self.case,
+            objects=tuple(self.items.values()),
+            to=tuple(p for p in self.script.ids.values() if p != self.by),
+        )
+        return record(self.node, act).id
+
+    def introduce(self) -> None:
+        """Say one's own identity: the name by which claims and answers refer to one."""
+        self.items = {}
+        self.put(
+            write.identity_object(
+                id=self.node.identity(self.by),
+                name=self.node.party_entry(self.by).name,
+                created=stix_time(self.t0),
+            )
+        )
+        self.say_items()
 
     def put(self, raw: bytes) -> str:
         received = open_object(raw)
@@ -261,14 +268,8 @@ class _Play:
     def identity(self, key_or_name: str) -> str:
         """A party by its key in the script, or somebody who is no party, by name."""
         if key_or_name in self.script.ids:
-            party = self.script.ids[key_or_name]
-            return self.put(
-                write.identity_object(
-                    id=self.node.identity(party),
-                    name=self.node.party_entry(party).name,
-                    created=stix_time(self.t0),
-                )
-            )
+            # Each party says its own identity, when it comes to the case.
+            return self.node.identity(self.script.ids[key_or_name])
         name = self.script.say(key_or_name)
         return self.put(
             write.identity_object(
