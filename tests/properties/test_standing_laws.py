@@ -425,8 +425,7 @@ def test_a_grade_is_what_comparing_every_pair_of_roots_gives(
                 (a, b)
                 for a in strong
                 for b in strong
-                if not weighing.derivation.roots(a.evidence.id)
-                & weighing.derivation.roots(b.evidence.id)
+                if not roots(a.evidence.id) & roots(b.evidence.id)
             ]
             expected = (
                 "independent-roots"
