@@ -22,6 +22,7 @@ from tocsin.errors import (
     ConflictError,
     DraftError,
     ForbiddenError,
+    MarkingError,
     NotFoundError,
     SpeakerError,
     StaleDraftError,
@@ -29,7 +30,8 @@ from tocsin.errors import (
 )
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Source, sniff
-from tocsin.policy import Audience, Tlp, strictest
+from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
+from tocsin.record.keys import verify
 from tocsin.record.sequencer import Waiting
 from tocsin.record.statement import (
     ChainHead,
@@ -41,11 +43,12 @@ from tocsin.record.statement import (
     compose,
     open_envelope,
     open_statement,
+    pae,
     parse,
 )
 from tocsin.record.statement import sign as sign_payload
 from tocsin.stix import ids
-from tocsin.stix.bundle import Received, open_bundle
+from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of
 from tocsin.stix.model import make
 from tocsin.stix.needles import pattern_for
@@ -144,6 +147,9 @@ def enter(node: Node, raw: bytes) -> Done:
     known = node.store.statement(envelope.id, node.everything())
     if known is not None:
         return Done(id=known.id, index=known.index)
+    # Before anything is looked up: a forged envelope learns nothing of what its "author" may read.
+    for public, signature in node.keyring.signers(envelope, statement, None):
+        verify(public, signature, pae(envelope.payload))
     items: list[Item] = []
     # Taking back or naming an object needs no bytes; saying it does.
     if statement.kind != "withdraw":
@@ -179,13 +185,23 @@ def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: st
         raise StatementError(
             f"these bytes have SHA-256 {got}, not {sha256}", remedy="send the exact bytes"
         )
-    _keep_waiting(node, author, (_item(raw, media_type),))
+    item = _item(raw, media_type)
+    if item.sha256 != sha256:
+        raise StatementError(
+            f"{sha256[:12]}… is a wrapping around {item.id}, and statements name objects",
+            remedy=f"put the object's own bytes: PUT /api/v1/objects/{item.sha256}",
+        )
+    _keep_waiting(node, author, (item,))
 
 
 def _item(raw: bytes, media_type: str | None) -> Item:
     if media_type and media_type != "application/stix+json":
         return Attachment.of(raw, media_type)
-    [received] = open_bundle(raw, max_objects=1)
+    received = open_object(raw)
+    if received.problem is not None:
+        raise StatementError(
+            f"{received.id or 'an object'}: {received.problem}", remedy="mend it, then say it"
+        )
     return received
 
 
@@ -276,37 +292,90 @@ def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:
         keyring=node.keyring,
         chain=ChainHead(seq=last.seq, head=last.head) if last else None,
         index=None,
-        markings=lambda ref: _marking_of(node, ref),
+        markings=lambda ref: _marking_of(node, statement.author, ref),
     )
     audience = verified.statement.audience
-    _check_speakers(node, verified.statement, items)
+    _check_owners(node, verified.statement, items)
     narrowed = _object_audiences(node, audience, items)
     # Taking back names objects and brings none.
     brought = () if verified.statement.kind == "withdraw" else tuple(items)
     return _Entering(node, verified, node.log.keep(verified, brought, audience, narrowed))
 
 
-def _marking_of(node: Node, ref: str) -> Audience | None:
-    kept = node.store.statement(ref, node.everything())
+def _marking_of(node: Node, author: str, ref: str) -> Audience | None:
+    """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer."""
+    kept = node.store.statement(ref, node.allowed(node.reader(author)))
     return kept.audience if kept else None
 
 
-def _check_speakers(node: Node, statement: Statement, items: Sequence[Item]) -> None:
-    """An object of the claim carrier is published by the party that signs it, or not at all."""
-    if statement.kind != "say":
+def _check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> None:
+    """Nobody speaks for another party, replaces what it said, or shows it to more readers.
+
+    Of the claim carrier a party publishes its own only. Any other object of a party is passed on
+    as that party said it, to readers that party named. All by what `statement.author` may read.
+
+    Raises:
+        SpeakerError: an object is another party's, and not as that party said it here.
+        MarkingError: it would reach readers that its owner did not name.
+    """
+    if statement.kind == "withdraw" or not items:
         return
     identity = node.identity(statement.author)
+    readable = node.allowed(node.reader(statement.author))
     for item in items:
-        if not isinstance(item, Received) or claims.EXTENSION_ID not in item.data.get(
-            "extensions", {}
-        ):
+        owner = None
+        if isinstance(item, Received):
+            creator = item.data.get("created_by_ref")
+            if claims.EXTENSION_ID in item.data.get("extensions", {}) and creator != identity:
+                raise SpeakerError(
+                    f"{item.id} was created by {creator}, and {statement.author} signs as "
+                    f"{identity}",
+                    remedy="say only your own claims, evidence and challenges; quote others by "
+                    "coding",
+                )
+            for held in node.store.versions(item.id, readable):
+                if held.data.get("created_by_ref") != creator:
+                    raise SpeakerError(
+                        f"{item.id} was created by {held.data.get('created_by_ref')}, not by "
+                        f"{creator}",
+                        remedy="give your own object an id of its own",
+                    )
+            entry = node.directory.by_identity(str(creator)) or node.directory.by_identity(item.id)
+            owner = entry.id if entry else None
+        said = _sayings(node, item.sha256, readable)
+        if isinstance(item, Attachment) and said:
+            owner = said[0].author
+        if owner is None or owner == statement.author:
             continue
-        if item.data.get("created_by_ref") != identity:
+        own = [k.audience for k in said if k.author == owner]
+        if not own:
             raise SpeakerError(
-                f"{item.id} was created by {item.data.get('created_by_ref')}, and "
-                f"{statement.author} signs as {identity}",
-                remedy="say only your own claims, evidence and challenges; quote others by coding",
+                f"{item.id} is {owner}'s, and {owner} has not said it so here",
+                remedy="ask them to say it, or publish an object of your own about it",
             )
+        if not any(_within(statement.audience, a) for a in own):
+            raise MarkingError(
+                f"{item.id} would reach more readers than {owner} named",
+                remedy=f"mark it no looser and name no others, or ask {owner} to say it again",
+            )
+
+
+def _sayings(node: Node, sha256: str, readable: frozenset[int]) -> list[Kept]:
+    """The readable statements that say these bytes, in log order."""
+    kept = node.store.object(sha256, readable)
+    found = [node.store.statement(i, readable) for i in (kept.said_by if kept else ())]
+    return sorted((k for k in found if k is not None), key=lambda k: k.index)
+
+
+def _within(inner: Audience, outer: Audience) -> bool:
+    """Whether what is under `inner` reaches nobody that `outer` does not."""
+    if TLP_RANK[inner.tlp] < TLP_RANK[outer.tlp]:
+        return False
+    if outer.tlp == "CLEAR" or (outer.tlp == "GREEN" and not outer.to):
+        return True
+    if inner.tlp == "GREEN" and not inner.to:
+        return False
+    return inner.to <= outer.to | {outer.author, inner.author}
 
 
 def _object_audiences(
@@ -532,6 +601,9 @@ def ingest(
     return kept, drafts(node, tag)
 
 
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
+
 def _key(draft: KeptDraft) -> str:
     return f"{draft.report}.{draft.n:06d}"
 
@@ -566,7 +638,9 @@ def drafts(node: Node, report_id: str = "", *, state: State | None = None) -> li
 def draft(node: Node, draft_id: str) -> KeptDraft:
     """One draft by id `REPORT.N`. Raises NotFoundError."""
     tag, _, n = draft_id.rpartition(".")
-    row = node.store.local("draft", f"{tag}.{int(n):06d}") if n.isdecimal() else None
+    # One spelling for each: 3, never 03.
+    known = _NUMBER.fullmatch(n) is not None
+    row = node.store.local("draft", f"{tag}.{int(n):06d}") if known else None
     if row is None:
         raise not_found(f"draft {draft_id}")
     found = msgspec.json.decode(row.value, type=KeptDraft)
@@ -592,6 +666,11 @@ def edit(node: Node, draft_id: str, revision: int, fields: Mapping[str, Any]) ->
         raise DraftError(
             f"there is no claim type {fields['claim_type']!r}",
             remedy="one of: " + ", ".join(claims.CLAIM_TYPES),
+        )
+    emptied = [name for name in ("claim_type", "kind", "value") if fields.get(name, "-") is None]
+    if emptied:
+        raise DraftError(
+            f"{', '.join(emptied)} of a draft cannot be empty", remedy="reject the draft instead"
         )
     if fields.get("date"):
         _precision(str(fields["date"]))
@@ -653,7 +732,7 @@ class Accepting(Struct, frozen=True, kw_only=True):
 
 def accept(
     node: Node, wanted: Sequence[tuple[str, int]], how: Accepting
-) -> tuple[list[KeptDraft], Done | Prepared | None]:
+) -> tuple[list[KeptDraft], Done | None]:
     """Turn open drafts (id, revision seen) into objects, said in one statement.
 
     All or none: every draft is checked before anything is signed. A claim needs a date; a claim
@@ -666,7 +745,21 @@ def accept(
     """
     if not wanted:
         raise DraftError("no draft is named", remedy="list them with: tocsin accept")
-    chosen = [_open(node, draft_id, revision) for draft_id, revision in wanted]
+    if how.by not in node.signers:
+        raise ForbiddenError(
+            f"{how.by} does not sign here, and drafts stay on this node",
+            remedy="read the report at " + how.by,
+        )
+    # From looking whether a draft is open to marking it: two at once would say it twice.
+    with node.lock:
+        return _accept(node, wanted, how)
+
+
+def _accept(
+    node: Node, wanted: Sequence[tuple[str, int]], how: Accepting
+) -> tuple[list[KeptDraft], Done | None]:
+    # A draft named twice is one draft.
+    chosen = list({d.id: d for d in (_open(node, i, revision) for i, revision in wanted)}.values())
     undated = [d.id for d in chosen if d.kind == "claim" and not (_date_of(d) or how.date)]
     if undated:
         raise DraftError(
@@ -675,8 +768,7 @@ def accept(
         )
     now = node.clock()
     made: dict[str, Received] = {}
-    ids_of: list[str] = []
-    everything = node.everything()
+    objects: list[tuple[str, str | None]] = []
     for one in chosen:
         source = report(node, one.report)
         raws = (
@@ -684,31 +776,66 @@ def accept(
             if one.kind == "claim"
             else [_indicator(node, one, source, how, now)]
         )
-        opened = [open_bundle(raw, max_objects=1)[0] for raw in raws]
-        ids_of.append(opened[-1].id)
-        # Said already, by an accept that was cut off before it could mark its draft.
-        if not node.store.versions(opened[-1].id, everything):
+        opened = [open_object(raw) for raw in raws]
+        before = _said_by(node, how.by, opened[-1].id)
+        objects.append((opened[-1].id, before))
+        if before is None:
             made.update((received.id, received) for received in opened)
-    done: Done | Prepared | None = None
-    if made:
-        done = act_for(
-            node,
-            Act(
-                author=how.by,
-                kind="say",
-                tlp=how.tlp,
-                to=how.to,
-                case=how.case,
-                objects=tuple(made.values()),
-            ),
+    if len(made) > MAX_TOGETHER:
+        raise DraftError(
+            f"{len(chosen)} drafts make {len(made)} objects, and one statement says at most "
+            f"{MAX_TOGETHER}",
+            remedy="accept them in parts",
         )
-    for one, object_id in zip(chosen, ids_of, strict=True):
+    done: Done | None = None
+    if made:
+        act = Act(
+            author=how.by,
+            kind="say",
+            tlp=how.tlp,
+            to=how.to,
+            case=how.case,
+            objects=tuple(made.values()),
+        )
+        done = record(node, act)
+    for one, (object_id, before) in zip(chosen, objects, strict=True):
         one.state = "accepted"
         one.object_id = object_id
-        one.statement = done.id if isinstance(done, Done) else None
+        one.statement = before or (done.id if done else None)
         one.by = how.person or how.by
         _keep(node, one, one.revision)
     return chosen, done
+
+
+MAX_TOGETHER = 300
+"""Objects of one accepting: their names fit into the 64 KiB of a statement."""
+
+
+def _said_by(node: Node, party: str, object_id: str) -> str | None:
+    """The statement in which `party` said this object already.
+
+    There is one after an accept that was cut off before it could mark its draft.
+    """
+    everything = node.everything()
+    for version in node.store.versions(object_id, everything):
+        for statement in version.said_by:
+            kept = node.store.statement(statement, everything)
+            if kept is not None and kept.author == party:
+                return statement
+    return None
+
+
+def _own_id(node: Node, kind: str, *parts: str) -> str:
+    """An id that follows from its parts, and that nobody but this node can work out beforehand.
+
+    Who could would say something else under it first.
+    """
+    row = node.store.local("salt", "ids")
+    if row is None:
+        node.store.keep_local("salt", "ids", node.rng(16).hex().encode(), None)
+        row = node.store.local("salt", "ids")
+    assert row is not None
+    return ids.deterministic(kind, row.value.decode(), *parts)
 
 
 def _date_of(one: KeptDraft) -> str | None:
@@ -745,7 +872,7 @@ def _identity(node: Node, coder: str, name: str, now: datetime) -> bytes:
     """An identity for a name as printed, this coder's own: nobody's names are merged."""
     return make(
         "identity",
-        id=ids.deterministic("identity", coder, " ".join(name.casefold().split())),
+        id=_own_id(node, "identity", coder, " ".join(name.casefold().split())),
         created="2000-01-01T00:00:00.000Z",
         created_by_ref=node.identity(coder),
         name=name,
@@ -764,7 +891,7 @@ def _claim(
             return None
         raw = _identity(node, how.by, name, now)
         raws.append(raw)
-        return ids.deterministic("identity", how.by, " ".join(name.casefold().split()))
+        return open_object(raw).id
 
     speaker = identity(one.get("speaker"))
     addressee = identity(one.get("addressee"))
@@ -775,7 +902,7 @@ def _claim(
     role = one.get("speaker_role")
     raws.append(
         write.claim_object(
-            id=ids.deterministic("note", how.by, str(source.source.text_sha256), str(one.n)),
+            id=_own_id(node, "note", how.by, str(source.source.text_sha256), str(one.n)),
             created=stix_time(now),
             created_by_ref=coder,
             claim_type=one.get("claim_type"),
@@ -812,7 +939,7 @@ def _indicator(
     at = stix_time(now)
     return make(
         "indicator",
-        id=ids.deterministic("indicator", how.by, str(source.source.text_sha256), str(one.n)),
+        id=_own_id(node, "indicator", how.by, str(source.source.text_sha256), str(one.n)),
         created=at,
         created_by_ref=node.identity(how.by),
         name=value,

@@ -1,0 +1,576 @@
+"""From a report to a statement: accepting, saying, signing at home; and who tries to cheat."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tocsin.canonical import b64encode
+from tocsin.claims import write
+from tocsin.errors import (
+    ChainError,
+    DraftError,
+    ForbiddenError,
+    IndicatorError,
+    MarkingError,
+    NotFoundError,
+    ReportSizeError,
+    SignatureError,
+    SpeakerError,
+    StaleDraftError,
+    StatementError,
+    TocsinError,
+)
+from tocsin.flows import intake, weigh
+from tocsin.flows.intake import Accepting, Act
+from tocsin.policy import Tlp
+from tocsin.record.keys import Signer
+from tocsin.record.statement import ObjectRef, compose, sign
+from tocsin.stix import ids
+from tocsin.stix.bundle import open_object
+from tocsin.stix.model import make
+
+World = Any  # tests/unit/conftest.py
+
+NOTE = "note--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a01"
+
+
+def how(world: World, **more: Any) -> Accepting:
+    return Accepting(**{"by": world.NORTH, "date": "2026-11-18", **more})
+
+
+def seen(drafts: Any) -> list[tuple[str, int]]:
+    return [(d.id, d.revision) for d in drafts]
+
+
+def claim(world: World, party: str, words: str = "ours", id: str = NOTE, **props: Any) -> bytes:
+    return write.claim_object(
+        **{
+            "id": id,
+            "created": intake.stix_time(world.clock()),
+            "created_by_ref": world.node.identity(party),
+            "claim_type": "accusation",
+            "speaker_ref": world.node.identity(party),
+            "asserted_at": {"value": "2026-11-18", "precision": "day"},
+            "words": {"text": words, "lang": "en"},
+            **props,
+        }
+    )
+
+
+def said(world: World, party: str, raw: bytes, **more: Any) -> intake.Done:
+    """`party` says one object, wherever its key is."""
+    act = Act(
+        **{
+            "author": party,
+            "kind": "say",
+            "tlp": "AMBER",
+            "objects": (open_object(raw),),
+            "to": tuple(p for p in (world.NORTH, world.GRID, world.SOUTH) if p != party),
+            **more,
+        }
+    )
+    if party == world.NORTH:
+        return intake.record(world.node, act)
+    done: intake.Done = world.as_guest(act)
+    return done
+
+
+# --- accepting ------------------------------------------------------------------------------------
+
+
+def test_reading_asserts_nothing(world: World) -> None:
+    before = world.size
+    assert len(world.ingest()) == 5
+    assert world.size == before
+
+
+def test_accepted_drafts_are_said_in_one_statement(world: World) -> None:
+    drafts = world.ingest()
+    before = world.size
+    done, statement = intake.accept(world.node, seen(drafts), how(world))
+    assert world.size == before + 1
+    assert statement is not None
+    assert {d.state for d in done} == {"accepted"}
+    assert {d.statement for d in intake.drafts(world.node)} == {statement.id}
+
+
+def test_accepting_twice_is_refused_and_says_nothing_again(world: World) -> None:
+    drafts = world.ingest()
+    intake.accept(world.node, seen(drafts[:1]), how(world))
+    size = world.size
+    for revision in (drafts[0].revision, intake.draft(world.node, drafts[0].id).revision):
+        with pytest.raises(StaleDraftError, match="accepted already"):
+            intake.accept(world.node, [(drafts[0].id, revision)], how(world))
+    assert world.size == size
+
+
+def test_a_draft_named_twice_is_said_once(world: World) -> None:
+    one = world.ingest()[0]
+    done, _ = intake.accept(world.node, seen([one, one]), how(world))
+    assert [d.id for d in done] == [one.id]
+    assert intake.draft(world.node, one.id).state == "accepted"
+
+
+@pytest.mark.parametrize("spelling", ["01", "٣", "³", "0", "-1", "", "1 ", "9" * 5000])
+def test_a_draft_has_one_spelling(world: World, spelling: str) -> None:
+    report = world.ingest()[0].report
+    with pytest.raises(NotFoundError):
+        intake.draft(world.node, f"{report}.{spelling}")
+
+
+def test_two_who_accept_at_once_say_it_once(world: World) -> None:
+    drafts = world.ingest()
+    size = world.size
+    outcomes: list[str] = []
+
+    def go() -> None:
+        try:
+            intake.accept(world.node, seen(drafts), how(world))
+            outcomes.append("said")
+        except StaleDraftError:
+            outcomes.append("stale")
+
+    threads = [threading.Thread(target=go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["said", "stale", "stale", "stale"]
+    assert world.size == size + 1
+
+
+def test_a_draft_changed_since_it_was_seen_is_not_accepted(world: World) -> None:
+    one = world.ingest()[0]
+    edited = intake.edit(world.node, one.id, one.revision, {"speaker": "T. Brandt"})
+    size = world.size
+    with pytest.raises(StaleDraftError, match="revision"):
+        intake.accept(world.node, seen([one]), how(world))
+    assert world.size == size
+    intake.accept(world.node, seen([edited]), how(world))
+
+
+def test_a_stale_edit_is_refused_and_changes_nothing(world: World) -> None:
+    one = world.ingest()[0]
+    intake.edit(world.node, one.id, one.revision, {"speaker": "first"})
+    with pytest.raises(StaleDraftError):
+        intake.edit(world.node, one.id, one.revision, {"speaker": "second"})
+    assert intake.draft(world.node, one.id).get("speaker") == "first"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"words": "other words"},
+        {"span": "0"},
+        {"state": "accepted"},
+        {"claim_type": "slander"},
+        {"claim_type": None},
+        {"date": "yesterday"},
+        {"date": "2026-02-30"},
+        {"date": "2026-13"},
+        {"date": "0000"},
+        {"date": "２０２６"},
+        {"value": None},
+        {"kind": None},
+    ],
+    ids=str,
+)
+def test_words_spans_and_nonsense_cannot_be_edited(world: World, fields: dict[str, Any]) -> None:
+    one = world.ingest()[0]
+    with pytest.raises(DraftError):
+        intake.edit(world.node, one.id, one.revision, fields)
+    assert intake.draft(world.node, one.id).human == {}
+
+
+def test_one_undated_claim_stops_all(world: World) -> None:
+    drafts = world.ingest()
+    dated = intake.edit(world.node, drafts[0].id, drafts[0].revision, {"date": "2026-11"})
+    size = world.size
+    with pytest.raises(DraftError, match="when was it said"):
+        intake.accept(world.node, seen([dated, *drafts[1:]]), how(world, date=None))
+    assert world.size == size
+    assert {d.state for d in intake.drafts(world.node)} == {"open"}
+    intake.accept(world.node, seen([dated]), how(world, date=None))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("kind", "spell"), ("value", "no address"), ("kind", "mac")]
+)
+def test_one_draft_that_cannot_be_said_stops_all(world: World, field: str, value: str) -> None:
+    drafts = world.ingest()
+    wrong = intake.edit(world.node, drafts[3].id, drafts[3].revision, {field: value})
+    size = world.size
+    with pytest.raises((IndicatorError, DraftError)):
+        intake.accept(world.node, seen([*drafts[:3], wrong]), how(world))
+    assert world.size == size
+    assert {d.state for d in intake.drafts(world.node)} == {"open"}
+
+
+def test_a_claim_that_nobody_is_named_for_refers_to_the_outlet(world: World) -> None:
+    drafts = world.ingest()
+    assert drafts[2].get("speaker") is None
+    intake.accept(world.node, seen([drafts[2]]), how(world, outlet="The Courier"))
+    [row] = weigh.claims(world.node, world.node.reader(world.NORTH))
+    assert row.speaker is None
+    page = weigh.claim_page(world.node, world.node.reader(world.NORTH), row.id)
+    assert page.positions[0].reported_by is not None
+    assert page.positions[0].reported_by.name == "The Courier"
+
+
+def test_a_crash_between_logging_and_marking_does_not_say_it_twice(
+    world: World, restart: Callable[[World], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = world.ingest()
+
+    def crash(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(intake, "_keep", crash)
+        with pytest.raises(KeyboardInterrupt):
+            intake.accept(world.node, seen(drafts), how(world))
+    after = restart(world)
+    size = after.size
+    after.clock.later(hours=1)
+    assert {d.state for d in intake.drafts(after.node)} == {"open"}
+    done, statement = intake.accept(after.node, seen(intake.drafts(after.node)), how(after))
+    assert statement is None
+    assert after.size == size
+    assert {d.state for d in done} == {"accepted"}
+    assert all(d.statement for d in done), "the statement that said it is found again"
+
+
+def test_nobody_takes_the_place_of_a_draft_before_it_is_accepted(world: World) -> None:
+    """A guest that has read the same article says something of its own under every likely id."""
+    drafts = world.ingest()
+    source = intake.report(world.node, drafts[0].report).source
+    for n in (1, 2, 3):
+        guess = ids.deterministic("note", world.NORTH, str(source.text_sha256), str(n))
+        said(world, world.SOUTH, claim(world, world.SOUTH, id=guess))
+    _, statement = intake.accept(world.node, seen(drafts), how(world))
+    assert statement is not None
+    mine = [r for r in weigh.claims(world.node, world.node.reader(world.NORTH)) if r.quoted]
+    assert len(mine) == 3 + 3
+
+
+def test_drafts_of_this_node_are_not_accepted_for_a_guest(world: World) -> None:
+    drafts = world.ingest()
+    with pytest.raises(ForbiddenError):
+        intake.accept(world.node, seen(drafts), how(world, by=world.GRID))
+    assert {d.state for d in intake.drafts(world.node)} == {"open"}
+
+
+def test_more_drafts_than_one_statement_holds_are_refused_whole(world: World) -> None:
+    text = "Look for " + ", ".join(f"10.{n // 250}.{n % 250}.7" for n in range(320)) + "."
+    drafts = world.ingest(text)
+    wanted = [d for d in drafts if d.kind == "indicator"]
+    assert len(wanted) > 300
+    with pytest.raises(DraftError, match="at most 300"):
+        intake.accept(world.node, seen(wanted), how(world))
+    intake.accept(world.node, seen(wanted[:300]), how(world))
+    assert len(intake.drafts(world.node, state="open")) == len(drafts) - 300
+
+
+def test_200_MB_of_text_are_refused_before_anything_is_kept(world: World) -> None:
+    with pytest.raises(ReportSizeError):
+        intake.ingest(world.node, b"a " * 100_000_000, "huge.txt")
+    assert intake.reports(world.node) == []
+    assert intake.drafts(world.node) == []
+
+
+def test_the_same_report_again_gives_its_drafts_as_they_are_now(world: World) -> None:
+    one = world.ingest()[0]
+    intake.reject(world.node, one.id, one.revision, "a quotation of a quotation")
+    assert world.ingest()[0].state == "rejected"
+    assert len(intake.reports(world.node)) == 1
+
+
+# --- speaking for others --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["say", "act"])
+def test_nobody_says_a_claim_that_another_party_created(world: World, kind: str) -> None:
+    forged = claim(world, world.NORTH, "we give up")
+    size = world.size
+    with pytest.raises(SpeakerError):
+        said(
+            world,
+            world.SOUTH,
+            forged,
+            kind=kind,
+            case="case--1",
+            body={"event": "case.open"} if kind == "act" else {},
+        )
+    assert world.size == size
+
+
+def test_nobody_replaces_what_another_party_said(world: World) -> None:
+    said(world, world.NORTH, world.indicator())
+    identity = world.node.identity
+    for creator, why in ((world.SOUTH, SpeakerError), (world.NORTH, SpeakerError)):
+        newer = world.indicator(
+            modified="2030-01-01T00:00:00.000Z", revoked=True, created_by_ref=identity(creator)
+        )
+        with pytest.raises(why):
+            said(world, world.SOUTH, newer)
+    [held] = world.node.store.select(
+        world.node.allowed(world.node.reader(world.GRID)), types=["indicator"]
+    )
+    assert not held.data.get("revoked")
+
+
+def test_an_object_is_passed_on_to_no_more_readers_than_its_owner_named(world: World) -> None:
+    raw = world.indicator()
+    said(world, world.NORTH, raw, to=(world.GRID,))
+    looser: tuple[tuple[Tlp, tuple[str, ...]], ...] = (
+        ("CLEAR", ()),
+        ("GREEN", ()),
+        ("AMBER", (world.SOUTH,)),
+    )
+    for tlp, to in looser:
+        with pytest.raises(MarkingError, match="more readers"):
+            said(world, world.GRID, raw, tlp=tlp, to=to)
+    said(world, world.GRID, raw, tlp="AMBER", to=(world.NORTH,))
+    assert not world.node.store.select(
+        world.node.allowed(world.node.reader(world.SOUTH)), types=["indicator"]
+    )
+
+
+def test_an_object_that_is_public_here_may_be_said_again_by_anybody(world: World) -> None:
+    raw = world.indicator()
+    said(world, world.NORTH, raw, tlp="GREEN", to=())
+    said(world, world.GRID, raw, tlp="GREEN", to=())
+
+
+def test_what_nobody_here_created_may_be_passed_on(world: World) -> None:
+    vendor = "identity--3c3a9f3a-58f5-4b0e-8a8e-0f6f3a0f7b11"
+    raw = world.indicator(created_by_ref=vendor)
+    said(world, world.NORTH, raw)
+    said(world, world.SOUTH, raw, tlp="GREEN", to=())
+
+
+# --- envelopes from elsewhere ---------------------------------------------------------------------
+
+
+def test_a_party_signs_at_home_and_brings_the_envelope_back(world: World) -> None:
+    raw = claim(world, world.GRID)
+    done = said(world, world.GRID, raw)
+    kept = world.node.store.statement(done.id, world.node.everything())
+    assert kept is not None
+    assert kept.author == world.GRID
+    assert world.node.store.list_local("waiting") == [], "what waited for it is gone"
+
+
+def test_the_same_envelope_again_is_the_same_statement(world: World) -> None:
+    prepared = intake.prepare(
+        world.node, Act(author=world.GRID, kind="ack", tlp="CLEAR", body={"heads": []})
+    )
+    raw = world.sign(prepared)
+    first = intake.enter(world.node, raw)
+    size = world.size
+    assert intake.enter(world.node, raw) == first
+    assert world.size == size
+
+
+def test_a_payload_signed_twice_is_entered_once(world: World) -> None:
+    """Two payloads for one place in the chain: the second is stale once the first is in."""
+    act = Act(author=world.GRID, kind="ack", tlp="CLEAR", body={"heads": []})
+    one, two = intake.prepare(world.node, act), intake.prepare(world.node, act)
+    intake.enter(world.node, world.sign(one))
+    with pytest.raises(ChainError):
+        intake.enter(world.node, world.sign(two))
+
+
+def test_another_party_cannot_sign_what_was_prepared_for_one(world: World) -> None:
+    prepared = intake.prepare(
+        world.node, Act(author=world.GRID, kind="ack", tlp="CLEAR", body={"heads": []})
+    )
+    payload = intake.envelope_of(prepared)
+    south = world.guests[world.SOUTH]
+    with pytest.raises(TocsinError):
+        intake.enter(world.node, sign(payload, [south]))
+    changed = payload.replace(prepared.key.encode(), south.keyid.encode())
+    with pytest.raises(SignatureError):
+        intake.enter(world.node, sign(changed, [south]))
+
+
+def forged(world: World, author: str, ref: ObjectRef, **more: Any) -> bytes:
+    """An envelope in `author`'s name with a signature that is not its own."""
+    key = intake.signing_key(world.node, author)
+    assert key is not None
+    fields: dict[str, Any] = {
+        "author": author,
+        "key": key,
+        "kind": "say",
+        "seq": 1,
+        "prev": "",
+        "time": world.clock(),
+        "salt": "0" * 32,
+        "tlp": "CLEAR",
+        "body": {},
+        "objects": (ref,),
+        **more,
+    }
+    mallory = Signer.from_seed(b"m" * 32, author)
+    raw = sign(compose(**{**fields, "key": mallory.keyid}), [mallory])
+    envelope = msgspec.json.decode(raw)
+    envelope["payload"] = b64encode(compose(**fields))
+    envelope["signatures"][0]["keyid"] = key
+    return msgspec.json.encode(envelope, order="sorted")
+
+
+def test_a_forged_envelope_learns_nothing_of_what_its_author_holds(world: World) -> None:
+    """The same refusal whether the object is here or not, and whatever the chain's head is."""
+    raw = world.indicator()
+    done = said(world, world.NORTH, raw, to=(world.GRID,), tlp="AMBER", case="case--secret")
+    held = open_object(raw)
+    refs = [
+        ObjectRef(id=held.id, sha256=held.sha256, type=held.type),
+        ObjectRef(id=held.id, sha256="0" * 64, type=held.type),
+    ]
+    for author in (world.GRID, world.NORTH):
+        answers = set()
+        for ref in refs:
+            for more in ({}, {"case": "case--secret"}, {"refs": (done.id,)}):
+                with pytest.raises(SignatureError) as refused:
+                    intake.enter(world.node, forged(world, author, ref, **more))
+                answers.add(refused.value.message)
+        assert len(answers) == 1, answers
+
+
+def test_a_reference_to_a_hidden_statement_does_not_tell_its_marking(world: World) -> None:
+    done = said(world, world.NORTH, world.indicator(), to=(world.SOUTH,), tlp="AMBER")
+    for n, ref in enumerate((done.id, "0" * 64)):
+        act = Act(
+            author=world.GRID,
+            kind="say",
+            tlp="CLEAR",
+            refs=(ref,),
+            case=f"case--{n}",
+            objects=(open_object(claim(world, world.GRID)),),
+        )
+        world.as_guest(act)
+    with pytest.raises(MarkingError):
+        world.as_guest(
+            Act(
+                author=world.SOUTH,
+                kind="cosign",
+                tlp="CLEAR",
+                refs=(done.id,),
+                body={"manifest_sha256": "0" * 64, "refuse": True},
+            )
+        )
+
+
+# --- objects put here first -----------------------------------------------------------------------
+
+
+def put(world: World, raw: bytes, media_type: str | None = None, sha256: str = "") -> None:
+    digest = sha256 or hashlib.sha256(raw).hexdigest()
+    intake.keep_object(world.node, world.GRID, raw, digest, media_type)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x00\x01",
+        b"[]",
+        b"{}",
+        b'{"type":"bundle","id":"bundle--2d6c1bb4-0c1e-4a5b-9d2f-0e9d31d3f9a1","objects":[]}',
+        b'{"type":"bundle","id":"bundle--2d6c1bb4-0c1e-4a5b-9d2f-0e9d31d3f9a1","objects":[{}]}',
+        b'{"type":"note","type":"note"}',
+        b"[" * 3000 + b"]" * 3000,
+    ],
+    ids=lambda raw: raw[:20].decode("latin-1"),
+)
+def test_what_is_no_object_is_not_kept(world: World, raw: bytes) -> None:
+    with pytest.raises(TocsinError):
+        put(world, raw)
+    assert world.node.store.list_local("waiting") == []
+
+
+def test_an_object_in_a_wrapping_is_refused_with_its_own_digest(world: World) -> None:
+    one = world.indicator()
+    wrapped = b'{"type":"bundle","id":"bundle--2d6c1bb4-0c1e-4a5b-9d2f-0e9d31d3f9a1","objects":['
+    with pytest.raises(StatementError) as refused:
+        put(world, wrapped + one + b"]}")
+    assert hashlib.sha256(one).hexdigest() in refused.value.remedy
+
+
+def test_bytes_of_another_digest_are_refused(world: World) -> None:
+    with pytest.raises(StatementError, match="SHA-256"):
+        put(world, world.indicator(), sha256="0" * 64)
+
+
+def test_a_statement_whose_object_is_not_here_asks_for_it(world: World) -> None:
+    item = open_object(claim(world, world.GRID))
+    prepared = intake.prepare(
+        world.node, Act(author=world.GRID, kind="say", tlp="CLEAR", objects=(item,))
+    )
+    [row] = world.node.store.list_local("waiting")
+    world.node.store.keep_local("waiting", row.key, None, row.version)
+    with pytest.raises(StatementError, match="not here") as refused:
+        intake.enter(world.node, world.sign(prepared))
+    assert item.sha256 in refused.value.remedy
+
+
+def test_what_one_party_has_put_here_another_cannot_say(world: World) -> None:
+    raw = world.indicator(created_by_ref="identity--3c3a9f3a-58f5-4b0e-8a8e-0f6f3a0f7b11")
+    put(world, raw)
+    prepared = intake.prepare(
+        world.node,
+        Act(author=world.SOUTH, kind="say", tlp="CLEAR", objects=(open_object(raw),)),
+    )
+    row = world.node.store.local("waiting", f"{world.SOUTH}/{hashlib.sha256(raw).hexdigest()}")
+    assert row is not None
+    world.node.store.keep_local("waiting", row.key, None, row.version)
+    with pytest.raises(StatementError, match="not here"):
+        intake.enter(world.node, world.sign(prepared))
+
+
+# --- taking back ----------------------------------------------------------------------------------
+
+
+def test_only_who_said_it_takes_it_back(world: World) -> None:
+    done = said(world, world.NORTH, claim(world, world.NORTH))
+    with pytest.raises(ForbiddenError):
+        intake.withdraw(world.node, world.GRID, done.id)
+    hidden = said(
+        world, world.SOUTH, claim(world, world.SOUTH, id=NOTE[:-1] + "2"), tlp="AMBER+STRICT", to=()
+    )
+    with pytest.raises(NotFoundError) as refused:
+        intake.withdraw(world.node, world.NORTH, hidden.id)
+    with pytest.raises(NotFoundError) as unknown:
+        intake.withdraw(world.node, world.NORTH, "0" * 64)
+    assert refused.value.message.replace(hidden.id, "") == unknown.value.message.replace(
+        "0" * 64, ""
+    )
+
+
+def test_an_object_of_no_such_name_is_not_taken_back(world: World) -> None:
+    done = said(world, world.NORTH, claim(world, world.NORTH))
+    size = world.size
+    with pytest.raises(NotFoundError):
+        intake.withdraw(world.node, world.NORTH, done.id, objects=["note--other"])
+    assert world.size == size
+
+
+def test_a_bundle_with_one_bad_object_is_not_said_at_all(world: World) -> None:
+    good = make(
+        "identity",
+        id="identity--3c3a9f3a-58f5-4b0e-8a8e-0f6f3a0f7b11",
+        created="2026-01-01T00:00:00.000Z",
+        name="V",
+    )
+    bundle = b'{"type":"bundle","id":"bundle--2d6c1bb4-0c1e-4a5b-9d2f-0e9d31d3f9a1","objects":['
+    size = world.size
+    with pytest.raises(StatementError):
+        intake.say(world.node, world.NORTH, bundle + good + b',{"type":"note"}]}', tlp="CLEAR")
+    assert world.size == size
