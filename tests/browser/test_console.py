@@ -252,6 +252,33 @@ def test_a_draft_is_edited_rejected_and_accepted_without_javascript(
     assert "not what was said" in tab.page.inner_text("main")
 
 
+def test_drafts_are_gone_through_by_keys(
+    open_tab: Callable[..., Any], paths: dict[str, str]
+) -> None:
+    tab = open_tab()
+    tab.goto(paths["drafts"])
+    tab.page.wait_for_selector("html.js")
+    tab.page.wait_for_function("document.querySelectorAll('[data-draft]').length > 1")
+    tab.page.wait_for_timeout(300)
+    tab.page.keyboard.press("n")
+    tab.page.wait_for_selector("#d1.on")
+    assert tab.page.locator("mark.on").first.get_attribute("data-drafts") == "m1"
+    tab.page.keyboard.press("n")
+    tab.page.wait_for_selector("#d2.on")
+    tab.page.keyboard.press("p")
+    tab.page.wait_for_selector("#d1.on")
+    tab.page.keyboard.press("a")
+    assert "Accept" in tab.page.evaluate("document.activeElement.textContent")
+    tab.page.keyboard.press("e")
+    assert tab.page.locator("#d1 details[open] select").count() == 1
+    tab.page.keyboard.press("r")  # typed into a field: not a command
+    assert tab.page.locator("#d1 details[open]").count() == 1
+    tab.page.keyboard.press("Escape")
+    tab.page.keyboard.press("Escape")
+    assert tab.page.evaluate("document.activeElement.id") == "source"
+    assert tab.messages == []
+
+
 def test_a_stale_tab_loses_nothing(open_tab: Callable[..., Any]) -> None:
     one = open_tab()
     one.goto("/ingest")

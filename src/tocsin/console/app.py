@@ -27,7 +27,7 @@ from tocsin.console import api, auth, forms, i18n, pages, problems, untrusted
 from tocsin.console.assets import Assets
 from tocsin.console.auth import Cost, Doors, Rates, Signed
 from tocsin.console.guard import BodyLimit, Harden, KnownHost, SameOrigin
-from tocsin.console.live import Live
+from tocsin.console.live import Live, News
 from tocsin.console.page import Ask, Bytes, Drawn, Go, Page, news
 from tocsin.errors import NotFoundError, TocsinError
 from tocsin.flows.node import Node
@@ -435,11 +435,14 @@ class _Desk:
         if signed is None:
             return _unsigned()
         actor = auth.actor(signed, self.node.reader)
-        return self.live.answer(
-            request,
-            signed.key,
-            lambda after, most: news(self.node, actor.reader, after, most),
-        )
+
+        def since(after: int, most: int) -> list[News] | None:
+            # A stream outlives many requests: whoever has signed out hears nothing more.
+            if not self.doors.alive(signed):
+                return None
+            return news(self.node, actor.reader, after, most)
+
+        return self.live.answer(request, signed.key, since)
 
     async def poll(self, request: Request) -> Response:
         """The same for a browser that cannot hold one stream for all its tabs."""

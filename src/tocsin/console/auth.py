@@ -194,6 +194,16 @@ class Doors:
             return used
         return session
 
+    def alive(self, signed: Signed) -> bool:
+        """Whether a session or token still holds, without counting as use of it."""
+        now = self._clock()
+        row = self._store.local(signed.by, signed.key)
+        if row is None:
+            return False
+        if signed.by == "token":
+            return now < msgspec.json.decode(row.value, type=Token).until
+        return not msgspec.json.decode(row.value, type=Session).over(now)
+
     def close_session(self, key: str) -> None:
         """Sign out. Ending a session that has ended is no error."""
         row = self._store.local("session", key)

@@ -55,8 +55,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     items: tuple[News, ...]
 
 
-Since = Callable[[int, int], Sequence[News]]
-"""(after index, at most) → what this reader may read of it, in log order."""
+Since = Callable[[int, int], Sequence[News] | None]
+"""(after index, at most) → what this reader may read of it, in log order; None: signed out."""
 
 
 class _Stream:
@@ -162,6 +162,8 @@ class Live:
                 if self._ended(stream):
                     break
                 news = await run_sync(since, last, BEHIND + 1)
+                if news is None:
+                    break
                 if not news:
                     continue
                 if len(news) > BEHIND:

@@ -145,6 +145,21 @@ def test_signing_out_ends_it(doors: Doors, rows: Rows) -> None:
     assert [act for _, act, _ in rows.acts] == ["sign-in", "sign-out"]
 
 
+def test_asking_whether_it_holds_is_no_use_of_it(doors: Doors, clock: Clock) -> None:
+    session = doors.session(doors.open_session(ANNA))
+    assert session is not None
+    signed = Signed(person=ANNA, by="session", key=session.key)
+    clock.later(hours=11)
+    assert doors.alive(signed)
+    clock.later(hours=1)
+    assert not doors.alive(signed)
+    text = doors.make_token(ANNA, ["read"], timedelta(days=1))
+    held = Signed(person=ANNA, by="token", key=text.split("_")[1])
+    assert doors.alive(held)
+    doors.revoke_token(held.key, "anna")
+    assert not doors.alive(held)
+
+
 def test_what_has_ended_is_swept(doors: Doors, rows: Rows, clock: Clock) -> None:
     doors.link(ANNA)
     doors.open_session(ANNA)

@@ -28,11 +28,14 @@ def news(index: int) -> News:
 class Log:
     def __init__(self, size: int = 3) -> None:
         self.size = size
+        self.signed_out = False
 
     def length(self) -> int:
         return self.size
 
-    def since(self, after: int, most: int) -> Sequence[News]:
+    def since(self, after: int, most: int) -> Sequence[News] | None:
+        if self.signed_out:
+            return None
         return [news(n) for n in range(after + 1, self.size)][:most]
 
 
@@ -177,5 +180,19 @@ def test_twenty_streams_end_at_once_when_the_node_stops() -> None:
         late = Stream(live, log).open()
         await late.ended()
         assert late.status == 503
+
+    run(story)
+
+
+def test_whoever_signs_out_hears_nothing_more() -> None:
+    async def story() -> None:
+        log = Log(3)
+        live = Live(log.length, tick=0.01)
+        stream = Stream(live, log).open()
+        await stream.until(lambda got: b"retry" in got)
+        log.signed_out = True
+        log.size = 4
+        await stream.ended()
+        assert b"event" not in stream.got
 
     run(story)
