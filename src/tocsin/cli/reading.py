@@ -266,7 +266,7 @@ def accept(
             },
             lambda s: s.kind == "say",
         )
-    _report_done(as_json, done, f"said {len(chosen)} drafts")
+    _report_done(as_json, done, f"said {len(chosen)} draft{'' if len(chosen) == 1 else 's'}")
     if not as_json and done.get("statement"):
         line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
 

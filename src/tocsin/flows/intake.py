@@ -692,7 +692,7 @@ def _open(node: Node, draft_id: str, revision: int) -> KeptDraft:
     if current.state != "open":
         raise StaleDraftError(
             f"draft {draft_id} was {current.state} already",
-            remedy="see it with: tocsin accept " + current.report,
+            remedy="see it with: tocsin accept --report " + current.report,
         )
     if current.revision != revision:
         raise StaleDraftError(
