@@ -46,6 +46,7 @@ AdvisoryWord = Literal["DRAFT", "FROZEN", "SIGNED", "PUBLISHED", "LAPSED", "WITH
 NoticeWord = Literal["SELECTED", "SENT", "RETRACTED"]
 RecipientWord = Literal["SENT", "ACKED", "ASSESSED", "MITIGATED", "ESCALATED"]
 HoldWord = Literal["IN_FORCE", "ENDED"]
+HoldAnswerWord = Literal["SIGNATORY", "DECLINED", "FREED"]
 VoidReason = Literal[
     "not-owner",
     "not-member",
@@ -119,7 +120,7 @@ class HoldAnswer(Struct, frozen=True, kw_only=True):
     """A party's answer to the revision of a hold that stands."""
 
     party: str
-    state: Literal["SIGNATORY", "DECLINED", "FREED"]
+    state: HoldAnswerWord
     at: str
     reason: str | None = None
     late: bool = False

@@ -11,7 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from tocsin.cases.advisories import Advisories
+from tocsin.cases.events import EVENTS, LATER
 from tocsin.cases.fold import fold
+from tocsin.cases.holds import Holds
+from tocsin.cases.members import Members
 from tocsin.cases.model import (
     AdvisoryState,
     CaseState,
@@ -21,6 +25,8 @@ from tocsin.cases.model import (
     Said,
     TaskState,
 )
+from tocsin.cases.notices import Notices
+from tocsin.cases.tasks import Tasks
 
 START = datetime(2026, 2, 3, 9, tzinfo=UTC)
 CERT, ISAC, GRID, PORT = "cert.northland.example", "isac.westwater.example", "gridco", "portco"
@@ -910,3 +916,10 @@ def test_another_party_cannot_freeze_a_revision_of_it(story: Story) -> None:
     body = {**story.said[-1].body, "rev": 2}
     story.put(ISAC, "act", body)
     assert void(story.at()) == ["not-owner"]
+
+
+def test_every_event_of_the_list_is_applied_by_one_family() -> None:
+    members = Members(frozenset(), frozenset())
+    families = (members, Holds(members), Notices(members), Tasks(members), Advisories(members))
+    names = [name for one in families for name in one.handlers]
+    assert sorted(names) == sorted(EVENTS.keys() - LATER)
