@@ -371,14 +371,20 @@ class _Desk:
 
     def _problem_page(self, request: Request) -> Response:
         kinds = {problems.name_of(kind): kind for kind in problems.classes()}
-        kind = kinds.get(request.path_params["name"])
-        if kind is None:
+        name = request.path_params["name"]
+        kind = kinds.get(name)
+        if kind is not None:
+            title = problems.title_of(kind)
+            detail = " ".join((kind.__doc__ or "").split("Args:")[0].split())
+        elif name in problems.OTHERS:
+            title, detail = name.replace("-", " ").capitalize(), problems.OTHERS[name]
+        else:
             return self._problem(request, None, "html", problems.not_found())
         problem = problems.Problem(
-            type=f"/problems/{problems.name_of(kind)}",
-            title=problems.title_of(kind),
+            type=f"/problems/{name}",
+            title=title,
             status=200,
-            detail=" ".join((kind.__doc__ or "").split("Args:")[0].split()),
+            detail=detail,
             remedy="the answer that brought you here says what to do",
         )
         return self._problem(request, None, "html", problem)

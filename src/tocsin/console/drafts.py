@@ -287,14 +287,20 @@ def _revision(ask: Ask) -> int:
 
 
 def _how(ask: Ask) -> Accepting:
-    tlp = ask.form.get("tlp", "AMBER+STRICT")
-    if tlp not in TLP_ORDER:
-        raise UsageError(f"there is no marking TLP:{tlp}", remedy="one of " + " ".join(TLP_ORDER))
     case = ask.form.get("case") or None
     to = {name[3:] for name in ask.form if name.startswith("to.")}
+    marking: Tlp = "AMBER+STRICT"
     if case is not None:
-        to |= set(respond.members(respond.state(ask.node, case, ask.reader)))
-    marking: Tlp = tlp
+        state = respond.state(ask.node, case, ask.reader)
+        to |= set(respond.members(state))
+        marking = state.tlp
+    asked = ask.form.get("tlp")
+    if asked:
+        if asked not in TLP_ORDER:
+            raise UsageError(
+                f"there is no marking TLP:{asked}", remedy="one of " + " ".join(TLP_ORDER)
+            )
+        marking = asked
     return Accepting(
         by=ask.party,
         tlp=marking,

@@ -117,6 +117,14 @@ class Tick(Struct, frozen=True, kw_only=True):
     label: str
 
 
+class Gap(Struct, frozen=True, kw_only=True):
+    """A stretch of which nothing is known here."""
+
+    x: float
+    width: float
+    hours: int
+
+
 class Timeline(Struct, frozen=True, kw_only=True):
     """A whole timeline, and the same as a table."""
 
@@ -124,6 +132,7 @@ class Timeline(Struct, frozen=True, kw_only=True):
     height: int
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
+    gaps: tuple[Gap, ...]
     marks: tuple[Mark, ...]
     """In order of time: the table twin."""
 
@@ -192,6 +201,7 @@ def timeline(
         height=int(y + 18),
         lanes=tuple(out),
         ticks=_ticks(start, length, x),
+        gaps=_gaps([at for at, _ in dated], length, x),
         marks=tuple(m for _, m in dated),
     )
 
@@ -255,6 +265,22 @@ def _bins(places: Sequence[float], y: float, count: int = 120) -> tuple[Bin, ...
             count=c,
         )
         for n, c in sorted(counts.items())
+    )
+
+
+def _gaps(
+    times: Sequence[datetime], length: float, x: Callable[[datetime], float]
+) -> tuple[Gap, ...]:
+    """Stretches without any event, of a tenth of the whole or more, and of two hours at least."""
+    least = max(length / 10, 7200.0)
+    return tuple(
+        Gap(
+            x=x(one),
+            width=round(x(two) - x(one), 1),
+            hours=round((two - one).total_seconds() / 3600),
+        )
+        for one, two in pairwise(times)
+        if (two - one).total_seconds() >= least
     )
 
 

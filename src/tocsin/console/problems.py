@@ -61,6 +61,18 @@ NOT_FOUND_DETAIL = "There is nothing here that you may see"
 NOT_FOUND_REMEDY = "check the address, or ask whoever sent it whether it is meant for you"
 
 
+OTHERS = {
+    "misdirected": "The name in the address is not one this node was told it has.",
+    "cross-site": "The request came from a page of another site, which may do nothing here.",
+    "header-size": "The request's headers are larger than this node takes.",
+    "body-size": "The request's body is larger than this address takes.",
+    "too-often": "The same person or address asked for this more often than is allowed.",
+    "not-signed-in": "The request carries no session and no token.",
+    "internal": "Something failed inside the node; its log has the request under its number.",
+}
+"""Refusals that no error class stands for, and what each means."""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 9457 problem details, with the remedy every error of ours carries."""
 

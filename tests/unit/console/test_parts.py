@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -215,6 +216,15 @@ def test_many_marks_become_counts() -> None:
     assert sum(b.count for lane in drawn.lanes for b in lane.bins) == 900
 
 
+def test_a_stretch_without_events_is_drawn() -> None:
+    few = [m for m in marks(56) if not "2026-11-10" < m.at < "2026-11-20"]
+    drawn = draw.timeline(few, ["attack", "response"])
+    assert drawn is not None
+    [gap] = drawn.gaps
+    assert 240 <= gap.hours <= 300
+    assert not any(gap.x < p.x < gap.x + gap.width for lane in drawn.lanes for p in lane.placed)
+
+
 def test_nothing_dated_is_no_timeline() -> None:
     assert draw.timeline([], ["attack"]) is None
 
@@ -253,6 +263,15 @@ def test_hidden_and_unknown_are_the_same_bytes() -> None:
     one = errors.NotFoundError("no case case--1", remedy="x")
     two = errors.NotFoundError("no object 99", remedy="y")
     assert problems.problem_of(one) == problems.problem_of(two)
+
+
+def test_every_problem_this_console_names_has_a_page() -> None:
+    text = "".join(path.read_text() for path in FOLDER.glob("*.py"))
+    used = set(re.findall(r'problem_response\(\s*\d+,\s*"([a-z-]+)"', text))
+    used |= set(re.findall(r'"/problems/([a-z-]+)"', text))
+    known = {problems.name_of(kind) for kind in problems.classes()} | problems.OTHERS.keys()
+    assert len(used) >= 6
+    assert used <= known
 
 
 def test_a_problem_is_named_after_its_error() -> None:
