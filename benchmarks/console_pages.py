@@ -53,6 +53,7 @@ class Up:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(home),
+            start_new_session=True,
         )
         assert self.process.stdout is not None
         self.url = ""
@@ -89,17 +90,18 @@ class Up:
         for _ in range(count):
             s = socket.create_connection((host, int(port)), timeout=10)
             s.sendall(
-                f"GET /api/v1/events HTTP/1.1\r\nHost: {host}:{port}\r\n"
+                f"GET /live HTTP/1.1\r\nHost: {host}:{port}\r\n"
                 f"Authorization: Bearer {token}\r\n\r\n".encode()
             )
-            s.recv(200)
+            assert b" 200 " in s.recv(200)
             opened.append(s)
         return opened
 
     def stop(self) -> float:
         """Seconds from Ctrl-C to the end of the process."""
         start = time.perf_counter()
-        self.process.send_signal(signal.SIGINT)
+        # As a terminal does: to the whole group, `make` and what it runs.
+        os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(60)
         return time.perf_counter() - start
 
