@@ -139,10 +139,10 @@ class Timeline(Struct, frozen=True, kw_only=True):
 
 WIDTH = 1100
 _LEFT = 96
-_RIGHT = 24
+_RIGHT = 120
 _ROW = 19
 _ROWS = 4
-_CHAR = 6.9
+_CHAR = 6.6
 """Width of a letter of a 12 px label, rather too wide than too narrow."""
 MOST_MARKS = 400
 

@@ -196,7 +196,7 @@ def test_labels_never_overlap() -> None:
         rows: dict[float, list[tuple[float, float]]] = {}
         for p in lane.placed:
             if p.label:
-                rows.setdefault(p.y, []).append((p.label_x, p.label_x + len(p.label) * 6.9))
+                rows.setdefault(p.y, []).append((p.label_x, p.label_x + len(p.label) * 6.6))
         for row in rows.values():
             row.sort()
             assert all(a[1] <= b[0] for a, b in pairwise(row))
