@@ -170,7 +170,8 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         line(f"  left out: {loss['kind']}: {loss['note']}")
     if kept:
         line(f"kept on this node as report {kept}; nothing is said yet")
-        line(f"next  tocsin accept --report {kept}")
+        todo = "say FILE" if plain.get("objects") else f"accept --report {kept}"
+        line(f"next  tocsin {todo}")
     elif drafts or indicators:
         click.echo("not kept: there is no party here yet (tocsin init, or tocsin up)", err=True)
 
