@@ -6,12 +6,12 @@ the renderings are said with the freeze, so that whoever signs has read the very
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tocsin.advisory.compose import (
     Advisory,
@@ -23,7 +23,7 @@ from tocsin.advisory.compose import (
     compose,
 )
 from tocsin.cases.model import AdvisoryState
-from tocsin.errors import CaseError, HoldError, QuorumError
+from tocsin.errors import CaseError, HoldError, NotFoundError, QuorumError, RenderingError
 from tocsin.flows import respond, weigh
 from tocsin.flows.intake import (
     Act,
@@ -102,6 +102,8 @@ class AdvisoryPage(Struct, frozen=True, kw_only=True):
     cosigns: tuple[Signature, ...]
     renderings: tuple[RenderingRow, ...]
     proposer: weigh.Name
+    problem: str | None = None
+    """Why what was frozen cannot be shown or signed."""
 
 
 # --- drafting -----------------------------------------------------------------------------------
@@ -328,6 +330,8 @@ def cosign(
         raise CaseError(
             f"advisory {advisory} is {one.state}", remedy="ask its author for a new revision"
         )
+    if not refuse:
+        _manifest(node, reader, one)
     body: dict[str, Any] = {"manifest_sha256": one.manifest_sha256}
     if refuse:
         body["refuse"] = True
@@ -368,12 +372,18 @@ def publish(node: Node, author: str, advisory: str) -> Done | Prepared:
         )
     _check_holds(node, reader, author, case)
     manifest = _manifest(node, reader, one)
-    wide: Tlp = manifest["tlp"]
-    held = [node.store.object(r["sha256"], node.allowed(reader)) for r in manifest["renderings"]]
+    held = [node.store.object(r.sha256, node.allowed(reader)) for r in manifest.renderings]
+    if None in held:
+        raise RenderingError(
+            f"a rendering of {advisory} rev {one.rev} is not here",
+            remedy="ask whoever froze it to freeze it again",
+        )
     items = tuple(Attachment.of(o.raw, o.type) for o in held if o is not None)
-    if wide in ("CLEAR", "GREEN") and author in node.signers:
-        act_for(node, Act(author=author, kind="say", tlp=wide, objects=items))
     body = {"event": "advise.publish", "item": advisory, "re": one.freeze}
+    if manifest.tlp in ("CLEAR", "GREEN") and author in node.signers:
+        # Whoever may not publish it must not have opened it to everybody.
+        respond.check(node, author, case, body)
+        act_for(node, Act(author=author, kind="say", tlp=manifest.tlp, objects=items))
     return respond.act(node, author, case, body)
 
 
@@ -398,12 +408,49 @@ def withdraw(
     return respond.act(node, author, case, body)
 
 
-def _manifest(node: Node, reader: Reader, one: AdvisoryState) -> Mapping[str, Any]:
+class _Rendering(Struct, frozen=True, kw_only=True):
+    # A name that is one file's, in this folder, in every system and header.
+    path: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]
+    media_type: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9 !#$&^_.+;=-]+\Z")]
+    sha256: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    size: Annotated[int, Meta(ge=0)]
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What parties sign: the renderings of one revision by digest. Spec: respond.md §5."""
+
+    advisory: str
+    rev: int
+    tlp: Tlp
+    renderings: tuple[_Rendering, ...]
+
+
+def open_manifest(raw: bytes, advisory: str, rev: int) -> Manifest:
+    """The manifest of a frozen advisory; whoever froze it may have written anything.
+
+    Raises:
+        RenderingError: it is none, or another's.
+    """
+    try:
+        found = msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+        raise RenderingError(
+            f"the manifest of {advisory} rev {rev} is none: {wrong}",
+            remedy="do not sign; ask whoever froze it",
+        ) from wrong
+    if (found.advisory, found.rev) != (advisory, rev):
+        raise RenderingError(
+            f"the manifest of {advisory} rev {rev} is that of {found.advisory} rev {found.rev}",
+            remedy="do not sign; ask whoever froze it",
+        )
+    return found
+
+
+def _manifest(node: Node, reader: Reader, one: AdvisoryState) -> Manifest:
     held = node.store.object(one.manifest_sha256, node.allowed(reader))
     if held is None:
         raise not_found(f"manifest {one.manifest_sha256}")
-    found: Mapping[str, Any] = msgspec.json.decode(held.raw)
-    return found
+    return open_manifest(held.raw, one.item, one.rev)
 
 
 # --- showing ------------------------------------------------------------------------------------
@@ -466,8 +513,14 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
     if own is not None and own.rev == 0:
         return _draft_page(node, own)
     case, one = _frozen(node, reader, advisory)
-    manifest = _manifest(node, reader, one)
     s = respond.state(node, case, reader)
+    problem = None
+    try:
+        manifest = _manifest(node, reader, one)
+        tlp, renderings = manifest.tlp, manifest.renderings
+    except (RenderingError, NotFoundError) as wrong:
+        # Whoever froze it wrote no manifest; that must not take the case away from the others.
+        problem, tlp, renderings = wrong.message, s.tlp, ()
     answered = {c.party: c for c in one.cosigns}
     order = [p.party for p in s.parties if p.state == "ACCEPTED" or p.party in answered]
     if s.owner and s.owner not in order:
@@ -479,7 +532,7 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
         summary=own.summary if own else None,
         state=one.state,
         rev=one.rev,
-        tlp=str(manifest["tlp"]),
+        tlp=tlp,
         k=one.k,
         of=one.of,
         signed=one.signed,
@@ -487,12 +540,11 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
         manifest_sha256=one.manifest_sha256,
         cosigns=tuple(_signature(node, p, answered.get(p)) for p in order),
         renderings=tuple(
-            RenderingRow(
-                path=r["path"], media_type=r["media_type"], sha256=r["sha256"], size=r["size"]
-            )
-            for r in manifest["renderings"]
+            RenderingRow(path=r.path, media_type=r.media_type, sha256=r.sha256, size=r.size)
+            for r in renderings
         ),
         proposer=weigh.party_name(node, one.proposer),
+        problem=problem,
     )
 
 
@@ -539,9 +591,9 @@ def _draft_page(node: Node, own: KeptAdvisory) -> AdvisoryPage:
 def rendering(node: Node, reader: Reader, advisory: str, path: str) -> tuple[str, bytes]:
     """(media type, bytes) of one rendering of the frozen advisory. Raises NotFoundError."""
     _, one = _frozen(node, reader, advisory)
-    for r in _manifest(node, reader, one)["renderings"]:
-        if r["path"] == path:
-            held = node.store.object(r["sha256"], node.allowed(reader))
+    for r in _manifest(node, reader, one).renderings:
+        if r.path == path:
+            held = node.store.object(r.sha256, node.allowed(reader))
             if held is not None:
-                return r["media_type"], held.raw
+                return r.media_type, held.raw
     raise not_found(f"rendering {path} of {advisory}")

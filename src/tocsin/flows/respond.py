@@ -190,13 +190,43 @@ def act(
         NotFoundError: no such case for this author.
         CaseError: void: not the author's to do, out of order, a field missing, stale.
     """
+    s, marking, refs = _check(node, author, case, body, tlp)
+    audience = tuple(to) if to is not None else members(s) if s else ()
+    return act_for(
+        node,
+        Act(
+            author=author,
+            kind="act",
+            tlp=marking,
+            body=dict(body),
+            case=case,
+            objects=tuple(objects),
+            refs=refs,
+            to=tuple(p for p in audience if p != author) if marking != "CLEAR" else (),
+        ),
+    )
+
+
+def check(node: Node, author: str, case: str, body: Mapping[str, Any]) -> None:
+    """Raises as `act` does, and signs nothing: for what is said before an event."""
+    _check(node, author, case, body, None)
+
+
+def _check(
+    node: Node, author: str, case: str, body: Mapping[str, Any], tlp: Tlp | None
+) -> tuple[CaseState | None, Tlp, tuple[str, ...]]:
+    """The case before, the event's marking, and what it refers to."""
     reader = node.reader(author)
     opening = body.get("event") == "case.open"
-    before: list[Kept] = [] if opening else case_statements(node, case, reader)
+    before = (
+        node.store.statements(node.allowed(reader), case=case)
+        if opening
+        else case_statements(node, case, reader)
+    )
     visible = [said(k) for k in before]
     re_ = body.get("re")
     refs = (str(re_),) if re_ else ()
-    s = None if opening else _fold(node, case, visible, {k.id for k in before})
+    s = _fold(node, case, visible, {k.id for k in before}) if before else None
     last = node.store.chain(author, case)
     marking: Tlp = tlp or (s.tlp if s else "AMBER")
     trial = Said(
@@ -221,20 +251,7 @@ def act(
             + (void or "it waits for a statement this node does not hold"),
             remedy=VOID_REMEDIES.get(void or "", "see the case: tocsin case show " + case),
         )
-    audience = tuple(to) if to is not None else members(s) if s else ()
-    return act_for(
-        node,
-        Act(
-            author=author,
-            kind="act",
-            tlp=marking,
-            body=dict(body),
-            case=case,
-            objects=tuple(objects),
-            refs=refs,
-            to=tuple(p for p in audience if p != author) if marking != "CLEAR" else (),
-        ),
-    )
+    return s, marking, refs
 
 
 VOID_REMEDIES = {
@@ -269,8 +286,6 @@ def invite(
     opened = [x for k in mine if (x := parse_kept(k)).body.get("event") == "case.open"]
     # Who may know of the case may know who is in it.
     to = tuple(sorted({*members(s), party, *(p for x in opened for p in x.to)}))
-    if s.tlp != "CLEAR" and author in node.signers:
-        _widen(node, author, case, to)
     body: dict[str, Any] = {
         "event": "case.invite",
         "item": case,
@@ -280,6 +295,10 @@ def invite(
     }
     if note:
         body["note"] = note
+    if s.tlp != "CLEAR" and author in node.signers:
+        # An invitation that would have no effect must not have shown anybody the case.
+        check(node, author, case, body)
+        _widen(node, author, case, to)
     return act(node, author, case, body, to=to)
 
 
@@ -336,8 +355,8 @@ def answer_invitation(
 # --- one file -----------------------------------------------------------------------------------
 
 
-def dossier(node: Node, case: str, reader: Reader) -> bytes:
-    """Everything of a case that `reader` may have, with all proofs, as one file.
+def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None) -> bytes:
+    """Everything of a case that `reader` (and `own`) may have, with all proofs, as one file.
 
     The rest of the case is there as proven ids: its place is no secret, its content is.
 
@@ -347,9 +366,12 @@ def dossier(node: Node, case: str, reader: Reader) -> bytes:
     checkpoint = node.log.checkpoint
     # What was logged after the checkpoint that covers it is for the next dossier.
     size = open_checkpoint(open_note(checkpoint).text).size
-    seen = {k.id: k for k in case_statements(node, case, reader) if k.index < size}
+    allowed = _both(node, reader, own or reader)
+    readable = node.store.statements(allowed, case=case)
+    if not readable:
+        raise not_found(f"case {case}")
+    seen = {k.id: k for k in readable if k.index < size}
     rows = [k for k in node.store.statements(node.everything(), case=case) if k.index < size]
-    allowed = node.allowed(reader)
     objects: dict[str, bytes] = {}
     for kept in seen.values():
         for ref in parse_kept(kept).objects:
@@ -385,18 +407,24 @@ def export(node: Node, case: str, reader: Reader, as_: str, *, own: Reader) -> t
         UsageError: no such form.
     """
     case_statements(node, case, own)
-    data = dossier(node, case, reader)
+    data = dossier(node, case, reader, own=own)
     if as_ == "dossier":
         return data, "application/zip"
     if as_ == "sheet":
         return render_sheet(data, node.sheet), "text/html; charset=utf-8"
     if as_ == "stix":
-        objects = [o for o in case_objects(node, case, reader) if not o.withdrawn]
+        held = node.store.select(_both(node, reader, own), case=case)
+        objects = [o for o in held if not o.withdrawn]
         bundle = write_bundle(
             (o.raw for o in objects), deterministic("bundle", case, reader.party or "")
         )
         return bundle, "application/stix+json;version=2.1"
     raise UsageError(f"--as {as_!r}", remedy="dossier, sheet or stix")
+
+
+def _both(node: Node, reader: Reader, own: Reader) -> frozenset[int]:
+    """The audiences that both belong to: nobody takes away for another what it may not read."""
+    return node.allowed(reader) & node.allowed(own)
 
 
 def proof(node: Node, statement: str, reader: Reader) -> bytes:

@@ -1,0 +1,195 @@
+"""Cases between parties: who sees the opening, what is refused, what leaves as one file."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from tocsin.errors import CaseError, NotFoundError, UsageError
+from tocsin.flows import intake, respond
+from tocsin.flows.intake import Act
+from tocsin.stix.bundle import open_object
+
+World = Any  # tests/unit/conftest.py
+LATER = "2026-11-23T08:00:00Z"
+
+
+def opened(world: World, *guests: str, join: bool = True) -> str:
+    case, _ = respond.open_case(world.node, world.NORTH, "Grid wiper")
+    for party in guests:
+        respond.invite(world.node, world.NORTH, case, party, "affected", LATER)
+    for party in guests if join else ():
+        prepared = respond.answer_invitation(world.node, party, case, accept=True)
+        intake.enter(world.node, world.sign(prepared))
+    return case
+
+
+def reader(world: World, party: str) -> Any:
+    return world.node.reader(party)
+
+
+def test_an_invited_party_sees_the_opening_and_who_else_is_there(world: World) -> None:
+    case = opened(world, world.GRID, world.SOUTH, join=False)
+    for party in (world.GRID, world.SOUTH):
+        s = respond.state(world.node, case, reader(world, party))
+        assert s.title == "Grid wiper"
+        assert s.owner == world.NORTH
+        assert {p.party for p in s.parties} == {world.NORTH, world.GRID, world.SOUTH}
+        assert {v.reason for v in s.void} <= {"duplicate"}
+        assert not s.waiting
+
+
+def test_all_who_were_invited_can_join_whoever_was_invited_after_them(world: World) -> None:
+    case = opened(world, world.GRID, world.SOUTH)
+    s = respond.state(world.node, case, reader(world, world.GRID))
+    assert {p.state for p in s.parties} == {"ACCEPTED"}
+
+
+def test_what_was_said_before_an_invitation_stays_with_those_it_was_said_to(world: World) -> None:
+    case = opened(world, world.GRID)
+    item = open_object(world.indicator())
+    intake.record(
+        world.node,
+        Act(
+            author=world.NORTH,
+            kind="say",
+            tlp="AMBER",
+            case=case,
+            objects=(item,),
+            to=(world.GRID,),
+        ),
+    )
+    respond.invite(world.node, world.NORTH, case, world.SOUTH, "affected", LATER)
+    assert respond.indicators(world.node, reader(world, world.GRID), case)
+    assert not respond.indicators(world.node, reader(world, world.SOUTH), case)
+
+
+def test_a_party_that_was_not_invited_learns_nothing(world: World) -> None:
+    case = opened(world, world.GRID)
+    for party in (world.SOUTH, None):
+        who = world.node.reader(party)
+        assert respond.cases(world.node, who) == []
+        with pytest.raises(NotFoundError):
+            respond.state(world.node, case, who)
+        with pytest.raises(NotFoundError):
+            respond.export(world.node, case, who, "dossier", own=who)
+
+
+@pytest.mark.parametrize(("role", "by"), [("emperor", LATER), ("affected", "soon"), ("", "")])
+def test_an_invitation_that_is_refused_has_shown_nobody_the_case(
+    world: World, role: str, by: str
+) -> None:
+    case = opened(world)
+    size = world.size
+    with pytest.raises(CaseError):
+        respond.invite(world.node, world.NORTH, case, world.SOUTH, role, by)
+    assert world.size == size
+    with pytest.raises(NotFoundError):
+        respond.state(world.node, case, reader(world, world.SOUTH))
+
+
+def test_only_parties_of_the_directory_are_invited(world: World) -> None:
+    case = opened(world)
+    with pytest.raises(NotFoundError):
+        respond.invite(world.node, world.NORTH, case, "nobody.example", "affected", LATER)
+
+
+def test_an_act_that_would_have_no_effect_is_not_signed(world: World) -> None:
+    case = opened(world, world.GRID)
+    size = world.size
+    for party, body in (
+        (world.NORTH, {"event": "case.stage", "item": case, "stage": "NOWHERE"}),
+        (world.NORTH, {"event": "case.elope", "item": case}),
+        (world.NORTH, {"event": "case.open", "item": case, "title": "Again", "class": "incident"}),
+        (world.GRID, {"event": "case.stage", "item": case, "stage": "CLOSED"}),
+        (world.NORTH, {}),
+        (world.NORTH, {"event": ["case.open"], "item": {}}),
+        (world.NORTH, {"event": "case.join", "item": case, "re": "0" * 64, "accept": True}),
+    ):
+        with pytest.raises(CaseError):
+            respond.act(world.node, party, case, body)
+    assert world.size == size
+
+
+def test_nobody_joins_who_was_not_invited(world: World) -> None:
+    case = opened(world, world.GRID)
+    with pytest.raises(NotFoundError):
+        respond.answer_invitation(world.node, world.SOUTH, case, accept=True)
+
+
+def test_a_case_without_a_title_is_refused(world: World) -> None:
+    with pytest.raises(CaseError):
+        respond.open_case(world.node, world.NORTH, "  ")
+
+
+# --- as one file ----------------------------------------------------------------------------------
+
+
+def said_between_guests(world: World, case: str) -> str:
+    """gridco tells southmark something that northland, whose node this is, may not read."""
+    item = open_object(world.indicator(world.GRID, "198.51.100.9"))
+    act = Act(
+        author=world.GRID,
+        kind="say",
+        tlp="AMBER+STRICT",
+        case=case,
+        objects=(item,),
+        to=(world.SOUTH,),
+    )
+    done: intake.Done = world.as_guest(act)
+    return done.id
+
+
+def shown(dossier: bytes) -> set[str]:
+    with zipfile.ZipFile(io.BytesIO(dossier)) as file:
+        return {
+            row["id"]
+            for row in map(json.loads, file.read("statements.jsonl").splitlines())
+            if "withheld" not in row and "envelope" in row
+        }
+
+
+def test_what_is_taken_away_for_another_is_what_both_may_read(world: World) -> None:
+    case = opened(world, world.GRID, world.SOUTH)
+    said_between_guests(world, case)
+    north, south = reader(world, world.NORTH), reader(world, world.SOUTH)
+    for form in ("dossier", "sheet", "stix"):
+        own, _ = respond.export(world.node, case, south, form, own=south)
+        taken, _ = respond.export(world.node, case, south, form, own=north)
+        assert taken != own, form
+        assert b"198.51.100.9" not in taken
+
+
+def test_the_stix_of_a_case_holds_what_is_in_force(world: World) -> None:
+    case = opened(world, world.GRID)
+    item = open_object(world.indicator())
+    act = Act(
+        author=world.NORTH, kind="say", tlp="AMBER", case=case, objects=(item,), to=(world.GRID,)
+    )
+    done = intake.record(world.node, act)
+    grid = reader(world, world.GRID)
+    body, kind = respond.export(world.node, case, grid, "stix", own=grid)
+    assert kind.startswith("application/stix+json")
+    assert item.raw in body
+    intake.withdraw(world.node, world.NORTH, done.id, objects=[item.id])
+    assert item.raw not in respond.export(world.node, case, grid, "stix", own=grid)[0]
+
+
+def test_a_form_there_is_not_is_named(world: World) -> None:
+    case = opened(world)
+    north = reader(world, world.NORTH)
+    with pytest.raises(UsageError, match="docx"):
+        respond.export(world.node, case, north, "docx", own=north)
+
+
+def test_a_proof_is_given_only_of_what_one_may_read(world: World) -> None:
+    case = opened(world, world.GRID, world.SOUTH)
+    hidden = said_between_guests(world, case)
+    assert respond.proof(world.node, hidden, reader(world, world.SOUTH))
+    for asked in (hidden, "0" * 64, "", "x"):
+        with pytest.raises(NotFoundError):
+            respond.proof(world.node, asked, reader(world, world.NORTH))
