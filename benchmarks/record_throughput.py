@@ -15,9 +15,10 @@ from nacl.bindings import crypto_sign_open
 from tests.faults.sequencer_disk import CLEAR, LOG, Clock
 from tests.unit.record.dossier_case import EAST, NORTH, SIGNERS, Case
 
+from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import KeyRing
+from tocsin.record.envelope import open_statement, pae
 from tocsin.record.sequencer import Sequencer
-from tocsin.record.statement import ChainHead, admit, open_statement, pae
 from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
 

@@ -17,8 +17,9 @@ from msgspec import Struct
 from tocsin import errors
 from tocsin.canonical import b64decode
 from tocsin.errors import SignatureError, TocsinError
+from tocsin.record.envelope import sign
 from tocsin.record.keys import Signer
-from tocsin.record.statement import Statement, parse, sign
+from tocsin.record.statement import Statement, parse
 
 BASE = "/api/v1"
 

@@ -53,6 +53,7 @@ from tocsin.flows.node import Node
 from tocsin.importers import report, stix
 from tocsin.importers.interface import Importer, sniff, to_json
 from tocsin.policy import SCOPES, Actor
+from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import (
     KeyRing,
     NodeEntry,
@@ -64,18 +65,10 @@ from tocsin.record.directory import (
     root_of,
     same_fingerprint,
 )
+from tocsin.record.envelope import open_statement, sign
 from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.sequencer import Sequencer
-from tocsin.record.statement import (
-    PARTY_PATTERN,
-    ChainHead,
-    admit,
-    compose,
-    key_body,
-    open_statement,
-    sign,
-    time_text,
-)
+from tocsin.record.statement import PARTY_PATTERN, compose, key_body, time_text
 from tocsin.stix import ids
 from tocsin.stix.bundle import open_bundle
 from tocsin.store.files import TileFiles, read_secret, write_secret

@@ -21,9 +21,10 @@ from tocsin.record import checkpoint as cp
 from tocsin.record import dossier as record
 from tocsin.record import merkle
 from tocsin.record.directory import NodeEntry, Party, genesis, registrars_of, root_of
+from tocsin.record.envelope import leaf, sign, statement_id
 from tocsin.record.keys import PublicKey, Signer
 from tocsin.record.members import write_dossier
-from tocsin.record.statement import compose, key_body, leaf, sign, statement_id
+from tocsin.record.statement import compose, key_body
 
 pytestmark = pytest.mark.browser
 

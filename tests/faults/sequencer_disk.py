@@ -13,9 +13,10 @@ from msgspec import Struct
 from tocsin.canonical import b64decode
 from tocsin.errors import ConflictError, StoreError
 from tocsin.policy import Audience
+from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.keys import LogSigner, Signer
 from tocsin.record.sequencer import HeadPort, Opened, Sequencer
-from tocsin.record.statement import Verified, compose, open_statement, sign, statement_id
+from tocsin.record.statement import compose
 
 ORIGIN = "cert.northland.example/log"
 LOG = LogSigner.from_seeds(ORIGIN, b"\x01" * 32, b"\x02" * 32)

@@ -23,9 +23,9 @@ from tests.faults.sequencer_disk import (
 from tocsin.errors import LogHalted, RollbackError, StoreError, TocsinError
 from tocsin.record import checkpoint as cp
 from tocsin.record import merkle, tiles
+from tocsin.record.envelope import leaf
 from tocsin.record.keys import LogSigner
 from tocsin.record.sequencer import Receipt, Sequencer
-from tocsin.record.statement import leaf
 
 WAYS: tuple[Way, ...] = ("failed", "failed but persisted")
 

@@ -16,8 +16,8 @@ from tests.faults.sequencer_disk import CLEAR, LOG, Clock, statement
 
 from tocsin.record import checkpoint as cp
 from tocsin.record import merkle
+from tocsin.record.envelope import leaf
 from tocsin.record.sequencer import Sequencer
-from tocsin.record.statement import leaf
 from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
 

@@ -18,7 +18,7 @@ import pytest
 from tests.unit.fakes import EVERYBODY, Author, claim, enter, seen_by, thing
 
 from tocsin.errors import NodeBusyError
-from tocsin.record.statement import Verified
+from tocsin.record.envelope import Verified
 from tocsin.store.interface import Attachment
 from tocsin.store.sqlite import INDEX_AFTER, SqliteStore
 

@@ -19,8 +19,9 @@ from tocsin.console import api
 from tocsin.flows import intake, join
 from tocsin.flows.node import Node
 from tocsin.policy import ANONYMOUS, Actor, UserRole
+from tocsin.record.envelope import sign
 from tocsin.record.keys import Signer
-from tocsin.record.statement import key_body, sign
+from tocsin.record.statement import key_body
 from tocsin.stix import ids
 from tocsin.stix.model import make
 

@@ -17,16 +17,9 @@ import orjson
 from tocsin import canonical
 from tocsin.errors import ChainError, ConflictError, StatementError
 from tocsin.policy import Audience, Reader, allowed
+from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.keys import Signer
-from tocsin.record.statement import (
-    ObjectRef,
-    Statement,
-    Verified,
-    compose,
-    parse,
-    sign,
-    statement_id,
-)
+from tocsin.record.statement import ObjectRef, Statement, compose, parse
 from tocsin.store import words
 from tocsin.store.interface import (
     CLAIM_EXTENSION,

@@ -31,22 +31,12 @@ from tocsin.errors import (
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Source, sniff
 from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
+from tocsin.record.admission import ChainHead, admit
+from tocsin.record.envelope import Verified, open_envelope, open_statement, pae
+from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
 from tocsin.record.sequencer import Waiting
-from tocsin.record.statement import (
-    ChainHead,
-    ObjectRef,
-    Seen,
-    Statement,
-    Verified,
-    admit,
-    compose,
-    open_envelope,
-    open_statement,
-    pae,
-    parse,
-)
-from tocsin.record.statement import sign as sign_payload
+from tocsin.record.statement import ObjectRef, Seen, Statement, compose, parse
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of

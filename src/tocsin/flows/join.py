@@ -17,8 +17,9 @@ from tocsin.errors import ConflictError, DirectoryError, ForbiddenError, NotFoun
 from tocsin.flows import intake
 from tocsin.flows.node import Node
 from tocsin.record.directory import Party, add_party, fingerprint, read_party
+from tocsin.record.envelope import open_statement, sign
 from tocsin.record.keys import Signer
-from tocsin.record.statement import compose, open_statement, sign
+from tocsin.record.statement import compose
 
 
 class Invitation(Struct, frozen=True, kw_only=True):

@@ -14,9 +14,9 @@ from tocsin.importers.interface import Importer
 from tocsin.policy import Reader, UserRole, allowed
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
+from tocsin.record.envelope import Verified
 from tocsin.record.keys import Signer
 from tocsin.record.sequencer import Sequencer
-from tocsin.record.statement import Verified
 from tocsin.store.interface import Store
 
 

@@ -21,19 +21,16 @@ from tocsin import canonical
 from tocsin.errors import DirectoryError, SignatureError, StatementError
 from tocsin.policy import Reader
 from tocsin.record import keys
+from tocsin.record.envelope import Envelope, Verified, open_statement, pae
 from tocsin.record.keys import PublicKey
 from tocsin.record.statement import (
     ROOT_KINDS,
-    Envelope,
     Hex64,
     KeyBody,
     PartyId,
     RevokeBody,
     Statement,
-    Verified,
     enrolled,
-    open_statement,
-    pae,
     unb64,
 )
 

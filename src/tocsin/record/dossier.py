@@ -35,8 +35,10 @@ from tocsin.errors import (
 from tocsin.policy import TLP_RANK, Audience
 from tocsin.record import checkpoint as notes
 from tocsin.record import keys, merkle
+from tocsin.record.admission import check_markings, equivocates
 from tocsin.record.checkpoint import Checkpoint, Policy
 from tocsin.record.directory import KeyRing, KeyState
+from tocsin.record.envelope import Verified, pae
 from tocsin.record.members import (
     Dossier,
     Older,
@@ -50,14 +52,7 @@ from tocsin.record.members import (
     read_damaged,
     write_dossier,
 )
-from tocsin.record.statement import (
-    ROOT_KINDS,
-    Statement,
-    Verified,
-    check_markings,
-    equivocates,
-    pae,
-)
+from tocsin.record.statement import ROOT_KINDS, Statement
 
 __all__ = [
     "Dossier",

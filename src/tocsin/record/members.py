@@ -31,13 +31,8 @@ from tocsin.errors import CanonicalError, DossierError, NoteError, TocsinError
 from tocsin.record import checkpoint as notes
 from tocsin.record import merkle
 from tocsin.record.directory import read_directory
-from tocsin.record.statement import (
-    ROOT_KINDS,
-    Envelope,
-    Statement,
-    leaf,
-    open_statement,
-)
+from tocsin.record.envelope import Envelope, leaf, open_statement
+from tocsin.record.statement import ROOT_KINDS, Statement
 
 MAX_BYTES = 2**32 - 2
 """Just under 4 GiB, so that no offset or size needs ZIP64."""

@@ -33,7 +33,8 @@ from tocsin.errors import LogHalted, NoteError, ProofError, RollbackError, Tocsi
 from tocsin.policy import Audience
 from tocsin.record import checkpoint as notes
 from tocsin.record import merkle, tiles
-from tocsin.record.statement import Seen, Verified
+from tocsin.record.envelope import Verified
+from tocsin.record.statement import Seen
 
 _CHUNK = 65_536
 _NO_AUDIENCES: Mapping[str, Audience] = {}

@@ -20,7 +20,7 @@ from tocsin import canonical
 from tocsin.policy import Audience
 
 if TYPE_CHECKING:
-    from tocsin.record.statement import Verified
+    from tocsin.record.envelope import Verified
 
 CLAIM_EXTENSION = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
 """The property-extension of claims, evidence, challenges and links (claims.md)."""

@@ -55,7 +55,8 @@ from tocsin.store.interface import (
 )
 
 if TYPE_CHECKING:
-    from tocsin.record.statement import Statement, Verified
+    from tocsin.record.envelope import Verified
+    from tocsin.record.statement import Statement
 
 T = TypeVar("T")
 Row = tuple[Any, ...]

@@ -10,7 +10,7 @@ from tests.unit.record.dossier_case import CASE, EAST, NORTH, Case
 
 from tocsin.cases.sheet import SheetPage
 from tocsin.claims import write
-from tocsin.record.statement import statement_id
+from tocsin.record.envelope import statement_id
 from tocsin.stix.model import make
 
 AT = "2026-11-20T09:00:00.000Z"

@@ -29,8 +29,9 @@ from tocsin.errors import (
 from tocsin.flows import intake, weigh
 from tocsin.flows.intake import Accepting, Act
 from tocsin.policy import Tlp
+from tocsin.record.envelope import sign
 from tocsin.record.keys import Signer
-from tocsin.record.statement import ObjectRef, compose, sign
+from tocsin.record.statement import ObjectRef, compose
 from tocsin.stix import ids
 from tocsin.stix.bundle import open_object
 from tocsin.stix.model import make

@@ -11,18 +11,10 @@ import orjson
 from tocsin.record import checkpoint as cp
 from tocsin.record import keys, merkle
 from tocsin.record.directory import NodeEntry, Party, genesis, registrars_of, root_of
+from tocsin.record.envelope import leaf, sign, statement_id
 from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.members import write_dossier
-from tocsin.record.statement import (
-    ObjectRef,
-    Seen,
-    compose,
-    key_body,
-    leaf,
-    revoke_body,
-    sign,
-    statement_id,
-)
+from tocsin.record.statement import ObjectRef, Seen, compose, key_body, revoke_body
 
 NORTH, EAST = "cert.northland.example", "cert.eastmere.example"
 ORIGIN = f"{NORTH}/log"
@@ -209,7 +201,7 @@ class Case:
 
 
 def _kind(raw: bytes) -> tuple[str, str | None, list[str]]:
-    from tocsin.record.statement import open_statement
+    from tocsin.record.envelope import open_statement
 
     _, s = open_statement(raw)
     return s.kind, s.case, [one.sha256 for one in s.objects]

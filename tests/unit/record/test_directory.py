@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tocsin import canonical
 from tocsin.errors import DirectoryError, RecordError, SignatureError, StatementError
 from tocsin.policy import Audience
+from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import (
     Directory,
     KeyRing,
@@ -32,21 +33,17 @@ from tocsin.record.directory import (
     root_of,
     same_fingerprint,
 )
-from tocsin.record.keys import LogSigner, PublicKey, Signer
-from tocsin.record.statement import (
-    ChainHead,
+from tocsin.record.envelope import (
     Verified,
-    admit,
     assemble,
-    compose,
     first_key,
-    key_body,
     open_envelope,
     open_statement,
     pae,
-    revoke_body,
     sign,
 )
+from tocsin.record.keys import LogSigner, PublicKey, Signer
+from tocsin.record.statement import compose, key_body, revoke_body
 
 NORTHLAND, GRIDCO, PORTCO = "cert.northland.example", "gridco.example", "portco.example"
 ROOT = Signer.from_seed(b"\x01" * 32, NORTHLAND)

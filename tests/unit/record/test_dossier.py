@@ -29,8 +29,9 @@ from tocsin.errors import DossierError
 from tocsin.record import checkpoint as cp
 from tocsin.record import members as form
 from tocsin.record.dossier import Verdict, open_dossier, verify
+from tocsin.record.envelope import statement_id
 from tocsin.record.keys import LogSigner, Signer
-from tocsin.record.statement import Seen, statement_id
+from tocsin.record.statement import Seen
 
 Change = Callable[[dict[str, bytes]], None]
 

@@ -10,8 +10,8 @@ from tests.faults.sequencer_disk import CLEAR, LOG, ORIGIN, Disk, start, stateme
 from tocsin.errors import LogHalted, ProofError
 from tocsin.record import checkpoint as cp
 from tocsin.record import merkle, tiles
+from tocsin.record.envelope import leaf
 from tocsin.record.sequencer import Opened, Receipt, Sequencer
-from tocsin.record.statement import leaf
 
 KEYS = [cp.open_vkey(text) for text in LOG.vkeys()]
 

@@ -23,21 +23,12 @@ from tocsin.errors import (
     StatementError,
 )
 from tocsin.policy import Audience, Tlp
-from tocsin.record import statement
+from tocsin.record import envelope, statement
+from tocsin.record.admission import ChainHead, admit, equivocates
 from tocsin.record.directory import KeyRing, Party, genesis, registrars_of, root_of
+from tocsin.record.envelope import Verified, open_envelope, sign
 from tocsin.record.keys import PublicKey, Signer
-from tocsin.record.statement import (
-    ChainHead,
-    ObjectRef,
-    Verified,
-    admit,
-    compose,
-    equivocates,
-    key_body,
-    open_envelope,
-    parse,
-    sign,
-)
+from tocsin.record.statement import ObjectRef, compose, key_body, parse
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "record" / "statement"
 NORTHLAND = "cert.northland.example"
@@ -248,10 +239,10 @@ def test_an_envelope_is_signed_hashed_and_logged_as_the_format_says() -> None:
     assert len(kind) == 37
     assert opened.payload == text
     assert opened.signatures[0].sig == DESK.sign(message)
-    assert opened.id == statement.statement_id(raw) == digest.hexdigest()
-    assert statement.commitment(raw) == digest.digest()
-    assert statement.entry(raw) == b"\x01" + digest.digest()
-    assert statement.leaf(raw) == hashlib.sha256(b"\x00\x01" + digest.digest()).digest()
+    assert opened.id == envelope.statement_id(raw) == digest.hexdigest()
+    assert envelope.commitment(raw) == digest.digest()
+    assert envelope.entry(raw) == b"\x01" + digest.digest()
+    assert envelope.leaf(raw) == hashlib.sha256(b"\x00\x01" + digest.digest()).digest()
     assert json.loads(raw).keys() == {"payload", "payloadType", "signatures"}
 
 
@@ -298,7 +289,7 @@ SIGNATURES = canonical.decode(RAW)["signatures"]
             RAW, signatures=[{"keyid": f"{n:064x}", "sig": "A" * 86 + "=="} for n in range(17)]
         ),
         b"[" * 100 + b"]" * 100,
-        b" " * (statement.MAX_DIRECTORY_ENVELOPE + 1),
+        b" " * (envelope.MAX_DIRECTORY_ENVELOPE + 1),
     ],
 )
 def test_an_envelope_of_another_shape_is_refused(raw: bytes) -> None:
@@ -312,7 +303,7 @@ def test_an_envelope_of_another_shape_is_refused(raw: bytes) -> None:
 def test_a_good_statement_is_let_in() -> None:
     found = let_in(RAW)
     assert found.raw == RAW
-    assert found.id == statement.statement_id(RAW)
+    assert found.id == envelope.statement_id(RAW)
     assert found.statement == parse(payload())
 
 
@@ -357,7 +348,7 @@ def test_a_root_key_signs_no_ordinary_kind() -> None:
 
 def test_a_signature_by_another_key_under_our_name_is_refused() -> None:
     other = Signer.from_seed(b"\x09" * 32, NORTHLAND)
-    forged = statement.assemble(payload(), {DESK.keyid: other.sign(statement.pae(payload()))})
+    forged = envelope.assemble(payload(), {DESK.keyid: other.sign(envelope.pae(payload()))})
     with pytest.raises(SignatureError, match="does not verify"):
         let_in(forged)
 
@@ -404,7 +395,7 @@ def test_dropping_one_of_several_signatures_frames_nobody() -> None:
     text = payload(first, kind="key", tlp="CLEAR", body=key_body(DESK.public))
     both, one = sign(text, [ROOT, second]), sign(text, [first])
     a, b = (
-        Verified(id=statement.statement_id(raw), raw=raw, statement=parse(text))
+        Verified(id=envelope.statement_id(raw), raw=raw, statement=parse(text))
         for raw in (both, one)
     )
     assert a.id != b.id

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.fakes import Author, MemoryStore, claim, enter, seen_by, thing
 
 from tocsin.policy import Audience, strictest
-from tocsin.record.statement import Verified
+from tocsin.record.envelope import Verified
 from tocsin.store.interface import Attachment, Store
 from tocsin.store.sqlite import SqliteStore
 

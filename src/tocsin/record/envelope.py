@@ -1,0 +1,190 @@
+"""Envelopes: DSSE around a statement's payload, stored, sent and hashed byte-exact.
+
+The SHA-256 of an envelope under a label is both the statement's id and what the log commits to.
+Spec: record.md, "Statement".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin import canonical
+from tocsin.policy import Audience
+from tocsin.record import keys
+from tocsin.record.keys import Signer
+from tocsin.record.statement import (
+    ROOT_KINDS,
+    Statement,
+    decode,
+    increasing,
+    parse,
+    refusal,
+    unb64,
+)
+
+PAYLOAD_TYPE = "application/vnd.tocsin.statement+json"
+MAX_ENVELOPE = 96 << 10
+MAX_DIRECTORY_ENVELOPE = 3 << 19
+MAX_SIGNATURES = 16
+
+
+class Signature(Struct, frozen=True, kw_only=True):
+    """One signature of an envelope; `keyid` is a hint until the payload or directory bears it."""
+
+    keyid: str
+    sig: bytes
+    """64 bytes."""
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """A DSSE envelope as received, opened but not verified."""
+
+    payload: bytes
+    payload_type: str
+    signatures: tuple[Signature, ...]
+    """Sorted by keyid, unique, 1 to 16."""
+    raw: bytes
+    id: str
+    """64 hex digits, see `statement_id`."""
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """A statement that `admit` has let in. Never build one by hand."""
+
+    id: str
+    raw: bytes
+    statement: Statement
+
+    @property
+    def audience(self) -> Audience:
+        """Who is meant to read it."""
+        return self.statement.audience
+
+
+def pae(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
+    """What is signed: DSSE v1 pre-authentication encoding."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def first_key(signers: Sequence[Signer]) -> str:
+    """The keyid that `key` must hold when these sign together: the smallest."""
+    return min(signer.keyid for signer in signers)
+
+
+def sign(payload: bytes, signers: Sequence[Signer]) -> bytes:
+    """The envelope of `payload` with one signature of each signer, sorted by keyid.
+
+    Raises:
+        StatementError: the payload is not a statement, or names another first key, or its kind
+            takes another number of signatures.
+    """
+    message = pae(payload)
+    return assemble(payload, {s.keyid: s.sign(message) for s in signers})
+
+
+def assemble(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
+    """The envelope of `payload` with signatures collected from elsewhere, {keyid: 64 bytes}.
+
+    Raises:
+        StatementError: as `sign`. No signature is verified here.
+    """
+    raw = canonical.encode(
+        {
+            "payload": canonical.b64encode(payload),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [
+                {"keyid": keyid, "sig": canonical.b64encode(signatures[keyid])}
+                for keyid in sorted(signatures)
+            ],
+        }
+    )
+    _bind(open_envelope(raw), parse(payload))
+    return raw
+
+
+def open_envelope(raw: bytes) -> Envelope:
+    """Open an envelope's bytes, which must be canonical; nothing is verified yet.
+
+    Raises:
+        StatementError: too large, not canonical, or not of the one shape.
+    """
+    if len(raw) > MAX_DIRECTORY_ENVELOPE:
+        raise refusal(f"envelope of {len(raw)} bytes, and at most {MAX_DIRECTORY_ENVELOPE} go")
+    value = decode(raw, "envelope")
+    if type(value) is not dict or value.keys() != {"payload", "payloadType", "signatures"}:
+        raise refusal("an envelope has `payload`, `payloadType`, `signatures`, and nothing else")
+    if value["payloadType"] != PAYLOAD_TYPE:
+        raise refusal(f"payload type {value['payloadType']!r}, and a statement has {PAYLOAD_TYPE}")
+    listed = value["signatures"]
+    if type(listed) is not list or not 1 <= len(listed) <= MAX_SIGNATURES:
+        raise refusal(f"an envelope has 1 to {MAX_SIGNATURES} signatures")
+    signatures = tuple(_signature(item) for item in listed)
+    increasing([s.keyid for s in signatures], "signatures")
+    payload = unb64(value["payload"], "payload")
+    return Envelope(
+        payload=payload,
+        payload_type=PAYLOAD_TYPE,
+        signatures=signatures,
+        raw=raw,
+        id=statement_id(raw),
+    )
+
+
+def _signature(item: Any) -> Signature:
+    if type(item) is not dict or item.keys() != {"keyid", "sig"}:
+        raise refusal("a signature has `keyid` and `sig`, and nothing else")
+    name = item["keyid"]
+    if type(name) is not str or len(name) != 64 or set(name) - set("0123456789abcdef"):
+        raise refusal(f"keyid {name!r} is not 64 lower-case hex digits")
+    sig = unb64(item["sig"], "sig")
+    if len(sig) != keys.SIGNATURE_BYTES:
+        raise refusal(f"a signature of {len(sig)} bytes, and Ed25519 has {keys.SIGNATURE_BYTES}")
+    return Signature(keyid=name, sig=sig)
+
+
+def _bind(envelope: Envelope, s: Statement) -> None:
+    """What payload and envelope must agree on: sizes, number of signatures, the first key."""
+    limit = MAX_DIRECTORY_ENVELOPE if s.kind == "directory" else MAX_ENVELOPE
+    if len(envelope.raw) > limit:
+        raise refusal(f"envelope of {len(envelope.raw)} bytes, and a {s.kind} has at most {limit}")
+    if s.kind not in ROOT_KINDS and len(envelope.signatures) != 1:
+        raise refusal(f"{len(envelope.signatures)} signatures, and a {s.kind} has exactly one")
+    if envelope.signatures[0].keyid != s.key:
+        raise refusal(f"the first signature is by {envelope.signatures[0].keyid}, `key` is {s.key}")
+
+
+def open_statement(raw: bytes) -> tuple[Envelope, Statement]:
+    """Envelope and payload, checked against each other; signatures are not verified.
+
+    Raises:
+        StatementError: any rule of size, canonical form or schema is broken.
+    """
+    envelope = open_envelope(raw)
+    statement = parse(envelope.payload)
+    _bind(envelope, statement)
+    return envelope, statement
+
+
+def commitment(raw: bytes) -> bytes:
+    """32 bytes: SHA-256("tocsin/commit/v1\\n" || envelope). All that the log holds of it."""
+    return hashlib.sha256(b"tocsin/commit/v1\n" + raw).digest()
+
+
+def statement_id(raw: bytes) -> str:
+    """The statement's id: its commitment in hex."""
+    return commitment(raw).hex()
+
+
+def entry(raw: bytes) -> bytes:
+    """The log entry, 33 bytes: 0x01 || commitment."""
+    return b"\x01" + commitment(raw)
+
+
+def leaf(raw: bytes) -> bytes:
+    """The leaf hash of its entry, 32 bytes: SHA-256(0x00 || entry) (RFC 9162 §2.1.1)."""
+    return hashlib.sha256(b"\x00" + entry(raw)).digest()
