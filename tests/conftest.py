@@ -46,12 +46,28 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Under CI=true a test that would skip has failed: nothing is passed over in silence."""
     report = yield
-    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if NO_VERSION not in reason:
-            report.outcome = "failed"
-            report.longrepr = f"skipped under CI=true: {reason}"
+    if not hasattr(report, "wasxfail"):
+        _fail_instead(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that would skip."""
+    report = yield
+    _fail_instead(report)
+    return report
+
+
+def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or os.environ.get("CI") != "true":
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if NO_VERSION not in reason:
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI=true: {reason}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
