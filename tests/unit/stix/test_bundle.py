@@ -13,15 +13,8 @@ import orjson
 import pytest
 
 from tocsin.errors import BundleError, BundleSizeError, ObjectLimitError
-from tocsin.stix.bundle import (
-    FILE_LIMITS,
-    PEER_LIMITS,
-    Limits,
-    Received,
-    open_bundle,
-    open_object,
-    write_bundle,
-)
+from tocsin.stix.bundle import Received, open_bundle, open_object, write_bundle
+from tocsin.stix.limits import FILE_LIMITS, PEER_LIMITS, Limits
 
 ID = "x-acme--11111111-1111-4111-8111-111111111111"
 OTHER = "x-acme--22222222-2222-4222-8222-222222222222"

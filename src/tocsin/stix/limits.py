@@ -1,0 +1,27 @@
+"""What one door takes: how many bytes and objects, how large, how deep.
+
+Spec: RFC 8259 §9.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+MIB = 1024 * 1024
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one door takes. Sizes in bytes; `keys` and `depth` are of one object as a whole."""
+
+    bytes: int
+    objects: int
+    object_bytes: int
+    depth: int = 32
+    keys: int = 10_000
+    section: str
+    """The section of `tocsin.toml` in which these may be raised."""
+
+
+FILE_LIMITS = Limits(bytes=256 * MIB, objects=200_000, object_bytes=8 * MIB, section="ingest")
+UPLOAD_LIMITS = Limits(bytes=64 * MIB, objects=200_000, object_bytes=8 * MIB, section="console")
+PEER_LIMITS = Limits(bytes=32 * MIB, objects=10_000, object_bytes=MIB, section="peers")
