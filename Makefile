@@ -6,6 +6,9 @@ HOST ?= 127.0.0.1
 PORT ?= 8470
 export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE ?= hardlink
+# Behind a proxy that opens TLS only the machine's own store knows who signs; without a store uv brings its own.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),true,false)
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .PHONY: up test test-long check lint bench lock wheelhouse clean help
 
