@@ -48,12 +48,16 @@ class PartyRow(Struct, frozen=True, kw_only=True):
 class IndicatorRow(Struct, frozen=True, kw_only=True):
     """One indicator said in a case."""
 
-    sha256: str
+    sha256: str | None
+    """None: withdrawn, its value is no longer shown."""
     name: str
     pattern: str
     said_by: tuple[str, ...]
     since: str | None
-    withdrawn: bool
+    withdrawn: bool = False
+    at: str | None = None
+    """When its author took it back."""
+    reason: str | None = None
 
 
 class HoldRow(Struct, frozen=True, kw_only=True):
@@ -255,10 +259,23 @@ def case(ask: Ask) -> Drawn:
                 pattern=str(o.data.get("pattern") or ""),
                 said_by=tuple(dict.fromkeys(authors[s] for s in o.said_by if s in authors)),
                 since=o.data.get("valid_from") or o.created,
-                withdrawn=o.withdrawn,
             )
             for o in objects
-            if o.type == "indicator"
+            if o.type == "indicator" and not o.withdrawn
+        )
+        + tuple(
+            IndicatorRow(
+                sha256=None,
+                name=back.id,
+                pattern="",
+                said_by=(called.get(back.by, back.by),),
+                since=back.said,
+                withdrawn=True,
+                at=back.at,
+                reason=back.reason,
+            )
+            for back in respond.taken_back(node, case_id, reader)
+            if back.type == "indicator"
         ),
         advisories=tuple(
             advise.page(node, reader, row.id) for row in advise.advisories(node, reader, case_id)

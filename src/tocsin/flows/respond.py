@@ -447,6 +447,45 @@ def indicators(node: Node, reader: Reader, case: str | None = None) -> list[Kept
     return [o for o in found if not o.withdrawn and not o.data.get("revoked")]
 
 
+class TakenBack(Struct, frozen=True, kw_only=True):
+    """An object its author has withdrawn: that it was said stays; what it said is no longer shown."""
+
+    id: str
+    type: str
+    by: str
+    """The party."""
+    at: str
+    reason: str | None
+    said: str | None
+    """When it was first said, if this reader may read that."""
+
+
+def taken_back(node: Node, case: str, reader: Reader) -> list[TakenBack]:
+    """What was withdrawn in a case, in log order."""
+    kept = case_statements(node, case, reader)
+    said = {k.id: parse_kept(k) for k in kept}
+    found: dict[str, TakenBack] = {}
+    for k in kept:
+        s = said[k.id]
+        if s.kind != "withdraw":
+            continue
+        named = s.objects or tuple(o for ref in s.refs if ref in said for o in said[ref].objects)
+        first = next((said[ref].time for ref in s.refs if ref in said), None)
+        for o in named:
+            found.setdefault(
+                o.id,
+                TakenBack(
+                    id=o.id,
+                    type=o.type,
+                    by=k.author,
+                    at=s.time,
+                    reason=s.body.get("reason"),
+                    said=first,
+                ),
+            )
+    return list(found.values())
+
+
 def to_json(value: object) -> Any:
     """A view as plain JSON values."""
     return msgspec.to_builtins(value)
