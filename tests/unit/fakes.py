@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from tocsin import canonical
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.errors import ChainError, ConflictError, StatementError
 from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
@@ -22,7 +23,6 @@ from tocsin.record.keys import Signer
 from tocsin.record.statement import ObjectRef, Statement, compose, parse
 from tocsin.store import words
 from tocsin.store.interface import (
-    CLAIM_EXTENSION,
     NO_AUDIENCES,
     Attachment,
     AuditRow,
@@ -501,7 +501,7 @@ def thing(
 
 def claim(n: int, *, type: str = "note", **properties: Any) -> Attachment:
     """A thing with the claim carrier's extension, which stays on record when withdrawn."""
-    extensions = {CLAIM_EXTENSION: {"extension_type": "property-extension", "claim": "x"}}
+    extensions = {EXTENSION_ID: {"extension_type": "property-extension", "claim": "x"}}
     return thing(type, n, extensions=extensions, **properties)
 
 

@@ -17,16 +17,15 @@ import orjson
 from msgspec import Struct
 
 from tocsin import canonical
+from tocsin.claims.model import EXTENSION_ID, ROLE_TYPE
 from tocsin.policy import Audience
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
 
-CLAIM_EXTENSION = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
-"""The property-extension of claims, evidence, challenges and links (claims.md)."""
-
-RECORD_TYPES = frozenset({"note", "grouping", "opinion", "relationship"})
-"""STIX types that can carry it. Withdrawn, these stay readable and are marked; all else stops."""
+RECORD_TYPES = frozenset(ROLE_TYPE.values())
+"""STIX types that can carry a claim, evidence, a challenge or a link. Withdrawn, these stay
+readable and are marked; all else stops."""
 
 NO_AUDIENCES: Mapping[str, Audience] = {}
 
@@ -416,14 +415,14 @@ def open_audience(key: bytes) -> Audience:
 
 def stays_on_record(item: Keepable) -> bool:
     """Whether a withdrawn object stays readable: a claim, evidence, a challenge or a link."""
-    if item.type not in RECORD_TYPES or CLAIM_EXTENSION.encode() not in item.raw:
+    if item.type not in RECORD_TYPES or EXTENSION_ID.encode() not in item.raw:
         return False
     try:
         data = orjson.loads(item.raw)
     except orjson.JSONDecodeError:
         return False
     extensions = data.get("extensions") if isinstance(data, dict) else None
-    return isinstance(extensions, dict) and CLAIM_EXTENSION in extensions
+    return isinstance(extensions, dict) and EXTENSION_ID in extensions
 
 
 def version_key(item: Keepable) -> str:

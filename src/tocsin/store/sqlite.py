@@ -330,9 +330,10 @@ class SqliteStore:
         """See `Local.list_local`."""
         with self._reading() as db:
             rows = db.execute(
+                # Text is compared byte by byte, and no UTF-8 holds 0xFF: a range of the index.
                 "SELECT key, value, version FROM local WHERE kind = ? AND key >= ?"
-                " AND substr(key, 1, ?) = ? ORDER BY key",
-                (kind, prefix, len(prefix), prefix),
+                " AND key < CAST(? AS TEXT) ORDER BY key",
+                (kind, prefix, prefix.encode() + b"\xff"),
             )
             return [_local(row) for row in rows]
 
