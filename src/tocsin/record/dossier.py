@@ -15,8 +15,10 @@ all problems are listed. Spec: record.md, "Dossier". The order of the checks:
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -69,6 +71,9 @@ __all__ = [
 
 ANOTHER_MEMBER = "ask another member of the case for its dossier, and verify both together"
 ALTERED = "treat it as altered: ask its author or another member for it"
+
+LISTED = 1_000
+"""Missing numbers of a chain that a verdict lists."""
 
 
 # --- the verdict ------------------------------------------------------------------------------
@@ -131,6 +136,7 @@ class ChainVerdict(Struct, frozen=True, kw_only=True):
     head: str
     withheld: list[int]
     missing: list[int]
+    """The first thousand of them."""
     equivocates: bool
 
 
@@ -232,15 +238,30 @@ class _Log:
         self.lines: tuple[notes.SignedLine, ...] = ()
         self.witnesses: tuple[tuple[str, int], ...] = ()
         self.ring: KeyRing | None = None
+        self.times: dict[tuple[int, str], int] = {}
+        """(size, root) of a checkpoint → when a quorum had cosigned it."""
+        self._bounds: list[tuple[int, int]] = []
+        """(size, earliest time of that and every larger checkpoint), smallest size first."""
 
     def points(self) -> list[_Point]:
         """All checkpoints that verified, smallest first."""
         return [*self.older, *([self.newest] if self.newest else [])]
 
+    def settle(self) -> None:
+        """All checkpoints are in: note from when on which of them were cosigned, for each once."""
+        earliest: int | None = None
+        for point in sorted(self.points(), key=lambda p: -p.checkpoint.size):
+            if point.time is not None:
+                earliest = point.time if earliest is None else min(earliest, point.time)
+                self._bounds.append((point.checkpoint.size, earliest))
+                head = point.checkpoint
+                self.times[head.size, b64encode(head.root)] = point.time
+        self._bounds.reverse()
+
     def not_after(self, index: int) -> int | None:
         """The earliest time by which a quorum had cosigned this index."""
-        times = [p.time for p in self.points() if p.time is not None and p.checkpoint.size > index]
-        return min(times, default=None)
+        at = bisect_right(self._bounds, index, key=lambda bound: bound[0])
+        return self._bounds[at][1] if at < len(self._bounds) else None
 
     def verdict(self) -> LogVerdict:
         newest = self.newest
@@ -282,8 +303,9 @@ class _File:
         self.version: int | None = None
         self.directory_ok = True
         self._anchor(root)
+        placed = _placed(self.dossier.directory)
         for number, log in enumerate(self.logs):
-            self._ring(number, log, root)
+            self._ring(log, placed.get(number, []), root)
         self._notes()
         self.verdicts: dict[str, StatementVerdict] = {}
         self.good: list[Row] = []
@@ -326,8 +348,7 @@ class _File:
         self.directory_ok = False
         self.say("directory", where, detail, remedy)
 
-    def _ring(self, number: int, log: _Log, root: bytes | str | None) -> None:
-        rows = _placed(self.dossier.directory, number)
+    def _ring(self, log: _Log, rows: Sequence[tuple[int, Row]], root: bytes | str | None) -> None:
         first = next(
             (
                 place
@@ -391,6 +412,7 @@ class _File:
                 )
             for older in self.dossier.history[number]:
                 self._older(log, log.newest.checkpoint, older)
+            log.settle()
 
     def _older(self, log: _Log, newest: Checkpoint, older: Older) -> None:
         found = self._point(log, older.note, older.where)
@@ -568,13 +590,11 @@ class _File:
 
     def _not_before(self, s: Statement) -> str | None:
         """Cosigned time of the newest checkpoint that the author had seen."""
-        seen = {(one.origin, one.size, one.root) for one in s.seen}
         times = [
-            point.time
+            log.times[one.size, one.root]
+            for one in s.seen
             for log in self.logs
-            for point in log.points()
-            if point.time is not None
-            and (log.origin, point.checkpoint.size, b64encode(point.checkpoint.root)) in seen
+            if log.origin == one.origin and (one.size, one.root) in log.times
         ]
         return _instant(max(times)) if times else None
 
@@ -593,10 +613,15 @@ class _File:
                     self.verdicts[ref].withdrawn_by.append(row.id)
 
 
-def _placed(rows: Iterable[Row], log: int) -> list[tuple[int, Row]]:
-    """(index, row) of those that are in this log, in its order."""
-    found = [(proof.index, row) for row in rows for proof in row.proofs if proof.log == log]
-    return sorted(found, key=lambda pair: pair[0])
+def _placed(rows: Iterable[Row]) -> dict[int, list[tuple[int, Row]]]:
+    """Log → (index, row) of those that are in it, in its order."""
+    found: dict[int, list[tuple[int, Row]]] = {}
+    for row in rows:
+        for proof in row.proofs:
+            found.setdefault(proof.log, []).append((proof.index, row))
+    for listed in found.values():
+        listed.sort(key=lambda pair: pair[0])
+    return found
 
 
 def _quorum_time(policy: Policy, witnesses: Sequence[tuple[str, int]]) -> int | None:
@@ -678,14 +703,15 @@ def _chains(files: Sequence[_File], problems: list[Problem]) -> list[ChainVerdic
     chains = [
         _Chain(author, case, seqs) for (author, case), seqs in sorted(held.items(), key=_by_name)
     ]
-    gaps = [gap for chain in chains for gap in chain.gaps(free)]
+    gaps = [gap for one in chains for gap in one.gaps(free)]
     # A gap's last place is known by the `prev` after it; the others take withheld ids that lie
     # between in the log, the tightest gap first, so that as many as can be are explained.
+    places = sorted(free.values())
     for gap in sorted(gaps, key=lambda gap: gap.end):
-        gap.fill(free)
-    for chain in chains:
-        chain.judge(problems)
-    return [chain.verdict() for chain in chains]
+        gap.fill(places)
+    for each in chains:
+        each.judge(problems)
+    return [each.verdict() for each in chains]
 
 
 def _by_name(item: tuple[tuple[str, str | None], Any]) -> tuple[str, str]:
@@ -696,21 +722,26 @@ def _by_name(item: tuple[tuple[str, str | None], Any]) -> tuple[str, str]:
 class _Gap:
     """Places of a chain that no held statement fills."""
 
-    def __init__(self, seqs: list[int], start: int, end: int, linked: bool) -> None:
-        self.seqs = seqs
+    def __init__(self, seqs: range, start: int, end: int, linked: bool) -> None:
+        self.seqs = seqs[:-1] if linked else seqs
+        """Neither shown nor withheld. A range: a number somebody signed may be any."""
         self.start = start
         """Log index of the statement before; -1 at the chain's beginning."""
         self.end = end
         """Log index of the next known statement, withheld or held."""
-        self.withheld = [seqs.pop()] if linked else []
+        self.withheld = [seqs[-1]] if linked else []
 
-    def fill(self, free: dict[str, int]) -> None:
-        while self.seqs and self.withheld:
-            fitting = [(index, id) for id, index in free.items() if self.start < index < self.end]
-            if not fitting:
-                return
-            del free[min(fitting)[1]]
-            self.withheld.append(self.seqs.pop())
+    def fill(self, places: list[int]) -> None:
+        """Take the lowest of the free places, sorted, that lie between: one for each number."""
+        if not self.withheld:
+            return
+        low = bisect_right(places, self.start)
+        high = min(bisect_left(places, self.end), low + len(self.seqs))
+        if high > low:
+            del places[low:high]
+            kept = len(self.seqs) - (high - low)
+            self.withheld += self.seqs[kept:]
+            self.seqs = self.seqs[:kept]
 
 
 class _Chain:
@@ -731,7 +762,7 @@ class _Chain:
                 linked = free.pop(row.statement.prev, None)
                 self._gaps.append(
                     _Gap(
-                        list(range(expected, seq)),
+                        range(expected, seq),
                         start,
                         row.index if linked is None else linked,
                         linked is not None,
@@ -749,7 +780,8 @@ class _Chain:
                         code="chain-gap",
                         where=where,
                         detail="neither shown nor withheld: number "
-                        + ", ".join(str(seq) for seq in gap.seqs[:20]),
+                        + ", ".join(str(seq) for seq in gap.seqs[:20])
+                        + (f" … {gap.seqs[-1]}" if len(gap.seqs) > 20 else ""),
                         remedy=f"ask {self.author} or another member for what is missing",
                     )
                 )
@@ -789,7 +821,7 @@ class _Chain:
             last=last,
             head=min(self.seqs[last]),
             withheld=sorted(seq for gap in self._gaps for seq in gap.withheld),
-            missing=sorted(seq for gap in self._gaps for seq in gap.seqs),
+            missing=list(islice(chain.from_iterable(gap.seqs for gap in self._gaps), LISTED)),
             equivocates=any(self._twice(ids) for ids in self.seqs.values()),
         )
 

@@ -224,6 +224,7 @@ def _members(data: bytes) -> dict[str, bytes]:
             count, _, size, at = struct.unpack("<QQQQ", data[-74:-42])
         found: dict[str, bytes] = {}
         end = at + size
+        room = len(data)
         for _ in range(count):
             (method,) = struct.unpack("<H", data[at + 10 : at + 12])
             if method != 0:
@@ -235,7 +236,9 @@ def _members(data: bytes) -> dict[str, bytes]:
             label = data[at + 46 : at + 46 + name_length]
             start += 30 + name_length
             name = label.decode("ascii")
-            if name in found or start + length > len(data) or at >= end:
+            # Members that lie over each other would unfold a small file into any size.
+            room -= length
+            if name in found or start + length > len(data) or at >= end or room < 0:
                 raise DossierError(f"the ZIP lists {name!r} wrongly", remedy=remedy)
             found[name] = data[start : start + length]
             at += 46 + name_length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import zipfile
 from collections.abc import Callable
 
@@ -744,3 +745,30 @@ def test_problems_of_two_files_say_which_file() -> None:
     assert {problem.where for problem in verdict.problems} == {"2:README.txt"}
     with pytest.raises(DossierError, match="no file"):
         verify([], POLICY, case.root)
+
+
+def test_a_number_as_high_as_numbers_go_leaves_a_gap_and_takes_no_memory() -> None:
+    case = usual()
+    case.say(EAST, 9, seq=2**53 - 1)
+    verdict = _check(case.dossier(), case)
+    assert _codes(verdict) == {"chain-gap", "chain-fork"} or _codes(verdict) == {"chain-gap"}
+    gap = next(c for c in verdict.chains if c.author == EAST)
+    assert gap.last == 2**53 - 1
+    assert len(gap.missing) == 1_000
+
+
+def test_members_that_lie_over_each_other_do_not_unfold() -> None:
+    content = b"x" * 1000
+    header = form._STAMP + struct.pack("<IIIHH", 0, len(content), len(content), 3, 0)
+    central = b"".join(
+        form._CENTRAL
+        + struct.pack("<H", 20)
+        + header
+        + struct.pack("<HHHII", 0, 0, 0, 0, 0)
+        + b"%03d" % number
+        for number in range(500)
+    )
+    at = 30 + 3 + len(content)
+    end = form._END + struct.pack("<HHHHIIH", 0, 0, 500, 500, len(central), at, 0)
+    with pytest.raises(DossierError, match="wrongly"):
+        verify([form._LOCAL + header + b"000" + content + central + end], POLICY, "none")
