@@ -7,7 +7,7 @@ it here, and brings the envelope back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -95,7 +95,9 @@ class Client:
         media_type: str = "application/json",
     ) -> bytes:
         """One request. Raises the typed error that the node refused with."""
-        asked = {k: str(v) for k, v in (query or {}).items() if v not in (None, "", False)}
+        given = (query or {}).items()
+        # 0 is a number, and is sent.
+        asked = {k: str(v) for k, v in given if v is not None and v is not False and v != ""}
         headers = {**self._headers, **({"content-type": media_type} if body else {})}
         reply = self._door(method, BASE + path, asked, body, headers)
         if reply.status >= 400:
@@ -104,13 +106,13 @@ class Client:
 
     def get(self, path: str, **query: Any) -> Any:
         """A GET; its JSON. A `_` in a name of the query stands for `-`."""
-        return msgspec.json.decode(
+        return _json(
             self.call("GET", path, query={k.replace("_", "-"): v for k, v in query.items()})
         )
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """A POST of JSON; its JSON."""
-        return msgspec.json.decode(self.call("POST", path, body=msgspec.json.encode(body or {})))
+        return _json(self.call("POST", path, body=msgspec.json.encode(body or {})))
 
     def act(
         self, path: str, body: Mapping[str, Any] | None, expect: Callable[[Statement], bool]
@@ -124,7 +126,7 @@ class Client:
 
     def sign_if_asked(self, answer: Any, expect: Callable[[Statement], bool]) -> Any:
         """Sign what the node prepared, if this party's key is not at the node."""
-        for name in ("statement", "statements"):
+        for name in ("statement", "statements") if isinstance(answer, dict) else ():
             found = answer.get(name)
             if isinstance(found, dict) and "payload" in found:
                 answer[name] = self._sign(found, expect)
@@ -137,7 +139,7 @@ class Client:
 
     def _sign(self, prepared: Mapping[str, Any], expect: Callable[[Statement], bool]) -> Any:
         signer = self._signer()
-        payload = b64decode(prepared["payload"])
+        payload = b64decode(str(prepared["payload"]))
         statement = parse(payload)
         if signer is None or statement.author != signer.party or statement.key != signer.keyid:
             raise SignatureError(
@@ -157,7 +159,58 @@ class Client:
             body=sign(payload, [signer]),
             media_type="application/vnd.dsse+json",
         )
+        return _json(body)
+
+
+def _json(body: bytes) -> Any:
+    try:
         return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as wrong:
+        raise errors.UnreachableError(
+            f"what answers there is no node of tocsin: {wrong}",
+            remedy="check the address: tocsin doctor",
+        ) from wrong
+
+
+def says(
+    kind: str,
+    body: Mapping[str, Any],
+    *,
+    case: str | None,
+    tlp: str | None = None,
+    to: Iterable[str] | None = None,
+    refs: Iterable[str] | None = None,
+    objects: Iterable[str] | None = None,
+    chosen: Iterable[str] = (),
+) -> Callable[[Statement], bool]:
+    """What a statement prepared elsewhere must be, so that it is signed here.
+
+    Args:
+        body: every field of it, and no other.
+        tlp, to, refs: exactly these. None: the node's to choose.
+        objects: their ids or their digests, exactly these.
+        chosen: fields of the body that are the node's to choose, such as `re`.
+    """
+    wanted = {name: value for name, value in body.items() if value is not None}
+    free = set(chosen)
+
+    def expect(s: Statement) -> bool:
+        named = None if objects is None else set(objects)
+        return (
+            s.kind == kind
+            and s.case == case
+            and {name: value for name, value in s.body.items() if name not in free} == wanted
+            and (tlp is None or s.tlp == tlp)
+            and (to is None or set(s.to) == set(to))
+            and (refs is None or set(s.refs) == set(refs))
+            and (named is None or named in ({o.id for o in s.objects}, _digests(s)))
+        )
+
+    return expect
+
+
+def _digests(s: Statement) -> set[str]:
+    return {o.sha256 for o in s.objects}
 
 
 def segment(text: str) -> str:

@@ -70,6 +70,7 @@ class World:
 
     def __init__(self, home: Path, node: Node, clock: Clock, guests: Mapping[str, Signer]) -> None:
         self.home, self.node, self.clock, self.guests = home, node, clock, guests
+        self.secret: dict[str, str] = {}
 
     # --- doors --------------------------------------------------------------------------------
 
@@ -200,12 +201,26 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return home, guests
 
 
+@pytest.fixture(scope="session")
+def copy(
+    template: tuple[Path, dict[str, Signer]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], AbstractContextManager[World]]:
+    """Makes another such node."""
+
+    @contextmanager
+    def another() -> Iterator[World]:
+        home = tmp_path_factory.mktemp("world") / "north"
+        shutil.copytree(template[0], home)
+        with opened(home, template[1]) as one:
+            yield one
+
+    return another
+
+
 @pytest.fixture
-def world(template: tuple[Path, dict[str, Signer]], tmp_path: Path) -> Iterator[World]:
+def world(copy: Callable[[], AbstractContextManager[World]]) -> Iterator[World]:
     """A node of one's own."""
-    home = tmp_path / "north"
-    shutil.copytree(template[0], home)
-    with opened(home, template[1]) as one:
+    with copy() as one:
         yield one
 
 

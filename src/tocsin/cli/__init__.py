@@ -43,7 +43,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "case": ("case", "Open a case, invite parties, join, show."),
     "advisory": ("advisory", "One advisory, co-signed k of n."),
     "party": ("node", "Invite a party, join, list who is in the directory."),
-    "export": ("record", "A case as one file: dossier, sheet, STIX or HTML."),
+    "export": ("record", "A case as one file: dossier, sheet or STIX."),
     "verify": ("record", "Check a dossier or a sheet offline."),
     "log": ("record", "Show the log's head and entries; prove one."),
     "token": ("node", "Print a fresh one-time sign-in link."),

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tocsin.cli import terminal
+from tocsin.cli.case import ceiling
 from tocsin.cli.terminal import line
-from tocsin.errors import UsageError
+from tocsin.client import says
+from tocsin.errors import RenderingError, UnreadableError, UsageError
+
+if TYPE_CHECKING:
+    from tocsin.client import Client
+    from tocsin.record.statement import Statement
 
 
 @click.group()
@@ -122,12 +130,49 @@ def _print(found: dict[str, Any]) -> None:
         line(f"  {r['path']}  {r['media_type']}  {r['size']} bytes  sha256 {r['sha256'][:16]}…")
 
 
-def _write(client: Any, found: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for r in found["renderings"]:
-        data = client.call("GET", f"/advisories/{found['id']}/renderings/{r['path']}")
-        terminal.write_output(str(folder / r["path"]), data)
-        line(f"wrote {folder / r['path']}")
+def _write(client: Client, found: dict[str, Any], folder: Path) -> None:
+    read = _renderings(client, found)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise UnreadableError(
+            f"cannot make {folder}: {wrong.strerror or wrong}", remedy="choose another folder"
+        ) from wrong
+    for name, data in read.items():
+        terminal.write_output(str(folder / name), data)
+        line(f"wrote {folder / name}")
+
+
+def _renderings(client: Client, found: dict[str, Any]) -> dict[str, bytes]:
+    """The frozen renderings by name, once every byte is what the manifest says.
+
+    The node is asked for bytes only: what a signature is for is worked out here.
+
+    Raises:
+        RenderingError: the manifest or a rendering is another than was frozen.
+    """
+    from tocsin.flows.advise import open_manifest
+
+    digest = found["manifest_sha256"]
+    if digest is None:
+        raise UsageError(
+            f"{found['id']} is a draft: there are no bytes yet to sign or to write",
+            remedy="freeze it first: tocsin advisory freeze " + found["id"],
+        )
+    raw = client.call("GET", f"/objects/{digest}")
+    if hashlib.sha256(raw).hexdigest() != digest:
+        raise RenderingError(
+            f"the manifest is not that of {digest[:16]}…", remedy="do not sign; ask its author"
+        )
+    read = {}
+    for r in open_manifest(raw, found["id"], found["rev"]).renderings:
+        data = client.call("GET", f"/advisories/{found['id']}/renderings/{r.path}")
+        if hashlib.sha256(data).hexdigest() != r.sha256:
+            raise RenderingError(
+                f"{r.path} is not the frozen rendering", remedy="do not sign; ask its author"
+            )
+        read[r.path] = data
+    return read
 
 
 @advisory.command("freeze")
@@ -176,32 +221,27 @@ def cosign(
     The manifest's digest is recomputed here from the renderings you can read before anything is
     signed. Example: tocsin advisory cosign ID --as co-author
     """
-    import hashlib
-
     if refuse == bool(capacity):
         raise UsageError("sign or refuse?", remedy="--as co-author, or --refuse --dissent WHY")
     with terminal.node() as client:
         found = client.get(f"/advisories/{advisory_id}")
-        digest = found["manifest_sha256"]
-        for r in found["renderings"]:
-            data = client.call("GET", f"/advisories/{advisory_id}/renderings/{r['path']}")
-            if hashlib.sha256(data).hexdigest() != r["sha256"]:
-                raise UsageError(
-                    f"{r['path']} is not the frozen rendering", remedy="do not sign; ask its author"
-                )
+        digest = found["manifest_sha256"] or ""
+        if not refuse:
+            _renderings(client, found)
         word = "refuse" if refuse else f"sign as {capacity}"
         terminal.agree(
             f"{word}: {found['title']!r} rev {found['rev']} (manifest {digest[:16]}…)?", yes
         )
+        said = {
+            "manifest_sha256": digest,
+            "capacity": capacity,
+            "refuse": refuse or None,
+            "dissent": dissent,
+        }
         done = client.act(
             f"/advisories/{advisory_id}/cosign",
             {"capacity": capacity, "refuse": refuse, "dissent": dissent},
-            lambda s: (
-                s.kind == "cosign"
-                and s.body.get("manifest_sha256") == digest
-                and s.body.get("capacity") == capacity
-                and bool(s.body.get("refuse")) == refuse
-            ),
+            says("cosign", said, case=found["case"], tlp=ceiling(client, found["case"])),
         )
     if as_json:
         terminal.json_out(done)
@@ -225,7 +265,7 @@ def publish(
         done = client.act(
             f"/advisories/{advisory_id}/publish",
             None,
-            lambda s: s.kind in ("act", "say"),
+            _expect(found, "advise.publish"),
         )
         if folder:
             _write(client, found, Path(folder))
@@ -257,8 +297,16 @@ def advisory_withdraw(
 
 def _say(path: str, body: dict[str, Any], event: str, as_json: bool, words: str) -> None:
     with terminal.node() as client:
-        done = client.act(path, body, lambda s: s.body.get("event") == event)
+        found = client.get(path.rpartition("/")[0])
+        given = body if event == "advise.withdraw" else {}
+        done = client.act(path, body, _expect(found, event, **given))
     if as_json:
         terminal.json_out(done)
     else:
         line(f"{words}; statement {done['statement']['id']}")
+
+
+def _expect(found: dict[str, Any], event: str, **fields: Any) -> Callable[[Statement], bool]:
+    """What an event about this advisory must be; what it refers to is the node's to find."""
+    body = {"event": event, "item": found["id"], **fields}
+    return says("act", body, case=found["case"], chosen=["re"])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
+from tocsin.client import says
 from tocsin.errors import UsageError
+
+if TYPE_CHECKING:
+    from tocsin.client import Client
+    from tocsin.record.statement import Statement
 
 
 @click.group()
@@ -52,13 +58,36 @@ def case_open(
                 "lang": lang,
                 "to": list(to),
             },
-            lambda s: s.body.get("event") == "case.open" and s.body.get("title") == title,
+            _opening(title, class_, (tlp or "AMBER").upper(), pap, lang, to),
         )
     if as_json:
         terminal.json_out(done)
     else:
         line(f"opened {done['case']}")
         line(f"next  tocsin case invite {done['case']} PARTY")
+
+
+def _opening(
+    title: str, class_: str, tlp: str, pap: str | None, lang: str, to: tuple[str, ...]
+) -> Callable[[Statement], bool]:
+    body: dict[str, Any] = {
+        "event": "case.open",
+        "title": title,
+        "class": class_,
+        "tlp": tlp,
+        "pap": pap,
+        "lang": lang,
+        "quorum": {"k": 1, "of": 1},
+    }
+
+    def expect(s: Statement) -> bool:
+        case = s.body.get("item")
+        named = set() if tlp == "CLEAR" else set(to) - {s.author}
+        return isinstance(case, str) and says(
+            "act", {**body, "item": case}, case=case, tlp=tlp, to=named
+        )(s)
+
+    return expect
 
 
 @case.command("list")
@@ -137,11 +166,15 @@ def deadline(text: str) -> str:
     """
     units = {"h": "hours", "d": "days", "m": "minutes"}
     if text[:-1].isdecimal() and text[-1:] in units:
-        at = datetime.now(UTC) + timedelta(**{units[text[-1]]: int(text[:-1])})
+        try:
+            at = datetime.now(UTC) + timedelta(**{units[text[-1]]: int(text[:-1])})
+        except (OverflowError, ValueError) as wrong:
+            raise UsageError(f"{text[:20]!r} is too long", remedy="24h, 3d or a time") from wrong
         return at.strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as wrong:
+        found.astimezone(UTC)
+    except (OverflowError, ValueError) as wrong:
         raise UsageError(
             f"{text!r} is no time", remedy="24h, 3d or 2026-11-22T08:30:00Z"
         ) from wrong
@@ -181,10 +214,11 @@ def case_invite(
     """
     body = {"party": party, "role": role, "rsvp_by": deadline(rsvp_by), "note": note}
     with terminal.node() as client:
+        event = {"event": "case.invite", "item": case_id, **body}
         done = client.act(
             f"/cases/{case_id}/invite",
             body,
-            lambda s: s.body.get("event") == "case.invite" and s.body.get("party") == party,
+            says("act", event, case=case_id, tlp=ceiling(client, case_id)),
         )
     _done(as_json, done, f"invited {party} as {role}")
 
@@ -200,10 +234,12 @@ def case_join(
 ) -> None:
     """Answer an invitation. Example: tocsin case join case--…"""
     with terminal.node() as client:
+        answer = {"accept": not decline, "reason": reason}
+        event = {"event": "case.join", "item": case_id, **answer}
         done = client.act(
             f"/cases/{case_id}/join",
-            {"accept": not decline, "reason": reason},
-            lambda s: s.body.get("event") == "case.join" and s.body.get("accept") is not decline,
+            answer,
+            says("act", event, case=case_id, tlp=ceiling(client, case_id), chosen=["re"]),
         )
     _done(as_json, done, "declined" if decline else "joined")
 
@@ -253,8 +289,18 @@ def case_act(
 
 def _event(case_id: str, body: dict[str, Any], as_json: bool, words: str) -> None:
     with terminal.node() as client:
-        done = client.act(f"/cases/{case_id}/events", body, lambda s: s.body == body)
+        done = client.act(
+            f"/cases/{case_id}/events",
+            body,
+            says("act", body, case=case_id, tlp=ceiling(client, case_id)),
+        )
     _done(as_json, done, words)
+
+
+def ceiling(client: Client, case_id: str) -> str:
+    """The marking of a case, under which everything in it is said unless it is said otherwise."""
+    found: str = client.get(f"/cases/{case_id}")["tlp"]
+    return found
 
 
 def _done(as_json: bool, done: Any, words: str) -> None:

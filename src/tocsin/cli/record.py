@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from tocsin.cli import terminal
+from tocsin.cli.case import ceiling
 from tocsin.cli.terminal import line
+from tocsin.client import says
 from tocsin.errors import DossierError, InputError, UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from tocsin.client import Client
+    from tocsin.record.statement import Statement
 
 
 @click.command()
@@ -37,15 +44,17 @@ def say(
     """
     from tocsin.stix.bundle import open_bundle
 
-    bodies = [(name, terminal.read_input(name)) for name in files]
-    count = sum(len(open_bundle(raw)) for _, raw in bodies)
+    bodies = [terminal.read_input(name) for name in files]
+    opened = [open_bundle(raw) for raw in bodies]
+    count = sum(len(items) for items in opened)
     if dry_run:
         click.echo(f"would say {count} objects; nothing was published")
         return
     terminal.agree(f"say {count} objects in your party's name?", yes)
     with terminal.node() as client:
         results = []
-        for _, raw in bodies:
+        marking = tlp.upper() if tlp else ceiling(client, case) if case else "AMBER+STRICT"
+        for raw, items in zip(bodies, opened, strict=True):
             answer = msgspec.json.decode(
                 client.call(
                     "POST",
@@ -54,7 +63,16 @@ def say(
                     body=raw,
                 )
             )
-            results.append(client.sign_if_asked(answer, lambda s: s.kind == "say"))
+            expect = says(
+                "say",
+                {},
+                case=case,
+                tlp=marking,
+                to=to if to or not case else None,
+                refs=(),
+                objects=[item.sha256 for item in items],
+            )
+            results.append(client.sign_if_asked(answer, expect))
     done = [s for r in results for s in r["statements"]]
     if as_json:
         terminal.json_out({"statements": done})
@@ -93,7 +111,7 @@ def withdraw(
         done = client.act(
             f"/statements/{statement}/withdraw",
             {"objects": list(objects), "reason": reason},
-            lambda s: s.kind == "withdraw" and statement in s.refs,
+            _taking_back(statement, objects, reason),
         )
     if as_json:
         terminal.json_out(done)
@@ -101,12 +119,24 @@ def withdraw(
         line(f"withdrawn by statement {done['statement']['id']}")
 
 
+def _taking_back(
+    statement: str, objects: tuple[str, ...], reason: str | None
+) -> Callable[[Statement], bool]:
+    """No more is taken back than was named; in which case it was said is the node's to find."""
+
+    def expect(s: Statement) -> bool:
+        body = {"reason": reason}
+        return says("withdraw", body, case=s.case, refs=[statement], objects=objects)(s)
+
+    return expect
+
+
 @click.command()
 @click.argument("case")
 @click.option(
     "--as",
     "as_",
-    type=click.Choice(["dossier", "sheet", "stix", "html"]),
+    type=click.Choice(["dossier", "sheet", "stix"]),
     default="dossier",
     show_default=True,
     help="dossier: all proofs; sheet: one HTML page that checks itself.",
@@ -121,8 +151,10 @@ def export(case: str, as_: str, party: str | None, out: str | None, as_party: st
     """
     with terminal.node() as client:
         data = client.call("GET", "/exports", query={"case": case, "as": as_, "for": party})
-    suffix = {"dossier": ".tocsin", "sheet": ".html", "html": ".plain.html", "stix": ".json"}[as_]
-    target = out or case.removeprefix("case--")[:8] + suffix
+    suffix = {"dossier": ".tocsin", "sheet": ".html", "stix": ".json"}[as_]
+    # A case's id is whoever's opened it, and no path.
+    stem = "".join(c for c in case.removeprefix("case--") if c.isascii() and c.isalnum())[:8]
+    target = out or (stem or "case") + suffix
     terminal.write_output(target, data)
     if target != "-":
         line(f"wrote {target} ({len(data):,} bytes)")
@@ -245,7 +277,7 @@ def log_show(
             click.echo(client.call("GET", f"/statements/{statement}").decode())
             return
         head = client.get("/log")
-        rows = client.get("/statements", limit=limit)["items"]
+        rows = _newest(client, limit)
         root = client.call("GET", "/log/root") if root_out else b""
     if policy_out:
         terminal.write_output(policy_out, head["policy"].encode())
@@ -264,6 +296,17 @@ def log_show(
     line(f"fingerprint {head['fingerprint']}")
     if head["halted"]:
         line(f"takes no writes: {head['halted']}")
+
+
+def _newest(client: Client, limit: int) -> list[Any]:
+    """The last `limit` statements one may read, in log order."""
+    rows: list[Any] = []
+    after: int | None = -1
+    while after is not None:
+        page = client.get("/statements", limit=1000, after_index=None if after < 0 else after)
+        rows = [*rows, *page["items"]][-limit:]
+        after = page["next"]
+    return rows
 
 
 @log.command("prove")

@@ -6,7 +6,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,8 @@ def write_output(name: str, data: bytes) -> None:
         partial.write_bytes(data)
         partial.replace(target)
     except OSError as wrong:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be no folder
+            partial.unlink()
         raise UnreadableError(
             f"cannot write {name}: {wrong.strerror or wrong}",
             remedy="free space, or choose another place with --out",

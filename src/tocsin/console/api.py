@@ -253,6 +253,12 @@ def _accept(r: Request, body: AcceptBody) -> Any:
 
 def _marking(r: Request, tlp: Tlp | None, to: list[str], case: str | None) -> tuple[Tlp, list[str]]:
     """In a case: its ceiling and its members, unless said otherwise; outside: one's own eyes."""
+    strange = [p for p in to if r.node.directory.party(p) is None]
+    if strange:
+        # A mistyped reader would be nobody, and whoever was meant would never know.
+        raise UsageError(
+            f"{', '.join(strange)}: no party of the directory", remedy="see: tocsin party list"
+        )
     if case is None:
         return tlp or "AMBER+STRICT", to
     s = respond.state(r.node, case, r.actor.reader)
@@ -339,14 +345,18 @@ def _event(r: Request) -> Any:
 
 def _statements(r: Request) -> Any:
     q = r.query
+    limit = r.whole("limit", 200)
+    if not 1 <= limit <= 1000:
+        raise UsageError(f"limit={limit}", remedy="1 to 1000")
     kept = r.node.store.statements(
         r.node.allowed(r.actor.reader),
         case=q.get("case") or None,
         author=q.get("party") or None,
         kind=q.get("kind") or None,
         after_index=r.whole("after_index", -1),
-        limit=min(r.whole("limit", 200), 1000),
+        limit=limit + 1,
     )
+    page = kept[:limit]
     return {
         "items": [
             {
@@ -360,8 +370,10 @@ def _statements(r: Request) -> Any:
                 "withdrawn": k.withdrawn,
                 "time": intake.parse_kept(k).time,
             }
-            for k in kept
-        ]
+            for k in page
+        ],
+        # Where to go on: `after_index` of the next page. Indexes of what is hidden tell nothing.
+        "next": page[-1].index if len(kept) > limit else None,
     }
 
 
@@ -393,7 +405,7 @@ def _say(r: Request) -> Any:
         )
     tlp, to = _marking(r, asked, to, case)  # type: ignore[arg-type]
     done = intake.say(r.node, r.party, r.body, tlp=tlp, to=to, case=case)
-    return {"statements": done}
+    return {"statements": [done]}
 
 
 def _withdraw(r: Request, body: WithdrawBody) -> Any:
@@ -791,7 +803,28 @@ def answer(
     return Answer(status=status, media_type=JSON, body=encoded, headers=(("etag", etag),))
 
 
+MAX_DEPTH = 64
+"""Brackets within brackets in a request's JSON."""
+
+
+def _too_deep(body: bytes) -> bool:
+    """Whether JSON nests deeper than we go; brackets inside its text do not count."""
+    depth = 0
+    for bracket in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+        if bracket[0] in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif bracket[0] in b"]}":
+            depth -= 1
+    return False
+
+
 def _decode(body: bytes, kind: Any) -> Any:
+    if _too_deep(body):
+        raise errors.InputError(
+            f"the request's body nests deeper than {MAX_DEPTH}", remedy="send a flatter document"
+        )
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:

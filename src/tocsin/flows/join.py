@@ -35,7 +35,7 @@ class Invitation(Struct, frozen=True, kw_only=True):
     invited_by: str
 
 
-class Enrolment(Struct, frozen=True, kw_only=True):
+class Enrolment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the invited party answers with: its entry, and its key statement."""
 
     v: int
