@@ -213,18 +213,18 @@ class Doors:
             self._audit(person.name, "sign-out", key[:12])
 
     def sweep(self) -> int:
-        """Drop what has ended: sessions, links, tokens. Gives how many rows went."""
+        """Drop sessions and links that have ended; gives how many. Tokens stay until revoked."""
         now = self._clock()
-        gone = 0
-        for row in self._store.list_local("session"):
-            gone += msgspec.json.decode(row.value, type=Session).over(now) and self._drop(
-                "session", row
-            )
-        for row in self._store.list_local("enter"):
-            gone += now >= msgspec.json.decode(row.value, type=Link).until and self._drop(
-                "enter", row
-            )
-        return gone
+        ended = [
+            ("session", row)
+            for row in self._store.list_local("session")
+            if msgspec.json.decode(row.value, type=Session).over(now)
+        ] + [
+            ("enter", row)
+            for row in self._store.list_local("enter")
+            if now >= msgspec.json.decode(row.value, type=Link).until
+        ]
+        return sum(self._drop(kind, row) for kind, row in ended)
 
     # --- API tokens ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ Spec: console.md §3, "Drafts".
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -47,20 +48,8 @@ class IngestView(Struct, frozen=True, kw_only=True):
 def ingest(ask: Ask) -> Drawn:
     """Ingest: drop, pick or paste; what was brought in before."""
     ask.must("draft")
-    drafts = intake.drafts(ask.node)
-    rows = tuple(
-        ReportRow(
-            id=kept.id,
-            name=kept.source.name,
-            media_type=kept.source.media_type,
-            published=kept.source.published,
-            received_at=kept.received_at,
-            sha256=kept.source.sha256,
-            drafts=kept.drafts,
-            open=sum(d.report == kept.id and d.state == "open" for d in drafts),
-        )
-        for kept in intake.reports(ask.node)
-    )
+    waiting = Counter(d.report for d in intake.drafts(ask.node, state="open"))
+    rows = tuple(_report_row(kept, waiting[kept.id]) for kept in intake.reports(ask.node))
     return Drawn(
         template="ingest.html",
         view=IngestView(reports=rows),
@@ -74,6 +63,19 @@ def ingest(ask: Ask) -> Drawn:
                 for r in rows
             ],
         ),
+    )
+
+
+def _report_row(kept: KeptReport, waiting: int) -> ReportRow:
+    return ReportRow(
+        id=kept.id,
+        name=kept.source.name,
+        media_type=kept.source.media_type,
+        published=kept.source.published,
+        received_at=kept.received_at,
+        sha256=kept.source.sha256,
+        drafts=kept.drafts,
+        open=waiting,
     )
 
 
@@ -193,16 +195,7 @@ def _draft_row(d: KeptDraft) -> DraftRow:
 def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
     found = intake.drafts(node, kept.id)
     return DraftsView(
-        report=ReportRow(
-            id=kept.id,
-            name=kept.source.name,
-            media_type=kept.source.media_type,
-            published=kept.source.published,
-            received_at=kept.received_at,
-            sha256=kept.source.sha256,
-            drafts=kept.drafts,
-            open=sum(d.state == "open" for d in found),
-        ),
+        report=_report_row(kept, sum(d.state == "open" for d in found)),
         text_sha256=kept.source.text_sha256 or "",
         text=kept.text,
         drafts=tuple(_draft_row(d) for d in found),

@@ -8,6 +8,7 @@ Spec: console.md §3.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
@@ -61,9 +62,9 @@ def log_state(node: Node) -> LogState:
 def now(ask: Ask) -> Drawn:
     """Now: what waits, then what changed, then the cases."""
     node = ask.node
-    size = log_state(node).size
+    state = log_state(node)
     latest: list[News] = []
-    back = size
+    back = state.size
     # Walk back in growing steps: what a reader may not see leaves gaps.
     step = 64
     while back > 0 and len(latest) < 12:
@@ -79,7 +80,7 @@ def now(ask: Ask) -> Drawn:
         cases=tuple(cases),
         news=tuple(reversed(latest[-12:])),
         drafts=len(open_drafts),
-        log=log_state(node),
+        log=state,
         names=names(node),
     )
     return Drawn(
@@ -165,9 +166,7 @@ def _waiting(
                 )
             )
     out.sort(key=lambda w: (w.due is None, w.due or "", w.title))
-    counts: dict[str, int] = {}
-    for draft in open_drafts:
-        counts[draft.report] = counts.get(draft.report, 0) + 1
+    counts = Counter(draft.report for draft in open_drafts)
     for kept in intake.reports(node):
         if kept.id in counts:
             out.append(

@@ -16,7 +16,8 @@ from tocsin.claims.model import EXTENSION_ID
 from tocsin.console.page import ROWS, Ask, Bytes, Drawn, command, in_words, names
 from tocsin.errors import NotFoundError
 from tocsin.flows import intake
-from tocsin.store.interface import Kept
+from tocsin.flows.node import Node
+from tocsin.store.interface import Kept, KeptObject
 
 # --- Log ---
 
@@ -80,12 +81,7 @@ def log(ask: Ask) -> Drawn:
         halted=node.log.halted,
         statements=tuple(reversed(shown)),
         before=shown[0].index if shown and (start > 0 or len(rows) > ROWS) else None,
-        vkeys=tuple(
-            key
-            for entry in node.party_entry(node.party).nodes
-            if entry.origin == node.log.origin
-            for key in entry.log_vkeys
-        ),
+        vkeys=_vkeys(node),
     )
     return Drawn(
         template="log.html",
@@ -100,6 +96,16 @@ def log(ask: Ask) -> Drawn:
                 for s in view.statements
             ],
         ),
+    )
+
+
+def _vkeys(node: Node) -> tuple[str, ...]:
+    """What the directory says this node's log is checked with."""
+    return tuple(
+        key
+        for entry in node.party_entry(node.party).nodes
+        if entry.origin == node.log.origin
+        for key in entry.log_vkeys
     )
 
 
@@ -159,12 +165,7 @@ def log_copy(ask: Ask) -> Drawn:
         origin=head.origin,
         size=head.size,
         checkpoint=head.checkpoint.decode("utf-8", "replace"),
-        vkeys=tuple(
-            key
-            for entry in node.party_entry(node.party).nodes
-            if entry.origin == head.origin
-            for key in entry.log_vkeys
-        ),
+        vkeys=_vkeys(node),
         entries=tuple(
             CopiedEntry(
                 index=n,
@@ -204,9 +205,7 @@ def object_(ask: Ask) -> Drawn:
     """Object: decoded view, received bytes, who said it."""
     node = ask.node
     allowed = node.allowed(ask.reader)
-    found = node.store.object(ask.path["sha256"], allowed)
-    if found is None:
-        raise NotFoundError("no such object", remedy="check the digest")
+    found = _found(ask)
     called = names(node)
     said = [node.store.statement(s, allowed) for s in found.said_by]
     try:
@@ -240,9 +239,14 @@ def object_(ask: Ask) -> Drawn:
     )
 
 
-def object_bytes(ask: Ask) -> Bytes:
-    """The exact bytes of an object, to keep."""
+def _found(ask: Ask) -> KeptObject:
     found = ask.node.store.object(ask.path["sha256"], ask.node.allowed(ask.reader))
     if found is None:
-        raise NotFoundError("no such object", remedy="check the digest")
+        raise intake.not_found("object " + ask.path["sha256"])
+    return found
+
+
+def object_bytes(ask: Ask) -> Bytes:
+    """The exact bytes of an object, to keep."""
+    found = _found(ask)
     return Bytes(raw=found.raw, name=found.sha256 + ".bin")
