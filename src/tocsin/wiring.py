@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import secrets
 import shutil
 import signal
 import socket
 import sys
 import tomllib
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +28,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Struct
@@ -44,11 +46,12 @@ from tocsin.errors import (
     NotFoundError,
     StoreError,
     TocsinError,
+    UnreachableError,
     UnreadableError,
     UsageError,
     VerificationError,
 )
-from tocsin.flows.join import Invitation, enrolment
+from tocsin.flows.join import Admitted, Invitation, enrolment
 from tocsin.flows.node import Node
 from tocsin.importers import report, stix
 from tocsin.importers.interface import Importer, sniff, to_json
@@ -83,7 +86,7 @@ class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[node]`: where this party's node answers."""
 
     host: str = "127.0.0.1"
-    port: int = 8470
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8470
     behind_proxy: bool = False
     hosts: tuple[str, ...] = ()
     """Names the node is reached by, behind a proxy."""
@@ -160,13 +163,15 @@ def load_config(home: Path) -> Config:
         return msgspec.convert(values, Config)
     except msgspec.ValidationError as wrong:
         known = [
-            f.name for s in (Config, NodeConfig, RemoteConfig) for f in msgspec.structs.fields(s)
+            f.encode_name
+            for s in (Config, NodeConfig, RemoteConfig)
+            for f in msgspec.structs.fields(s)
         ]
-        words = str(wrong).split("`")
-        near = difflib.get_close_matches(words[1], known, 1) if len(words) > 1 else []
+        unknown = re.search("unknown field `(.*?)`", str(wrong))
+        near = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
         raise ConfigError(
             f"{path}: {wrong}",
-            remedy=f"did you mean {near[0]!r}?" if near else "see the configuration guide",
+            remedy=f"did you mean {near[0]!r}?" if near else "keys are: " + ", ".join(known),
         ) from wrong
 
 
@@ -176,6 +181,10 @@ def write_config(home: Path, config: Config) -> None:
     if config.exercise:
         lines.append("exercise = true")
     lines += ["", "[node]", f"host = {_toml(config.node.host)}", f"port = {config.node.port}"]
+    if config.node.behind_proxy:
+        lines.append("behind_proxy = true")
+    if config.node.hosts:
+        lines.append(f"hosts = [{', '.join(_toml(name) for name in config.node.hosts)}]")
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
     partial = home / "tocsin.toml.new"
@@ -186,7 +195,8 @@ def write_config(home: Path, config: Config) -> None:
 def _toml(text: str) -> str:
     import json
 
-    return json.dumps(text, ensure_ascii=False)
+    # A TOML string is a JSON string, but for this one character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 # --- keys ---------------------------------------------------------------------------------------
@@ -209,11 +219,15 @@ def load_signer(home: Path, party: str, role: str) -> Signer:
 
 def _seed(path: Path) -> bytes:
     try:
-        return bytes.fromhex(read_secret(path).decode("ascii").strip())
-    except ValueError as wrong:
+        seed = bytes.fromhex(read_secret(path).decode("ascii").strip())
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
         raise ConfigError(
-            f"{path} is not a key file: it holds no hex digits", remedy="restore it from a backup"
-        ) from wrong
+            f"{path} is not a key file: it holds no {2 * SEED_BYTES} hex digits",
+            remedy="restore it from a backup",
+        )
+    return seed
 
 
 def load_log_signer(home: Path, party: str) -> LogSigner:
@@ -228,12 +242,20 @@ def load_log_signer(home: Path, party: str) -> LogSigner:
 
 def check_party_name(party: str) -> None:
     """Raises ConfigError unless `party` is a name the directory can hold."""
-    import re
-
     if re.search(PARTY_PATTERN, party) is None:
         raise ConfigError(
             f"{party!r} is not a party's name",
             remedy="use a DNS name of yours in lower case, such as cert.northland.example",
+        )
+
+
+def _check_name(name: str) -> None:
+    """Raises ConfigError unless `name` is text that can be written down and shown."""
+    # Marks that join letters (Persian, Hindi) stay; line ends, controls and broken bytes do not.
+    strange = [c for c in name if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
+    if not name.strip() or strange:
+        raise ConfigError(
+            f"{name!r} is no organisation's name", remedy="give one line of text in UTF-8"
         )
 
 
@@ -259,9 +281,10 @@ def fresh_folder(home: Path) -> Iterator[Path]:
         ConflictError: `home` holds something already.
         StoreError: it cannot be written.
     """
-    if home.exists() and any(home.iterdir()):
+    home = home.resolve()  # "." has no name to put another beside
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise ConflictError(
-            f"{home} exists already and is not empty",
+            f"{home} exists already and is not an empty folder",
             remedy="use another folder: tocsin --home DIR init …",
         )
     partial = home.with_name(f".{home.name}.{uuid.uuid4().hex[:8]}.new")
@@ -301,6 +324,7 @@ def init(
         ConflictError: there is something in `home` already; nothing is changed.
     """
     check_party_name(party)
+    _check_name(name)
     with fresh_folder(home) as folder:
         return _init_in(folder, party, name, config=config, clock=clock, rng=rng, members=members)
 
@@ -451,7 +475,7 @@ def open_node(
     """
     config = load_config(home)
     log_signer = load_log_signer(home, config.party)
-    root = (home / "root.json").read_bytes()
+    root = _root_file(home)
     store = SqliteStore.open(home / "data")
     doors = Doors(store, clock=clock, rng=rng)
     sequencer = Sequencer(
@@ -490,6 +514,16 @@ def open_node(
         yield node
     finally:
         store.close()
+
+
+def _root_file(home: Path) -> bytes:
+    try:
+        return (home / "root.json").read_bytes()
+    except OSError as wrong:
+        raise UnreadableError(
+            f"{home / 'root.json'}: {wrong.strerror or wrong}",
+            remedy="restore it from a backup, or from any other party of this directory",
+        ) from wrong
 
 
 def sheet_page() -> SheetPage:
@@ -568,7 +602,7 @@ def open_invitation(raw: bytes) -> Invitation:
     """An invitation file. Raises UnreadableError."""
     try:
         return msgspec.json.decode(raw, type=Invitation)
-    except (msgspec.DecodeError, msgspec.ValidationError) as wrong:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
         raise UnreadableError(
             f"this is no invitation: {wrong}", remedy="give the file `tocsin party invite` printed"
         ) from wrong
@@ -602,6 +636,7 @@ def join(home: Path, invited: Invitation, *, name: str, heard: str, send: bool) 
             "this invitation names no address", remedy="answer by file: --out answer.json"
         )
     check_party_name(invited.party)
+    _check_name(name)
     with fresh_folder(home) as folder:
         make_keys(folder, invited.party, log=False, rng=secrets.token_bytes)
         (folder / "root.json").write_bytes(root)
@@ -618,11 +653,20 @@ def join(home: Path, invited: Invitation, *, name: str, heard: str, send: bool) 
         remote = None
         if send:
             reply = Client(http_door(invited.url)).call("POST", "/parties", body=answer)
-            token = msgspec.json.decode(reply)["token"]
+            token = _token_in(reply)
             write_secret(folder / "keys" / "token", token.encode() + b"\n")
             remote = RemoteConfig(url=invited.url)
         write_config(folder, Config(party=invited.party, name=name, remote=remote))
     return answer
+
+
+def _token_in(reply: bytes) -> str:
+    try:
+        return msgspec.json.decode(reply, type=Admitted).token
+    except (msgspec.DecodeError, msgspec.ValidationError) as wrong:
+        raise UnreachableError(
+            f"what answered the invitation is no node: {wrong}", remedy="check its address"
+        ) from wrong
 
 
 # --- without a node -----------------------------------------------------------------------------
@@ -931,6 +975,11 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     try:
         sock.bind((host, port))
         sock.listen()
+    except (socket.gaierror, UnicodeError) as wrong:
+        sock.close()
+        raise ConfigError(
+            f"{host!r} is no address of this machine", remedy="127.0.0.1, ::1 or localhost"
+        ) from wrong
     except OSError as wrong:
         sock.close()
         raise NodeBusyError(
