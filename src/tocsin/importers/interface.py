@@ -113,7 +113,7 @@ def to_json(reading: Reading) -> dict[str, Any]:
         }
     return {
         "source": source,
-        "drafts": [_draft(draft) for draft in reading.drafts],
+        "drafts": [_plain(draft) for draft in reading.drafts],
         "indicators": [_plain(indicator) for indicator in reading.indicators],
         "losses": losses,
     }
@@ -125,10 +125,6 @@ def _plain(struct: Struct) -> dict[str, Any]:
         value = getattr(struct, name)
         made[name] = list(value) if isinstance(value, tuple) else value
     return made
-
-
-def _draft(draft: Draft) -> dict[str, Any]:
-    return _plain(draft)
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from tocsin.claims.cues import words
@@ -234,17 +235,18 @@ def _bad_characters(text: str) -> Iterator[Loss]:
 # --- HTML ------------------------------------------------------------------------------------
 
 
+_NOISY = ("pypdf", "pdfminer", "trafilatura", "htmldate", "courlan", "justext")
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Other libraries' warnings and log lines about a hostile file are no news to our user."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+    # By name: `logging.disable` would drop what the node's other threads log meanwhile.
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 _DROPPED = words(
@@ -402,6 +404,7 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
                 f"{name}: {count} pages, and a report may have {MAX_PAGES}",
                 remedy="give the pages that matter",
             )
+        miner = _Miner(raw, count)
         pages: list[str] = []
         total = 0
         for number in range(count):
@@ -410,7 +413,7 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
             except Exception:
                 text = ""
             if len(text.strip()) < FEW:
-                text = max(text, _miner(raw, number), key=lambda one: len(one.strip()))
+                text = max(text, miner.text(number), key=lambda one: len(one.strip()))
             text = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
             if not text.strip():
                 note = f"page {number + 1} holds no text (a scan?): it was not read"
@@ -422,15 +425,33 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
     return "\n\n".join(page for page in pages if page) + "\n" if any(pages) else ""
 
 
-def _miner(raw: bytes, number: int) -> str:
-    try:
-        from pdfminer.high_level import extract_text
-    except ImportError:
-        return ""
-    try:
-        return str(extract_text(io.BytesIO(raw), page_numbers=[number]))
-    except Exception:
-        return ""
+class _Miner:
+    """pdfminer.six over one file, opened once: once for each page would be quadratic."""
+
+    def __init__(self, raw: bytes, count: int) -> None:
+        self._raw, self._count = raw, count
+        self._pages: list[Any] | None = None
+
+    def text(self, number: int) -> str:
+        """What it reads on a page; nothing where it is not installed, or fails."""
+        try:
+            from pdfminer.converter import TextConverter
+            from pdfminer.layout import LAParams
+            from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
+            from pdfminer.pdfpage import PDFPage
+        except ImportError:
+            return ""
+        out = io.StringIO()
+        try:
+            if self._pages is None:
+                self._pages = []  # stays so if it fails
+                self._pages = list(islice(PDFPage.get_pages(io.BytesIO(self._raw)), self._count))
+            manager = PDFResourceManager()
+            device = TextConverter(manager, out, laparams=LAParams())
+            PDFPageInterpreter(manager, device).process_page(self._pages[number])
+        except Exception:
+            return ""
+        return out.getvalue()
 
 
 # --- indicators ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -201,6 +202,18 @@ def test_a_pdf_is_read_and_an_empty_page_is_a_loss() -> None:
     ]
 
 
+def test_the_second_reader_gives_each_page_of_a_file_it_opens_once() -> None:
+    pytest.importorskip("pdfminer")
+    miner = report._Miner(pdf("Northland said yes.", "Westmark said no."), 2)
+    assert [miner.text(page).strip() for page in (1, 0, 1)] == [
+        "Westmark said no.",
+        "Northland said yes.",
+        "Westmark said no.",
+    ]
+    assert miner.text(2) == "", "there is no such page"
+    assert report._Miner(b"%PDF-no", 1).text(0) == ""
+
+
 def test_a_value_printed_twice_is_one_indicator() -> None:
     text = b"Look at evil[.]example and again at evil.example, and 10.0.0.1.\n"
     first, second = report.read(text, "a.txt").indicators
@@ -295,3 +308,12 @@ def test_any_page_gives_places_in_its_text(page: str) -> None:
 )
 def test_a_file_is_known_by_its_first_bytes(raw: bytes, name: str, kind: str) -> None:
     assert sniff(raw, name) == kind
+
+
+def test_while_a_report_is_read_only_its_readers_are_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with report._quiet():
+        logging.getLogger("pypdf._reader").error("a broken object")
+        logging.getLogger("tocsin.console").error("the log halted")
+    assert caplog.messages == ["the log halted"]
