@@ -76,7 +76,7 @@ class Said(Struct, frozen=True, kw_only=True):
     tlp: str = "CLEAR"
     to: tuple[str, ...] = ()
     index: int | None = None
-    """Place in the log; shown, never an order."""
+    """Place in the log: it decides where chains and answers do not."""
     not_before: str | None = None
     """When the newest checkpoint that the author had seen was cosigned."""
     not_after: str | None = None

@@ -1,6 +1,10 @@
-"""Which statements of a case count, and in which order: from chains and answers, never arrival.
+"""Which statements of a case count, and in which order: from chains, answers and the log.
 
-Spec: respond.md §1, rules 1-4.
+Where neither a chain nor an answer decides, the place in the log does; an author's own time only
+where no place is known. Otherwise whoever writes an early date owns what others began: a case, an
+advisory, a hold. Nothing depends on the order in which statements arrive here.
+
+Spec: respond.md §1, rules 1-4; decisions/0018.
 """
 
 from __future__ import annotations
@@ -14,6 +18,9 @@ from msgspec import Struct, structs
 from tocsin.cases.events import is_digest
 from tocsin.cases.model import Equivocation, Said, WaitingFor
 from tocsin.claims.times import instant
+
+_UNLOGGED = 1 << 62
+"""Behind everything that is in the log."""
 
 
 class Ordered(Struct, frozen=True, kw_only=True):
@@ -126,16 +133,21 @@ def _order(
         for one in earliers:
             after.setdefault(one, []).append(ref)
     open_ends = {ref: len(earliers) for ref, earliers in before.items()}
-    ready = [(times[r], r) for r, n in open_ends.items() if not n and r not in missing]
+
+    def place(ref: str) -> tuple[int, datetime, str]:
+        index = held[ref].index
+        return (_UNLOGGED if index is None else index, times[ref], ref)
+
+    ready = [place(r) for r, n in open_ends.items() if not n and r not in missing]
     heapq.heapify(ready)
     order: list[Said] = []
     while ready:
-        _, ref = heapq.heappop(ready)
+        *_, ref = heapq.heappop(ready)
         order.append(held[ref])
         for one in after.get(ref, ()):
             open_ends[one] -= 1
             if not open_ends[one] and one not in missing:
-                heapq.heappush(ready, (times[one], one))
+                heapq.heappush(ready, place(one))
     done = {said.id for said in order}
     waiting = [
         waits(said, tuple(missing.get(ref) or sorted(before[ref] - done)))

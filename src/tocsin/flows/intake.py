@@ -29,7 +29,7 @@ from tocsin.errors import (
     StatementError,
 )
 from tocsin.flows.node import Node
-from tocsin.importers.interface import Loss, Source, sniff
+from tocsin.importers.interface import Loss, Reading, Source, sniff
 from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
 from tocsin.record.admission import ChainHead, admit
 from tocsin.record.envelope import Verified, open_envelope, open_statement, pae
@@ -285,6 +285,7 @@ def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:
         markings=lambda ref: _marking_of(node, statement.author, ref),
     )
     audience = verified.statement.audience
+    _check_opening(node, verified.statement)
     _check_owners(node, verified.statement, items)
     narrowed = _object_audiences(node, audience, items)
     # Taking back names objects and brings none.
@@ -296,6 +297,25 @@ def _marking_of(node: Node, author: str, ref: str) -> Audience | None:
     """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer."""
     kept = node.store.statement(ref, node.allowed(node.reader(author)))
     return kept.audience if kept else None
+
+
+def _check_opening(node: Node, statement: Statement) -> None:
+    """A case is opened by whoever speaks in it first, and by nobody after.
+
+    Whoever learnt a case's id could else open it for those who cannot see the true opening yet.
+    An id is a random number: to try one here, one has to know it.
+
+    Raises:
+        ConflictError: the case is another party's.
+    """
+    if statement.case is None or statement.body.get("event") != "case.open":
+        return
+    first = node.store.statements(node.everything(), case=statement.case, limit=1)
+    if first and first[0].author != statement.author:
+        raise ConflictError(
+            f"{statement.case} is open already, and {statement.author} did not open it",
+            remedy="open a case of your own: tocsin case open TITLE",
+        )
 
 
 def _check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> None:
@@ -560,7 +580,16 @@ def ingest(
     The same bytes with the same publication date are the same report: its drafts, with what was
     done to them, are given again.
     """
+    # A file's name may hold bytes that are no text; what is kept is text.
+    name = name.encode("utf-8", "backslashreplace").decode()
     reading = node.importers[sniff(raw, name)].read(raw, name, published=published)
+    with node.lock:
+        return _kept(node, raw, reading, published)
+
+
+def _kept(
+    node: Node, raw: bytes, reading: Reading, published: date | None
+) -> tuple[KeptReport, list[KeptDraft]]:
     tag = hashlib.sha256(f"{reading.source.sha256} {published or ''}".encode()).hexdigest()[:16]
     known = node.store.local("report", tag)
     if known is not None:
@@ -574,7 +603,7 @@ def ingest(
         for n, i in enumerate(reading.indicators, len(found) + 1)
     ]
     for draft in found:
-        node.store.keep_local("draft", _key(draft), msgspec.json.encode(draft), None)
+        _put(node, "draft", _key(draft), msgspec.json.encode(draft))
     kept = KeptReport(
         id=tag,
         source=reading.source,
@@ -585,10 +614,16 @@ def ingest(
         drafts=len(found),
     )
     if reading.objects:
-        node.store.keep_local("report-bytes", tag, raw, None)
+        _put(node, "report-bytes", tag, raw)
     # Last: a report that is listed has all its drafts.
     node.store.keep_local("report", tag, msgspec.json.encode(kept), None)
     return kept, drafts(node, tag)
+
+
+def _put(node: Node, kind: str, key: str, value: bytes) -> None:
+    """Keep a row of a report that is not listed yet; a reading cut off may have left it."""
+    row = node.store.local(kind, key)
+    node.store.keep_local(kind, key, value, row.version if row else None)
 
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from tocsin.cases.advisories import Advisories
 from tocsin.cases.events import EVENTS, LATER
@@ -923,3 +924,37 @@ def test_every_event_of_the_list_is_applied_by_one_family() -> None:
     families = (members, Holds(members), Notices(members), Tasks(members), Advisories(members))
     names = [name for one in families for name in one.handlers]
     assert sorted(names) == sorted(EVENTS.keys() - LATER)
+
+
+def test_an_early_date_makes_nobody_the_first_where_the_log_knows_better() -> None:
+    story = Story()
+    story.open()
+    story.join(GRID)
+    story.join(PORT)
+    frozen = {"rev": 1, "manifest": {"id": "urn:sha256:" + SHA, "sha256": SHA}}
+    policy = {"policy": {"k": 1, "of": 1}}
+    story.act(GRID, "advise.freeze", ADVISORY, **frozen, **policy)
+    story.act(PORT, "advise.freeze", ADVISORY, at=-9000, **frozen, **policy)
+    logged = [structs.replace(said, index=n) for n, said in enumerate(story.said)]
+    state = fold(logged, DIRECTORY, START)
+    assert [one.proposer for one in state.advisories] == [GRID]
+    assert [(v.author, v.reason) for v in state.void] == [(PORT, "not-owner")]
+    assert fold(reversed(logged), DIRECTORY, START) == state
+
+
+def test_a_case_is_its_first_opener_s_whatever_dates_others_write() -> None:
+    story = Story()
+    story.open()
+    story.act(
+        GRID,
+        "case.open",
+        CASE,
+        at=-9000,
+        title="Mine",
+        class_="incident",
+        tlp="AMBER",
+        lang="en",
+        quorum={"k": 1, "of": 1},
+    )
+    state = fold([structs.replace(s, index=n) for n, s in enumerate(story.said)], DIRECTORY, START)
+    assert (state.owner, state.title) == (CERT, "Grid wiper")
