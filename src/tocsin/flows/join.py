@@ -93,9 +93,7 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
     """
     row = node.store.local("invitation", _hash(enrolment.nonce))
     if row is None:
-        raise NotFoundError(
-            "this invitation is unknown or used up", remedy="ask for a new one: tocsin party invite"
-        )
+        raise _spent()
     invited = msgspec.json.decode(row.value)["party"]
     entry = read_party(enrolment.party)
     raw = b64decode(enrolment.key_statement)
@@ -106,6 +104,9 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
             remedy="answer with the party's own keys: tocsin party join INVITATION",
         )
     with node.lock:
+        if node.store.local("invitation", row.key) is None:
+            raise _spent()
+        _drop_others(node, invited, row.key)
         if node.directory.party(entry.id) is None:
             publish(node, entry)
         intake.enter(node, raw)
@@ -114,6 +115,23 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
         directory_version=node.directory.version,
         token=node.new_token(entry.id) if node.new_token else "",
     )
+
+
+def _spent() -> NotFoundError:
+    return NotFoundError(
+        "this invitation is unknown or used up", remedy="ask for a new one: tocsin party invite"
+    )
+
+
+def _drop_others(node: Node, party: str, kept: str) -> None:
+    """One answer ends every invitation of a party.
+
+    Its entry and key statement are public from then on: with them whoever holds an older
+    invitation could give the same answer, and would get the party's token.
+    """
+    for row in node.store.list_local("invitation"):
+        if row.key != kept and msgspec.json.decode(row.value)["party"] == party:
+            node.store.keep_local("invitation", row.key, None, row.version)
 
 
 def publish(node: Node, entry: Party) -> intake.Done:

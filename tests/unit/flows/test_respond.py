@@ -8,10 +8,13 @@ import zipfile
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from tocsin.errors import CaseError, NotFoundError, UsageError
-from tocsin.flows import intake, respond
+from tocsin import wiring
+from tocsin.errors import CaseError, ConflictError, NotFoundError, UsageError
+from tocsin.flows import intake, join, respond
 from tocsin.flows.intake import Act
+from tocsin.record.statement import key_body
 from tocsin.stix.bundle import open_object
 
 World = Any  # tests/unit/conftest.py
@@ -193,3 +196,35 @@ def test_a_proof_is_given_only_of_what_one_may_read(world: World) -> None:
     for asked in (hidden, "0" * 64, "", "x"):
         with pytest.raises(NotFoundError):
             respond.proof(world.node, asked, reader(world, world.NORTH))
+
+
+def test_nobody_opens_a_case_in_which_another_party_spoke_first(world: World) -> None:
+    case = opened(world, world.GRID)
+    body = {"event": "case.open", "item": case, "title": "Mine", "class": "incident"}
+    body |= {"tlp": "AMBER", "lang": "en", "quorum": {"k": 1, "of": 1}}
+    # To somebody who cannot see the true opening yet.
+    mine = Act(author=world.GRID, kind="act", tlp="AMBER", body=body, case=case, to=(world.SOUTH,))
+    with pytest.raises(ConflictError, match="did not open it"):
+        world.as_guest(mine)
+    with pytest.raises(NotFoundError):
+        respond.state(world.node, case, reader(world, world.SOUTH))
+
+
+def test_an_answer_ends_every_invitation_of_its_party(world: World) -> None:
+    """What it answers with is public afterwards; an older invitation must not fetch a token."""
+    node, new = world.node, "port.example"
+    older, newer = (join.invitation(node, world.NORTH, new, url="") for _ in range(2))
+    folder = world.home.with_name("port")
+    wiring.make_keys(folder, new, log=False, rng=node.rng)
+    answer = join.enrolment(
+        newer,
+        wiring.party_entry(folder, new, "Port", log=None),
+        wiring.load_signer(folder, new, "root"),
+        key_body(wiring.load_signer(folder, new, "signing").public),
+        time=world.clock(),
+        salt=node.rng(16).hex(),
+    )
+    join.admit_party(node, answer)
+    for nonce in (older.nonce, newer.nonce):
+        with pytest.raises(NotFoundError):
+            join.admit_party(node, structs.replace(answer, nonce=nonce))
