@@ -674,6 +674,7 @@ def _token_in(reply: bytes) -> str:
 
 def read_file(raw: bytes, name: str, *, published: date | None) -> dict[str, Any]:
     """A report or bundle read, and nothing kept. Raises as its importer does."""
+    name = name.encode("utf-8", "backslashreplace").decode()
     return to_json(IMPORTERS[sniff(raw, name)].read(raw, name, published=published))
 
 

@@ -136,6 +136,14 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.ClickException as wrong:
         complain(errors.UsageError(wrong.format_message(), remedy="tocsin --help"))
         return 2
+    except UnicodeEncodeError as wrong:
+        # Arguments may hold bytes that are no text; a path may, what is said may not.
+        complain(
+            errors.UsageError(
+                f"{wrong.object[:60]!r} holds bytes that are no UTF-8", remedy="write it as text"
+            )
+        )
+        return 2
     except (click.Abort, KeyboardInterrupt):
         print("tocsin: stopped", file=sys.stderr)
         return 1

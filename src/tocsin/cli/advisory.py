@@ -53,7 +53,7 @@ def draft(
     k, _, of = quorum.partition("/")
     if not k.isdecimal() or (of and not of.isdecimal()):
         raise UsageError(f"--quorum {quorum!r}", remedy="write it as 2 or 2/3")
-    text = terminal.read_input(summary[1:]).decode("utf-8") if summary.startswith("@") else summary
+    text = terminal.read_text(summary[1:]) if summary.startswith("@") else summary
     with terminal.node() as client:
         found = client.post(
             "/advisories",

@@ -66,20 +66,42 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int = 0) -
         click.echo("  ".join(parts).rstrip())
 
 
+MOST_BYTES = 512 * 1024 * 1024
+"""No file of ours is larger; a pipe or a device may never end."""
+
+
 def read_input(name: str) -> bytes:
-    """The bytes of a named file, or of stdin for `-`.
+    """The bytes of a named file, or of stdin for `-`, at most `MOST_BYTES`.
 
     Raises:
         UnreadableError: it cannot be read; the name and the reason.
     """
-    if name == "-":
-        return sys.stdin.buffer.read()
     try:
-        return Path(name).read_bytes()
+        if name == "-":
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
     except OSError as wrong:
         raise UnreadableError(
             f"{name}: {wrong.strerror or wrong}", remedy="check the path and who may read it"
         ) from wrong
+
+    except ValueError as wrong:  # a NUL in a name
+        raise UnreadableError(f"{name!r}: {wrong}", remedy="check the path") from wrong
+    if len(data) > MOST_BYTES:
+        raise UnreadableError(
+            f"{name}: more than {MOST_BYTES} bytes", remedy="give it in parts; logs go to sweep"
+        )
+    return data
+
+
+def read_text(name: str) -> str:
+    """The text of a file in UTF-8. Raises UnreadableError."""
+    try:
+        return read_input(name).decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        raise UnreadableError(f"{name}: {wrong}", remedy="save it as UTF-8") from wrong
 
 
 def write_output(name: str, data: bytes) -> None:

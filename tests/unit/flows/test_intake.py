@@ -575,3 +575,30 @@ def test_a_bundle_with_one_bad_object_is_not_said_at_all(world: World) -> None:
     with pytest.raises(StatementError):
         intake.say(world.node, world.NORTH, bundle + good + b',{"type":"note"}]}', tlp="CLEAR")
     assert world.size == size
+
+
+def test_a_reading_that_was_cut_off_can_be_done_again(
+    world: World, restart: Callable[[World], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [0]
+    keep = type(world.node.store).keep_local
+
+    def cut(*args: Any) -> Any:
+        calls[0] += 1
+        if calls[0] > 3:
+            raise KeyboardInterrupt
+        return keep(*args)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(world.node.store), "keep_local", cut)
+        with pytest.raises(KeyboardInterrupt):
+            world.ingest()
+    after = restart(world)
+    assert intake.reports(after.node) == []
+    assert len(after.ingest()) == 5
+
+
+def test_a_file_name_of_odd_bytes_is_kept_as_text(world: World) -> None:
+    kept, _ = intake.ingest(world.node, world.ARTICLE.encode(), "b\udcff.txt")
+    assert kept.source.name == "b\\udcff.txt"
+    assert intake.report(world.node, kept.id) == kept
