@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.claims.carrier import read
 from tocsin.claims.explain import explain
 from tocsin.claims.model import KIND_CLASS, PLANTABLE, Challenge, Claim, Dated, Evidence, View
 from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
+from tocsin.errors import UsageError
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, may_read
@@ -259,26 +261,13 @@ class Seen(Struct, frozen=True, kw_only=True):
     kept: Mapping[str, KeptObject]
     """The newest readable version by STIX id."""
     reader: Reader
-
-
-WEIGHED_TYPES = (
-    "note",
-    "grouping",
-    "opinion",
-    "relationship",
-    "identity",
-    "intrusion-set",
-    "incident",
-    "campaign",
-    "malware",
-    "location",
-    "indicator",
-    "observed-data",
-    "artifact",
-    "file",
-    "report",
-    "extension-definition",
-)
+    allowed: frozenset[int]
+    rivals: Mapping[str, tuple[str, ...]]
+    """Claims that stand as another account of the same matter, either way round."""
+    answers: Mapping[str, tuple[tuple[str, str | None], ...]]
+    """(claim that answers this one, how), for calls and demands above all."""
+    cases: Mapping[str, str | None]
+    """The case in which a claim was first said."""
 
 
 def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
@@ -291,18 +280,53 @@ def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
     key = (allowed, case, head.size if head else 0)
     found = node.views.get(key)
     if isinstance(found, Seen):
-        return Seen(view=found.view, kept=found.kept, reader=reader)
+        return replace(found, reader=reader)
     kept = {o.id: o for o in node.store.select(allowed, case=case)}
     withdrawn = _withdrawn(node, allowed)
     view = read(
         [(o.data, o.sha256) for o in kept.values()],
         withdrawn={i: at for i, at in withdrawn.items() if i in kept and kept[i].withdrawn},
     )
-    result = Seen(view=view, kept=kept, reader=reader)
+    rivals, answers = _tied(view)
+    first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
+    said = {i: node.store.statement(i, allowed) for i in set(first.values())}
+    result = Seen(
+        view=view,
+        kept=kept,
+        reader=reader,
+        allowed=allowed,
+        rivals=rivals,
+        answers=answers,
+        cases={ref: s.case for ref, i in first.items() if (s := said[i])},
+    )
     if len(node.views) > 32:
         node.views.clear()
     node.views[key] = result
     return result
+
+
+def _tied(
+    view: View,
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[tuple[str, str | None], ...]]]:
+    """Rivals and answers of every claim that has some: see `Seen`."""
+    rivals: dict[str, set[str]] = {}
+    answers: dict[str, list[tuple[str, str | None]]] = {}
+    for link in view.links.values():
+        if link.source not in view.claims or link.target not in view.claims:
+            continue
+        if link.kind == "alternative-to":
+            rivals.setdefault(link.source, set()).add(link.target)
+            rivals.setdefault(link.target, set()).add(link.source)
+        elif link.kind == "answers":
+            answers.setdefault(link.target, []).append((link.source, link.x.answer))
+    return (
+        {ref: tuple(sorted(found)) for ref, found in rivals.items()},
+        # Of two links that say how one claim answers, the same one counts whatever came first.
+        {
+            ref: tuple(dict(sorted(found, key=lambda one: (one[0], one[1] or ""))).items())
+            for ref, found in answers.items()
+        },
+    )
 
 
 def _withdrawn(node: Node, allowed: frozenset[int]) -> dict[str, datetime]:
@@ -416,10 +440,14 @@ def claims(
 
 def row(node: Node, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:
     """One claim as a line of a list."""
-    view, x = have.view, claim.x
     who = identity_of(node, have.reader)
-    now = standing(view, claim.id, reader=who, at=at)
-    then = standing(view, claim.id, reader=who, at=claim.known)
+    now = standing(have.view, claim.id, reader=who, at=at)
+    then = standing(have.view, claim.id, reader=who, at=claim.known)
+    return _row(node, have, claim, then, now)
+
+
+def _row(node: Node, have: Seen, claim: Claim, then: Standing, now: Standing) -> ClaimRow:
+    view, x = have.view, claim.x
     forms = [view.challenges[c].x.form for c in view.challenges_on.get(claim.id, ())]
     denials = sum(f == "denial" for f in forms)
     text = x.words.text if x.words else (x.gist or claim.content)
@@ -441,10 +469,10 @@ def row(node: Node, have: Seen, claim: Claim, at: datetime | None = None) -> Cla
         then_words=level_words(then.level),
         now_words=level_words(now.level),
         denials=denials,
-        rivals=len(forms) - denials + len(_rivals(view, claim)),
-        answers=len(_answers(view, claim)),
+        rivals=len(forms) - denials + len(have.rivals.get(claim.id, ())),
+        answers=len(have.answers.get(claim.id, ())),
         status=_status(claim.x.status_events, kept),
-        case=_case(node, have, claim.id),
+        case=have.cases.get(claim.id),
     )
 
 
@@ -467,34 +495,6 @@ def _status(events: Iterable[Any], kept: KeptObject | None) -> str:
     return str(last[-1].status) if last else "open"
 
 
-def _case(node: Node, have: Seen, ref: str) -> str | None:
-    kept = have.kept.get(ref)
-    if kept is None or not kept.said_by:
-        return None
-    said = node.store.statement(kept.said_by[0], node.allowed(have.reader))
-    return said.case if said else None
-
-
-def _rivals(view: View, claim: Claim) -> list[str]:
-    """Claims that stand as another account of the same matter, either way round."""
-    found = []
-    for link in view.links.values():
-        if link.kind == "alternative-to" and claim.id in (link.source, link.target):
-            other = link.target if link.source == claim.id else link.source
-            if other in view.claims:
-                found.append(other)
-    return sorted(set(found))
-
-
-def _answers(view: View, claim: Claim) -> list[tuple[str, str | None]]:
-    """(claim that answers this one, how), for calls and demands above all."""
-    return sorted(
-        (link.source, link.x.answer)
-        for link in view.links.values()
-        if link.kind == "answers" and link.target == claim.id and link.source in view.claims
-    )
-
-
 def claim_page(
     node: Node, reader: Reader, claim_id: str, *, at: datetime | None = None
 ) -> ClaimPage:
@@ -511,11 +511,11 @@ def claim_page(
         positions.append(
             challenge_position(node, have, view.challenges[ref], now, effects.get(ref))
         )
-    for ref, how in _answers(view, claim):
+    for ref, how in have.answers.get(claim.id, ()):
         effect = "answers: " + how if how else "answers; no effect on the level"
         positions.append(claim_position(node, have, view.claims[ref], None, effect))
     listed = {p.id for p in positions}
-    for ref in _rivals(view, claim):
+    for ref in have.rivals.get(claim.id, ()):
         if ref not in listed:
             positions.append(
                 claim_position(
@@ -531,7 +531,7 @@ def claim_page(
         if node.directory.by_identity(ref) is not None
     )
     return ClaimPage(
-        row=row(node, have, claim, at),
+        row=_row(node, have, claim, then, now),
         positions=tuple(positions),
         silent=tuple(name_of(node, view, ref) for ref in named if ref not in spoken),
         then=standing_view(node, have, claim, then),
@@ -571,8 +571,7 @@ def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:
 
 def _statements_of(node: Node, have: Seen, ref: str) -> list[Any]:
     kept = have.kept.get(ref)
-    allowed = node.allowed(have.reader)
-    found = [node.store.statement(i, allowed) for i in (kept.said_by if kept else ())]
+    found = [node.store.statement(i, have.allowed) for i in (kept.said_by if kept else ())]
     return sorted((s for s in found if s is not None), key=lambda s: s.index)
 
 
@@ -585,7 +584,7 @@ def _history(node: Node, have: Seen, claim: Claim) -> list[Happening]:
         about.setdefault(source, "published evidence: " + view.name(source))
     for ref in view.challenges_on.get(claim.id, ()):
         about[ref] = "answered: " + view.challenges[ref].x.form
-    for ref, _ in _answers(view, claim):
+    for ref, _ in have.answers.get(claim.id, ()):
         about[ref] = "answered it: " + view.claims[ref].x.claim_type
     found = []
     for ref, what in about.items():
@@ -600,7 +599,7 @@ def _history(node: Node, have: Seen, claim: Claim) -> list[Happening]:
                     index=kept.index,
                 )
             )
-    withdrawals = node.store.statements(node.allowed(have.reader), kind="withdraw")
+    withdrawals = node.store.statements(have.allowed, kind="withdraw")
     said = {h.statement: h for h in found}
     for kept in withdrawals:
         statement = parse_kept(kept)
@@ -825,13 +824,15 @@ def matrix(
         asked: party → when it was asked to the case and has not answered.
     """
     have = seen(node, reader, case)
+    who = identity_of(node, reader)
     columns = [party_name(node, p) for p in parties]
     rows = []
     for claim in sorted(have.view.claims.values(), key=lambda c: (_dated(c.x.asserted_at), c.id)):
-        computed = standing(have.view, claim.id, reader=identity_of(node, reader))
+        computed = standing(have.view, claim.id, reader=who)
+        then = standing(have.view, claim.id, reader=who, at=claim.known)
         rows.append(
             MatrixRow(
-                claim=row(node, have, claim),
+                claim=_row(node, have, claim, then, computed),
                 cells=tuple(_cell(node, have, claim, c, computed, asked) for c in columns),
             )
         )
@@ -855,7 +856,7 @@ def _cell(
         return _of_position(challenge_position(node, have, last, computed, None))
     answers = [
         view.claims[a]
-        for a, _ in _answers(view, claim)
+        for a, _ in have.answers.get(claim.id, ())
         if view.claims[a].x.speaker_ref == column.id
     ]
     if answers:
@@ -908,8 +909,6 @@ def as_known(text: str | None) -> datetime | None:
     Raises:
         UsageError: anything else; a naive time above all.
     """
-    from tocsin.errors import UsageError
-
     if not text:
         return None
     value = text + "T00:00:00Z" if len(text) == 10 else text

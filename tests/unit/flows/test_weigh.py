@@ -1,0 +1,140 @@
+"""How claims stand for one reader: what is hidden from it weighs nothing and is not counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tocsin.claims import write
+from tocsin.errors import NotFoundError, UsageError
+from tocsin.flows import intake, weigh
+from tocsin.flows.intake import Act
+from tocsin.stix.bundle import open_object
+
+World = Any  # tests/unit/conftest.py
+
+CLAIM = "note--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a01"
+DENIAL = "opinion--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a02"
+
+
+def said(world: World, party: str, raw: bytes, *to: str, tlp: Any = "AMBER") -> intake.Done:
+    act = Act(author=party, kind="say", tlp=tlp, objects=(open_object(raw),), to=to)
+    done: intake.Done = (
+        intake.record(world.node, act) if party == world.NORTH else world.as_guest(act)
+    )
+    return done
+
+
+def claim(world: World, party: str, **props: Any) -> bytes:
+    given: dict[str, Any] = {
+        "id": CLAIM,
+        "created": intake.stix_time(world.clock()),
+        "created_by_ref": world.node.identity(party),
+        "claim_type": "accusation",
+        "speaker_ref": world.node.identity(party),
+        "addressee_refs": [world.node.identity(world.SOUTH)],
+        "asserted_at": {"value": "2026-11-18", "precision": "day"},
+        "words": {"text": "South did it", "lang": "en"},
+    }
+    return write.claim_object(**{**given, **props})
+
+
+def denial(world: World, party: str) -> bytes:
+    return write.challenge_object(
+        id=DENIAL,
+        created=intake.stix_time(world.clock()),
+        created_by_ref=world.node.identity(party),
+        form="denial",
+        target=CLAIM,
+        speaker_ref=world.node.identity(party),
+        asserted_at={"value": "2026-11-19", "precision": "day"},
+        words={"text": "We did not", "lang": "en"},
+    )
+
+
+def test_a_claim_without_grounds_shows_none_and_stands_beside_its_denial(world: World) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID, world.SOUTH)
+    world.clock.later(hours=1)
+    said(world, world.SOUTH, denial(world, world.SOUTH), world.NORTH, world.GRID)
+    [row] = weigh.claims(world.node, world.node.reader(world.GRID))
+    assert (row.now_words, row.denials) == ("no grounds shown here", 1)
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    assert [p.word for p in page.positions] == ["accusation", "denial"]
+    assert all(p.signed for p in page.positions)
+
+
+def test_a_hidden_denial_is_not_counted(world: World) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID, world.SOUTH)
+    before = weigh.claims(world.node, world.node.reader(world.GRID))
+    said(world, world.SOUTH, denial(world, world.SOUTH), world.NORTH, tlp="AMBER+STRICT")
+    assert weigh.claims(world.node, world.node.reader(world.GRID)) == before
+    assert weigh.claims(world.node, world.node.reader(world.NORTH))[0].denials == 1
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    assert [n.name for n in page.silent] == ["CERT Southmark"]
+
+
+def test_a_claim_that_is_not_for_one_is_not_there(world: World) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    for party in (world.SOUTH, None):
+        reader = world.node.reader(party)
+        assert weigh.claims(world.node, reader) == []
+        for ask in (weigh.claim_page, weigh.weigh):
+            with pytest.raises(NotFoundError) as hidden:
+                ask(world.node, reader, CLAIM)
+            with pytest.raises(NotFoundError) as unknown:
+                ask(world.node, reader, "note--x")
+            assert hidden.value.remedy == unknown.value.remedy
+
+
+def test_whom_a_claim_names_and_when_it_was_shown_to_them(world: World) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    reader = world.node.reader(world.NORTH)
+    [shown] = weigh.claim_page(world.node, reader, CLAIM).named
+    assert (shown.party.name, shown.at) == ("CERT Southmark", None)
+    world.clock.later(days=1)
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID, world.SOUTH)
+    [shown] = weigh.claim_page(world.node, reader, CLAIM).named
+    assert shown.at is not None
+    assert shown.at.startswith("2026-11-2")
+
+
+def test_what_is_taken_back_is_marked_and_stays(world: World) -> None:
+    done = said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    world.clock.later(hours=1)
+    intake.withdraw(world.node, world.NORTH, done.id, reason="wrong")
+    [row] = weigh.claims(world.node, world.node.reader(world.GRID))
+    assert row.status == "withdrawn"
+    assert weigh.claims(world.node, world.node.reader(world.SOUTH)) == []
+
+
+def test_claims_are_found_by_words_speaker_and_addressee(world: World) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    reader = world.node.reader(world.GRID)
+
+    def found(**how: Any) -> int:
+        return len(weigh.claims(world.node, reader, **how))
+
+    assert found(query="SOUTH did") == found(by="northland") == found(about="Southmark") == 1
+    assert found(query="east did") == found(by="gridco") == found(about="gridco") == 0
+    assert found(challenged=True) == found(case="case--x") == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "2026-13-01", "2026-11-22T08:00:00", "9999-99-99", "²026-11-22", "0000-00-00"]
+)
+def test_an_as_known_time_needs_a_zone(text: str) -> None:
+    with pytest.raises(UsageError):
+        weigh.as_known(text)
+
+
+def test_a_day_is_its_start_in_utc() -> None:
+    assert weigh.as_known(None) is None
+    found = weigh.as_known("2026-11-22")
+    assert found is not None
+    assert found.isoformat() == "2026-11-22T00:00:00+00:00"
+
+
+def test_every_level_and_reason_has_words() -> None:
+    assert weigh.level_words(None) == "not weighed"
+    assert weigh.level_words("contested(one-root)") == "contested; one root"
