@@ -16,6 +16,7 @@ from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import ConflictError, DirectoryError, ForbiddenError, NotFoundError
 from tocsin.flows import intake
 from tocsin.flows.node import Node
+from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import Party, add_party, fingerprint, read_party
 from tocsin.record.envelope import open_statement, sign
 from tocsin.record.keys import Signer
@@ -106,15 +107,31 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
     with node.lock:
         if node.store.local("invitation", row.key) is None:
             raise _spent()
-        _drop_others(node, invited, row.key)
         if node.directory.party(entry.id) is None:
-            publish(node, entry)
+            version = _next_version(node, entry)
+            _check_answer(node, version, raw)
+            intake.enter(node, version)
         intake.enter(node, raw)
+        _drop_others(node, invited, row.key)
+        # Before the nonce is spent: whoever is cut off here asks again, and is given another.
+        token = node.new_token(entry.id) if node.new_token else ""
         node.store.keep_local("invitation", row.key, None, row.version)
-    return Admitted(
-        directory_version=node.directory.version,
-        token=node.new_token(entry.id) if node.new_token else "",
-    )
+    return Admitted(directory_version=node.directory.version, token=token)
+
+
+def _check_answer(node: Node, version: bytes, key_statement: bytes) -> None:
+    """Raises as entering both would, before the directory changes.
+
+    A party in the directory whose key statement is refused could never come in again.
+    """
+    ring = node.keyring.copy()
+    head = node.store.head()
+    for index, raw in enumerate((version, key_statement), head.size if head else 0):
+        _, statement = open_statement(raw)
+        last = node.store.chain(statement.author, statement.case)
+        chain = ChainHead(seq=last.seq, head=last.head) if last else None
+        verified = admit(raw, keyring=ring, chain=chain, index=None, markings=lambda _: None)
+        ring.admit_key(verified, index)
 
 
 def _spent() -> NotFoundError:
@@ -134,28 +151,27 @@ def _drop_others(node: Node, party: str, kept: str) -> None:
             node.store.keep_local("invitation", row.key, None, row.version)
 
 
-def publish(node: Node, entry: Party) -> intake.Done:
-    """Publish the next directory version with `entry` in it, signed by this node's registrar."""
+def _next_version(node: Node, entry: Party) -> bytes:
+    """The next directory version with `entry` in it, signed by this node's registrar."""
     registrar = node.registrar
     if registrar is None:
         raise ForbiddenError(
             f"{node.party} is no registrar of this directory",
             remedy="ask " + ", ".join(k.party for k in node.directory.registrars.keys),
         )
-    with node.lock:
-        last = node.store.chain(node.party, None)
-        payload = compose(
-            author=node.party,
-            key=registrar.keyid,
-            kind="directory",
-            seq=last.seq + 1 if last else 1,
-            prev=last.head if last else "",
-            time=node.clock(),
-            salt=node.rng(16).hex(),
-            tlp="CLEAR",
-            body=add_party(node.directory, entry),
-        )
-        return intake.enter(node, sign(payload, [registrar]))
+    last = node.store.chain(node.party, None)
+    payload = compose(
+        author=node.party,
+        key=registrar.keyid,
+        kind="directory",
+        seq=last.seq + 1 if last else 1,
+        prev=last.head if last else "",
+        time=node.clock(),
+        salt=node.rng(16).hex(),
+        tlp="CLEAR",
+        body=add_party(node.directory, entry),
+    )
+    return sign(payload, [registrar])
 
 
 def enrolment(
