@@ -16,6 +16,7 @@ from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import orjson
 from msgspec import Struct
 
@@ -129,12 +130,30 @@ def _receive(raws: list[bytes], places: Places, limits: Limits) -> list[Received
     received: list[Received] = []
     for first, after in _batches(raws, limits, places):
         batch = raws[first:after]
-        text = b"[%b]" % b",".join(batch)
-        values = prover.plain(text, batch)
+        values = prover.plain(b"[%b]" % b",".join(batch), batch)
         if values is None:
-            values = [prover.exact(raw, places[n]) for n, raw in enumerate(batch, first)]
+            values = _one_by_one(prover, batch, places, first)
         received += maker.make(batch, values)
     return received
+
+
+def _one_by_one(prover: Prover, raws: list[bytes], places: Places, first: int) -> list[Any]:
+    """The values of objects of which some are not compact: blanks between tokens change nothing.
+
+    Without them the same proof holds as for compact ones, at a tenth of the cost of the exact one.
+    """
+    try:
+        packed = [msgspec.json.format(raw, indent=-1) for raw in raws]
+    except (msgspec.DecodeError, RecursionError):
+        packed = []
+    values = prover.plain(b"[%b]" % b",".join(packed), raws) if packed else None
+    if values is not None:
+        return values
+    found: list[Any] = []
+    for n, raw in enumerate(raws):
+        alone = prover.plain(b"[%b]" % packed[n], [raw]) if packed else None
+        found.append(prover.exact(raw, places[first + n]) if alone is None else alone[0])
+    return found
 
 
 def _batches(raws: list[bytes], limits: Limits, places: Places) -> Iterator[tuple[int, int]]:

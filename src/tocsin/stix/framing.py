@@ -255,6 +255,8 @@ def _place_in_envelope(
         at = member.end()
         if key == "objects" and data[at : at + 1] == b"[":
             place = _place(data, raws, at + 1, quick)
+            if quick and place is None:
+                return None  # blanks stand between the objects: walked through once, not twice
         at = place[1] + 1 if key == "objects" and place else _after(data, at)
         at = _blanks(data, at)
         if data[at : at + 1] != b",":

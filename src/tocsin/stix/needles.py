@@ -28,6 +28,8 @@ _PATH_OF: dict[str, str] = {
     "user-agent": _AGENT,
     "mac": "mac-addr:value",
 }
+WITHOUT_PATTERN = frozenset(("cve", "attack-id"))
+"""Kinds that are no observable: no pattern stands for them."""
 _KIND_OF: dict[str, str] = {
     "ipv4-addr:value": "address",
     "ipv6-addr:value": "address",
@@ -58,7 +60,7 @@ def pattern_for(kind: str, value: str) -> str | None:
     Spec: STIX 2.1 §9.
     """
     value = normalise(kind, value)
-    if kind in ("cve", "attack-id"):
+    if kind in WITHOUT_PATTERN:
         return None
     if kind == "asn":
         return f"[autonomous-system:number = {value.removeprefix('AS')}]"
