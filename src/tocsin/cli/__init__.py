@@ -129,6 +129,10 @@ def run(args: Sequence[str] | None = None) -> int:
     except errors.TocsinError as error:
         complain(error)
         return exit_code(error)
+    except click.exceptions.NoArgsIsHelpError as wrong:
+        # Whoever says `tocsin` or `tocsin case` and no more wants the list, not an error.
+        print(wrong.format_message(), file=sys.stderr)
+        return 2
     except click.UsageError as wrong:
         path = wrong.ctx.command_path if wrong.ctx is not None else "tocsin"
         complain(errors.UsageError(wrong.format_message(), remedy=f"{path} --help"))

@@ -58,7 +58,7 @@ def draft(
         found = client.post(
             "/advisories",
             {
-                "case": case,
+                "case": terminal.whole_id(client, "case", case),
                 "title": title,
                 "summary": text,
                 "tlp": (tlp or "AMBER").upper(),
@@ -72,7 +72,7 @@ def draft(
         terminal.json_out(found)
     else:
         line(f"drafted {found['id']}; nothing is said yet")
-        line(f"next  tocsin advisory show {found['id']} · freeze {found['id']}")
+        line(f"next  {terminal.again()} advisory show {found['id']} · freeze {found['id']}")
 
 
 @advisory.command("list")
@@ -82,6 +82,7 @@ def draft(
 def advisory_list(case: str | None, as_party: str | None, as_json: bool) -> None:
     """Advisories you may see. Example: tocsin advisory list"""
     with terminal.node() as client:
+        case = terminal.whole_id(client, "case", case) if case else None
         found = client.get("/advisories", case=case)["items"]
     if as_json:
         terminal.json_out(found)
@@ -104,7 +105,7 @@ def advisory_list(case: str | None, as_party: str | None, as_json: bool) -> None
 def show(advisory_id: str, out: str | None, as_party: str | None, as_json: bool) -> None:
     """Who signed what, in which capacity; the renderings. Example: tocsin advisory show ID"""
     with terminal.node() as client:
-        found = client.get(f"/advisories/{advisory_id}")
+        found = _one(client, advisory_id)
         if out:
             _write(client, found, Path(out))
     if as_json:
@@ -113,19 +114,27 @@ def show(advisory_id: str, out: str | None, as_party: str | None, as_json: bool)
     _print(found)
 
 
+def _one(client: Client, given: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(
+        f"/advisories/{terminal.whole_id(client, 'advisory', given)}"
+    )
+    return found
+
+
 def _print(found: dict[str, Any]) -> None:
     line(f"{found['title']}   {found['state']}   rev {found['rev']}   TLP:{found['tlp']}")
     line(f"signed {found['signed']} of {found['k']} needed, {found['of']} asked")
     if found["manifest_sha256"]:
         line(f"manifest sha256 {found['manifest_sha256']}")
-    terminal.table(
-        ["PARTY", "ANSWER", "REV", "REASON"],
-        [
-            [c["party"]["name"], c["word"], c["rev"] or "-", c["dissent"] or ""]
-            for c in found["cosigns"]
-        ],
-        grow=3,
-    )
+    if found["cosigns"]:
+        terminal.table(
+            ["PARTY", "ANSWER", "REV", "REASON"],
+            [
+                [c["party"]["name"], c["word"], c["rev"] or "-", c["dissent"] or ""]
+                for c in found["cosigns"]
+            ],
+            grow=3,
+        )
     for r in found["renderings"]:
         line(f"  {r['path']}  {r['media_type']}  {r['size']} bytes  sha256 {r['sha256'][:16]}…")
 
@@ -185,9 +194,9 @@ def freeze(advisory_id: str, sign_by: str, as_party: str | None, as_json: bool) 
     from tocsin.cli.case import deadline
 
     _say(
-        f"/advisories/{advisory_id}/freeze",
+        advisory_id,
+        "freeze",
         {"sign_by": deadline(sign_by)},
-        "advise.freeze",
         as_json,
         "frozen",
     )
@@ -224,7 +233,7 @@ def cosign(
     if refuse == bool(capacity):
         raise UsageError("sign or refuse?", remedy="--as co-author, or --refuse --dissent WHY")
     with terminal.node() as client:
-        found = client.get(f"/advisories/{advisory_id}")
+        found = _one(client, advisory_id)
         digest = found["manifest_sha256"] or ""
         if not refuse:
             _renderings(client, found)
@@ -239,7 +248,7 @@ def cosign(
             "dissent": dissent,
         }
         done = client.act(
-            f"/advisories/{advisory_id}/cosign",
+            f"/advisories/{found['id']}/cosign",
             {"capacity": capacity, "refuse": refuse, "dissent": dissent},
             says("cosign", said, case=found["case"], tlp=ceiling(client, found["case"])),
         )
@@ -251,19 +260,19 @@ def cosign(
 
 @advisory.command("publish")
 @click.argument("advisory_id", metavar="ID")
-@click.option("--to", "folder", metavar="DIR", help="Write the renderings into this folder.")
+@click.option("--out", "--to", "folder", metavar="DIR", help="Write the renderings into it.")
 @terminal.AS
 @terminal.YES
 @terminal.JSON
 def publish(
     advisory_id: str, folder: str | None, as_party: str | None, yes: bool, as_json: bool
 ) -> None:
-    """Publish what enough parties have signed. Example: tocsin advisory publish ID --to out/"""
+    """Publish what enough parties have signed. Example: tocsin advisory publish ID --out out/"""
     with terminal.node() as client:
-        found = client.get(f"/advisories/{advisory_id}")
+        found = _one(client, advisory_id)
         terminal.agree(f"publish {found['title']!r} as TLP:{found['tlp']}?", yes)
         done = client.act(
-            f"/advisories/{advisory_id}/publish",
+            f"/advisories/{found['id']}/publish",
             None,
             _expect(found, "advise.publish"),
         )
@@ -287,19 +296,20 @@ def advisory_withdraw(
     """Take an advisory back; what was signed stays. Example: tocsin advisory withdraw ID"""
     terminal.agree(f"take back advisory {advisory_id}?", yes)
     _say(
-        f"/advisories/{advisory_id}/withdraw",
+        advisory_id,
+        "withdraw",
         {"reason": reason},
-        "advise.withdraw",
         as_json,
         "withdrawn",
     )
 
 
-def _say(path: str, body: dict[str, Any], event: str, as_json: bool, words: str) -> None:
+def _say(given: str, verb: str, body: dict[str, Any], as_json: bool, words: str) -> None:
     with terminal.node() as client:
-        found = client.get(path.rpartition("/")[0])
-        given = body if event == "advise.withdraw" else {}
-        done = client.act(path, body, _expect(found, event, **given))
+        found = _one(client, given)
+        fields = body if verb == "withdraw" else {}
+        expect = _expect(found, f"advise.{verb}", **fields)
+        done = client.act(f"/advisories/{found['id']}/{verb}", body, expect)
     if as_json:
         terminal.json_out(done)
     else:

@@ -64,7 +64,7 @@ def case_open(
         terminal.json_out(done)
     else:
         line(f"opened {done['case']}")
-        line(f"next  tocsin case invite {done['case']} PARTY")
+        line(f"next  {terminal.again()} case invite {done['case']} PARTY")
 
 
 def _opening(
@@ -128,7 +128,7 @@ def case_list(as_party: str | None, as_json: bool) -> None:
 def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
     """Parties, answers, holds, advisories and the timeline. Example: tocsin case show case--…"""
     with terminal.node() as client:
-        s = client.get(f"/cases/{case_id}")
+        s = client.get(f"/cases/{terminal.whole_id(client, 'case', case_id)}")
     if as_json:
         terminal.json_out(s)
         return
@@ -214,13 +214,25 @@ def case_invite(
     """
     body = {"party": party, "role": role, "rsvp_by": deadline(rsvp_by), "note": note}
     with terminal.node() as client:
+        case_id = terminal.whole_id(client, "case", case_id)
         event = {"event": "case.invite", "item": case_id, **body}
         done = client.act(
             f"/cases/{case_id}/invite",
             body,
             says("act", event, case=case_id, tlp=ceiling(client, case_id)),
         )
+        said = client.get("/statements", case=case_id, kind="say", limit=1000)["items"]
     _done(as_json, done, f"invited {party} as {role}")
+    before = sum(s["tlp"] != "CLEAR" for s in said)
+    if before:
+        # Otherwise whoever is invited late reads an empty case, and nobody knows why.
+        click.echo(
+            f"said in it before, and so not for {party}: {before} "
+            f"statement{'' if before == 1 else 's'}; to show it yours, say them again: "
+            f"{terminal.again()} export {case_id} --as stix --out said.json, "
+            f"then: {terminal.again()} say said.json --case {case_id}",
+            err=True,
+        )
 
 
 @case.command("join")
@@ -234,6 +246,7 @@ def case_join(
 ) -> None:
     """Answer an invitation. Example: tocsin case join case--…"""
     with terminal.node() as client:
+        case_id = terminal.whole_id(client, "case", case_id)
         answer = {"accept": not decline, "reason": reason}
         event = {"event": "case.join", "item": case_id, **answer}
         done = client.act(
@@ -246,7 +259,10 @@ def case_join(
 
 @case.command("stage")
 @click.argument("case_id", metavar="CASE")
-@click.argument("stage", type=click.Choice(["OPEN", "ACTIVE", "CONTAINED", "RECOVERED", "CLOSED"]))
+@click.argument(
+    "stage",
+    type=click.Choice(["OPEN", "ACTIVE", "CONTAINED", "RECOVERED", "CLOSED"], case_sensitive=False),
+)
 @click.option("--note", help="A line that goes with it.")
 @terminal.AS
 @terminal.JSON
@@ -289,6 +305,8 @@ def case_act(
 
 def _event(case_id: str, body: dict[str, Any], as_json: bool, words: str) -> None:
     with terminal.node() as client:
+        case_id = terminal.whole_id(client, "case", case_id)
+        body = {**body, "item": case_id}
         done = client.act(
             f"/cases/{case_id}/events",
             body,

@@ -88,7 +88,8 @@ def init(ctx: click.Context, party: str, name: str | None, as_json: bool) -> Non
     terminal.line(f"folder       {home}")
     terminal.line(f"fingerprint  {fingerprint}")
     click.echo("             read it out by telephone to whoever joins you; write it down")
-    click.echo("next         tocsin up · tocsin party invite PARTY > invitation.json")
+    again = terminal.again()
+    terminal.line(f"next         {again} up · {again} party invite PARTY > invitation.json")
 
 
 @click.group()

@@ -171,7 +171,7 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
     if kept:
         line(f"kept on this node as report {kept}; nothing is said yet")
         todo = "say FILE" if plain.get("objects") else f"accept --report {kept}"
-        line(f"next  tocsin {todo}")
+        line(f"next  {terminal.again()} {todo}")
     elif drafts or indicators:
         click.echo("not kept: there is no party here yet (tocsin init, or tocsin up)", err=True)
 
@@ -222,7 +222,7 @@ def accept(
             if as_json:
                 terminal.json_out(listed)
             else:
-                _list(listed)
+                _list(listed, report)
             return
         by_id = {f"{d['report']}.{d['n']}": d for d in listed}
         if everything:
@@ -233,6 +233,10 @@ def accept(
                 for i, d in by_id.items()
                 if d["state"] == "open" and (not indicators or d["kind"] == "indicator")
             ]
+            if not reject:
+                chosen, left = _sayable(chosen, by_id)
+                for i in left:
+                    click.echo(f"left open: {i}: no STIX pattern to be shared as", err=True)
         else:
             chosen = [_resolve(i, by_id) for i in drafts]
         if not chosen:
@@ -248,13 +252,14 @@ def accept(
                 client.post(f"/drafts/{i}/reject", {"revision": by_id[i]["revision"], "why": why})
                 for i in chosen
             ]
-            _report_done(as_json, {"drafts": done}, f"rejected {len(done)} drafts")
+            _report_done(as_json, {"drafts": done}, f"rejected {_drafts(len(done))}")
             return
         if fields and not everything and not (said or tlp or case or to or yes):
-            line(f"edited {len(chosen)} drafts; accept with: tocsin accept {' '.join(chosen)}")
+            line(f"edited {_drafts(len(chosen))}; accept with: tocsin accept {' '.join(chosen)}")
             return
         if everything or len(chosen) > 1:
-            terminal.agree(f"say {len(chosen)} drafts in your party's name?", yes)
+            terminal.agree(f"say {_drafts(len(chosen))} in your party's name?", yes)
+        case = terminal.whole_id(client, "case", case) if case else None
         done = client.act(
             "/drafts/accept",
             {
@@ -267,7 +272,7 @@ def accept(
             },
             lambda s: s.kind == "say",
         )
-    _report_done(as_json, done, f"said {len(chosen)} draft{'' if len(chosen) == 1 else 's'}")
+    _report_done(as_json, done, f"said {_drafts(len(chosen))}")
     if not as_json and done.get("statement"):
         line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
 
@@ -279,6 +284,22 @@ def _report_done(as_json: bool, value: Any, words: str) -> None:
         line(words)
 
 
+def _drafts(count: int) -> str:
+    return f"{count} draft" if count == 1 else f"{count} drafts"
+
+
+def _sayable(chosen: list[str], known: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Those that can be said, and those that no STIX pattern stands for (CVE, ATT&CK ids)."""
+    from tocsin.stix.needles import WITHOUT_PATTERN
+
+    def named(i: str) -> bool:
+        found = {**known[i]["machine"], **known[i]["human"]}
+        kind = found.get("kind") or found.get("type")
+        return known[i]["kind"] == "indicator" and kind in WITHOUT_PATTERN
+
+    return [i for i in chosen if not named(i)], [i for i in chosen if named(i)]
+
+
 def _resolve(given: str, known: dict[str, Any]) -> str:
     if given in known:
         return given
@@ -287,10 +308,12 @@ def _resolve(given: str, known: dict[str, Any]) -> str:
     ]
     if len(near) == 1:
         return near[0]
-    raise NotFoundError(
-        f"no draft {given}" if not near else f"{given} fits {len(near)} drafts",
-        remedy="list them with: tocsin accept",
-    )
+    if near:
+        raise UsageError(
+            f"{given} fits {len(near)} drafts",
+            remedy="say which: " + ", ".join(near[:5]) + (", …" if len(near) > 5 else ""),
+        )
+    raise NotFoundError(f"no draft {given}", remedy="list them with: tocsin accept")
 
 
 def _fields(pairs: tuple[str, ...]) -> dict[str, str | None]:
@@ -303,7 +326,9 @@ def _fields(pairs: tuple[str, ...]) -> dict[str, str | None]:
     return fields
 
 
-def _list(listed: list[dict[str, Any]]) -> None:
+def _list(listed: list[dict[str, Any]], report: str | None) -> None:
+    if not listed and report:
+        raise NotFoundError(f"no drafts of a report {report}", remedy="tocsin accept lists all")
     if not listed:
         click.echo("no drafts; read a report with: tocsin ingest FILE")
         return
@@ -348,6 +373,7 @@ def claims(
     Example: tocsin claims --case case--… --challenged
     """
     with terminal.node() as client:
+        case = terminal.whole_id(client, "case", case) if case else None
         found = client.get(
             "/claims",
             q=" ".join(query),
@@ -381,7 +407,8 @@ def claims(
         ],
         grow=5,
     )
-    click.echo("\nnext  tocsin standing CLAIM (its first characters do)", err=True)
+    line_ = f"\nnext  {terminal.again()} standing CLAIM (its first characters do)"
+    click.echo(line_, err=True)
 
 
 def _answered(row: dict[str, Any]) -> str:

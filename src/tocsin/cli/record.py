@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,13 @@ from tocsin.cli import terminal
 from tocsin.cli.case import ceiling
 from tocsin.cli.terminal import line
 from tocsin.client import says
-from tocsin.errors import DossierError, InputError, UsageError, VerificationError
+from tocsin.errors import (
+    DossierError,
+    InputError,
+    UnreadableError,
+    UsageError,
+    VerificationError,
+)
 
 if TYPE_CHECKING:
     from tocsin.client import Client
@@ -52,6 +59,7 @@ def say(
         return
     terminal.agree(f"say {count} objects in your party's name?", yes)
     with terminal.node() as client:
+        case = terminal.whole_id(client, "case", case) if case else None
         results = []
         marking = tlp.upper() if tlp else ceiling(client, case) if case else "AMBER+STRICT"
         for raw, items in zip(bodies, opened, strict=True):
@@ -150,6 +158,7 @@ def export(case: str, as_: str, party: str | None, out: str | None, as_party: st
     Example: tocsin export case--… --as sheet --out case.html
     """
     with terminal.node() as client:
+        case = terminal.whole_id(client, "case", case)
         data = client.call("GET", "/exports", query={"case": case, "as": as_, "for": party})
     suffix = {"dossier": ".tocsin", "sheet": ".html", "stix": ".json"}[as_]
     # A case's id is whoever's opened it, and no path.
@@ -159,7 +168,7 @@ def export(case: str, as_: str, party: str | None, out: str | None, as_party: st
     if target != "-":
         line(f"wrote {target} ({len(data):,} bytes)")
         if as_ in ("dossier", "sheet"):
-            line(f"next  tocsin verify {target}")
+            line(f"next  {terminal.again()} verify {target}")
 
 
 @click.command()
@@ -205,8 +214,22 @@ def verify(
     if as_json:
         terminal.json_out(verdict)
     else:
+        _name_trust(settings["home"], policy=policy, root=root)
         _print_verdict(verdict, sheet)
     return 0 if verdict["ok"] else 3
+
+
+def _name_trust(home: str | None, *, policy: str | None, root: str | None) -> None:
+    """Say whose policy and root are taken where the reader gave none: another's would fail."""
+    from tocsin import wiring
+
+    missing = [n for n, given in (("policy", policy), ("root", root)) if given is None]
+    if not missing:
+        return
+    with suppress(UnreadableError):  # nobody's: the verdict says so
+        folder = wiring.find_home(home)
+        named = f"{' and '.join(missing)}: those of {wiring.load_config(folder).party}, {folder}"
+        click.echo(f"{named}; give others with --policy FILE --root FILE", err=True)
 
 
 def _print_verdict(verdict: dict[str, Any], sheet: str | None) -> None:
@@ -248,7 +271,8 @@ def _print_verdict(verdict: dict[str, Any], sheet: str | None) -> None:
         click.echo("VERIFIED: who said it and when it was logged; nobody changed it.")
         click.echo("That does not mean that it is true.")
     else:
-        click.echo(f"NOT VERIFIED: {len(verdict['problems'])} problems.")
+        count = len(verdict["problems"])
+        click.echo(f"NOT VERIFIED: {count} problem{'' if count == 1 else 's'}.")
 
 
 @click.group()

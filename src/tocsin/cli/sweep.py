@@ -33,6 +33,7 @@ def indicators_from_node(case: str | None) -> Indicators:
     from tocsin.stix.bundle import open_bundle
 
     with terminal.node() as client:
+        case = terminal.whole_id(client, "case", case) if case else None
         found = client.get("/indicators", case=case)
     held = open_bundle(msgspec.json.encode(found["items"])) if found["items"] else []
     if not held:

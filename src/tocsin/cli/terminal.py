@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -140,6 +141,39 @@ def agree(question: str, yes: bool) -> None:
     if settings.get("no_input") or not sys.stdin.isatty():
         raise UsageError(f"{question} (nobody to ask here)", remedy="say --yes if you mean it")
     click.confirm(terminal(question), abort=True, err=True)
+
+
+def again() -> str:
+    """How to call us again for the same party: `tocsin`, and the --home that was given."""
+    root = click.get_current_context().find_root()
+    if root.get_parameter_source("home") is not click.core.ParameterSource.COMMANDLINE:
+        return "tocsin"
+    return f"tocsin --home {shlex.quote(root.params['home'])}"
+
+
+def whole_id(client: Client, kind: str, given: str) -> str:
+    """The id of the one case or advisory that begins with `given`; else `given` as it is.
+
+    Args:
+        kind: `case` or `advisory`.
+
+    Raises:
+        UsageError: several begin with it.
+    """
+    if len(given) >= len(kind) + 2 + 36:
+        return given
+    addresses = {"case": "/cases", "advisory": "/advisories"}
+    near = [
+        found["id"]
+        for found in client.get(addresses[kind])["items"]
+        if given and found["id"].startswith((given, f"{kind}--{given}"))
+    ]
+    if len(near) > 1:
+        raise UsageError(
+            f"{given} fits {len(near)} of those you may see",
+            remedy="give more of its characters: tocsin " + kind + " list",
+        )
+    return near[0] if near else given
 
 
 @contextmanager

@@ -280,7 +280,11 @@ def invite(
     What was said before stays with those it was said to, but for the opening and the invitations,
     which their author says again to the wider circle: only an originator widens (record.md).
     """
-    node.party_entry(party)
+    if node.directory.party(party) is None:
+        raise UsageError(
+            f"{party} is not in the directory",
+            remedy="see: tocsin party list; new ones come by: tocsin party invite " + party,
+        )
     s = state(node, case, node.reader(author))
     mine = case_statements(node, case, node.reader(author))
     opened = [x for k in mine if (x := parse_kept(k)).body.get("event") == "case.open"]

@@ -97,7 +97,7 @@ def test_an_invitation_that_is_refused_has_shown_nobody_the_case(
 
 def test_only_parties_of_the_directory_are_invited(world: World) -> None:
     case = opened(world)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(UsageError, match="not in the directory"):
         respond.invite(world.node, world.NORTH, case, "nobody.example", "affected", LATER)
 
 
@@ -200,7 +200,8 @@ def test_a_proof_is_given_only_of_what_one_may_read(world: World) -> None:
 
 def test_nobody_opens_a_case_in_which_another_party_spoke_first(world: World) -> None:
     case = opened(world, world.GRID)
-    body = {"event": "case.open", "item": case, "title": "Mine", "class": "incident"}
+    body: dict[str, Any] = {"event": "case.open", "item": case, "title": "Mine"}
+    body["class"] = "incident"
     body |= {"tlp": "AMBER", "lang": "en", "quorum": {"k": 1, "of": 1}}
     # To somebody who cannot see the true opening yet.
     mine = Act(author=world.GRID, kind="act", tlp="AMBER", body=body, case=case, to=(world.SOUTH,))

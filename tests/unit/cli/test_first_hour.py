@@ -1,0 +1,94 @@
+"""What a newcomer types in the first hour: too little, too short, once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tocsin.cli import run
+
+REPORT = """HARWICK, 19 November 2026 – "We were hit by ransomware," said Maria Oduya of the port.
+
+Indicators: 45.77.12[.]9 and CVE-2024-21887
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A party made by `tocsin init`, in a folder of its own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("TOCSIN_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert run(["--home", "north", "init", "--party", "north.example"]) == 0
+    (tmp_path / "report.txt").write_text(REPORT, "utf-8")
+    return tmp_path / "north"
+
+
+def tocsin(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> str:
+    """Everything a verb on this party prints."""
+    capsys.readouterr()
+    assert run(["--home", "north", *args]) == code, (args, capsys.readouterr())
+    printed = capsys.readouterr()
+    return printed.out + printed.err
+
+
+@pytest.mark.parametrize("args", [[], ["case"], ["party"]])
+def test_a_verb_alone_lists_what_there_is_as_lines(
+    args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(args) == 2
+    printed = capsys.readouterr()
+    assert printed.out + printed.err != ""
+    assert r"\u{A}" not in printed.err
+    assert "error" not in printed.err
+    assert "\n  list" in printed.err or "\n  case" in printed.err
+
+
+def test_what_comes_next_is_for_the_same_party(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = tocsin(capsys, "case", "open", "One")
+    assert "next  tocsin --home north case invite case--" in opened
+
+
+def test_a_case_is_found_by_its_first_characters(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = tocsin(capsys, "case", "open", "One")
+    case = opened.split()[1]
+    for given in (case, case[:12], case.removeprefix("case--")[:8]):
+        assert "One   stage OPEN" in tocsin(capsys, "case", "show", given)
+    tocsin(capsys, "case", "open", "Two")
+    assert "fits 2 of those you may see" in tocsin(capsys, "case", "show", "case--", code=2)
+    tocsin(capsys, "case", "stage", case[:14], "active")
+    assert "stage ACTIVE" in tocsin(capsys, "case", "show", case)
+
+
+def test_whoever_is_not_in_the_directory_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = tocsin(capsys, "case", "open", "One").split()[1]
+    refused = tocsin(capsys, "case", "invite", case, "gridco.example", code=2)
+    assert "gridco.example is not in the directory" in refused
+
+
+def test_all_indicators_are_said_but_those_that_no_pattern_stands_for(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tocsin(capsys, "ingest", "report.txt").partition("as report ")[2].split(";")[0]
+    said = tocsin(capsys, "accept", "--report", kept, "--all", "--indicators", "--yes")
+    assert "said 1 draft\n" in said
+    assert "no STIX pattern" in said
+    assert "no drafts of a report dead" in tocsin(capsys, "accept", "--report", "dead", code=1)
+
+
+def test_a_number_that_fits_two_reports_names_both(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tocsin(capsys, "ingest", "report.txt").partition("as report ")[2].split(";")[0]
+    Path("other.txt").write_text(REPORT + "\nMore.\n", "utf-8")
+    second = tocsin(capsys, "ingest", "other.txt").partition("as report ")[2].split(";")[0]
+    refused = tocsin(capsys, "accept", "1", code=2)
+    assert f"{first}.1" in refused
+    assert f"{second}.1" in refused
