@@ -28,7 +28,7 @@ from tocsin.claims.model import Claim, Dated, Evidence, View
 from tocsin.errors import RenderingError, SpeakerError, UnreadableError, VerificationError
 from tocsin.policy import TLP_ORDER, Tlp
 from tocsin.record.directory import Directory, fingerprint, read_directory
-from tocsin.record.members import Dossier, open_dossier
+from tocsin.record.members import MAX_STATEMENTS, Dossier, open_dossier
 from tocsin.record.statement import Statement
 
 MAX_DOSSIER = 64 << 20
@@ -140,7 +140,12 @@ def compare_sheet(html: bytes, page: SheetPage) -> bytes:
         VerificationError: a byte of the page differs; the message says at which place.
     """
     dossier = open_sheet(html)
-    again = render_sheet(dossier, page)
+    try:
+        again = render_sheet(dossier, page)
+    except RenderingError as wrong:
+        raise VerificationError(
+            f"no page is made of the dossier inside: {wrong.message}", remedy=wrong.remedy
+        ) from wrong
     if again != html:
         at = next(
             (n for n, (a, b) in enumerate(zip(again, html, strict=False)) if a != b),
@@ -421,6 +426,12 @@ def _folded(lines: Sequence[_Line], directory: Directory) -> CaseState:
     top: dict[str, int] = {}
     for author, seq in held:
         top[author] = max(seq, top.get(author, 0))
+    if sum(top.values()) - len(held) > MAX_STATEMENTS:
+        # A number that somebody signed may be any: there are never more than a dossier can name.
+        raise RenderingError(
+            "a chain of this dossier has more gaps than a case can have statements",
+            remedy="treat it as altered; ask another member of the case for its dossier",
+        )
     # What stands in a gap of a chain is withheld here; whether it is proven, the verdict says.
     withheld = {(author, seq) for author, last in top.items() for seq in range(1, last)} - held
     return fold(

@@ -372,6 +372,20 @@ def test_a_dossier_too_large_for_a_page_is_refused() -> None:
         render_sheet(bytes(MAX_DOSSIER + 1), PAGE)
 
 
+def test_a_number_as_high_as_numbers_go_takes_no_memory() -> None:
+    case = Case()
+    case.say(EAST, 1)
+    case.say(EAST, 2, seq=2**53 - 1)
+    with pytest.raises(RenderingError, match="more gaps"):
+        render_sheet(case.dossier(), page())
+
+
+def test_a_page_that_cannot_be_made_again_is_not_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.cases.sheet.MAX_DOSSIER", 10)
+    with pytest.raises(VerificationError, match="no page is made"):
+        compare_sheet(SHEET, page())
+
+
 def test_a_style_that_would_close_its_element_is_refused() -> None:
     for style in ("</style><script>", "a{}\r\n"):
         with pytest.raises(RenderingError):
