@@ -245,6 +245,18 @@ def test_another_partys_token_does_not_reach_what_is_this_nodes_own(
     assert before == after
 
 
+def test_a_guest_neither_accepts_a_draft_nor_learns_that_there_is_one(shared: World) -> None:
+    world, secret = shared, shared.secret
+    refusals = set()
+    for draft in (secret["draft"], UNKNOWN["draft"], "x"):
+        for revision in (1, 7):
+            body = {"drafts": [[draft, revision]], "date": "2026-11-18"}
+            found = world.ask("POST", "/drafts/accept", party=world.GRID, body=body)
+            refusals.add((found.status, found.body))
+    assert {status for status, _ in refusals} == {403}
+    assert len(refusals) == 1
+
+
 def test_a_guest_changes_nothing_in_anothers_name(shared: World) -> None:
     """What a guest asks to publish comes back to be signed with its own key, or not at all."""
     world, secret = shared, shared.secret
