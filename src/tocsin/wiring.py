@@ -455,6 +455,13 @@ def load_exercise(home: Path, *, swap: bool = False, now: datetime | None = None
 # --- opening ------------------------------------------------------------------------------------
 
 
+def _is_guest(home: Path, config: Config) -> bool:
+    """Whether this folder was made by joining: it never had a log."""
+    return config.remote is not None or not (
+        (home / "data").exists() or (home / "keys" / "log.ed25519").exists()
+    )
+
+
 @contextmanager
 def open_node(
     home: Path,
@@ -471,9 +478,17 @@ def open_node(
     Raises:
         NodeBusyError: another process holds the folder.
         RollbackError: the store is older than what this log has shown.
+        UsageError: the party of this folder joined another's node, and has none.
         ConfigError: a key file is missing or readable by others.
     """
     config = load_config(home)
+    if _is_guest(home, config):
+        where = config.remote.url if config.remote else "ADDRESS"
+        raise UsageError(
+            f"{config.party} joined another party's node and has none of its own in {home}",
+            remedy=f"with the token that `tocsin party admit` printed there: TOCSIN_TOKEN=… "
+            f"tocsin --home {home} --node {where} case list",
+        )
     log_signer = load_log_signer(home, config.party)
     root = _root_file(home)
     store = SqliteStore.open(home / "data")
@@ -788,7 +803,12 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
     except TocsinError as error:
         row("keys", error.message, error.remedy)
     live = running(home)
-    row("node", f"running at {live.url}" if live else "not running")
+    if config.remote is not None:
+        row("node", f"that of another party, at {config.remote.url}")
+    elif _is_guest(home, config):
+        row("node", "that of another party, joined by file: say --node URL, with TOCSIN_TOKEN")
+    else:
+        row("node", f"running at {live.url}" if live else "not running")
     return rows
 
 

@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from tocsin.cli import terminal
-from tocsin.errors import ConfigError, ConflictError, UsageError
+from tocsin.console.untrusted import terminal as safe
+from tocsin.errors import (
+    ConfigError,
+    ConflictError,
+    NodeBusyError,
+    NotFoundError,
+    UnreadableError,
+    UsageError,
+)
 
 
 @click.command()
@@ -28,7 +36,6 @@ def up(
     Example: tocsin up --port 8471
     """
     from tocsin import wiring
-    from tocsin.errors import UnreadableError
 
     given = ctx.find_root().obj["home"]
     try:
@@ -56,13 +63,22 @@ def up(
         click.echo("stop    Ctrl-C")
         sys.stdout.flush()
 
-    wiring.serve(
-        home,
-        host=host or config.node.host,
-        port=config.node.port if port is None else port,
-        behind_proxy=behind_proxy or config.node.behind_proxy,
-        say=say,
-    )
+    try:
+        wiring.serve(
+            home,
+            host=host or config.node.host,
+            port=config.node.port if port is None else port,
+            behind_proxy=behind_proxy or config.node.behind_proxy,
+            say=say,
+        )
+    except NodeBusyError as busy:
+        live = wiring.running(home)
+        if live is None:
+            raise
+        raise NodeBusyError(
+            f"{busy.message}; this party's node runs already, at {live.url}",
+            remedy=f"{terminal.again()} token link prints a fresh sign-in link; or {busy.remedy}",
+        ) from busy
     click.echo("stopped", err=True)
 
 
@@ -164,6 +180,7 @@ def party_join(
         terminal.line(f"wrote {out}: give it to {invited.invited_by} (tocsin party admit {out})")
         return
     terminal.line(f"joined as {invited.party}; keys in {home}")
+    terminal.line(f"next  {terminal.again()} case list")
 
 
 @party.command("admit")
@@ -175,9 +192,38 @@ def party_admit(answer: str) -> None:
     """
     import msgspec
 
+    from tocsin.flows.join import Enrolment
+
+    raw = terminal.read_input(answer)
+    try:
+        party = msgspec.json.decode(raw, type=Enrolment).party.get("id")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise UnreadableError(
+            f"{answer} is no answer to an invitation",
+            remedy="give the file that the invited party wrote: tocsin party join … --out FILE",
+        ) from wrong
     with terminal.node() as client:
-        done = client.call("POST", "/parties", body=terminal.read_input(answer))
+        try:
+            done = client.call("POST", "/parties", body=raw)
+        except NotFoundError as wrong:
+            raise NotFoundError(
+                f"the invitation that {answer} answers is unknown here, or used up",
+                remedy="invite again: tocsin party invite " + str(party),
+            ) from wrong
     terminal.json_out(msgspec.json.decode(done))
+    click.echo(
+        safe(f"took in {party}; give it the token over a channel you trust; there: ")
+        + f"TOCSIN_TOKEN=… tocsin --home DIR --node {_address()} case list",
+        err=True,
+    )
+
+
+def _address() -> str:
+    from tocsin import wiring
+
+    given = click.get_current_context().find_root().obj["home"]
+    live = wiring.running(wiring.find_home(given))
+    return live.url if live else "URL"
 
 
 @click.group()

@@ -92,3 +92,26 @@ def test_a_number_that_fits_two_reports_names_both(
     refused = tocsin(capsys, "accept", "1", code=2)
     assert f"{first}.1" in refused
     assert f"{second}.1" in refused
+
+
+def test_a_party_that_joined_by_file_is_told_how_to_go_on(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tocsin(capsys, "party", "invite", "gridco.example")
+    Path("invitation.json").write_text(made.splitlines()[0], "utf-8")
+    fingerprint = next(
+        line.split()[1]
+        for line in tocsin(capsys, "log", "show").splitlines()
+        if line.startswith("fingerprint")
+    )
+    join = ["party", "join", "invitation.json", "--fingerprint", fingerprint]
+    assert run(["--home", "gridco", *join, "--out", "answer.json"]) == 0
+    assert "no answer" in tocsin(capsys, "party", "admit", "invitation.json", code=2)
+    assert "TOCSIN_TOKEN" in tocsin(capsys, "party", "admit", "answer.json")
+    assert "used up" in tocsin(capsys, "party", "admit", "answer.json", code=1)
+    assert run(["--home", "gridco", "case", "list"]) == 2
+    told = capsys.readouterr().err
+    assert "gridco.example joined another party's node" in told
+    assert "TOCSIN_TOKEN" in told
+    assert run(["--home", "gridco", "doctor"]) == 0
+    assert "joined by file" in capsys.readouterr().out
