@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from tocsin import wiring
+from tocsin.canonical import b64decode
 from tocsin.client import Client, Reply
 from tocsin.console import api
 from tocsin.flows import intake, join
@@ -147,7 +148,7 @@ class World:
 
     def sign(self, prepared: Any) -> bytes:
         """The envelope of a payload that a guest was given, signed at home."""
-        payload = intake.envelope_of(prepared)
+        payload = b64decode(prepared.payload)
         return sign(payload, [self.guests[prepared.author]])
 
     def as_guest(self, act: intake.Act) -> intake.Done:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from tocsin.canonical import b64decode, b64encode
+from tocsin.canonical import b64encode
 from tocsin.claims import model as claims
 from tocsin.claims import write
 from tocsin.errors import (
@@ -392,11 +392,12 @@ def _object_audiences(
     node: Node, audience: Audience, items: Sequence[Item]
 ) -> Mapping[str, Audience]:
     """An object's own marking only ever tightens the audience of the statement that says it."""
-    known = definitions(node) | {i.id: i.data for i in items if isinstance(i, Received)}
+    received = [item for item in items if isinstance(item, Received)]
+    if not received:
+        return {}
+    known = definitions(node) | {item.id: item.data for item in received}
     narrowed: dict[str, Audience] = {}
-    for item in items:
-        if not isinstance(item, Received):
-            continue
+    for item in received:
         tlp, unknown = tlp_of(item.data, known)
         if tlp is None and not unknown:
             continue
@@ -775,8 +776,7 @@ def accept(
             f"{how.by} does not sign here, and drafts stay on this node",
             remedy="read the report at " + how.by,
         )
-    # From looking whether a draft is open to marking it: two at once would say it twice.
-    with node.lock:
+    with node.accepting:
         return _accept(node, wanted, how)
 
 
@@ -893,7 +893,7 @@ def _precision(value: str) -> str:
     return "day" if match["day"] else "month" if match["month"] else "year"
 
 
-def _identity(node: Node, coder: str, name: str, now: datetime) -> bytes:
+def _identity(node: Node, coder: str, name: str) -> bytes:
     """An identity for a name as printed, this coder's own: nobody's names are merged."""
     return make(
         "identity",
@@ -914,7 +914,7 @@ def _claim(
     def identity(name: str | None) -> str | None:
         if not name:
             return None
-        raw = _identity(node, how.by, name, now)
+        raw = _identity(node, how.by, name)
         raws.append(raw)
         return open_object(raw).id
 
@@ -972,30 +972,3 @@ def _indicator(
         pattern_type="stix",
         valid_from=at,
     )
-
-
-def envelope_of(prepared: Prepared) -> bytes:
-    """The payload bytes of a `Prepared`, for whoever signs."""
-    return b64decode(prepared.payload)
-
-
-__all__ = [
-    "Accepting",
-    "Act",
-    "Done",
-    "Prepared",
-    "accept",
-    "act_for",
-    "draft",
-    "drafts",
-    "edit",
-    "enter",
-    "ingest",
-    "keep_object",
-    "record",
-    "reject",
-    "report",
-    "reports",
-    "say",
-    "withdraw",
-]

@@ -443,8 +443,9 @@ class KeyRing:
         self._versions: tuple[tuple[int, str, Directory], ...] = (
             (root_index, envelope.id, directory),
         )
+        # Replaced, never changed: others read while a key is admitted.
         self._keys: dict[tuple[str, str], EnrolledKey] = {}
-        self._revoked: set[tuple[str, str]] = set()
+        self._revoked: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def directory(self) -> Directory:
@@ -460,7 +461,7 @@ class KeyRing:
         """Another ring with the same knowledge."""
         twin = KeyRing.__new__(KeyRing)
         twin.root, twin._versions = self.root, self._versions
-        twin._keys, twin._revoked = dict(self._keys), set(self._revoked)
+        twin._keys, twin._revoked = self._keys, self._revoked
         return twin
 
     def directory_at(self, index: int | None) -> Directory:
@@ -602,26 +603,29 @@ class KeyRing:
             revoked = (s.author, body.keyid) in self._revoked
             if revoked or (held is not None and held.until is not None):
                 return  # a revoked key stays revoked: enrolling it again would undo history
-            self._keys[s.author, body.keyid] = EnrolledKey(
+            enrolled = EnrolledKey(
                 party=s.author,
                 keyid=body.keyid,
                 public=unb64(body.public, "public"),
                 kinds={**dict.fromkeys(body.kinds, index), **(held.kinds if held else {})},
                 since=held.since if held else index,
             )
+            self._keys = self._keys | {(s.author, body.keyid): enrolled}
         elif s.kind == "revoke":
             revoke = msgspec.convert(s.body, RevokeBody)
             held = self._keys.get((s.author, revoke.keyid))
-            self._revoked.add((s.author, revoke.keyid))  # also one that was enrolled elsewhere
+            # Also one that was enrolled elsewhere.
+            self._revoked = self._revoked | {(s.author, revoke.keyid)}
             if held is None or (held.until is not None and held.until <= index):
                 return
             since = revoke.suspect_since
-            self._keys[s.author, revoke.keyid] = msgspec.structs.replace(
+            ended = msgspec.structs.replace(
                 held,
                 until=index,
                 suspect_since=since if isinstance(since, str) else None,
                 reason=revoke.reason,
             )
+            self._keys = self._keys | {(s.author, revoke.keyid): ended}
 
 
 def _wrong(message: str) -> DirectoryError:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.canonical import b64encode
+from tocsin.canonical import b64decode, b64encode
 from tocsin.claims import write
 from tocsin.errors import (
     ChainError,
@@ -392,7 +392,7 @@ def test_another_party_cannot_sign_what_was_prepared_for_one(world: World) -> No
     prepared = intake.prepare(
         world.node, Act(author=world.GRID, kind="ack", tlp="CLEAR", body={"heads": []})
     )
-    payload = intake.envelope_of(prepared)
+    payload = b64decode(prepared.payload)
     south = world.guests[world.SOUTH]
     with pytest.raises(TocsinError):
         intake.enter(world.node, sign(payload, [south]))
