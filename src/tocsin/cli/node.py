@@ -164,7 +164,7 @@ def party_join(
     ours = wiring.invitation_fingerprint(invited)
     if fingerprint is None:
         settings = ctx.find_root().obj
-        if settings["no_input"] or not sys.stdin.isatty():
+        if not terminal.somebody_is_there():
             raise UsageError(
                 f"the root's fingerprint is {ours}; nobody has compared it",
                 remedy="ask for it by telephone, then say --fingerprint '…'",

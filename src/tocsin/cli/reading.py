@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -260,6 +261,8 @@ def accept(
         if everything or len(chosen) > 1:
             terminal.agree(f"say {_drafts(len(chosen))} in your party's name?", yes)
         case = terminal.whole_id(client, "case", case) if case else None
+        if said is None and _undated(by_id[i] for i in chosen) and terminal.somebody_is_there():
+            said = click.prompt("when was it said (2026, 2026-11 or 2026-11-20)?", err=True)
         done = client.act(
             "/drafts/accept",
             {
@@ -275,6 +278,13 @@ def accept(
     _report_done(as_json, done, f"said {_drafts(len(chosen))}")
     if not as_json and done.get("statement"):
         line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
+
+
+def _undated(chosen: Iterable[dict[str, Any]]) -> bool:
+    """Whether a claim among them has no date, which saying it needs."""
+    return any(
+        d["kind"] == "claim" and not {**d["machine"], **d["human"]}.get("date") for d in chosen
+    )
 
 
 def _report_done(as_json: bool, value: Any, words: str) -> None:

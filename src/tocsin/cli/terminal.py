@@ -128,6 +128,12 @@ def write_output(name: str, data: bytes) -> None:
         ) from wrong
 
 
+def somebody_is_there() -> bool:
+    """Whether a question would be answered: stdin is a terminal, and --no-input was not said."""
+    settings = click.get_current_context().find_root().obj or {}
+    return sys.stdin.isatty() and not settings.get("no_input")
+
+
 def agree(question: str, yes: bool) -> None:
     """Ask before something that cannot be undone; without a terminal `--yes` is needed.
 
@@ -137,8 +143,7 @@ def agree(question: str, yes: bool) -> None:
     """
     if yes:
         return
-    settings = click.get_current_context().find_root().obj or {}
-    if settings.get("no_input") or not sys.stdin.isatty():
+    if not somebody_is_there():
         raise UsageError(f"{question} (nobody to ask here)", remedy="say --yes if you mean it")
     click.confirm(terminal(question), abort=True, err=True)
 
