@@ -623,11 +623,6 @@ def open_invitation(raw: bytes) -> Invitation:
         ) from wrong
 
 
-def invitation_fingerprint(invited: Invitation) -> str:
-    """The fingerprint of the directory an invitation is for."""
-    return fingerprint(b64decode(invited.root))
-
-
 def join(home: Path, invited: Invitation, *, name: str, heard: str, send: bool) -> bytes:
     """Make a party's keys and answer its invitation; the answer.
 
@@ -643,7 +638,7 @@ def join(home: Path, invited: Invitation, *, name: str, heard: str, send: bool) 
     open_root(root)
     if not same_fingerprint(heard, root):
         raise VerificationError(
-            f"the invitation's fingerprint is {fingerprint(root)}, not {heard!r}",
+            f"{heard!r} is not the fingerprint of this invitation's directory",
             remedy="do not join: ask for the invitation again over another channel",
         )
     if send and not invited.url:

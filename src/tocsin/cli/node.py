@@ -12,6 +12,7 @@ import click
 
 from tocsin.cli import terminal
 from tocsin.console.untrusted import terminal as safe
+from tocsin.console.untrusted import terminal as terminal_text
 from tocsin.errors import (
     ConfigError,
     ConflictError,
@@ -161,16 +162,16 @@ def party_join(
 
     given = ctx.find_root().obj["home"]
     invited = wiring.open_invitation(terminal.read_input(invitation))
-    ours = wiring.invitation_fingerprint(invited)
     if fingerprint is None:
-        settings = ctx.find_root().obj
+        # It is not shown: whoever sees it types what it says, and compares nothing.
         if not terminal.somebody_is_there():
             raise UsageError(
-                f"the root's fingerprint is {ours}; nobody has compared it",
+                f"nobody has compared the fingerprint of {invited.invited_by}'s directory",
                 remedy="ask for it by telephone, then say --fingerprint '…'",
             )
-        click.echo(f"fingerprint of the invitation: {ours}", err=True)
-        fingerprint = click.prompt("fingerprint read out by telephone", err=True)
+        fingerprint = click.prompt(
+            f"fingerprint that {terminal_text(invited.invited_by)} read out by telephone", err=True
+        )
     home = Path(given) if given else wiring.own_home()
     answer = wiring.join(
         home, invited, name=name or invited.party, heard=str(fingerprint), send=out is None

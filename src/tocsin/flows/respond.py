@@ -37,8 +37,6 @@ from tocsin.stix.bundle import write_bundle
 from tocsin.stix.ids import deterministic
 from tocsin.store.interface import Kept, KeptObject
 
-CASE_KINDS = ("say", "withdraw", "ack", "cosign", "act", "compare")
-
 
 def said(kept: Kept, statement: Statement | None = None) -> Said:
     """A logged statement as the fold takes it."""
@@ -108,28 +106,40 @@ class CaseRow(Struct, frozen=True, kw_only=True):
     statements: int
 
 
-def cases(node: Node, reader: Reader) -> list[CaseRow]:
-    """The cases `reader` may see anything of, newest first."""
-    rows = []
-    acts = node.store.statements(node.allowed(reader), kind="act")
+class Folded(Struct, frozen=True, kw_only=True):
+    """A case as one reader may see it, and its line in a list."""
+
+    row: CaseRow
+    state: CaseState
+
+
+def folded(node: Node, reader: Reader, case: str | None = None) -> list[Folded]:
+    """The cases (or the one) whose opening `reader` may see, newest first, each folded once."""
+    acts = node.store.statements(node.allowed(reader), case=case, kind="act")
     last: dict[str, int] = {k.case: k.index for k in acts if k.case}
-    for case in sorted(last, key=lambda c: -last[c]):
-        s = state(node, case, reader)
+    found = []
+    for one in sorted(last, key=lambda c: -last[c]):
+        kept = case_statements(node, one, reader)
+        s = _fold(node, one, [said(k) for k in kept], {k.id for k in kept})
         if s.owner is None:
             continue  # its opening is not for this reader
-        rows.append(
-            CaseRow(
-                id=case,
-                title=s.title,
-                tlp=s.tlp,
-                stage=s.stage,
-                owner=s.owner,
-                parties=len(s.parties),
-                silent=tuple(p.party for p in s.parties if p.state == "LAPSED"),
-                statements=len(case_statements(node, case, reader)),
-            )
+        row = CaseRow(
+            id=one,
+            title=s.title,
+            tlp=s.tlp,
+            stage=s.stage,
+            owner=s.owner,
+            parties=len(s.parties),
+            silent=tuple(p.party for p in s.parties if p.state == "LAPSED"),
+            statements=len(kept),
         )
-    return rows
+        found.append(Folded(row=row, state=s))
+    return found
+
+
+def cases(node: Node, reader: Reader) -> list[CaseRow]:
+    """The cases `reader` may see anything of, newest first."""
+    return [one.row for one in folded(node, reader)]
 
 
 def open_case(
