@@ -161,16 +161,19 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         )
     if plain.get("objects"):
         bad = [o for o in plain["objects"] if o.get("problem")]
-        click.echo(f"\n{len(plain['objects'])} STIX objects, {len(bad)} with a problem")
+        click.echo(f"\n{_count(len(plain['objects']), 'STIX object')}, {len(bad)} with a problem")
         for o in bad:
             line(f"  {o['id'] or '(no id)'}: {o['problem']}")
     click.echo(
-        f"\n{len(drafts)} claims, {len(indicators)} indicators, {len(plain['losses'])} left out"
+        f"\n{_count(len(drafts), 'claim')}, {_count(len(indicators), 'indicator')}, "
+        f"{len(plain['losses'])} left out"
     )
     for loss in plain["losses"]:
         line(f"  left out: {loss['kind']}: {loss['note']}")
     if kept:
         line(f"kept on this node as report {kept}; nothing is said yet")
+        if not (drafts or indicators or plain.get("objects")):
+            return
         todo = "say FILE" if plain.get("objects") else f"accept --report {kept}"
         line(f"next  {terminal.again()} {todo}")
     elif drafts or indicators:
@@ -253,13 +256,14 @@ def accept(
                 client.post(f"/drafts/{i}/reject", {"revision": by_id[i]["revision"], "why": why})
                 for i in chosen
             ]
-            _report_done(as_json, {"drafts": done}, f"rejected {_drafts(len(done))}")
+            _report_done(as_json, {"drafts": done}, f"rejected {_count(len(done), 'draft')}")
             return
         if fields and not everything and not (said or tlp or case or to or yes):
-            line(f"edited {_drafts(len(chosen))}; accept with: tocsin accept {' '.join(chosen)}")
+            todo = f"accept with: {terminal.again()} accept {' '.join(chosen)}"
+            line(f"edited {_count(len(chosen), 'draft')}; {todo}")
             return
         if everything or len(chosen) > 1:
-            terminal.agree(f"say {_drafts(len(chosen))} in your party's name?", yes)
+            terminal.agree(f"say {_count(len(chosen), 'draft')} in your party's name?", yes)
         case = terminal.whole_id(client, "case", case) if case else None
         if said is None and _undated(by_id[i] for i in chosen) and terminal.somebody_is_there():
             said = click.prompt("when was it said (2026, 2026-11 or 2026-11-20)?", err=True)
@@ -275,7 +279,7 @@ def accept(
             },
             lambda s: s.kind == "say",
         )
-    _report_done(as_json, done, f"said {_drafts(len(chosen))}")
+    _report_done(as_json, done, f"said {_count(len(chosen), 'draft')}")
     if not as_json and done.get("statement"):
         line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
 
@@ -294,8 +298,8 @@ def _report_done(as_json: bool, value: Any, words: str) -> None:
         line(words)
 
 
-def _drafts(count: int) -> str:
-    return f"{count} draft" if count == 1 else f"{count} drafts"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _sayable(chosen: list[str], known: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -397,7 +401,8 @@ def claims(
         terminal.json_out(found)
         return
     if not found:
-        click.echo("no claims here that you may read")
+        narrowed = query or by or about or challenged or case or as_known
+        click.echo(f"no claims here that you may read{', of those asked for' if narrowed else ''}")
         return
     click.echo("what has been shown, not what is true\n")
     terminal.table(
@@ -452,7 +457,14 @@ def standing(
     if what.startswith("note--"):
         with terminal.node() as client:
             what = _claim_id(client, what)
-            one = client.get(f"/claims/{what}/standing", as_known=as_known)
+            try:
+                one = client.get(f"/claims/{what}/standing", as_known=as_known)
+            except NotFoundError as wrong:
+                when = f" by {as_known}" if as_known else ""
+                raise NotFoundError(
+                    f"no claim {what} is known here{when}",
+                    remedy="tocsin claims lists what you may read; its first characters do",
+                ) from wrong
             page = client.get(f"/claims/{what}", as_known=as_known)
         if as_json:
             terminal.json_out([one])

@@ -115,3 +115,22 @@ def test_a_party_that_joined_by_file_is_told_how_to_go_on(
     assert "TOCSIN_TOKEN" in told
     assert run(["--home", "gridco", "doctor"]) == 0
     assert "joined by file" in capsys.readouterr().out
+
+
+def test_a_report_without_a_draft_leads_nowhere(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty.txt").write_text("hello\n", "utf-8")
+    read = tocsin(capsys, "ingest", "empty.txt")
+    assert "0 claims, 0 indicators" in read
+    assert "next" not in read
+
+
+def test_a_claim_nobody_knew_by_then_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tocsin(capsys, "ingest", "report.txt").partition("as report ")[2].split(";")[0]
+    tocsin(capsys, "accept", f"{kept}.1", "--date", "2026-11-19")
+    asked = ("standing", "note--", "--as-known", "2020-01-01T00:00:00Z")
+    refused = tocsin(capsys, *asked, code=1)
+    assert "is known here by 2020-01-01" in refused
