@@ -74,10 +74,10 @@ def now(ask: Ask) -> Drawn:
         )
         back, step = start, step * 4
     open_drafts = intake.drafts(node, state="open") if ask.may("draft") else []
-    cases = respond.cases(node, ask.reader)
+    folded = respond.folded(node, ask.reader)
     view = NowView(
-        waiting=tuple(_waiting(ask, cases, open_drafts)),
-        cases=tuple(cases),
+        waiting=tuple(_waiting(ask, folded, open_drafts)),
+        cases=tuple(one.row for one in folded),
         news=tuple(reversed(latest[-12:])),
         drafts=len(open_drafts),
         log=state,
@@ -97,12 +97,12 @@ def now(ask: Ask) -> Drawn:
 
 
 def _waiting(
-    ask: Ask, cases: Iterable[respond.CaseRow], open_drafts: list[KeptDraft]
+    ask: Ask, folded: Iterable[respond.Folded], open_drafts: list[KeptDraft]
 ) -> Iterable[Waiting]:
     node, me = ask.node, ask.party
     out = []
-    for case in cases:
-        state = respond.state(node, case.id, ask.reader)
+    for one in folded:
+        case, state = one.row, one.state
         for party in state.parties:
             if party.party == me and party.state in ("INVITED", "LAPSED"):
                 out.append(
@@ -151,18 +151,14 @@ def _waiting(
                         ),
                     )
                 )
-    for row in advise.advisories(node, ask.reader):
-        if row.state != "FROZEN":
-            continue
-        page = advise.page(node, ask.reader, row.id)
-        if any(s.party.party == me and s.statement is None for s in page.cosigns):
+        for frozen in advise.waiting_for(state, me):
             out.append(
                 Waiting(
                     what="Advisory to sign or refuse",
-                    title=row.title,
-                    href=f"/advisories/{row.id}",
-                    due=page.sign_by,
-                    cli=command("advisory", "cosign", row.id, "--as", "co-author"),
+                    title=advise.title_of(node, ask.reader, frozen),
+                    href=f"/advisories/{frozen.item}",
+                    due=frozen.sign_by,
+                    cli=command("advisory", "cosign", frozen.item, "--as", "co-author"),
                 )
             )
     out.sort(key=lambda w: (w.due is None, w.due or "", w.title))

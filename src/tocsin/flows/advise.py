@@ -22,7 +22,7 @@ from tocsin.advisory.compose import (
     Source,
     compose,
 )
-from tocsin.cases.model import AdvisoryState
+from tocsin.cases.model import AdvisoryState, CaseState
 from tocsin.errors import CaseError, HoldError, NotFoundError, QuorumError, RenderingError
 from tocsin.flows import respond, weigh
 from tocsin.flows.intake import (
@@ -292,8 +292,8 @@ def freeze(
     return done
 
 
-def _frozen(node: Node, reader: Reader, advisory: str) -> tuple[str, AdvisoryState]:
-    """The case and state of an advisory that has been frozen. Raises NotFoundError."""
+def _frozen(node: Node, reader: Reader, advisory: str) -> tuple[str, CaseState, AdvisoryState]:
+    """The case, folded, and the state of an advisory in it. Raises NotFoundError."""
     for kept in node.store.statements(node.allowed(reader), kind="act"):
         if kept.case is None:
             continue
@@ -302,7 +302,7 @@ def _frozen(node: Node, reader: Reader, advisory: str) -> tuple[str, AdvisorySta
             s = respond.state(node, kept.case, reader)
             for one in s.advisories:
                 if one.item == advisory:
-                    return kept.case, one
+                    return kept.case, s, one
     raise not_found(f"advisory {advisory}")
 
 
@@ -324,8 +324,7 @@ def cosign(
     if refuse == bool(capacity):
         raise CaseError("sign or refuse?", remedy="give a capacity, or refuse with a reason")
     reader = node.reader(author)
-    case, one = _frozen(node, reader, advisory)
-    s = respond.state(node, case, reader)
+    case, s, one = _frozen(node, reader, advisory)
     if one.state in ("PUBLISHED", "WITHDRAWN", "LAPSED"):
         raise CaseError(
             f"advisory {advisory} is {one.state}", remedy="ask its author for a new revision"
@@ -364,13 +363,13 @@ def publish(node: Node, author: str, advisory: str) -> Done | Prepared:
         HoldError: publishing would break a hold this party signed.
     """
     reader = node.reader(author)
-    case, one = _frozen(node, reader, advisory)
+    case, s, one = _frozen(node, reader, advisory)
     if one.signed < one.k:
         raise QuorumError(
             f"advisory {advisory} rev {one.rev} has {one.signed} of {one.k} signatures",
             remedy="ask the others to sign: tocsin advisory show " + advisory,
         )
-    _check_holds(node, reader, author, case)
+    _check_holds(s, author, case)
     manifest = _manifest(node, reader, one)
     held = [node.store.object(r.sha256, node.allowed(reader)) for r in manifest.renderings]
     if None in held:
@@ -387,8 +386,7 @@ def publish(node: Node, author: str, advisory: str) -> Done | Prepared:
     return respond.act(node, author, case, body)
 
 
-def _check_holds(node: Node, reader: Reader, author: str, case: str) -> None:
-    s = respond.state(node, case, reader)
+def _check_holds(s: CaseState, author: str, case: str) -> None:
     for hold in s.holds:
         if hold.kind == "disclosure" and hold.in_force and author in hold.signatories:
             raise HoldError(
@@ -401,7 +399,7 @@ def withdraw(
     node: Node, author: str, advisory: str, *, reason: str | None = None
 ) -> Done | Prepared:
     """Take an advisory back. What was signed stays on record."""
-    case, one = _frozen(node, node.reader(author), advisory)
+    case, _, one = _frozen(node, node.reader(author), advisory)
     body: dict[str, Any] = {"event": "advise.withdraw", "item": advisory, "re": one.freeze}
     if reason:
         body["reason"] = reason
@@ -471,14 +469,12 @@ class AdvisoryRow(Struct, frozen=True, kw_only=True):
 def advisories(node: Node, reader: Reader, case: str | None = None) -> list[AdvisoryRow]:
     """Advisories this reader may see: frozen ones of its cases, and its own drafts."""
     found: dict[str, AdvisoryRow] = {}
-    for row in respond.cases(node, reader):
-        if case not in (None, row.id):
-            continue
-        for one in respond.state(node, row.id, reader).advisories:
+    for among in respond.folded(node, reader, case):
+        for one in among.state.advisories:
             found[one.item] = AdvisoryRow(
                 id=one.item,
-                case=row.id,
-                title=_title(node, reader, one),
+                case=among.row.id,
+                title=title_of(node, reader, one),
                 state=one.state,
                 rev=one.rev,
                 signed=one.signed,
@@ -499,7 +495,26 @@ def advisories(node: Node, reader: Reader, case: str | None = None) -> list[Advi
     return sorted(found.values(), key=lambda a: (a.case, a.id))
 
 
-def _title(node: Node, reader: Reader, one: AdvisoryState) -> str:
+def waiting_for(s: CaseState, party: str) -> list[AdvisoryState]:
+    """Frozen advisories of a case that this party is asked to sign and has not answered."""
+    return [
+        one
+        for one in s.advisories
+        if one.state == "FROZEN"
+        and party in _asked(s, one)
+        and party not in {c.party for c in one.cosigns}
+    ]
+
+
+def _asked(s: CaseState, one: AdvisoryState) -> list[str]:
+    """Whose answers are listed: whoever is in the case or has answered; its owner always."""
+    answered = {c.party for c in one.cosigns}
+    order = [p.party for p in s.parties if p.state == "ACCEPTED" or p.party in answered]
+    return order if s.owner is None or s.owner in order else [s.owner, *order]
+
+
+def title_of(node: Node, reader: Reader, one: AdvisoryState) -> str:
+    """What its freezing calls it, else its id."""
     kept = node.store.statement(one.freeze, node.allowed(reader))
     return str(parse_kept(kept).body.get("title") or one.item) if kept else one.item
 
@@ -512,8 +527,7 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
         own = None
     if own is not None and own.rev == 0:
         return _draft_page(node, own)
-    case, one = _frozen(node, reader, advisory)
-    s = respond.state(node, case, reader)
+    case, s, one = _frozen(node, reader, advisory)
     problem = None
     try:
         manifest = _manifest(node, reader, one)
@@ -522,13 +536,10 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
         # Whoever froze it wrote no manifest; that must not take the case away from the others.
         problem, tlp, renderings = wrong.message, s.tlp, ()
     answered = {c.party: c for c in one.cosigns}
-    order = [p.party for p in s.parties if p.state == "ACCEPTED" or p.party in answered]
-    if s.owner and s.owner not in order:
-        order.insert(0, s.owner)
     return AdvisoryPage(
         id=advisory,
         case=case,
-        title=_title(node, reader, one),
+        title=title_of(node, reader, one),
         summary=own.summary if own else None,
         state=one.state,
         rev=one.rev,
@@ -538,7 +549,7 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
         signed=one.signed,
         sign_by=one.sign_by,
         manifest_sha256=one.manifest_sha256,
-        cosigns=tuple(_signature(node, p, answered.get(p)) for p in order),
+        cosigns=tuple(_signature(node, p, answered.get(p)) for p in _asked(s, one)),
         renderings=tuple(
             RenderingRow(path=r.path, media_type=r.media_type, sha256=r.sha256, size=r.size)
             for r in renderings
@@ -590,7 +601,7 @@ def _draft_page(node: Node, own: KeptAdvisory) -> AdvisoryPage:
 
 def rendering(node: Node, reader: Reader, advisory: str, path: str) -> tuple[str, bytes]:
     """(media type, bytes) of one rendering of the frozen advisory. Raises NotFoundError."""
-    _, one = _frozen(node, reader, advisory)
+    _, _, one = _frozen(node, reader, advisory)
     for r in _manifest(node, reader, one).renderings:
         if r.path == path:
             held = node.store.object(r.sha256, node.allowed(reader))

@@ -462,7 +462,7 @@ def indicators(node: Node, reader: Reader, case: str | None = None) -> list[Kept
 
 
 class TakenBack(Struct, frozen=True, kw_only=True):
-    """An object its author has withdrawn: that it was said stays; what it said is no longer shown."""
+    """An object its author has withdrawn: that it was said stays, what it said is not shown."""
 
     id: str
     type: str
