@@ -473,7 +473,7 @@ def _advisories(case: _Case) -> list[dict[str, Any]]:
         {
             "title": f"{_title(case, one)}, revision {one.rev}",
             "state": f"{one.state}, proposed by {case.party(one.proposer)}",
-            "count": f"{one.signed} of {one.k} signatures asked for, of {one.of} parties",
+            "count": f"signed by {one.signed}; it needs {one.k} of {one.of} parties",
             "answers": _answers(case, one),
         }
         for one in case.state.advisories
@@ -481,8 +481,22 @@ def _advisories(case: _Case) -> list[dict[str, Any]]:
 
 
 def _title(case: _Case, one: AdvisoryState) -> str:
-    manifest = _decoded(case.objects.get(one.manifest_sha256, b"{}"))
-    return str(manifest.get("title") or one.item)
+    """As its STIX rendering names it, which is signed with it; without one, its id."""
+    renderings = _decoded(case.objects.get(one.manifest_sha256, b"{}")).get("renderings")
+    for digest in _texts(renderings, "sha256"):
+        bundle = _decoded(case.objects.get(digest, b"{}"))
+        reports = [o for o in _dicts(bundle.get("objects")) if o.get("type") == "report"]
+        for name in _texts(reports, "name"):
+            return name
+    return one.item
+
+
+def _dicts(found: Any) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _texts(found: Any, field: str) -> list[str]:
+    return [one[field] for one in _dicts(found) if isinstance(one.get(field), str) and one[field]]
 
 
 def _answers(case: _Case, one: AdvisoryState) -> list[dict[str, Any]]:

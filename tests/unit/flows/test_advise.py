@@ -289,3 +289,12 @@ def test_an_advisory_of_a_case_one_is_not_in_is_not_there(world: World) -> None:
             advise.rendering(world.node, world.node.reader(party), advisory, "advisory.html")
     with pytest.raises(NotFoundError):
         cosign(world, world.GRID, advisory)
+
+
+def test_a_sheet_calls_a_frozen_advisory_by_its_title(world: World, case: str) -> None:
+    advisory = drafted(world, case, title="LOCKSTEP at ports")
+    advise.freeze(world.node, world.NORTH, advisory)
+    reader = world.node.reader(world.NORTH)
+    sheet, _ = respond.export(world.node, case, reader, "sheet", own=reader)
+    assert b"LOCKSTEP at ports, revision 1" in sheet
+    assert b"signed by 0; it needs 2 of 3 parties" in sheet
