@@ -740,6 +740,23 @@ def test_nobody_replaces_a_version_by_saying_other_bytes_under_its_time(
     assert [o.sha256 for o in store.versions(first.id, all_)] == [first.sha256, second.sha256]
 
 
+def test_nobody_makes_a_newer_version_of_anothers_object(store: Store, northland: Author) -> None:
+    """Who knows an id and may not read what bears it could else revoke it for those who may."""
+    made = {"created_by_ref": "identity--00000001-0000-4000-8000-000000000000"}
+    taken = {"created_by_ref": "identity--00000002-0000-4000-8000-000000000000"}
+    first = thing("tool", 1, name="true", modified="2026-11-22T08:00:00.000Z", **made)
+    forged = thing("tool", 1, name="forged", modified="2026-11-22T09:00:00.000Z", **taken)
+    publish(store, northland.say(first), first)
+    publish(store, Author(EASTMERE).say(forged), forged)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.sha256 for o in store.select(all_)] == [first.sha256]
+    assert store.search("forged", all_) == []
+    assert store.count(all_) == 1
+    newer = thing("tool", 1, name="newer", modified="2026-11-22T10:00:00.000Z", **made)
+    publish(store, northland.say(newer), newer)
+    assert [o.sha256 for o in store.select(all_)] == [newer.sha256]
+
+
 def test_of_versions_without_a_time_the_last_logged_is_newest(
     store: Store, northland: Author
 ) -> None:

@@ -37,6 +37,7 @@ from tocsin.store.interface import (
     Pending,
     Reads,
     audit_hash,
+    maker_of,
     new_head,
     stays_on_record,
     version_key,
@@ -228,7 +229,7 @@ class MemoryStore:
         after: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> list[KeptObject]:
-        newest = {v.cursor: v for v in reversed(self._versions(allowed, case))}
+        newest = self._newest(allowed, case)
         found = [
             newest[place]
             for place in sorted(newest)
@@ -250,7 +251,7 @@ class MemoryStore:
         wanted = set(words.asked(words_))
         if not wanted:
             return []
-        newest = {v.cursor: v for v in reversed(self._versions(allowed))}
+        newest = self._newest(allowed)
         found = [v for _, v in sorted(newest.items()) if wanted <= words.words_of(v)]
         found.sort(key=version_key, reverse=True)
         return found[:limit]
@@ -373,8 +374,29 @@ class MemoryStore:
                 said_again = any(_same(saying.item, new.item) for new in again.says)
                 saying.cut_off |= saying.taken_back and said_again
 
+    def _newest(
+        self, allowed: frozenset[int], case: str | None = None
+    ) -> dict[tuple[str, str], KeptObject]:
+        """Of each object the newest version by whoever made the one that was logged first."""
+        makers: dict[tuple[str, str], str] = {}
+        for item, _, said in sorted(self._found(allowed, case), key=lambda f: (f[1], f[0].sha256)):
+            makers.setdefault(_object(item, said).cursor, maker_of(item.raw))
+        found = reversed(self._versions(allowed, case))
+        return {v.cursor: v for v in found if maker_of(v.raw) == makers[v.cursor]}
+
     def _versions(self, allowed: frozenset[int], case: str | None = None) -> list[KeptObject]:
         """Everything readable; of one id the newest first."""
+        ordered = sorted(
+            sorted(self._found(allowed, case), key=lambda f: f[0].sha256),
+            key=lambda f: (version_key(f[0]), -f[1] if version_key(f[0]) else f[1]),
+            reverse=True,
+        )
+        return [_object(item, said) for item, _, said in ordered]
+
+    def _found(
+        self, allowed: frozenset[int], case: str | None
+    ) -> list[tuple[Keepable, int, list[tuple[str, bool]]]]:
+        """Everything readable: the object, where it was logged first, who says it."""
         found: dict[tuple[str, str], tuple[Keepable, int, list[tuple[str, bool]]]] = {}
         for id, row in self._logged():
             if case not in (None, row.statement.case):
@@ -386,12 +408,7 @@ class MemoryStore:
                     place = (saying.item.sha256, saying.item.id)
                     entry = found.setdefault(place, (saying.item, row.index, []))
                     entry[2].append((id, not saying.taken_back))
-        ordered = sorted(
-            sorted(found.values(), key=lambda f: f[0].sha256),
-            key=lambda f: (version_key(f[0]), -f[1] if version_key(f[0]) else f[1]),
-            reverse=True,
-        )
-        return [_object(item, said) for item, _, said in ordered]
+        return list(found.values())
 
 
 def _object(item: Keepable, said: Iterable[tuple[str, bool]]) -> KeptObject:

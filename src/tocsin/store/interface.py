@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import orjson
 from msgspec import Struct
 
@@ -307,7 +308,9 @@ class Reads(Protocol):
     ) -> list[KeptObject]:
         """The newest readable version of each object, ordered by (type, id).
 
-        The newest is the one with the latest `modified` (else `created`). Among versions with
+        Only whoever made the version that was logged first makes newer ones (STIX 2.1 §3.6): under
+        another `created_by_ref` it is another's object with a name that is taken. Of the rest the
+        newest is the one with the latest `modified` (else `created`). Among versions with
         the same time the one that was logged first counts: nobody replaces another's version by
         saying other bytes under its name. Without any time, the one logged last. Within one
         statement, the smaller digest.
@@ -435,6 +438,19 @@ def version_key(item: Keepable) -> str:
         return time
     whole, _, fraction = time[:-1].partition(".")
     return f"{whole}.{fraction:0<9}"
+
+
+class _Made(Struct, frozen=True):
+    created_by_ref: Any = ""
+
+
+def maker_of(raw: bytes) -> str:
+    """The `created_by_ref` of an object's bytes; "" where it names nobody."""
+    try:
+        named = msgspec.json.decode(raw, type=_Made).created_by_ref
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        return ""
+    return named if isinstance(named, str) else ""
 
 
 def new_head(checkpoint: bytes) -> Head:

@@ -48,6 +48,7 @@ from tocsin.store.interface import (
     Pending,
     audience_key,
     audit_hash,
+    maker_of,
     new_head,
     open_audience,
     stays_on_record,
@@ -275,7 +276,7 @@ class SqliteStore:
         """See `Reads.select`."""
         with self._reading() as db:
             page = list(islice(_places(db, allowed, types, case, after), _limit(limit)))
-            newest = _newest(_said(db, [id for _, id in page], allowed, case))
+            newest = _newest(db, _said(db, [id for _, id in page], allowed, case))
             return _opened(db, [newest[place] for place in page])
 
     def count(
@@ -307,7 +308,7 @@ class SqliteStore:
                 schema.FOUND, {"match": match, "allowed": _numbers(allowed)}
             ).fetchall()
             hits = {n for n, _ in rows}
-            newest = _newest(_said(db, sorted({id for _, id in rows}), allowed, None))
+            newest = _newest(db, _said(db, sorted({id for _, id in rows}), allowed, None))
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
             return _opened(db, found[:limit])
@@ -940,11 +941,34 @@ def _said(
     return _versions(rows)
 
 
-def _newest(versions: Iterable[_Version]) -> dict[tuple[str, str], _Version]:
+def _newest(
+    db: sqlite3.Connection, versions: Iterable[_Version]
+) -> dict[tuple[str, str], _Version]:
     groups: defaultdict[tuple[str, str], list[_Version]] = defaultdict(list)
     for version in versions:
         groups[version.type, version.id].append(version)
-    return {place: max(group, key=_Version.age) for place, group in groups.items()}
+    several = [v for group in groups.values() if len(group) > 1 for v in group]
+    makers = _makers(db, several)
+    return {
+        place: max(
+            (v for v in group if makers.get(v.n) == makers.get(_oldest(group).n)),
+            key=_Version.age,
+        )
+        for place, group in groups.items()
+    }
+
+
+def _oldest(group: Sequence[_Version]) -> _Version:
+    """The one logged first; within one statement, the smaller digest, which comes first."""
+    return min(group, key=lambda v: v.first)
+
+
+def _makers(db: sqlite3.Connection, versions: Sequence[_Version]) -> dict[int, str]:
+    """Number of a version → its `created_by_ref`; not there where it names nobody."""
+    if not versions:
+        return {}
+    rows = db.execute(schema.BYTES, {"keys": json.dumps([v.n for v in versions])})
+    return {row[0]: maker for row in rows if (maker := maker_of(row[1]))}
 
 
 def _opened(db: sqlite3.Connection, versions: Sequence[_Version]) -> list[KeptObject]:
