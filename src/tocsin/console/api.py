@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from tocsin import errors
-from tocsin.console import problems
+from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
 from tocsin.flows import advise, intake, join, respond, weigh
 from tocsin.flows.node import Node
@@ -188,13 +187,12 @@ def _me(r: Request) -> Any:
 
 def _ingest(r: Request) -> Any:
     published = r.query.get("published")
-    try:
-        day = date.fromisoformat(published) if published else None
-    except ValueError as wrong:
-        raise UsageError(
-            f"--published {published!r} is no date", remedy="write it as 2026-11-22"
-        ) from wrong
-    kept, drafts = intake.ingest(r.node, r.body, r.query.get("name", "report"), published=day)
+    kept, drafts = intake.ingest(
+        r.node,
+        r.body,
+        r.query.get("name", "report"),
+        published=forms.day(published) if published else None,
+    )
     return _report(kept, drafts)
 
 
@@ -398,12 +396,8 @@ def _say(r: Request) -> Any:
     q = r.query
     case = q.get("case") or None
     to = [p for p in q.get("to", "").split(",") if p]
-    asked = q.get("tlp") or None
-    if asked is not None and asked not in ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"):
-        raise UsageError(
-            f"there is no marking TLP:{asked}", remedy="CLEAR GREEN AMBER AMBER+STRICT RED"
-        )
-    tlp, to = _marking(r, asked, to, case)  # type: ignore[arg-type]
+    asked = q.get("tlp")
+    tlp, to = _marking(r, forms.marking(asked) if asked else None, to, case)
     done = intake.say(r.node, r.party, r.body, tlp=tlp, to=to, case=case)
     return {"statements": [done]}
 

@@ -8,16 +8,14 @@ Spec: console.md §3, "Drafts".
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any
 
 from msgspec import Struct
 
 from tocsin.claims.model import CLAIM_TYPES
-from tocsin.console import draw, i18n
+from tocsin.console import draw, forms, i18n
 from tocsin.console.page import Ask, Drawn, Go, command, names
 from tocsin.errors import ConflictError, StaleDraftError, UsageError
 from tocsin.flows import intake, respond
@@ -79,9 +77,6 @@ def _report_row(kept: KeptReport, waiting: int) -> ReportRow:
     )
 
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
 def bring_in(ask: Ask) -> Go:
     """A report or bundle arrives by form; its drafts are shown next. Nothing is said."""
     ask.must("draft")
@@ -94,14 +89,7 @@ def bring_in(ask: Ask) -> Go:
     else:
         raise UsageError("no file and no text", remedy="pick a file, or paste the text")
     given = ask.form.get("published", "").strip()
-    published = None
-    if given:
-        try:
-            published = date.fromisoformat(given) if _DAY.fullmatch(given) else None
-        except ValueError:
-            published = None
-        if published is None:
-            raise UsageError(f"{given!r} is not a day", remedy="write it as 2026-11-22")
+    published = forms.day(given) if given else None
     kept, _ = intake.ingest(ask.node, raw, name, published=published)
     return Go(f"/drafts/{kept.id}")
 
@@ -289,11 +277,7 @@ def _how(ask: Ask) -> Accepting:
         marking = state.tlp
     asked = ask.form.get("tlp")
     if asked:
-        if asked not in TLP_ORDER:
-            raise UsageError(
-                f"there is no marking TLP:{asked}", remedy="one of " + " ".join(TLP_ORDER)
-            )
-        marking = asked
+        marking = forms.marking(asked)
     return Accepting(
         by=ask.party,
         tlp=marking,
@@ -306,6 +290,7 @@ def _how(ask: Ask) -> Accepting:
 
 
 def _on_draft(ask: Ask, verb: str, act: Callable[[str, int], object], did: str) -> Drawn | Go:
+    ask.must("draft")
     ask.must(verb)
     report, n = ask.path["report"], ask.path["n"]
     try:
@@ -354,6 +339,8 @@ def reject(ask: Ask) -> Drawn | Go:
 
 def accept_indicators(ask: Ask) -> Drawn | Go:
     """All open indicators of a report at once; the page named the count, and it must still hold."""
+    # Drafts are this node's alone: who may only publish learns not even which reports there are.
+    ask.must("draft")
     ask.must("publish")
     report = ask.path["report"]
     wanted = [

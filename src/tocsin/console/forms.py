@@ -1,19 +1,22 @@
-"""What a form sends: urlencoded fields, or a multipart body with files. Bytes in, values out.
+"""What people send: a form's fields and files; a day and a marking as they write them.
 
-Own, because it is small: the body has passed its size limit, and a file's bytes must arrive
+Bytes in, values out. Own, because it is small: the body has passed its size limit, and a file's bytes must arrive
 exactly as they were picked.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import date
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
 from tocsin.errors import UsageError
+from tocsin.policy import TLP_ORDER, Tlp
 
 MOST_PARTS = 200
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Upload(Struct, frozen=True):
@@ -44,6 +47,23 @@ def read(content_type: str, body: bytes) -> tuple[dict[str, str], list[Upload]]:
             raise _bad("no boundary")
         return _multipart(body, boundary[1].encode("latin-1"))
     return {}, []
+
+
+def day(text: str) -> date:
+    """A day as a person writes one, 2026-11-22. Raises UsageError."""
+    try:
+        # fromisoformat alone takes 20261122 and 2026-W47-7 as well.
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise UsageError(f"{text!r} is not a day", remedy="write it as 2026-11-22") from None
+
+
+def marking(text: str) -> Tlp:
+    """A marking by its name. Raises UsageError."""
+    found = next((level for level in TLP_ORDER if level == text), None)
+    if found is None:
+        raise UsageError(f"there is no marking TLP:{text}", remedy="one of " + " ".join(TLP_ORDER))
+    return found
 
 
 def _bad(why: str) -> UsageError:

@@ -6,12 +6,15 @@ A 404 is the same bytes for what is hidden and for what does not exist.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import msgspec
-from starlette.responses import Response
 
 from tocsin import errors
 from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:  # the command line answers by this table without loading a web framework
+    from starlette.responses import Response
 
 STATUS: dict[type[TocsinError], int] = {
     errors.TocsinError: 500,
@@ -127,6 +130,8 @@ def not_found() -> Problem:
 
 def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """Problem details as an answer."""
+    from starlette.responses import Response
+
     return Response(
         msgspec.json.encode(problem),
         status_code=problem.status,

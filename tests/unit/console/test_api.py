@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -469,3 +471,9 @@ def test_what_is_said_is_what_was_put(world: World) -> None:
         world.refused("PUT", f"/objects/{'0' * 64}", party=world.GRID, body=raw)[1] == "statement"
     )
     assert msgspec.json.decode(put.body) == {"kept": digest}
+
+
+def test_a_verb_answered_in_its_own_process_loads_no_web_framework() -> None:
+    code = "import sys; from tocsin.console import api; print('starlette' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
