@@ -115,8 +115,21 @@ def exit_code(error: errors.TocsinError) -> int:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run one verb and leave with its exit code; a traceback is never shown to a user."""
-    sys.exit(run(args))
+    """Run one verb and leave with its exit code; a traceback is shown to whoever asks for it."""
+    try:
+        code = run(args)
+    except Exception as fault:  # the last door: what comes here is a fault of ours
+        if os.environ.get("TOCSIN_TRACE"):
+            raise
+        complain(
+            errors.TocsinError(
+                f"a fault in tocsin itself: {type(fault).__name__}: {fault}",
+                remedy="report it, please, with what the same command prints under TOCSIN_TRACE=1; "
+                "what was said is in: tocsin log show",
+            )
+        )
+        code = 1
+    sys.exit(code)
 
 
 def run(args: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.cli import run
+from tocsin.cli import main, run
 
 REPORT = """HARWICK, 19 November 2026 – "We were hit by ransomware," said Maria Oduya of the port.
 
@@ -134,3 +134,20 @@ def test_a_claim_nobody_knew_by_then_is_named(
     asked = ("standing", "note--", "--as-known", "2020-01-01T00:00:00Z")
     refused = tocsin(capsys, *asked, code=1)
     assert "is known here by 2020-01-01" in refused
+
+
+def test_a_fault_of_ours_is_two_lines_unless_asked_for(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr("tocsin.wiring.find_home", broken)
+    with pytest.raises(SystemExit, match="1"):
+        main(["--home", "north", "case", "list"])
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "tocsin: error: a fault in tocsin itself: ZeroDivisionError: of ours"
+    assert len(told) == 2
+    monkeypatch.setenv("TOCSIN_TRACE", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["--home", "north", "case", "list"])
