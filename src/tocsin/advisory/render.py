@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import jinja2
 
-from tocsin.advisory.compose import Advisory
+from tocsin.advisory.model import Advisory
 from tocsin.errors import RenderingError
 from tocsin.policy import Tlp
 from tocsin.stix.values import public_suffixes

@@ -1,7 +1,7 @@
 """What people send: a form's fields and files; a day and a marking as they write them.
 
-Bytes in, values out. Own, because it is small: the body has passed its size limit, and a file's bytes must arrive
-exactly as they were picked.
+Bytes in, values out. Own, because it is small: the body has passed its size limit, and a file's
+bytes must arrive exactly as they were picked.
 """
 
 from __future__ import annotations

@@ -13,15 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from tocsin.advisory.compose import (
-    Advisory,
-    Author,
-    ClaimLine,
-    Composed,
-    IndicatorLine,
-    Source,
-    compose,
-)
+from tocsin.advisory.compose import Composed, compose
+from tocsin.advisory.model import Advisory, Author, ClaimLine, IndicatorLine, Source
 from tocsin.cases.model import AdvisoryState, CaseState
 from tocsin.errors import CaseError, HoldError, NotFoundError, QuorumError, RenderingError
 from tocsin.flows import respond, weigh

@@ -11,16 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from tocsin import canonical
-from tocsin.advisory.compose import (
-    HTML_PATH,
-    STIX_PATH,
-    Advisory,
-    Author,
-    ClaimLine,
-    IndicatorLine,
-    Source,
-    compose,
-)
+from tocsin.advisory.compose import HTML_PATH, STIX_PATH, compose
+from tocsin.advisory.model import Advisory, Author, ClaimLine, IndicatorLine, Source
 from tocsin.errors import MarkingError, RenderingError
 from tocsin.policy import TLP_ORDER, TLP_RANK, Tlp
 from tocsin.stix.bundle import open_bundle

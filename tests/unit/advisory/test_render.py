@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tocsin.advisory.compose import Advisory, Author, ClaimLine, IndicatorLine
+from tocsin.advisory.model import Advisory, Author, ClaimLine, IndicatorLine
 from tocsin.advisory.render import defang, pieces, render_html
 
 
