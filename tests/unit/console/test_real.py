@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def sign_in(tmp_path: Path, client_of: Callable[..., Any]) -> Iterator[Callable[
             client = client_of(console.asgi)
             person = Person(name="anna", party=node.party, role=role(name))
             client.cookies.set("tocsin", console.doors.open_session(person))
-            client.node = node
+            client.node, client.console = node, console
             return client
 
         yield go
@@ -159,6 +160,29 @@ def test_a_reader_sees_no_drafts(sign_in: Callable[..., Any]) -> None:
     assert client.get("/ingest").status_code == 403
     assert client.get(path).status_code == 403
     assert client.get("/").status_code == 200
+
+
+def test_who_may_only_publish_learns_not_which_reports_there_are(
+    sign_in: Callable[..., Any],
+) -> None:
+    client = sign_in()
+    answer = bring(client, b"Look for 203[.]0[.]113[.]77 in your logs.\n")
+    known = answer.headers["location"]
+    client.cookies.clear()
+    person = Person(name="guest", party=client.node.party, role="signer")
+    token = client.console.doors.make_token(person, ["read", "publish"], timedelta(days=1))
+    asked = []
+    for path in (known, "/drafts/" + "0" * 16):
+        for form in ("accept-indicators", "1/accept", "1/reject"):
+            asked.append(
+                client.post(
+                    f"{path}/{form}",
+                    data={"count": "0", "revision": "1"},
+                    headers={**SAME, "authorization": f"Bearer {token}"},
+                )
+            )
+    assert {a.status_code for a in asked} == {403}
+    assert len({a.text for a in asked}) == 1
 
 
 def test_a_time_without_a_zone_is_refused(sign_in: Callable[..., Any]) -> None:
