@@ -137,9 +137,6 @@ BARE = words(
     " concede announce confirm maintain predict reveal allege contend fear hope explain"
     " add note warn"
 )
-# Bringing back someone's words without being speech about the world.
-QUOTE_ONLY = frozenset(GROUPS["label"].split())
-
 # What a speaker's thing says in the speaker's place: "Northland's statement said", "in a report".
 SPEECH_NOUNS = words(
     "statement statements comment comments remark remarks words message messages tweet"
@@ -176,7 +173,6 @@ TITLES = words(
     " lt captain capt sgt sheriff speaker congressman congresswoman representative envoy"
     " emir sheikh pope detective inspector analyst officer chief republican democrat dem"
 )
-ROLE_OF_STATE = words("prime foreign vice deputy interior defence defense finance home")
 # A name that ends in, or holds, one of these is not a person's.
 ORGANS = words(
     "ministry agency command company bank university department party corp corporation"
@@ -347,9 +343,6 @@ WEEKDAYS = {
     )
     for name in names.split()
 }
-TIME_WORDS = frozenset(
-    [*MONTHS, *WEEKDAYS, "yesterday", "today", "tonight", "tomorrow", "earlier", "late", "early"]
-) - {"may", "mar", "sun", "sat", "wed", "mon", "jan"}
 
 ABBREVIATIONS = words(
     "mr mrs ms dr prof gen sen rep gov st no vs inc co corp ltd lt col sgt jr sr capt adm"

@@ -56,7 +56,6 @@ class Paragraph(NamedTuple):
     start: int
     end: int
     heading: bool
-    blank_before: bool
 
 
 class Line(NamedTuple):
@@ -142,7 +141,7 @@ def paragraphs(text: str, skip: list[tuple[int, int]]) -> list[Paragraph]:
     spans = sorted(skip)
     skipped = 0
 
-    def close(blank: bool) -> None:
+    def close() -> None:
         if not block:
             return
         longest = max(len(line.text) for line in block)
@@ -156,7 +155,7 @@ def paragraphs(text: str, skip: list[tuple[int, int]]) -> list[Paragraph]:
             )
         )
         groups = [block[:]] if wrapped else [[line] for line in block]
-        for number, group in enumerate(groups):
+        for group in groups:
             start, end = group[0].start, group[-1].end
             body = text[start:end]
             heading = (
@@ -164,7 +163,7 @@ def paragraphs(text: str, skip: list[tuple[int, int]]) -> list[Paragraph]:
                 and len(body) <= 160
                 and (not _ends_sentence(body) or body.startswith("#"))
             )
-            found.append(Paragraph(start, end, heading, blank or number > 0))
+            found.append(Paragraph(start, end, heading))
         block.clear()
 
     for line in lines(text):
@@ -172,10 +171,10 @@ def paragraphs(text: str, skip: list[tuple[int, int]]) -> list[Paragraph]:
             skipped += 1
         inside = skipped < len(spans) and spans[skipped][0] <= line.start
         if not line.text or inside:
-            close(True)
+            close()
         else:
             block.append(line)
-    close(True)
+    close()
     return found
 
 

@@ -23,9 +23,6 @@ EXTENSION_ID = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
 
 STANDING_VERSION = "2.0"
 
-LINKS: tuple[str, ...] = ("activity", "actor", "sponsor", "statement")
-"""The fixed vocabulary of links a claim is judged by."""
-
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "victim-claim": ("activity",),
     "reported-declaration": ("statement",),

@@ -55,7 +55,6 @@ _READMES = frozenset({README})
 """Every text a version of ours has written; a verifier takes them all."""
 
 _FIXED = ("INDEX.json", "README.txt", "directory.jsonl", "proofs.jsonl", "statements.jsonl")
-_LOG_MEMBER = re.compile(r"logs/(0|[1-9][0-9]{0,3})/(checkpoint|history\.jsonl)")
 _OBJECT_MEMBER = re.compile(r"objects/([0-9a-f]{64})")
 
 _REMEDIES = {
