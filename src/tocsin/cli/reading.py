@@ -12,6 +12,7 @@ import msgspec
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
 from tocsin.errors import (
+    ForbiddenError,
     NotFoundError,
     TocsinError,
     UnreadableError,
@@ -80,15 +81,20 @@ def ingest(
             for name, raw in read:
 
                 def kept(n: str = name, r: bytes = raw) -> Any:
-                    return msgspec.json.decode(
-                        client.call(
+                    try:
+                        answer = client.call(
                             "POST",
                             "/reports",
                             query={"name": n.rsplit("/", 1)[-1], "published": published},
                             body=r,
                             media_type="application/octet-stream",
                         )
-                    )
+                    except ForbiddenError as wrong:
+                        # A guest keeps no drafts on another's node, whose operator would read them.
+                        raise ForbiddenError(
+                            wrong.message, remedy=f"read it here alone: tocsin ingest --no-keep {n}"
+                        ) from wrong
+                    return msgspec.json.decode(answer)
 
                 failed += _one(name, kept, as_json, name)
     if failed:
@@ -177,7 +183,9 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         todo = "say FILE" if plain.get("objects") else f"accept --report {kept}"
         line(f"next  {terminal.again()} {todo}")
     elif drafts or indicators:
-        click.echo("not kept: there is no party here yet (tocsin init, or tocsin up)", err=True)
+        asked = click.get_current_context().params.get("no_keep")
+        why = "as asked" if asked else "there is no party here yet (tocsin init, or tocsin up)"
+        click.echo(f"not kept: {why}", err=True)
 
 
 @click.command()

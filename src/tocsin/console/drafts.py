@@ -101,6 +101,8 @@ class DraftRow(Struct, frozen=True, kw_only=True):
     id: str
     kind: str
     state: str
+    sayable: bool
+    """False for an indicator that no STIX pattern stands for."""
     revision: int
     span: tuple[int, int] | None
     words: str
@@ -166,6 +168,7 @@ def _draft_row(d: KeptDraft) -> DraftRow:
         n=d.n,
         id=d.id,
         kind=d.kind,
+        sayable=d.kind != "indicator" or intake.has_pattern(d),
         state=d.state,
         revision=d.revision,
         span=(span[0], span[1]) if span else None,
@@ -346,7 +349,7 @@ def accept_indicators(ask: Ask) -> Drawn | Go:
     wanted = [
         (d.id, d.revision)
         for d in intake.drafts(ask.node, report, state="open")
-        if d.kind == "indicator"
+        if d.kind == "indicator" and intake.has_pattern(d)
     ]
     if ask.form.get("count") != str(len(wanted)):
         return drafts(ask, 409, stale=0, yours={})

@@ -41,7 +41,7 @@ from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of
 from tocsin.stix.model import make
-from tocsin.stix.needles import pattern_for
+from tocsin.stix.needles import WITHOUT_PATTERN, pattern_for
 from tocsin.stix.values import normalise
 from tocsin.store.interface import Attachment, Kept
 
@@ -948,6 +948,11 @@ def _claim(
         )
     )
     return raws
+
+
+def has_pattern(one: KeptDraft) -> bool:
+    """Whether this draft of an indicator can be shared as one: a CVE, for example, cannot."""
+    return (one.human.get("kind") or one.machine.get("type")) not in WITHOUT_PATTERN
 
 
 def _indicator(
