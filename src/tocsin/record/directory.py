@@ -519,7 +519,7 @@ class KeyRing:
         if party is None:
             raise SignatureError(
                 f"{statement.author} is not in directory {directory.version}",
-                remedy="have a registrar add it: tocsin party invite, tocsin directory publish",
+                remedy="have a registrar invite it: tocsin party invite PARTY",
             )
         if statement.kind in ROOT_KINDS:
             return self._root_signers(party, envelope, statement)
@@ -532,14 +532,14 @@ class KeyRing:
             raise SignatureError(
                 f"key {statement.key} of {statement.author} is {state} at "
                 + ("the log's end" if index is None else f"index {index}"),
-                remedy="sign with an enrolled key: tocsin key list",
+                remedy="sign with a key that is enrolled in the log: tocsin log show",
             )
         since = key.kinds.get(statement.kind)
         if since is None or (index is not None and index <= since):
             raise SignatureError(
                 f"key {statement.key} may sign {', '.join(sorted(key.kinds))}, and this is a "
                 f"{statement.kind}",
-                remedy="sign with a key enrolled for this kind: tocsin key list",
+                remedy="sign with a key enrolled for this kind: tocsin log show",
             )
         return key
 

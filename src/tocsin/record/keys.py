@@ -235,6 +235,6 @@ def _seed(seed: bytes) -> bytes:
     if len(seed) != SEED_BYTES:
         raise SignatureError(
             f"a key seed of {len(seed)} bytes, and {SEED_BYTES} are needed",
-            remedy="restore the key file from its backup, or make a new key with tocsin key rotate",
+            remedy="restore the key file from its backup",
         )
     return seed

@@ -39,10 +39,7 @@ from tocsin.record.statement import Seen
 _CHUNK = 65_536
 _NO_AUDIENCES: Mapping[str, Audience] = {}
 _RESTART = "look at the disk, then restart the node: it goes on from what the store holds"
-_RESTORE = (
-    "restore the newest store, or start the log's next origin through the directory "
-    "(tocsin key rotate --log)"
-)
+_RESTORE = "restore the newest store; reads go on, and nothing is signed until then"
 
 
 # --- ports ------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tocsin.errors import (
     ChainError,
     ConflictError,
     NodeBusyError,
+    RollbackError,
     StatementError,
     StorageFullError,
     StoreError,
@@ -183,10 +184,11 @@ class SqliteStore:
         """See `Log.entries`."""
         with self._reading() as db:
             rows = db.execute(
-                "SELECT id FROM statement WHERE log_index >= ? ORDER BY log_index LIMIT ?",
+                "SELECT id, envelope, log_index FROM statement WHERE log_index >= ?"
+                " ORDER BY log_index LIMIT ?",
                 (max(start, 0), max(count, 0)),
             )
-            return [row[0] for row in rows]
+            return [_entry(*row) for row in rows]
 
     def edge(self) -> list[bytes]:
         """See `Log.edge`."""
@@ -810,6 +812,19 @@ def _keep_object(db: sqlite3.Connection, item: Keepable) -> int:
         ).fetchone()
     number: int = row[0]
     return number
+
+
+def _entry(id: bytes, envelope: bytes, index: int) -> bytes:
+    """The commitment that the log holds, if the envelope beside it is still the one it is to.
+
+    The log is read whole at every start, so that bytes changed in the store show then.
+    """
+    if commitment(envelope) != id:
+        raise RollbackError(
+            f"the store holds other bytes at index {index} than were logged there",
+            remedy="restore the newest store from its backup; keep this one, it was altered",
+        )
+    return id
 
 
 def _said_before(db: sqlite3.Connection, author: str, ref: Any) -> int:
