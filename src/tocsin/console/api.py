@@ -752,7 +752,7 @@ def route_of(method: str, path: str) -> tuple[Route, dict[str, str]]:
         methods.append(route.method)
     if methods:
         raise UsageError(f"{method} {path}", remedy="this address takes " + ", ".join(methods))
-    raise NotFoundError(f"no address {path}", remedy=f"see {BASE}/openapi.json")
+    raise NotFoundError(f"no address {path}", remedy="check the address")
 
 
 def answer(

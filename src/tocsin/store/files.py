@@ -73,7 +73,7 @@ class TileFiles:
         elif held != data:
             raise ConflictError(
                 f"{target} holds {len(held)} other bytes than the {len(data)} this log computes",
-                remedy="keep the file as evidence: move it away; a restart writes it anew from the store",
+                remedy="move the file away as evidence; a restart writes it anew",
             )
 
     def read(self, path: str) -> bytes | None:
