@@ -137,10 +137,7 @@ def _over_phrase(tokens: Sequence[Token], at: int) -> int:
         if end > at and (token.low in cues.PRONOUNS or token.low in ("the", "there", "we")):
             break
         if not (
-            capital(token)
-            or noun_like(token, end)
-            or token.low in cues.DETERMINERS
-            or token.low == "of"
+            capital(token) or noun_like(token) or token.low in cues.DETERMINERS or token.low == "of"
         ):
             break
         end += 1
@@ -172,7 +169,7 @@ def _clause(tokens: Sequence[Token], at: int, *, sure: bool = False) -> bool:
         return False
     if token.low in ("even", "when", "if", "after", "whether", "how", "what", "why"):
         return False
-    if not (token.low in _CLAUSE_START or capital(token) or noun_like(token, at)):
+    if not (token.low in _CLAUSE_START or capital(token) or noun_like(token)):
         return False
     if sure and all(near.kind == WORD for near in tokens[at : at + 5]) and at + 5 < len(tokens):
         return True

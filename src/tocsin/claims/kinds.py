@@ -56,7 +56,7 @@ def kind_of(words: Sequence[Token], cue: Cued) -> Kind:
     if cue.group == "deny" or _first_person(low, _DENY):
         return Kind("denial", given)
     demanded = _demanded(words, low)
-    if demanded is not None or cue.lemma in _DEMANDS or _told_to_stop(words, low, cue):
+    if demanded is not None or cue.lemma in _DEMANDS or _told_to_stop(low, cue):
         return Kind("demand", given or demanded or None)
     if _denies(low):
         return Kind("denial", given)
@@ -142,7 +142,7 @@ def _demanded(words: Sequence[Token], low: list[str]) -> str | None:
     return None
 
 
-def _told_to_stop(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
+def _told_to_stop(low: list[str], cue: Cued) -> bool:
     if low[:1] == ["to"] and _at(low, 1) in cues.STOP_WORDS:
         return cue.group != "vow"
     return cue.lemma.startswith(("call on", "call upon", "appeal to", "call to")) and (

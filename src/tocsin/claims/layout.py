@@ -303,7 +303,7 @@ def _plain(text: str, start: int, end: int, found: list[Token]) -> None:
             found.append(Token(word, word, begin, match.end(), PUNCT))
 
 
-def sentences(text: str, found: list[Token]) -> list[list[Token]]:
+def sentences(found: list[Token]) -> list[list[Token]]:
     """Cut tokens into sentences. A quotation that ends one may be followed by who said it."""
     result: list[list[Token]] = []
     current: list[Token] = []

@@ -81,7 +81,7 @@ def joined(tokens: Sequence[Token]) -> str:
     return "".join(parts)
 
 
-def noun_like(token: Token, at: int) -> bool:
+def noun_like(token: Token) -> bool:
     """A lower-case word that may stand in a noun phrase."""
     low = token.low
     if token.kind != WORD or low in cues.OPENERS or low in cues.COMMON_VERBS:
@@ -128,7 +128,7 @@ def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
                 end = following
                 continue
             break
-        if (capital(token) and not (lead(token, end) and end == at)) or noun_like(token, end):
+        if (capital(token) and not (lead(token, end) and end == at)) or noun_like(token):
             end += 1
             continue
         break
@@ -419,7 +419,7 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
             break
         if low in _TIME or lead(token, first - 1):
             break
-        if capital(token) or noun_like(token, first - 1):
+        if capital(token) or noun_like(token):
             first -= 1
             continue
         break

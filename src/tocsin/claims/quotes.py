@@ -146,7 +146,7 @@ class _Reader:
             carried = self.carry
             self.carry = None
             previous: _Speaker | None = None
-            for sentence in sentences(self.text, words):
+            for sentence in sentences(words):
                 previous = self._sentence(sentence, by_start, previous, carried)
                 carried = None
             if quotes and not quotes[-1].closed and self.found:
@@ -370,7 +370,7 @@ class _Reader:
     ) -> list[tuple[int, int]]:
         """A quotation's claims: cut at the sentence, plain assessments in a row kept together."""
         start, end = self._trim(start, end)
-        inner = sentences(self.text, tokens(self.text, start, end, []))
+        inner = sentences(tokens(self.text, start, end, []))
         cued = _cued(event, speaker.name if speaker else None, True)
         pieces: list[tuple[int, int]] = []
         kinds: list[str] = []

@@ -252,7 +252,6 @@ class _Desk:
                 raise NotFoundError("this page has no table", remedy="take the page as JSON")
             return Response(_csv(*drawn.table), media_type="text/csv; charset=utf-8")
         return self._html(
-            request,
             signed,
             drawn.template,
             self._frame(request, drawn),
@@ -279,7 +278,6 @@ class _Desk:
 
     def _html(
         self,
-        request: Request,
         signed: Signed | None,
         template: str,
         frame: Frame,
@@ -324,9 +322,7 @@ class _Desk:
         if form != "html" or "application/json" in request.headers.get("accept", ""):
             return problems.respond(problem)
         frame = self._plain_frame(problem.title)
-        return self._html(
-            request, signed, "error.html", frame, {"problem": problem}, status=problem.status
-        )
+        return self._html(signed, "error.html", frame, {"problem": problem}, status=problem.status)
 
     def _plain_frame(self, title: str) -> Frame:
         """A frame that depends on nothing of the request: a 404 is the same bytes for all."""
@@ -352,7 +348,7 @@ class _Desk:
         if form != "html":
             return _unsigned()
         frame = self._plain_frame("Sign in")
-        return self._html(request, None, "signin.html", frame, {}, status=401)
+        return self._html(None, "signin.html", frame, {}, status=401)
 
     async def nothing(self, request: Request) -> Response:
         """Any address there is not."""
@@ -398,7 +394,7 @@ class _Desk:
     def _enter(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD"):
             frame = self._plain_frame("Sign in")
-            return self._html(request, None, "enter.html", frame, {})
+            return self._html(None, "enter.html", frame, {})
         address = request.client.host if request.client else "-"
         refused = self._limited(address, "sign-in")
         if refused is not None:
@@ -429,7 +425,7 @@ class _Desk:
         signed = self.doors.who(request)
         if signed is not None and signed.by == "session":
             self.doors.close_session(signed.key)
-        response = self._html(request, None, "signin.html", self._plain_frame("Signed out"), {})
+        response = self._html(None, "signin.html", self._plain_frame("Signed out"), {})
         auth.clear_cookies(response)
         return response
 

@@ -105,7 +105,7 @@ def load_indicators(raw: bytes, name: str, read_report: ReadReport | None = None
     if not head:
         raise UnreadableError(f"{name} is empty", remedy="give a file with indicators in it")
     if _JSON.match(head):
-        found = _json(raw, name)
+        found = _json(raw)
     elif head.startswith(_MARKUP) or name.lower().endswith((".html", ".htm", ".pdf")):
         found = _report(raw, name, read_report)
     else:
@@ -170,7 +170,7 @@ def _from_indicator(
     )
 
 
-def _json(raw: bytes, name: str) -> Indicators:
+def _json(raw: bytes) -> Indicators:
     """STIX in any framing, or JSON lines of STIX indicators or of rows with a value."""
     rows = _rows(raw)
     if rows is None:

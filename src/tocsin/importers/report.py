@@ -101,7 +101,7 @@ def read(
             media_type = "text/markdown"
         if html:
             _refuse_long(text, name, factor=8)
-            text = _html_text(text, name, losses)
+            text = _html_text(text, losses)
     _refuse_long(text, name)
     if not text.strip():
         losses.append(Loss(kind="no-text", note="no text was found in this file"))
@@ -151,7 +151,7 @@ def _is_html(raw: bytes, name: str) -> bool:
 def _decoded(raw: bytes, name: str, *, html: bool, losses: list[Loss]) -> str:
     for bom, charset in _BOMS:
         if raw.startswith(bom):
-            return _decode(raw[len(bom) :], charset, name, losses, why="its byte order mark")
+            return _decode(raw[len(bom) :], charset, name, why="its byte order mark")
     for magic, what in _KINDS:
         if raw.startswith(magic):
             raise ReportError(
@@ -174,7 +174,7 @@ def _decoded(raw: bytes, name: str, *, html: bool, losses: list[Loss]) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as wrong:
         if declared is not None:
-            return _decode(raw, declared, name, losses, why="its declaration")
+            return _decode(raw, declared, name, why="its declaration")
         control = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in raw[:4096])
         if control * 10 > min(len(raw), 4096):
             raise ReportError(
@@ -199,7 +199,7 @@ def _declared(raw: bytes) -> str | None:
     return match[1].decode("ascii") if match else None
 
 
-def _decode(raw: bytes, charset: str, name: str, losses: list[Loss], *, why: str) -> str:
+def _decode(raw: bytes, charset: str, name: str, *, why: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -259,7 +259,7 @@ _BLOCKS = words(
 )
 
 
-def _html_text(page: str, name: str, losses: list[Loss]) -> str:
+def _html_text(page: str, losses: list[Loss]) -> str:
     """The article in a page: its headline and every paragraph, one line each.
 
     trafilatura says which lines of the page are the article; the lines themselves, and every

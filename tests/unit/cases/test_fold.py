@@ -931,10 +931,13 @@ def test_an_early_date_makes_nobody_the_first_where_the_log_knows_better() -> No
     story.open()
     story.join(GRID)
     story.join(PORT)
-    frozen = {"rev": 1, "manifest": {"id": "urn:sha256:" + SHA, "sha256": SHA}}
-    policy = {"policy": {"k": 1, "of": 1}}
-    story.act(GRID, "advise.freeze", ADVISORY, **frozen, **policy)
-    story.act(PORT, "advise.freeze", ADVISORY, at=-9000, **frozen, **policy)
+    frozen: dict[str, Any] = {
+        "rev": 1,
+        "manifest": {"id": "urn:sha256:" + SHA, "sha256": SHA},
+        "policy": {"k": 1, "of": 1},
+    }
+    story.act(GRID, "advise.freeze", ADVISORY, **frozen)
+    story.act(PORT, "advise.freeze", ADVISORY, at=-9000, **frozen)
     logged = [structs.replace(said, index=n) for n, said in enumerate(story.said)]
     state = fold(logged, DIRECTORY, START)
     assert [one.proposer for one in state.advisories] == [GRID]
