@@ -269,6 +269,16 @@ class Void(Struct, frozen=True, kw_only=True):
     item: str | None
     at: str
 
+    @property
+    def again(self) -> bool:
+        """An opening or invitation said again to a wider circle: nothing is wrong with it."""
+        return self.reason == "duplicate" and self.event in ("case.open", "case.invite")
+
+    @property
+    def words(self) -> str:
+        """What became of it, in words."""
+        return "said again, to a wider circle" if self.again else f"without effect: {self.reason}"
+
 
 class WaitingFor(Struct, frozen=True, kw_only=True):
     """A statement that waits for what is not held: statement ids, or "AUTHOR SEQ"."""

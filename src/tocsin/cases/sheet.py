@@ -786,7 +786,7 @@ def _statement(case: _Case, line: _Line) -> dict[str, Any]:
         what = f"cosign: {'refuses' if s.body.get('refuse') else s.body.get('capacity')}"
     for void in case.state.void:
         if void.id == line.id:
-            what += f", without effect: {void.reason}"
+            what += f", {void.words}"
     if any(line.id in one.ids for one in case.state.equivocations):
         what += ", signed twice for one place: neither counts"
     return {

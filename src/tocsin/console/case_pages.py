@@ -368,7 +368,7 @@ def _holds(state: CaseState, called: Mapping[str, str]) -> Iterable[HoldRow]:
 
 def _void(state: CaseState, called: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
     """What was signed and has no effect: void, waiting for something, or said twice."""
-    for one in state.void:
+    for one in (v for v in state.void if not v.again):
         yield called.get(one.author, one.author), one.event, one.reason
     for waiting in state.waiting:
         yield called.get(waiting.author, waiting.author), waiting.event, "waits for what is missing"
