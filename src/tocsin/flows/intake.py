@@ -584,7 +584,7 @@ def ingest(
     # A file's name may hold bytes that are no text; what is kept is text.
     name = name.encode("utf-8", "backslashreplace").decode()
     reading = node.importers[sniff(raw, name)].read(raw, name, published=published)
-    with node.lock:
+    with node.drafting:
         return _kept(node, raw, reading, published)
 
 
@@ -776,7 +776,7 @@ def accept(
             f"{how.by} does not sign here, and drafts stay on this node",
             remedy="read the report at " + how.by,
         )
-    with node.accepting:
+    with node.drafting:
         return _accept(node, wanted, how)
 
 

@@ -56,8 +56,9 @@ class Node:
     """What readers see, as last decoded, by (audiences, case, log size): a cache, nothing else."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held from reading a chain's head to keeping the statement that follows it."""
-    accepting: threading.Lock = field(default_factory=threading.Lock)
-    """Held from looking whether a draft is open to marking it: two at once would say it twice.
+    drafting: threading.Lock = field(default_factory=threading.Lock)
+    """Held from looking at a report or draft to keeping what became of it: two at once would keep
+    the one, or say the other, twice.
     Not `lock`, which nobody holds while waiting for the log."""
 
     @property
