@@ -33,6 +33,7 @@ from tocsin.errors import (
     StoreError,
 )
 from tocsin.policy import Audience
+from tocsin.record.envelope import commitment
 from tocsin.store import schema, words
 from tocsin.store.files import make_folder, sync_folder
 from tocsin.store.interface import (

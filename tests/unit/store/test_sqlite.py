@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
 
-from tocsin.errors import NodeBusyError, StoreError
+from tocsin.errors import NodeBusyError, RollbackError, StoreError
 from tocsin.store import schema, sqlite
 from tocsin.store.sqlite import SqliteStore
 
@@ -331,3 +331,18 @@ def test_a_claim_among_many_statements_is_withdrawn_alone(store: SqliteStore) ->
     enter(store, *(one.id for one in said), gone.id)
     marked = [o.id for o in store.select(seen_by(store, EVERYBODY)) if o.withdrawn]
     assert marked == [claim(25).id]
+
+
+def test_bytes_changed_in_the_store_show_where_the_log_is_read(store: SqliteStore) -> None:
+    """The log is read whole at every start."""
+    northland = Author("cert.northland.example")
+    for n in range(2):
+        item = thing("tool", n)
+        publish(store, northland.say(item), item)
+    assert len(store.entries(0, 2)) == 2
+    with sqlite3.connect(store.folder / "tocsin.sqlite") as db:
+        longer = "CAST(envelope || ' ' AS BLOB)"
+        db.execute(f"UPDATE statement SET envelope = {longer} WHERE log_index = 1")
+    assert len(store.entries(0, 1)) == 1
+    with pytest.raises(RollbackError, match="other bytes at index 1"):
+        store.entries(0, 2)
