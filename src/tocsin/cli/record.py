@@ -13,6 +13,7 @@ from tocsin.cli import terminal
 from tocsin.cli.case import ceiling
 from tocsin.cli.terminal import line
 from tocsin.client import says
+from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import (
     DossierError,
     InputError,
@@ -298,7 +299,8 @@ def log_show(
     """The head and the entries, or one statement's envelope. Example: tocsin log show"""
     with terminal.node() as client:
         if statement:
-            click.echo(client.call("GET", f"/statements/{statement}").decode())
+            shown = client.call("GET", f"/statements/{statement}").decode("utf-8", "replace")
+            click.echo(safe(shown, one_line=False))
             return
         head = client.get("/log")
         rows = _newest(client, limit)
@@ -316,7 +318,7 @@ def log_show(
         grow=2,
     )
     click.echo()
-    click.echo(head["checkpoint"].split("\n\n")[0])
+    click.echo(safe(head["checkpoint"].split("\n\n")[0], one_line=False))
     line(f"fingerprint {head['fingerprint']}")
     if head["halted"]:
         line(f"takes no writes: {head['halted']}")
@@ -339,4 +341,5 @@ def _newest(client: Client, limit: int) -> list[Any]:
 def log_prove(statement: str, as_party: str | None) -> None:
     """A tlog-proof of one statement. Example: tocsin log prove 5f0c… > x.tlog-proof"""
     with terminal.node() as client:
-        click.echo(client.call("GET", "/log/proof", query={"id": statement}).decode(), nl=False)
+        found = client.call("GET", "/log/proof", query={"id": statement}).decode("utf-8", "replace")
+        click.echo(safe(found, one_line=False), nl=False)

@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 
 
 def json_out(value: Any) -> None:
-    """One JSON value on one line of stdout."""
-    click.echo(msgspec.json.encode(value).decode())
+    """One JSON value on one line of stdout; what a terminal would act on is escaped as JSON can."""
+    text = msgspec.json.encode(value).decode()
+    if not text.isascii() or "\x7f" in text:
+        text = "".join(_escaped(c) if c > "~" and terminal(c) != c else c for c in text)
+    click.echo(text)
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def line(text: str = "") -> None:
