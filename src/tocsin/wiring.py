@@ -44,6 +44,7 @@ from tocsin.errors import (
     NodeBusyError,
     NoteError,
     NotFoundError,
+    RecordError,
     StoreError,
     TocsinError,
     UnreachableError,
@@ -70,8 +71,8 @@ from tocsin.record.directory import (
 )
 from tocsin.record.envelope import open_statement, sign
 from tocsin.record.keys import LogSigner, PublicKey, Signer
-from tocsin.record.sequencer import Sequencer
-from tocsin.record.statement import PARTY_PATTERN, compose, key_body, time_text
+from tocsin.record.sequencer import Opened, Sequencer
+from tocsin.record.statement import PARTY_PATTERN, ROOT_KINDS, compose, key_body, time_text
 from tocsin.stix import ids
 from tocsin.stix.bundle import open_bundle
 from tocsin.store.files import TileFiles, read_secret, write_secret
@@ -493,11 +494,20 @@ def open_node(
     root = _root_file(home)
     store = SqliteStore.open(home / "data")
     doors = Doors(store, clock=clock, rng=rng)
+    keyring = KeyRing(root)
+    folding = False
+
+    def opened(batch: Sequence[Opened]) -> None:
+        # What recovery finishes is folded with everything else, in `refold`.
+        for item in batch if folding else ():
+            learn(keyring, item.index, item.raw)
+
     sequencer = Sequencer(
         store=store,
         files=TileFiles(home / "data", home / "guard"),
         signer=log_signer,
         clock=clock,
+        opened=opened,
     )
     try:
         sequencer.recover()
@@ -507,7 +517,7 @@ def open_node(
             log=sequencer,
             root=root,
             policy_text=policy_text(log_signer),
-            keyring=KeyRing(root),
+            keyring=keyring,
             signers=signers_in(home),
             registrar=load_signer(home, config.party, "root"),
             new_token=lambda party: guest_token(doors, party),
@@ -526,6 +536,7 @@ def open_node(
             exercise=config.exercise,
         )
         refold(node)
+        folding = True
         yield node
     finally:
         store.close()
@@ -587,12 +598,24 @@ def refold(node: Node) -> None:
         for k in node.store.statements(node.everything(), kind=kind)
     ]
     for kept in sorted(rows, key=lambda k: k.index):
-        _, s = open_statement(kept.raw)
-        before = ChainHead(seq=s.seq - 1, head=s.prev) if s.seq > 1 else None
-        verified = admit(
-            kept.raw, keyring=node.keyring, chain=before, index=kept.index, markings=lambda _: None
-        )
-        node.keyring.admit_key(verified, kept.index)
+        learn(node.keyring, kept.index, kept.raw)
+
+
+def learn(keyring: KeyRing, index: int, raw: bytes) -> None:
+    """Fold one logged statement into the ring, judged at its own place in the log.
+
+    One that may not stand there (its key was revoked between admission and logging) changes
+    nothing, now or at the next start.
+    """
+    _, s = open_statement(raw)
+    if s.kind not in ROOT_KINDS:
+        return
+    before = ChainHead(seq=s.seq - 1, head=s.prev) if s.seq > 1 else None
+    try:
+        verified = admit(raw, keyring=keyring, chain=before, index=index, markings=lambda _: None)
+    except RecordError:
+        return
+    keyring.admit_key(verified, index)
 
 
 def signers_in(home: Path) -> dict[str, Signer]:

@@ -32,7 +32,7 @@ from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Reading, Source, sniff
 from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
 from tocsin.record.admission import ChainHead, admit
-from tocsin.record.envelope import Verified, open_envelope, open_statement, pae
+from tocsin.record.envelope import open_envelope, open_statement, pae
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
 from tocsin.record.sequencer import Waiting
@@ -265,12 +265,11 @@ def _seen(node: Node) -> tuple[Seen, ...]:
 class _Entering:
     """A statement that is kept; `wait`, without the node's lock, until it is in the log."""
 
-    def __init__(self, node: Node, verified: Verified, waiting: Waiting) -> None:
-        self._node, self._verified, self._waiting = node, verified, waiting
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
 
     def wait(self) -> Done:
         receipt = self._waiting.wait()
-        self._node.note_logged(self._verified, receipt.index)
         return Done(id=receipt.id, index=receipt.index)
 
 
@@ -290,7 +289,7 @@ def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:
     narrowed = _object_audiences(node, audience, items)
     # Taking back names objects and brings none.
     brought = () if verified.statement.kind == "withdraw" else tuple(items)
-    return _Entering(node, verified, node.log.keep(verified, brought, audience, narrowed))
+    return _Entering(node.log.keep(verified, brought, audience, narrowed))
 
 
 def _marking_of(node: Node, author: str, ref: str) -> Audience | None:

@@ -14,7 +14,6 @@ from tocsin.importers.interface import Importer
 from tocsin.policy import Reader, UserRole, allowed
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
-from tocsin.record.envelope import Verified
 from tocsin.record.keys import Signer
 from tocsin.record.sequencer import Sequencer
 from tocsin.store.interface import Store
@@ -34,7 +33,7 @@ class Node:
     root: bytes
     """The root file: the envelope of directory version 1."""
     keyring: KeyRing
-    """Who may sign what, folded over everything in the log. Written under `lock` only."""
+    """Who may sign what, folded in log order by whoever writes the log; readers need no lock."""
     policy_text: str
     """This node's own tlog-policy, what `tocsin verify` takes by default."""
     sheet: SheetPage
@@ -99,8 +98,3 @@ class Node:
     def identity(self, party: str) -> str:
         """The STIX identity that stands for `party` in what it publishes."""
         return self.party_entry(party).identity
-
-    def note_logged(self, verified: Verified, index: int) -> None:
-        """Fold a logged `directory`, `key` or `revoke` statement into the key ring."""
-        with self.lock:
-            self.keyring.admit_key(verified, index)
