@@ -12,21 +12,23 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tocsin import wiring
 from tocsin.console.app import build
 from tocsin.console.auth import Person
 from tocsin.flows import advise, respond, weigh
 from tocsin.flows.exercise import Script
 from tocsin.flows.node import Node
+from tocsin.wiring.exercise import load_exercise
+from tocsin.wiring.node import open_node
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-TEXT = (Path(wiring.__file__).parent / "samples" / "exercise.toml").read_text("utf-8")
+TEXT = (resources.files("tocsin.samples") / "exercise.toml").read_text("utf-8")
 
 # Digests, ids, signatures, fingerprints; and sizes, for names have different lengths.
 _DIGEST = re.compile(
@@ -53,8 +55,8 @@ def blanked(text: str, script: Script) -> str:
 
 @contextmanager
 def loaded(folder: Path, swap: bool) -> Iterator[tuple[Node, Script]]:
-    wiring.load_exercise(folder, swap=swap, now=NOW)
-    with wiring.open_node(folder, clock=lambda: NOW) as node:
+    load_exercise(folder, swap=swap, now=NOW)
+    with open_node(folder, clock=lambda: NOW) as node:
         yield node, Script(TEXT, swap=swap)
 
 

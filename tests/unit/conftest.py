@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin import wiring
 from tocsin.canonical import b64decode
 from tocsin.client import Client, Reply
 from tocsin.console import api
@@ -25,6 +24,9 @@ from tocsin.record.keys import Signer
 from tocsin.record.statement import key_body
 from tocsin.stix import ids
 from tocsin.stix.model import make
+from tocsin.wiring.keys import load_signer, make_keys
+from tocsin.wiring.node import GUEST_SCOPES, open_node
+from tocsin.wiring.party import init, party_entry
 
 NORTH, GRID, SOUTH = "cert.northland.example", "gridco.example", "cert.southmark.example"
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -81,7 +83,7 @@ class World:
             return Actor(reader=ANONYMOUS)
         if party != NORTH:
             reader = self.node.reader(party, person=party, role="signer")
-            return Actor(reader=reader, role="signer", scopes=frozenset(wiring.GUEST_SCOPES))
+            return Actor(reader=reader, role="signer", scopes=frozenset(GUEST_SCOPES))
         return Actor(reader=self.node.reader(party, person="anna", role=role), role=role)
 
     def ask(
@@ -174,7 +176,7 @@ class World:
 @contextmanager
 def opened(home: Path, guests: Mapping[str, Signer], seed: str = "again") -> Iterator[World]:
     clock = Clock()
-    with wiring.open_node(home, clock=clock, rng=Rng(seed)) as node:
+    with open_node(home, clock=clock, rng=Rng(seed)) as node:
         yield World(home, node, clock, guests)
 
 
@@ -183,17 +185,17 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """The folder that every world is a copy of, and the guests' signing keys."""
     home = tmp_path_factory.mktemp("template") / "north"
     rng, clock = Rng("template"), Clock()
-    wiring.init(home, NORTH, "CERT Northland", clock=clock, rng=rng)
+    init(home, NORTH, "CERT Northland", clock=clock, rng=rng)
     guests: dict[str, Signer] = {}
-    with wiring.open_node(home, clock=clock, rng=rng) as node:
+    with open_node(home, clock=clock, rng=rng) as node:
         for party, name in ((GRID, "GridCo"), (SOUTH, "CERT Southmark")):
             folder = home.with_name(party)
-            wiring.make_keys(folder, party, log=False, rng=rng)
-            signing = guests[party] = wiring.load_signer(folder, party, "signing")
+            make_keys(folder, party, log=False, rng=rng)
+            signing = guests[party] = load_signer(folder, party, "signing")
             answer = join.enrolment(
                 join.invitation(node, NORTH, party, url=""),
-                wiring.party_entry(folder, party, name, log=None),
-                wiring.load_signer(folder, party, "root"),
+                party_entry(folder, party, name, log=None),
+                load_signer(folder, party, "root"),
                 key_body(signing.public),
                 time=clock(),
                 salt=rng(16).hex(),

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin import wiring
 from tocsin.errors import (
     ConfigError,
     ConflictError,
@@ -25,7 +24,22 @@ from tocsin.errors import (
     VerificationError,
 )
 from tocsin.flows import intake, join
-from tocsin.wiring import Config, NodeConfig, RemoteConfig
+from tocsin.wiring.door import connect, http_door, running
+from tocsin.wiring.folder import (
+    Config,
+    NodeConfig,
+    RemoteConfig,
+    find_home,
+    load_config,
+    secret,
+    write_config,
+)
+from tocsin.wiring.join import join as join_by
+from tocsin.wiring.join import open_invitation
+from tocsin.wiring.node import open_node
+from tocsin.wiring.offline import read_file, standings_of_file, verify_files
+from tocsin.wiring.party import init
+from tocsin.wiring.serve import bound
 
 World = Any  # tests/unit/conftest.py
 
@@ -56,8 +70,8 @@ def test_what_is_written_to_the_configuration_is_read_from_it(
         node=NodeConfig(host='a"b\\', port=port, behind_proxy=flags[1], hosts=tuple(hosts)),
         remote=RemoteConfig(url=url) if url is not None else None,
     )
-    wiring.write_config(folder, config)
-    assert wiring.load_config(folder) == config
+    write_config(folder, config)
+    assert load_config(folder) == config
 
 
 @pytest.mark.parametrize(
@@ -65,8 +79,8 @@ def test_what_is_written_to_the_configuration_is_read_from_it(
 )
 def test_odd_names_keep_their_form(tmp_path: Path, name: str) -> None:
     config = Config(party="cert.northland.example", name=name)
-    wiring.write_config(tmp_path, config)
-    assert wiring.load_config(tmp_path) == config
+    write_config(tmp_path, config)
+    assert load_config(tmp_path) == config
 
 
 WRONG = {
@@ -87,7 +101,7 @@ WRONG = {
 def test_a_wrong_key_is_named_with_the_nearest_there_is(tmp_path: Path, text: str) -> None:
     (tmp_path / "tocsin.toml").write_text(text, "utf-8")
     with pytest.raises(ConfigError) as refused:
-        wiring.load_config(tmp_path)
+        load_config(tmp_path)
     name, remedy = WRONG[text]
     assert name in refused.value.message
     assert str(tmp_path / "tocsin.toml") in refused.value.message
@@ -97,11 +111,11 @@ def test_a_wrong_key_is_named_with_the_nearest_there_is(tmp_path: Path, text: st
 def test_bytes_that_are_no_text_are_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "tocsin.toml").write_bytes(b"name = '\xff'")
     with pytest.raises(ConfigError):
-        wiring.load_config(tmp_path)
+        load_config(tmp_path)
     (tmp_path / "tocsin.toml").unlink()
     (tmp_path / "tocsin.toml").mkdir()
     with pytest.raises(ConfigError):
-        wiring.load_config(tmp_path)
+        load_config(tmp_path)
 
 
 # --- secrets --------------------------------------------------------------------------------------
@@ -112,24 +126,24 @@ def test_a_secret_comes_from_a_file_or_from_the_environment(
 ) -> None:
     for name in ("TOCSIN_TOKEN", "TOCSIN_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
-    assert wiring.secret("TOKEN") == ""
+    assert secret("TOKEN") == ""
     monkeypatch.setenv("TOCSIN_TOKEN", "one")
-    assert wiring.secret("TOKEN") == "one"
+    assert secret("TOKEN") == "one"
     file = tmp_path / "token"
     file.write_text("one\n", "utf-8")
     monkeypatch.setenv("TOCSIN_TOKEN_FILE", str(file))
-    assert wiring.secret("TOKEN") == "one"
+    assert secret("TOKEN") == "one"
     file.write_text("two\n", "utf-8")
     with pytest.raises(ConfigError, match="differ") as refused:
-        wiring.secret("TOKEN")
+        secret("TOKEN")
     assert "one" not in refused.value.message.replace("unset one", "")
     assert "two" not in refused.value.message
     monkeypatch.delenv("TOCSIN_TOKEN")
-    assert wiring.secret("TOKEN") == "two"
+    assert secret("TOKEN") == "two"
     for wrong in (str(tmp_path / "absent"), str(tmp_path)):
         monkeypatch.setenv("TOCSIN_TOKEN_FILE", wrong)
         with pytest.raises(ConfigError, match="TOCSIN_TOKEN_FILE"):
-            wiring.secret("TOKEN")
+            secret("TOKEN")
 
 
 # --- making a party -------------------------------------------------------------------------------
@@ -140,14 +154,14 @@ def test_a_secret_comes_from_a_file_or_from_the_environment(
 )
 def test_a_name_that_no_directory_can_hold_makes_nothing(tmp_path: Path, party: str) -> None:
     with pytest.raises(ConfigError):
-        wiring.init(tmp_path / "own", party, "X")
+        init(tmp_path / "own", party, "X")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31m", "\udcff", "a\x7f", "a\u2028b"])
 def test_an_organisation_is_named_in_one_line_of_text(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError):
-        wiring.init(tmp_path / "own", "a.example", name)
+        init(tmp_path / "own", "a.example", name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,7 +177,7 @@ def test_making_a_party_that_is_cut_off_leaves_nothing(tmp_path: Path, at: int) 
         return bytes([calls[0]]) * size
 
     with pytest.raises(KeyboardInterrupt):
-        wiring.init(tmp_path / "own", "a.example", "A", rng=rng)
+        init(tmp_path / "own", "a.example", "A", rng=rng)
     assert calls == [at + 1]
     assert list(tmp_path.iterdir()) == []
 
@@ -174,7 +188,7 @@ def test_what_is_there_already_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", "utf-8")
     for name in ("own", "file"):
         with pytest.raises(ConflictError):
-            wiring.init(tmp_path / name, "a.example", "A")
+            init(tmp_path / name, "a.example", "A")
     assert {p.name for p in tmp_path.rglob("*")} == {"own", "file", "letter.txt"}
 
 
@@ -183,13 +197,13 @@ def test_a_party_can_be_made_in_the_folder_one_is_in(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    wiring.init(Path(), "a.example", "A")
-    assert wiring.load_config(tmp_path / "here").party == "a.example"
+    init(Path(), "a.example", "A")
+    assert load_config(tmp_path / "here").party == "a.example"
     assert [p.name for p in tmp_path.iterdir()] == ["here"]
 
 
 def test_private_keys_are_their_owners_only(tmp_path: Path) -> None:
-    wiring.init(tmp_path / "own", "a.example", "A")
+    init(tmp_path / "own", "a.example", "A")
     for key in (tmp_path / "own" / "keys").iterdir():
         assert key.stat().st_mode & 0o077 == 0, key
     assert "a.example" in (tmp_path / "own" / "tocsin.toml").read_text("utf-8")
@@ -199,7 +213,7 @@ def test_private_keys_are_their_owners_only(tmp_path: Path) -> None:
 
 
 def test_one_folder_is_opened_once(world: World) -> None:
-    with pytest.raises(NodeBusyError), wiring.open_node(world.home):
+    with pytest.raises(NodeBusyError), open_node(world.home):
         pass
 
 
@@ -225,14 +239,14 @@ def test_a_damaged_folder_is_named_with_what_is_wrong(
     if content is not None:
         path.write_bytes(content)
         path.chmod(0o600)
-    with pytest.raises(TocsinError, match=path.name), wiring.open_node(world.home):
+    with pytest.raises(TocsinError, match=path.name), open_node(world.home):
         pass
 
 
 def test_a_key_that_others_can_read_is_refused(world: World) -> None:
     world.node.store.close()
     (world.home / "keys" / "log.ed25519").chmod(0o644)
-    with pytest.raises(ConfigError, match="mode"), wiring.open_node(world.home):
+    with pytest.raises(ConfigError, match="mode"), open_node(world.home):
         pass
 
 
@@ -254,7 +268,7 @@ def test_a_folder_without_a_party_says_how_to_make_one(
     monkeypatch.setenv("HOME", str(tmp_path))
     for given_home in (None, str(tmp_path)):
         with pytest.raises(UnreadableError) as refused:
-            wiring.find_home(given_home)
+            find_home(given_home)
         assert "tocsin" in refused.value.remedy
     assert list(tmp_path.iterdir()) == []
 
@@ -263,7 +277,7 @@ def test_a_party_whose_key_is_elsewhere_is_not_acted_as(world: World) -> None:
     world.node.store.close()
     with (
         pytest.raises(UsageError, match=r"gridco\.example"),
-        wiring.connect(str(world.home), as_party=world.GRID),
+        connect(str(world.home), as_party=world.GRID),
     ):
         pass
 
@@ -276,7 +290,7 @@ def test_what_a_killed_node_has_left_is_no_running_node(world: World, left: byte
     run.mkdir(mode=0o700)
     (run / "node.json").write_bytes(left)
     (run / "node.json").chmod(0o600)
-    assert wiring.running(world.home) is None
+    assert running(world.home) is None
 
 
 @pytest.mark.parametrize(
@@ -284,21 +298,21 @@ def test_what_a_killed_node_has_left_is_no_running_node(world: World, left: byte
 )
 def test_an_address_that_is_none_is_named(url: str) -> None:
     with pytest.raises(TocsinError):
-        wiring.http_door(url)("GET", "/", {}, b"", {})
+        http_door(url)("GET", "/", {}, b"", {})
 
 
 @pytest.mark.parametrize("host", ["no such host", "300.1.1.1", "x" * 300])
 def test_a_host_that_is_none_of_this_machine_is_not_a_port_that_is_taken(host: str) -> None:
-    with pytest.raises(ConfigError), wiring._bound(host, 0):
+    with pytest.raises(ConfigError), bound(host, 0):
         pass
 
 
 def test_a_port_that_is_taken_is_said_with_a_free_one() -> None:
-    with wiring._bound("127.0.0.1", 0) as sock:
+    with bound("127.0.0.1", 0) as sock:
         port = sock.getsockname()[1]
         with (
             pytest.raises(NodeBusyError, match=str(port)) as refused,
-            wiring._bound("127.0.0.1", port),
+            bound("127.0.0.1", port),
         ):
             pass
     assert "--port" in refused.value.remedy
@@ -316,42 +330,42 @@ def test_a_wrong_fingerprint_makes_nothing(world: World, tmp_path: Path) -> None
     right = join.root_fingerprint(world.node)
     for heard in ("", "AAAA " * 8, right[:-1], right.replace(right[0], "X", 1)):
         with pytest.raises(VerificationError):
-            wiring.join(tmp_path / "port", invited(world), name="P", heard=heard, send=False)
+            join_by(tmp_path / "port", invited(world), name="P", heard=heard, send=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_answer_is_made_where_the_keys_are_and_admits_once(world: World, tmp_path: Path) -> None:
     invitation = invited(world)
     heard = join.root_fingerprint(world.node)
-    answer = wiring.join(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
+    answer = join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
     for key in (tmp_path / "port" / "keys").iterdir():
         assert key.read_bytes().strip() not in answer
     admitted = world.json("POST", "/parties", party=None, body=answer)
     assert admitted["token"]
     assert world.ask("POST", "/parties", party=None, body=answer).status >= 400
     with pytest.raises(ConflictError):
-        wiring.join(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
+        join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
 
 
 def test_a_node_that_does_not_answer_leaves_nothing(world: World, tmp_path: Path) -> None:
     invitation = invited(world, url="http://127.0.0.1:1")
     heard = join.root_fingerprint(world.node)
     with pytest.raises(UnreachableError):
-        wiring.join(tmp_path / "port", invitation, name="PortCo", heard=heard, send=True)
+        join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=True)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"\xff", b"[" * 5000, b'{"v":"1"}'])
 def test_what_is_no_invitation_is_said_to_be_none(raw: bytes) -> None:
     with pytest.raises(UnreadableError, match="no invitation"):
-        wiring.open_invitation(raw)
+        open_invitation(raw)
 
 
 @pytest.mark.parametrize("root", ["", "x", "e30="])
 def test_an_invitation_without_a_root_is_refused(world: World, tmp_path: Path, root: str) -> None:
     broken = msgspec.structs.replace(invited(world), root=root)
     with pytest.raises(TocsinError):
-        wiring.join(tmp_path / "port", broken, name="P", heard="x", send=False)
+        join_by(tmp_path / "port", broken, name="P", heard="x", send=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -363,17 +377,15 @@ def test_reading_and_standing_need_no_folder(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    read = wiring.read_file(world.ARTICLE.encode(), "a.txt", published=None)
+    read = read_file(world.ARTICLE.encode(), "a.txt", published=None)
     assert len(read["drafts"]) == 3
     bundle = world.indicator()
-    found, sentences, broken = wiring.standings_of_file(
+    found, sentences, broken = standings_of_file(
         bundle, "b.json", only=None, reader=None, as_known=None, coder=None
     )
     assert (found, sentences, broken) == ([], [], ())
     with pytest.raises(NotFoundError):
-        wiring.standings_of_file(
-            bundle, "b.json", only="note--x", reader=None, as_known=None, coder=None
-        )
+        standings_of_file(bundle, "b.json", only="note--x", reader=None, as_known=None, coder=None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -390,10 +402,10 @@ def test_verifying_needs_a_policy_and_no_folder(
     policy = world.node.policy_text.encode()
     files = [("case.tocsin", dossier)]
     with pytest.raises(UsageError, match="policy"):
-        wiring.verify_files(files, policy=None, root=None, home=None)
+        verify_files(files, policy=None, root=None, home=None)
     with pytest.raises(UsageError, match="policy"):
-        wiring.verify_files(files, policy=b"\x00", root=None, home=None)
-    verdict, _ = wiring.verify_files(files, policy=policy, root=world.node.root, home=None)
+        verify_files(files, policy=b"\x00", root=None, home=None)
+    verdict, _ = verify_files(files, policy=policy, root=world.node.root, home=None)
     assert verdict["ok"], verdict["problems"]
     json.dumps(verdict)
     assert list(tmp_path.iterdir()) == []

@@ -36,18 +36,21 @@ def up(
 
     Example: tocsin up --port 8471
     """
-    from tocsin import wiring
+    from tocsin.wiring.door import running
+    from tocsin.wiring.exercise import load_exercise
+    from tocsin.wiring.folder import exercise_home, find_home, load_config
+    from tocsin.wiring.serve import serve
 
     given = ctx.find_root().obj["home"]
     try:
-        home = wiring.find_home(given)
+        home = find_home(given)
     except UnreadableError:
         if no_exercise:
             raise
-        home = Path(given) if given else wiring.exercise_home()
+        home = Path(given) if given else exercise_home()
         click.echo("loading the exercise (invented states, a folder of its own) …", err=True)
-        wiring.load_exercise(home)
-    config = wiring.load_config(home)
+        load_exercise(home)
+    config = load_config(home)
 
     def say(node: Any, url: str, link: str) -> None:
         head = node.store.head()
@@ -65,7 +68,7 @@ def up(
         sys.stdout.flush()
 
     try:
-        wiring.serve(
+        serve(
             home,
             host=host or config.node.host,
             port=config.node.port if port is None else port,
@@ -73,7 +76,7 @@ def up(
             say=say,
         )
     except NodeBusyError as busy:
-        live = wiring.running(home)
+        live = running(home)
         if live is None:
             raise
         raise NodeBusyError(
@@ -93,11 +96,12 @@ def init(ctx: click.Context, party: str, name: str | None, as_json: bool) -> Non
 
     Example: tocsin init --party cert.northland.example --name "CERT Northland"
     """
-    from tocsin import wiring
+    from tocsin.wiring.folder import own_home
+    from tocsin.wiring.party import init as make
 
     given = ctx.find_root().obj["home"]
-    home = Path(given) if given else wiring.own_home()
-    fingerprint = wiring.init(home, party, name or party)
+    home = Path(given) if given else own_home()
+    fingerprint = make(home, party, name or party)
     if as_json:
         terminal.json_out({"party": party, "home": str(home), "fingerprint": fingerprint})
         return
@@ -158,10 +162,11 @@ def party_join(
 
     Example: tocsin party join invitation.json
     """
-    from tocsin import wiring
+    from tocsin.wiring.folder import own_home
+    from tocsin.wiring.join import join, open_invitation
 
     given = ctx.find_root().obj["home"]
-    invited = wiring.open_invitation(terminal.read_input(invitation))
+    invited = open_invitation(terminal.read_input(invitation))
     if fingerprint is None:
         # It is not shown: whoever sees it types what it says, and compares nothing.
         if not terminal.somebody_is_there():
@@ -172,8 +177,8 @@ def party_join(
         fingerprint = click.prompt(
             f"fingerprint that {terminal_text(invited.invited_by)} read out by telephone", err=True
         )
-    home = Path(given) if given else wiring.own_home()
-    answer = wiring.join(
+    home = Path(given) if given else own_home()
+    answer = join(
         home, invited, name=name or invited.party, heard=str(fingerprint), send=out is None
     )
     if out is not None:
@@ -220,10 +225,11 @@ def party_admit(answer: str) -> None:
 
 
 def _address() -> str:
-    from tocsin import wiring
+    from tocsin.wiring.door import running
+    from tocsin.wiring.folder import find_home
 
     given = click.get_current_context().find_root().obj["home"]
-    live = wiring.running(wiring.find_home(given))
+    live = running(find_home(given))
     return live.url if live else "URL"
 
 
@@ -260,17 +266,19 @@ def demo() -> None:
 @click.pass_context
 def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
     """Remove the exercise's folder and load it anew. Example: tocsin demo reset --swap"""
-    from tocsin import wiring
+    from tocsin.wiring.door import running
+    from tocsin.wiring.exercise import load_exercise
+    from tocsin.wiring.folder import exercise_home, load_config
 
     given = ctx.find_root().obj["home"]
-    home = Path(given) if given else wiring.exercise_home()
+    home = Path(given) if given else exercise_home()
     if home.exists() and any(home.iterdir()):
-        if not wiring.load_config(home).exercise:
+        if not load_config(home).exercise:
             raise ConflictError(
                 f"{home} holds a real party, not the exercise",
-                remedy="the exercise is in " + str(wiring.exercise_home()),
+                remedy="the exercise is in " + str(exercise_home()),
             )
-        if wiring.running(home) is not None:
+        if running(home) is not None:
             raise ConflictError(
                 "the exercise is running", remedy="stop its node first (Ctrl-C in its terminal)"
             )
@@ -279,7 +287,7 @@ def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
         shutil.rmtree(home)
         click.echo(f"removed {count} files", err=True)
     if load:
-        count = wiring.load_exercise(home, swap=swap)
+        count = load_exercise(home, swap=swap)
         click.echo(f"loaded {count} statements into {home}")
 
 
@@ -288,9 +296,9 @@ def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> int:
     """What works here and what does not, each line ok or a remedy. Example: tocsin doctor"""
-    from tocsin import wiring
+    from tocsin.wiring.doctor import diagnose
 
-    rows = wiring.diagnose(ctx.find_root().obj["home"], datetime.now(UTC))
+    rows = diagnose(ctx.find_root().obj["home"], datetime.now(UTC))
     if as_json:
         terminal.json_out(rows)
     else:

@@ -48,15 +48,16 @@ def ingest(
 
     Example: tocsin ingest report.html --published 2026-11-20
     """
-    from tocsin import wiring
     from tocsin.cli import complain
+    from tocsin.wiring.folder import find_home
+    from tocsin.wiring.offline import read_file
 
     day = _day(published)
     keep = not no_keep
     if keep:
         try:
             if not ctx.find_root().obj["node"]:
-                wiring.find_home(ctx.find_root().obj["home"])
+                find_home(ctx.find_root().obj["home"])
         except UnreadableError:
             if ctx.find_root().obj["home"]:
                 raise
@@ -73,7 +74,7 @@ def ingest(
         for name, raw in read:
 
             def unkept(n: str = name, r: bytes = raw) -> Any:
-                return wiring.read_file(r, n.rsplit("/", 1)[-1], published=day)
+                return read_file(r, n.rsplit("/", 1)[-1], published=day)
 
             failed += _one(name, unkept, as_json, None)
     elif read:
@@ -479,9 +480,9 @@ def standing(
         else:
             _print_standing(one, page["now"]["sentences"])
         return
-    from tocsin import wiring
+    from tocsin.wiring.offline import standings_of_file
 
-    found, sentences, broken = wiring.standings_of_file(
+    found, sentences, broken = standings_of_file(
         terminal.read_input(what), what, only=only, reader=reader, as_known=as_known, coder=coded_by
     )
     if as_json:

@@ -194,14 +194,14 @@ def verify(
 
     Example: tocsin verify case.tocsin --policy policy.txt --root root.json
     """
-    from tocsin import wiring
+    from tocsin.wiring.offline import verify_files
 
     if len(files) > 2:
         raise UsageError(f"{len(files)} files", remedy="one file, or two to compare")
     settings = ctx.find_root().obj
     bodies = [(name, terminal.read_input(name)) for name in files]
     try:
-        verdict, sheet = wiring.verify_files(
+        verdict, sheet = verify_files(
             bodies,
             policy=terminal.read_input(policy) if policy else None,
             root=root if root == "none" else terminal.read_input(root) if root else None,
@@ -222,14 +222,14 @@ def verify(
 
 def _name_trust(home: str | None, *, policy: str | None, root: str | None) -> None:
     """Say whose policy and root are taken where the reader gave none: another's would fail."""
-    from tocsin import wiring
+    from tocsin.wiring.folder import find_home, load_config
 
     missing = [n for n, given in (("policy", policy), ("root", root)) if given is None]
     if not missing:
         return
     with suppress(UnreadableError):  # nobody's: the verdict says so
-        folder = wiring.find_home(home)
-        named = f"{' and '.join(missing)}: those of {wiring.load_config(folder).party}, {folder}"
+        folder = find_home(home)
+        named = f"{' and '.join(missing)}: those of {load_config(folder).party}, {folder}"
         click.echo(f"{named}; give others with --policy FILE --root FILE", err=True)
 
 

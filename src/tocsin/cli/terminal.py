@@ -192,11 +192,11 @@ def whole_id(client: Client, kind: str, given: str) -> str:
 @contextmanager
 def node() -> Iterator[Client]:
     """The node that this call's --home, --node and --as name."""
-    from tocsin import wiring
+    from tocsin.wiring.door import connect
 
     settings = click.get_current_context().find_root().obj or {}
     here = click.get_current_context().params.get("as_party")
-    with wiring.connect(settings.get("home"), settings.get("node"), here) as client:
+    with connect(settings.get("home"), settings.get("node"), here) as client:
         yield client
 
 

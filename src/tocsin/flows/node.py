@@ -21,7 +21,7 @@ from tocsin.store.interface import Store
 
 @dataclass(frozen=True)
 class Node:
-    """The ports of one running node. `wiring.py` builds it; nothing else does.
+    """The ports of one running node. `wiring/node.py` builds it; nothing else does.
 
     Nothing below reads a clock or a random source of its own: `clock`, `rng` and `new_id` are it.
     """

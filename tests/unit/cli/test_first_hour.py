@@ -142,7 +142,7 @@ def test_a_fault_of_ours_is_two_lines_unless_asked_for(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("tocsin.wiring.find_home", broken)
+    monkeypatch.setattr("tocsin.wiring.door.find_home", broken)
     with pytest.raises(SystemExit, match="1"):
         main(["--home", "north", "case", "list"])
     told = capsys.readouterr().err.splitlines()

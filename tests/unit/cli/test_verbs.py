@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tocsin import wiring
 from tocsin.cli import run, terminal
 from tocsin.cli.advisory import _renderings, _write
 from tocsin.cli.case import deadline
@@ -264,7 +263,7 @@ def test_a_guest_opens_joins_says_and_cosigns_with_its_own_key(
     def connect(*_: Any) -> Any:
         yield world.client(world.GRID)
 
-    monkeypatch.setattr(wiring, "connect", connect)
+    monkeypatch.setattr("tocsin.wiring.door.connect", connect)
     monkeypatch.chdir(tmp_path)
     go: Callable[..., int] = lambda *args: run(["--no-input", *args])  # noqa: E731
     north = world.node.reader(world.NORTH)

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tocsin import wiring
 from tocsin.cli import run
 from tocsin.console.app import build
 from tocsin.console.auth import Person
+from tocsin.wiring.exercise import load_exercise
+from tocsin.wiring.node import open_node
 
 REPORT = '"We reject these groundless accusations," said Jon Vale, a spokesman for PortCo.\n'
 
@@ -23,13 +24,13 @@ REPORT = '"We reject these groundless accusations," said Jon Vale, a spokesman f
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cli") / "exercise"
-    wiring.load_exercise(path, now=datetime.now(UTC))
+    load_exercise(path, now=datetime.now(UTC))
     return path
 
 
 def lines_of(home: Path, client_of: Callable[..., Any]) -> dict[str, str]:
     """Page → the command at its foot."""
-    with wiring.open_node(home) as node:
+    with open_node(home) as node:
         console = build(node)
         client = client_of(console.asgi)
         person = Person(name="operator", party=node.party, role="signer")

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tocsin import wiring
 from tocsin.console.app import build
 from tocsin.console.auth import Person, role
+from tocsin.wiring.node import open_node
+from tocsin.wiring.party import init
 
 SAME = {"sec-fetch-site": "same-origin"}
 ARTICLE = (
@@ -24,8 +25,8 @@ ARTICLE = (
 @pytest.fixture
 def sign_in(tmp_path: Path, client_of: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """Signs somebody in: `sign_in("analyst")` gives a client."""
-    wiring.init(tmp_path / "own", "cert.northland.example", "CERT Northland")
-    with wiring.open_node(tmp_path / "own") as node:
+    init(tmp_path / "own", "cert.northland.example", "CERT Northland")
+    with open_node(tmp_path / "own") as node:
         console = build(node)
 
         def go(name: str = "signer") -> Any:

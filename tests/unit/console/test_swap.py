@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tocsin import wiring
 from tocsin.console.app import build
 from tocsin.console.auth import Person
+from tocsin.wiring.exercise import load_exercise
+from tocsin.wiring.node import open_node
+from tocsin.wiring.party import init
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 PAIRS = (
@@ -45,7 +47,7 @@ def without_keys(text: str) -> str:
 
 
 def pages_of(home: Path, client_of: Callable[..., Any]) -> dict[str, str]:
-    with wiring.open_node(home, clock=lambda: NOW) as node:
+    with open_node(home, clock=lambda: NOW) as node:
         console = build(node, monotonic=lambda: 0.0)
         client = client_of(console.asgi)
         person = Person(name="operator", party=node.party, role="signer")
@@ -67,7 +69,7 @@ def test_every_page_of_the_swapped_exercise_is_the_same_with_other_names(
     tmp_path: Path, client_of: Callable[..., Any]
 ) -> None:
     for name, swap in (("one", False), ("two", True)):
-        wiring.load_exercise(tmp_path / name, swap=swap, now=NOW)
+        load_exercise(tmp_path / name, swap=swap, now=NOW)
     one = pages_of(tmp_path / "one", client_of)
     two = pages_of(tmp_path / "two", client_of)
     assert len(one) >= 15
@@ -88,8 +90,8 @@ def test_what_is_not_there_is_the_one_404(
     tmp_path: Path, client_of: Callable[..., Any], hidden: str
 ) -> None:
     """Of a real node, so that a flow's own words cannot leak into the answer."""
-    wiring.init(tmp_path / "own", "cert.northland.example", "CERT Northland")
-    with wiring.open_node(tmp_path / "own") as node:
+    init(tmp_path / "own", "cert.northland.example", "CERT Northland")
+    with open_node(tmp_path / "own") as node:
         console = build(node)
         client = client_of(console.asgi)
         person = Person(name="operator", party=node.party, role="signer")

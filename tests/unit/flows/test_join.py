@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin import wiring
 from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import ConflictError, ForbiddenError, TocsinError
 from tocsin.flows import intake, join
 from tocsin.record.directory import party_json, read_party
 from tocsin.record.statement import key_body
+from tocsin.wiring.keys import load_signer, make_keys
+from tocsin.wiring.party import party_entry
 
 World = Any  # tests/unit/conftest.py
 PORT = "portco.example"
@@ -27,12 +28,12 @@ def answered(
     world: World, folder: Path, invitation: join.Invitation, party: str = PORT
 ) -> join.Enrolment:
     if not folder.exists():
-        wiring.make_keys(folder, party, log=False, rng=world.node.rng)
+        make_keys(folder, party, log=False, rng=world.node.rng)
     return join.enrolment(
         invitation,
-        wiring.party_entry(folder, party, "PortCo", log=None),
-        wiring.load_signer(folder, party, "root"),
-        key_body(wiring.load_signer(folder, party, "signing").public),
+        party_entry(folder, party, "PortCo", log=None),
+        load_signer(folder, party, "root"),
+        key_body(load_signer(folder, party, "signing").public),
         time=world.clock(),
         salt=world.node.rng(16).hex(),
     )

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from tocsin import wiring
 from tocsin.errors import CaseError, ConflictError, NotFoundError, UsageError
 from tocsin.flows import intake, join, respond
 from tocsin.flows.intake import Act
 from tocsin.record.statement import key_body
 from tocsin.stix.bundle import open_object
+from tocsin.wiring.keys import load_signer, make_keys
+from tocsin.wiring.party import party_entry
 
 World = Any  # tests/unit/conftest.py
 LATER = "2026-11-23T08:00:00Z"
@@ -216,12 +217,12 @@ def test_an_answer_ends_every_invitation_of_its_party(world: World) -> None:
     node, new = world.node, "port.example"
     older, newer = (join.invitation(node, world.NORTH, new, url="") for _ in range(2))
     folder = world.home.with_name("port")
-    wiring.make_keys(folder, new, log=False, rng=node.rng)
+    make_keys(folder, new, log=False, rng=node.rng)
     answer = join.enrolment(
         newer,
-        wiring.party_entry(folder, new, "Port", log=None),
-        wiring.load_signer(folder, new, "root"),
-        key_body(wiring.load_signer(folder, new, "signing").public),
+        party_entry(folder, new, "Port", log=None),
+        load_signer(folder, new, "root"),
+        key_body(load_signer(folder, new, "signing").public),
         time=world.clock(),
         salt=node.rng(16).hex(),
     )

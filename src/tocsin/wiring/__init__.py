@@ -1,0 +1,1 @@
+"""The only room that names every implementation; builds a `Node` from a data folder."""

@@ -1,0 +1,54 @@
+"""What `tocsin doctor` says of this machine and data folder."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import datetime
+from typing import Any
+
+from tocsin.errors import TocsinError
+from tocsin.store.files import read_secret
+from tocsin.wiring.door import running
+from tocsin.wiring.folder import find_home, is_guest, load_config
+
+
+def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
+    """What `tocsin doctor` says: [{check, state, remedy}], remedy None where all is well."""
+    import sqlite3
+
+    from tocsin import __version__
+
+    rows: list[dict[str, Any]] = []
+
+    def row(check: str, state: str, remedy: str | None = None) -> None:
+        rows.append({"check": check, "state": state, "remedy": remedy})
+
+    row("tocsin", __version__)
+    row("python", sys.version.split()[0])
+    row("sqlite", sqlite3.sqlite_version)
+    row("clock", now.isoformat(timespec="seconds"))
+    try:
+        home = find_home(given)
+        config = load_config(home)
+    except TocsinError as error:
+        row("data folder", error.message, error.remedy)
+        return rows
+    row("data folder", str(home))
+    row("party", f"{config.party}{' (exercise)' if config.exercise else ''}")
+    free = shutil.disk_usage(home).free
+    row("disk", f"{free // 2**20} MiB free", None if free > 2**28 else "free some space")
+    try:
+        for path in sorted((home / "keys").iterdir()):
+            read_secret(path)
+        row("keys", "readable by their owner only")
+    except TocsinError as error:
+        row("keys", error.message, error.remedy)
+    live = running(home)
+    if config.remote is not None:
+        row("node", f"that of another party, at {config.remote.url}")
+    elif is_guest(home, config):
+        row("node", "that of another party, joined by file: say --node URL, with TOCSIN_TOKEN")
+    else:
+        row("node", f"running at {live.url}" if live else "not running")
+    return rows

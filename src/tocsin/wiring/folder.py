@@ -1,0 +1,205 @@
+"""A party's data folder: where it is, its `tocsin.toml`, and secrets from the environment.
+
+A data folder, one per party:
+
+    tocsin.toml          who this is, and where its node answers
+    keys/                private keys, mode 0600
+    data/                the store and the log's tiles: what a backup takes
+    guard/               the head guard: outside the store's backup, so that a restored backup shows
+    run/                 of the running node: its address and the token of its owner's terminal
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import tomllib
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.errors import ConfigError, ConflictError, StoreError, UnreadableError
+
+
+class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[node]`: where this party's node answers."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8470
+    behind_proxy: bool = False
+    hosts: tuple[str, ...] = ()
+    """Names the node is reached by, behind a proxy."""
+
+
+class RemoteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[remote]`: the node this party joined, where it has none of its own."""
+
+    url: str
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`tocsin.toml`. No secret is ever in it."""
+
+    party: str
+    name: str
+    exercise: bool = False
+    node: NodeConfig = NodeConfig()
+    remote: RemoteConfig | None = None
+
+
+def data_folder() -> Path:
+    """Where this user's parties live by default (XDG)."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("tocsin", appauthor=False))
+
+
+def own_home() -> Path:
+    """The data folder of one's own party."""
+    return data_folder() / "own"
+
+
+def exercise_home() -> Path:
+    """The data folder of the exercise: keys and log of its own, useless elsewhere."""
+    return data_folder() / "exercise"
+
+
+def find_home(given: str | None) -> Path:
+    """The data folder a verb works on: the one given, else one's own, else the exercise.
+
+    Raises:
+        UnreadableError: there is none.
+    """
+    if given:
+        home = Path(given)
+        if not (home / "tocsin.toml").exists():
+            raise UnreadableError(
+                f"{home} is no data folder of tocsin: it has no tocsin.toml",
+                remedy=f"make one: tocsin --home {home} init --party NAME",
+            )
+        return home
+    for home in (own_home(), exercise_home()):
+        if (home / "tocsin.toml").exists():
+            return home
+    raise UnreadableError(
+        f"there is no party here yet (looked in {data_folder()})",
+        remedy="make one with: tocsin init --party NAME; or open the exercise with: tocsin up",
+    )
+
+
+def load_config(home: Path) -> Config:
+    """Read `tocsin.toml` of a data folder.
+
+    Raises:
+        ConfigError: not TOML, an unknown key (the nearest is named), or a value of a wrong kind.
+    """
+    path = home / "tocsin.toml"
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
+        raise ConfigError(f"{path}: {wrong}", remedy="mend that line, or restore it") from wrong
+    try:
+        return msgspec.convert(values, Config)
+    except msgspec.ValidationError as wrong:
+        known = [
+            f.encode_name
+            for s in (Config, NodeConfig, RemoteConfig)
+            for f in msgspec.structs.fields(s)
+        ]
+        unknown = re.search("unknown field `(.*?)`", str(wrong))
+        near = difflib.get_close_matches(unknown[1], known, 1) if unknown else []
+        raise ConfigError(
+            f"{path}: {wrong}",
+            remedy=f"did you mean {near[0]!r}?" if near else "keys are: " + ", ".join(known),
+        ) from wrong
+
+
+def write_config(home: Path, config: Config) -> None:
+    """Write `tocsin.toml`, whole or not at all."""
+    lines = [f"party = {_toml(config.party)}", f"name = {_toml(config.name)}"]
+    if config.exercise:
+        lines.append("exercise = true")
+    lines += ["", "[node]", f"host = {_toml(config.node.host)}", f"port = {config.node.port}"]
+    if config.node.behind_proxy:
+        lines.append("behind_proxy = true")
+    if config.node.hosts:
+        lines.append(f"hosts = [{', '.join(_toml(name) for name in config.node.hosts)}]")
+    if config.remote is not None:
+        lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
+    partial = home / "tocsin.toml.new"
+    partial.write_text("\n".join(lines) + "\n", "utf-8")
+    partial.replace(home / "tocsin.toml")
+
+
+def _toml(text: str) -> str:
+    import json
+
+    # A TOML string is a JSON string, but for this one character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def is_guest(home: Path, config: Config) -> bool:
+    """Whether this folder was made by joining: it never had a log."""
+    return config.remote is not None or not (
+        (home / "data").exists() or (home / "keys" / "log.ed25519").exists()
+    )
+
+
+@contextmanager
+def fresh_folder(home: Path) -> Iterator[Path]:
+    """A new folder beside `home` that becomes `home` only when everything in it is there.
+
+    Raises:
+        ConflictError: `home` holds something already.
+        StoreError: it cannot be written.
+    """
+    home = home.resolve()  # "." has no name to put another beside
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise ConflictError(
+            f"{home} exists already and is not an empty folder",
+            remedy="use another folder: tocsin --home DIR init …",
+        )
+    partial = home.with_name(f".{home.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        partial.mkdir(mode=0o700, parents=True)
+        yield partial
+        if home.exists():
+            home.rmdir()
+        partial.rename(home)
+    except OSError as wrong:
+        raise StoreError(
+            f"cannot write {home}: {wrong.strerror or wrong}",
+            remedy="free space, or choose another folder with --home",
+        ) from wrong
+    finally:
+        if partial.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def secret(name: str) -> str:
+    """A secret from `TOCSIN_<NAME>_FILE`, else `TOCSIN_<NAME>`; "" if neither is set.
+
+    Raises:
+        ConfigError: both are set and differ, or the file cannot be read.
+    """
+    direct = os.environ.get(f"TOCSIN_{name}", "")
+    path = os.environ.get(f"TOCSIN_{name}_FILE")
+    if not path:
+        return direct
+    try:
+        held = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise ConfigError(f"TOCSIN_{name}_FILE={path}: {wrong}", remedy="check the path") from wrong
+    if direct and direct != held:
+        raise ConfigError(
+            f"TOCSIN_{name} and TOCSIN_{name}_FILE are both set, and differ",
+            remedy="unset one of them",
+        )
+    return held

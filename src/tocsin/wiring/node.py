@@ -1,0 +1,172 @@
+"""A data folder opened as a `Node`: store, log, key ring."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+from tocsin.console.auth import Doors, Person
+from tocsin.errors import RecordError, UnreadableError, UsageError
+from tocsin.flows.node import Node
+from tocsin.record.admission import ChainHead, admit
+from tocsin.record.directory import KeyRing
+from tocsin.record.envelope import open_statement
+from tocsin.record.sequencer import Opened, Sequencer
+from tocsin.record.statement import ROOT_KINDS
+from tocsin.store.files import TileFiles
+from tocsin.store.sqlite import SqliteStore
+from tocsin.wiring.folder import is_guest, load_config
+from tocsin.wiring.keys import load_log_signer, load_signer, policy_text, signers_in
+from tocsin.wiring.shipped import IMPORTERS, sheet_page
+
+GUEST_SCOPES = ("read", "publish", "sign", "export")
+
+
+@contextmanager
+def open_node(
+    home: Path,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    rng: Callable[[int], bytes] = secrets.token_bytes,
+    new_id: Callable[[str], str] = lambda kind: f"{kind}--{uuid.uuid4()}",
+    url: str | None = None,
+) -> Iterator[Node]:
+    """Open a data folder: store, guards, then whatever was pending is finished.
+
+    Without a sequencer thread (`run_log`) each statement is logged by whoever submits it.
+
+    Raises:
+        NodeBusyError: another process holds the folder.
+        RollbackError: the store is older than what this log has shown.
+        UsageError: the party of this folder joined another's node, and has none.
+        ConfigError: a key file is missing or readable by others.
+    """
+    config = load_config(home)
+    if is_guest(home, config):
+        where = config.remote.url if config.remote else "ADDRESS"
+        raise UsageError(
+            f"{config.party} joined another party's node and has none of its own in {home}",
+            remedy=f"with the token that `tocsin party admit` printed there: TOCSIN_TOKEN=… "
+            f"tocsin --home {home} --node {where} case list",
+        )
+    log_signer = load_log_signer(home, config.party)
+    root = _root_file(home)
+    store = SqliteStore.open(home / "data")
+    doors = Doors(store, clock=clock, rng=rng)
+    keyring = KeyRing(root)
+    folding = False
+
+    def opened(batch: Sequence[Opened]) -> None:
+        # What recovery finishes is folded with everything else, in `refold`.
+        for item in batch if folding else ():
+            learn(keyring, item.index, item.raw)
+
+    sequencer = Sequencer(
+        store=store,
+        files=TileFiles(home / "data", home / "guard"),
+        signer=log_signer,
+        clock=clock,
+        opened=opened,
+    )
+    try:
+        sequencer.recover()
+        node = Node(
+            party=config.party,
+            store=store,
+            log=sequencer,
+            root=root,
+            policy_text=policy_text(log_signer),
+            keyring=keyring,
+            signers=signers_in(home),
+            registrar=load_signer(home, config.party, "root"),
+            new_token=lambda party: guest_token(doors, party),
+            new_link=(
+                lambda person, role: (
+                    url + doors.link(Person(name=person, party=config.party, role=role))
+                )
+            )
+            if url
+            else None,
+            importers=IMPORTERS,
+            clock=clock,
+            rng=rng,
+            new_id=new_id,
+            sheet=sheet_page(),
+            exercise=config.exercise,
+        )
+        refold(node)
+        folding = True
+        yield node
+    finally:
+        store.close()
+
+
+def _root_file(home: Path) -> bytes:
+    try:
+        return (home / "root.json").read_bytes()
+    except OSError as wrong:
+        raise UnreadableError(
+            f"{home / 'root.json'}: {wrong.strerror or wrong}",
+            remedy="restore it from a backup, or from any other party of this directory",
+        ) from wrong
+
+
+def guest_token(doors: Doors, party: str) -> str:
+    """A token for a party that has joined: to read what is meant for it, and to bring envelopes."""
+    person = Person(name=party, party=party, role="signer")
+    return doors.make_token(person, GUEST_SCOPES, timedelta(days=365), "joined")
+
+
+@contextmanager
+def run_log(node: Node) -> Iterator[None]:
+    """Run the sequencer in a thread of its own: many submitters share one commit."""
+    stop = Event()
+    thread = Thread(target=node.log.run, args=(stop,), name="sequencer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def refold(node: Node) -> None:
+    """Fold what the log holds of directories and keys into the ring, in log order.
+
+    The root's own statement is entered first in a log that is still empty.
+    """
+    from tocsin.flows import intake
+
+    head = node.store.head()
+    if head is None or head.size == 0:
+        intake.enter(node, node.root)
+        return
+    rows = [
+        k
+        for kind in ("directory", "key", "revoke")
+        for k in node.store.statements(node.everything(), kind=kind)
+    ]
+    for kept in sorted(rows, key=lambda k: k.index):
+        learn(node.keyring, kept.index, kept.raw)
+
+
+def learn(keyring: KeyRing, index: int, raw: bytes) -> None:
+    """Fold one logged statement into the ring, judged at its own place in the log.
+
+    One that may not stand there (its key was revoked between admission and logging) changes
+    nothing, now or at the next start.
+    """
+    _, s = open_statement(raw)
+    if s.kind not in ROOT_KINDS:
+        return
+    before = ChainHead(seq=s.seq - 1, head=s.prev) if s.seq > 1 else None
+    try:
+        verified = admit(raw, keyring=keyring, chain=before, index=index, markings=lambda _: None)
+    except RecordError:
+        return
+    keyring.admit_key(verified, index)

@@ -1,0 +1,160 @@
+"""A node that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tocsin.console.auth import Doors, Person
+from tocsin.errors import ConfigError, NodeBusyError
+from tocsin.flows.node import Node
+from tocsin.policy import SCOPES
+from tocsin.store.files import write_secret
+from tocsin.wiring.door import Running
+from tocsin.wiring.folder import load_config
+from tocsin.wiring.node import open_node, run_log
+
+
+def serve(
+    home: Path, *, host: str, port: int, behind_proxy: bool, say: Callable[[Node, str, str], None]
+) -> None:
+    """Run the node until it is told to stop: log, doors, console, in that order; stop in reverse.
+
+    Args:
+        say: told once the port is open: the node, its address, and a sign-in link's path.
+
+    Raises:
+        NodeBusyError: the port is taken, or another process holds the data folder.
+        ConfigError: a bind off loopback without TLS in front.
+    """
+    import uvicorn
+
+    from tocsin.console.app import LOOPBACK, build
+
+    if not behind_proxy and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ConfigError(
+            f"refusing to answer on {host} without TLS",
+            remedy="bind 127.0.0.1, or put a TLS proxy in front and say --behind-proxy",
+        )
+    with bound(host, port) as sock:
+        url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
+        with open_node(home, url=url) as node, run_log(node):
+            console = build(node, hosts=(*LOOPBACK, host, *load_config(home).node.hosts))
+            config = uvicorn.Config(
+                console.asgi,
+                log_config=None,
+                lifespan="off",
+                timeout_graceful_shutdown=3,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+            )
+            with _announced(home, url, node, console.doors):
+                link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
+                say(node, url, link)
+                # uvicorn raises a caught signal again once it has ended; by then it is dealt with.
+                for caught in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(caught, lambda *_: None)
+                _server(config, console.stop).run(sockets=[sock])
+
+
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket. Raises NodeBusyError, naming the holder and a free port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen()
+    except (socket.gaierror, UnicodeError) as wrong:
+        sock.close()
+        raise ConfigError(
+            f"{host!r} is no address of this machine", remedy="127.0.0.1, ::1 or localhost"
+        ) from wrong
+    except OSError as wrong:
+        sock.close()
+        raise NodeBusyError(
+            f"port {port} on {host} is taken ({wrong.strerror}){_holder(port)}",
+            remedy=f"use another: tocsin up --port {_free_port(host, port)}",
+        ) from wrong
+    with sock:
+        yield sock
+
+
+@contextmanager
+def _announced(home: Path, url: str, node: Node, doors: Doors) -> Iterator[None]:
+    """`run/node.json` while the node runs: where it answers, and its owner's tokens."""
+    for stale in doors.tokens():
+        if stale.label == "terminal":
+            doors.revoke_token(stale.id, "node")
+    tokens = {
+        party: doors.make_token(
+            Person(name="operator", party=party, role="admin"),
+            SCOPES,
+            timedelta(days=365),
+            "terminal",
+        )
+        for party in node.signers
+    }
+    path = home / "run" / "node.json"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.unlink(missing_ok=True)
+    write_secret(path, msgspec.json.encode(Running(url=url, pid=os.getpid(), tokens=tokens)))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        for token in doors.tokens():
+            if token.label == "terminal":
+                doors.revoke_token(token.id, "node")
+
+
+def _server(config: Any, stop_streams: Callable[[], None]) -> Any:
+    """A server that ends open streams when told to stop; it would wait for them otherwise."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            stop_streams()
+            super().handle_exit(sig, frame)
+
+    return Server(config)
+
+
+def _holder(port: int) -> str:
+    """Who holds a port, if the system tells (Linux, own processes)."""
+    try:
+        rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        inodes = {
+            row.split()[9]
+            for row in rows
+            if row.split()[1].endswith(f":{port:04X}") and row.split()[3] == "0A"
+        }
+        for fd in Path("/proc").glob("[0-9]*/fd/*"):
+            try:
+                target = os.readlink(fd)
+            except OSError:
+                continue
+            if target.startswith("socket:[") and target[8:-1] in inodes:
+                name = (fd.parent.parent / "comm").read_text().strip()
+                return f" by process {fd.parent.parent.name} ({name})"
+    except OSError:
+        pass
+    return ""
+
+
+def _free_port(host: str, port: int) -> int:
+    for candidate in range(port + 1, min(port + 50, 65_536)):
+        with socket.socket() as probe:
+            if probe.connect_ex((host, candidate)) != 0:
+                return candidate
+    return 0

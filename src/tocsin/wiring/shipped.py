@@ -1,0 +1,21 @@
+"""What this version ships: the importers by name, and the files of a sheet."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from tocsin.cases.sheet import SheetPage
+from tocsin.importers import report, stix
+from tocsin.importers.interface import Importer
+
+IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix}
+
+
+def sheet_page() -> SheetPage:
+    """The files a sheet is made of, as this version ships them."""
+    cases = resources.files("tocsin.cases")
+    return SheetPage(
+        template=cases.joinpath("sheet.html").read_text("utf-8"),
+        style=cases.joinpath("sheet.css").read_text("utf-8"),
+        script=resources.files("tocsin.console").joinpath("static/verify.js").read_text("utf-8"),
+    )
