@@ -123,7 +123,7 @@ def test_every_verb_works_from_a_second_terminal_while_the_node_runs(
     assert opened["case"] in tocsin(home, "case", "list").stdout
     report = tmp_path / "r.txt"
     report.write_text("“Eastmere attacked our grid,” said Ines Halvorsen.\n")
-    assert "1 claims" in tocsin(home, "ingest", str(report)).stdout
+    assert "1 claim, " in tocsin(home, "ingest", str(report)).stdout
     link = tocsin(home, "token", "link").stdout.strip()
     assert link.startswith(node.url + "/enter/")
     assert tocsin(home, "log", "show").stdout.count("cert.northland.example") >= 3
