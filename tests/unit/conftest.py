@@ -16,6 +16,7 @@ import pytest
 from tocsin.canonical import b64decode
 from tocsin.client import Client, Reply
 from tocsin.console import api
+from tocsin.flows import drafts as drafting
 from tocsin.flows import intake, join
 from tocsin.flows.node import Node
 from tocsin.policy import ANONYMOUS, Actor, UserRole
@@ -146,7 +147,7 @@ class World:
 
     def ingest(self, text: str = ARTICLE, *, published: date | None = date(2026, 11, 18)) -> Any:
         """The drafts of a report."""
-        return intake.ingest(self.node, text.encode(), "report.txt", published=published)[1]
+        return drafting.ingest(self.node, text.encode(), "report.txt", published=published)[1]
 
     def sign(self, prepared: Any) -> bytes:
         """The envelope of a payload that a guest was given, signed at home."""

@@ -20,6 +20,7 @@ from tocsin import errors
 from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
 from tocsin.flows import advise, intake, join, respond, weigh
+from tocsin.flows import drafts as drafting
 from tocsin.flows.node import Node
 from tocsin.policy import Actor, Tlp, UserRole, may_act
 
@@ -187,7 +188,7 @@ def _me(r: Request) -> Any:
 
 def _ingest(r: Request) -> Any:
     published = r.query.get("published")
-    kept, drafts = intake.ingest(
+    kept, drafts = drafting.ingest(
         r.node,
         r.body,
         r.query.get("name", "report"),
@@ -196,7 +197,7 @@ def _ingest(r: Request) -> Any:
     return _report(kept, drafts)
 
 
-def _report(kept: intake.KeptReport, drafts: list[intake.KeptDraft]) -> dict[str, Any]:
+def _report(kept: drafting.KeptReport, drafts: list[drafting.KeptDraft]) -> dict[str, Any]:
     return {
         "id": kept.id,
         "source": kept.source,
@@ -210,33 +211,34 @@ def _report(kept: intake.KeptReport, drafts: list[intake.KeptDraft]) -> dict[str
 def _reports(r: Request) -> Any:
     return {
         "items": [
-            _report(k, intake.drafts(r.node, k.id)) | {"text": None} for k in intake.reports(r.node)
+            _report(k, drafting.drafts(r.node, k.id)) | {"text": None}
+            for k in drafting.reports(r.node)
         ]
     }
 
 
 def _one_report(r: Request) -> Any:
-    kept = intake.report(r.node, r.params["id"])
-    return _report(kept, intake.drafts(r.node, kept.id)) | {"text": kept.text}
+    kept = drafting.report(r.node, r.params["id"])
+    return _report(kept, drafting.drafts(r.node, kept.id)) | {"text": kept.text}
 
 
 def _drafts(r: Request) -> Any:
     state = r.query.get("state")
     if state not in (None, "", "open", "accepted", "rejected"):
         raise UsageError(f"state={state!r}", remedy="open, accepted or rejected")
-    return {"items": intake.drafts(r.node, r.query.get("report", ""), state=state or None)}  # type: ignore[arg-type]
+    return {"items": drafting.drafts(r.node, r.query.get("report", ""), state=state or None)}  # type: ignore[arg-type]
 
 
 def _one_draft(r: Request) -> Any:
-    return intake.draft(r.node, r.params["id"])
+    return drafting.draft(r.node, r.params["id"])
 
 
 def _accept(r: Request, body: AcceptBody) -> Any:
     tlp, to = _marking(r, body.tlp, body.to, body.case)
-    drafts, done = intake.accept(
+    drafts, done = drafting.accept(
         r.node,
         body.drafts,
-        intake.Accepting(
+        drafting.Accepting(
             by=r.party,
             tlp=tlp,
             to=tuple(to),
@@ -264,11 +266,11 @@ def _marking(r: Request, tlp: Tlp | None, to: list[str], case: str | None) -> tu
 
 
 def _edit(r: Request, body: EditBody) -> Any:
-    return intake.edit(r.node, r.params["id"], body.revision, body.fields)
+    return drafting.edit(r.node, r.params["id"], body.revision, body.fields)
 
 
 def _reject(r: Request, body: RejectBody) -> Any:
-    return intake.reject(r.node, r.params["id"], body.revision, body.why, r.actor.reader.person)
+    return drafting.reject(r.node, r.params["id"], body.revision, body.why, r.actor.reader.person)
 
 
 def _claims(r: Request) -> Any:

@@ -18,8 +18,9 @@ from tocsin.claims.model import CLAIM_TYPES
 from tocsin.console import draw, forms, i18n
 from tocsin.console.page import Ask, Drawn, Go, command, names
 from tocsin.errors import ConflictError, StaleDraftError, UsageError
-from tocsin.flows import intake, respond
-from tocsin.flows.intake import Accepting, KeptDraft, KeptReport
+from tocsin.flows import drafts as drafting
+from tocsin.flows import respond
+from tocsin.flows.drafts import Accepting, KeptDraft, KeptReport
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_ORDER, Tlp
 
@@ -46,8 +47,8 @@ class IngestView(Struct, frozen=True, kw_only=True):
 def ingest(ask: Ask) -> Drawn:
     """Ingest: drop, pick or paste; what was brought in before."""
     ask.must("draft")
-    waiting = Counter(d.report for d in intake.drafts(ask.node, state="open"))
-    rows = tuple(_report_row(kept, waiting[kept.id]) for kept in intake.reports(ask.node))
+    waiting = Counter(d.report for d in drafting.drafts(ask.node, state="open"))
+    rows = tuple(_report_row(kept, waiting[kept.id]) for kept in drafting.reports(ask.node))
     return Drawn(
         template="ingest.html",
         view=IngestView(reports=rows),
@@ -90,7 +91,7 @@ def bring_in(ask: Ask) -> Go:
         raise UsageError("no file and no text", remedy="pick a file, or paste the text")
     given = ask.form.get("published", "").strip()
     published = forms.day(given) if given else None
-    kept, _ = intake.ingest(ask.node, raw, name, published=published)
+    kept, _ = drafting.ingest(ask.node, raw, name, published=published)
     return Go(f"/drafts/{kept.id}")
 
 
@@ -168,7 +169,7 @@ def _draft_row(d: KeptDraft) -> DraftRow:
         n=d.n,
         id=d.id,
         kind=d.kind,
-        sayable=d.kind != "indicator" or intake.has_pattern(d),
+        sayable=d.kind != "indicator" or drafting.has_pattern(d),
         state=d.state,
         revision=d.revision,
         span=(span[0], span[1]) if span else None,
@@ -184,7 +185,7 @@ def _draft_row(d: KeptDraft) -> DraftRow:
 
 
 def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
-    found = intake.drafts(node, kept.id)
+    found = drafting.drafts(node, kept.id)
     return DraftsView(
         report=_report_row(kept, sum(d.state == "open" for d in found)),
         text_sha256=kept.source.text_sha256 or "",
@@ -202,7 +203,7 @@ def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
 def drafts(ask: Ask, status: int = 200, **extra: Any) -> Drawn:
     """Drafts beside the words they came from."""
     ask.must("draft")
-    kept = intake.report(ask.node, ask.path["report"])
+    kept = drafting.report(ask.node, ask.path["report"])
     view = _drafts_view(ask.node, kept, **extra)
     return draw_drafts(
         view,
@@ -307,7 +308,7 @@ def _on_draft(ask: Ask, verb: str, act: Callable[[str, int], object], did: str) 
 def accept(ask: Ask) -> Drawn | Go:
     """A person accepts a draft: it is signed by their organisation and enters the log."""
     return _on_draft(
-        ask, "publish", lambda d, r: intake.accept(ask.node, [(d, r)], _how(ask)), "accepted"
+        ask, "publish", lambda d, r: drafting.accept(ask.node, [(d, r)], _how(ask)), "accepted"
     )
 
 
@@ -315,15 +316,15 @@ def edit(ask: Ask) -> Drawn | Go:
     """A person sets fields beside the machine's reading."""
 
     def act(draft_id: str, revision: int) -> object:
-        kind = intake.draft(ask.node, draft_id).kind
+        kind = drafting.draft(ask.node, draft_id).kind
         wanted = CLAIM_FIELDS if kind == "claim" else INDICATOR_FIELDS
-        before = _draft_row(intake.draft(ask.node, draft_id)).fields
+        before = _draft_row(drafting.draft(ask.node, draft_id)).fields
         fields = {
             name: ask.form[name].strip() or None
             for name in wanted
             if name in ask.form and (ask.form[name].strip() or None) != before.get(name)
         }
-        return intake.edit(ask.node, draft_id, revision, fields)
+        return drafting.edit(ask.node, draft_id, revision, fields)
 
     return _on_draft(ask, "draft", act, "edited")
 
@@ -335,7 +336,7 @@ def reject(ask: Ask) -> Drawn | Go:
         why = ask.form.get("why", "").strip()
         if not why:
             raise UsageError("a rejection without a reason", remedy="say in a word why")
-        return intake.reject(ask.node, draft_id, revision, why, ask.person)
+        return drafting.reject(ask.node, draft_id, revision, why, ask.person)
 
     return _on_draft(ask, "draft", act, "rejected")
 
@@ -348,10 +349,10 @@ def accept_indicators(ask: Ask) -> Drawn | Go:
     report = ask.path["report"]
     wanted = [
         (d.id, d.revision)
-        for d in intake.drafts(ask.node, report, state="open")
-        if d.kind == "indicator" and intake.has_pattern(d)
+        for d in drafting.drafts(ask.node, report, state="open")
+        if d.kind == "indicator" and drafting.has_pattern(d)
     ]
     if ask.form.get("count") != str(len(wanted)):
         return drafts(ask, 409, stale=0, yours={})
-    intake.accept(ask.node, wanted, _how(ask))
+    drafting.accept(ask.node, wanted, _how(ask))
     return Go(f"/drafts/{report}?did=accepted-{len(wanted)}")

@@ -17,8 +17,9 @@ from msgspec import Struct
 from tocsin.console import case_pages, drafts, i18n, record_pages
 from tocsin.console.live import News
 from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
-from tocsin.flows import advise, intake, respond, weigh
-from tocsin.flows.intake import KeptDraft
+from tocsin.flows import advise, respond, weigh
+from tocsin.flows import drafts as drafting
+from tocsin.flows.drafts import KeptDraft
 from tocsin.flows.node import Node
 
 # --- Now ---
@@ -73,7 +74,7 @@ def now(ask: Ask) -> Drawn:
             latest
         )
         back, step = start, step * 4
-    open_drafts = intake.drafts(node, state="open") if ask.may("draft") else []
+    open_drafts = drafting.drafts(node, state="open") if ask.may("draft") else []
     folded = respond.folded(node, ask.reader)
     view = NowView(
         waiting=tuple(_waiting(ask, folded, open_drafts)),
@@ -163,7 +164,7 @@ def _waiting(
             )
     out.sort(key=lambda w: (w.due is None, w.due or "", w.title))
     counts = Counter(draft.report for draft in open_drafts)
-    for kept in intake.reports(node):
+    for kept in drafting.reports(node):
         if kept.id in counts:
             out.append(
                 Waiting(

@@ -18,6 +18,7 @@ from tocsin.cli import EXIT_CODES, exit_code
 from tocsin.console import api, problems
 from tocsin.errors import NotFoundError, TocsinError, UsageError
 from tocsin.flows import advise, intake, respond
+from tocsin.flows import drafts as drafting
 from tocsin.flows.intake import Act
 from tocsin.policy import ROLE_RANK, Actor, Reader, UserRole, may_act
 from tocsin.stix.bundle import open_object
@@ -70,10 +71,10 @@ def make_secret(world: World) -> dict[str, str]:
     prepared = respond.answer_invitation(world.node, world.GRID, case, accept=True)
     intake.enter(world.node, world.sign(prepared))
     drafts = world.ingest()
-    how = intake.Accepting(
+    how = drafting.Accepting(
         by=world.NORTH, tlp="AMBER", to=(world.GRID,), case=case, date="2026-11-18"
     )
-    done, said = intake.accept(world.node, [(d.id, d.revision) for d in drafts[:4]], how)
+    done, said = drafting.accept(world.node, [(d.id, d.revision) for d in drafts[:4]], how)
     assert said is not None
     page = advise.draft(
         world.node, world.NORTH, case=case, title="T", summary="S", tlp="AMBER", k=1

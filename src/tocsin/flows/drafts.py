@@ -1,0 +1,482 @@
+"""Reports and drafts: what was read on this node, until a person makes it a party's word.
+
+A report is read into drafts and kept on this node only; a person edits, rejects or accepts a
+draft. What is accepted is said by `flows.intake`. Software alone asserts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.claims import model as claims
+from tocsin.claims import write
+from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
+from tocsin.flows.intake import Act, Done, not_found, record, stamp, stix_time
+from tocsin.flows.node import Node
+from tocsin.importers.interface import Loss, Reading, Source, sniff
+from tocsin.policy import Tlp
+from tocsin.stix import ids
+from tocsin.stix.bundle import Received, open_object
+from tocsin.stix.model import make
+from tocsin.stix.needles import WITHOUT_PATTERN, pattern_for
+from tocsin.stix.values import normalise
+
+State = Literal["open", "accepted", "rejected"]
+
+
+class KeptDraft(Struct, kw_only=True):
+    """A draft as it is kept: the machine's reading, a person's wording beside it, its fate."""
+
+    report: str
+    n: int
+    kind: Literal["claim", "indicator"]
+    machine: dict[str, Any]
+    """What the reader of the report found; never changed afterwards."""
+    human: dict[str, Any] = {}
+    """Fields a person set instead. The span and the machine's words stay beside them."""
+    state: State = "open"
+    why: str | None = None
+    object_id: str | None = None
+    statement: str | None = None
+    by: str | None = None
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.report}.{self.n}"
+
+    def get(self, name: str) -> Any:
+        """The field as a person set it, else as the machine read it."""
+        return self.human[name] if name in self.human else self.machine.get(name)
+
+
+class KeptReport(Struct, kw_only=True):
+    """A report as it is kept on this node: the extracted text stays here until somebody says it."""
+
+    id: str
+    source: Source
+    text: str
+    losses: tuple[Loss, ...]
+    objects: tuple[tuple[str, str, str | None], ...] = ()
+    """For a bundle: (id, sha256, problem) of each object."""
+    received_at: str = ""
+    drafts: int = 0
+
+
+EDITABLE = frozenset(
+    {"claim_type", "speaker", "speaker_role", "addressee", "about", "date", "precision", "gist"}
+    | {"lang", "value", "kind", "outlet"}
+)
+
+
+def ingest(
+    node: Node, raw: bytes, name: str, *, published: date | None = None
+) -> tuple[KeptReport, list[KeptDraft]]:
+    """Read a report or a bundle; keep its text and drafts on this node, and assert nothing.
+
+    The same bytes with the same publication date are the same report: its drafts, with what was
+    done to them, are given again.
+    """
+    # A file's name may hold bytes that are no text; what is kept is text.
+    name = name.encode("utf-8", "backslashreplace").decode()
+    reading = node.importers[sniff(raw, name)].read(raw, name, published=published)
+    with node.drafting:
+        return _kept(node, raw, reading, published)
+
+
+def _kept(
+    node: Node, raw: bytes, reading: Reading, published: date | None
+) -> tuple[KeptReport, list[KeptDraft]]:
+    tag = hashlib.sha256(f"{reading.source.sha256} {published or ''}".encode()).hexdigest()[:16]
+    known = node.store.local("report", tag)
+    if known is not None:
+        return report(node, tag), drafts(node, tag)
+    found = [
+        KeptDraft(report=tag, n=n, kind="claim", machine=msgspec.to_builtins(d))
+        for n, d in enumerate(reading.drafts, 1)
+    ]
+    found += [
+        KeptDraft(report=tag, n=n, kind="indicator", machine=msgspec.to_builtins(i))
+        for n, i in enumerate(reading.indicators, len(found) + 1)
+    ]
+    for draft in found:
+        _put(node, "draft", _key(draft), msgspec.json.encode(draft))
+    kept = KeptReport(
+        id=tag,
+        source=reading.source,
+        text=reading.text,
+        losses=reading.losses,
+        objects=tuple((o.id, o.sha256, o.problem) for o in reading.objects),
+        received_at=stamp(node.clock()),
+        drafts=len(found),
+    )
+    if reading.objects:
+        _put(node, "report-bytes", tag, raw)
+    # Last: a report that is listed has all its drafts.
+    node.store.keep_local("report", tag, msgspec.json.encode(kept), None)
+    return kept, drafts(node, tag)
+
+
+def _put(node: Node, kind: str, key: str, value: bytes) -> None:
+    """Keep a row of a report that is not listed yet; a reading cut off may have left it."""
+    row = node.store.local(kind, key)
+    node.store.keep_local(kind, key, value, row.version if row else None)
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def _key(draft: KeptDraft) -> str:
+    return f"{draft.report}.{draft.n:06d}"
+
+
+def reports(node: Node) -> list[KeptReport]:
+    """Every report kept here, newest first."""
+    rows = node.store.list_local("report")
+    found = [msgspec.json.decode(row.value, type=KeptReport) for row in rows]
+    return sorted(found, key=lambda r: (r.received_at, r.id), reverse=True)
+
+
+def report(node: Node, report_id: str) -> KeptReport:
+    """One report. Raises NotFoundError."""
+    row = node.store.local("report", report_id)
+    if row is None:
+        raise not_found(f"report {report_id}")
+    return msgspec.json.decode(row.value, type=KeptReport)
+
+
+def drafts(node: Node, report_id: str = "", *, state: State | None = None) -> list[KeptDraft]:
+    """Drafts of a report (of all, for ""), in the order of the text."""
+    rows = node.store.list_local("draft", prefix=report_id and report_id + ".")
+    found = []
+    for row in rows:
+        draft = msgspec.json.decode(row.value, type=KeptDraft)
+        draft.revision = row.version
+        if state is None or draft.state == state:
+            found.append(draft)
+    return found
+
+
+def draft(node: Node, draft_id: str) -> KeptDraft:
+    """One draft by id `REPORT.N`. Raises NotFoundError."""
+    tag, _, n = draft_id.rpartition(".")
+    # One spelling for each: 3, never 03.
+    known = _NUMBER.fullmatch(n) is not None
+    row = node.store.local("draft", f"{tag}.{int(n):06d}") if known else None
+    if row is None:
+        raise not_found(f"draft {draft_id}")
+    found = msgspec.json.decode(row.value, type=KeptDraft)
+    found.revision = row.version
+    return found
+
+
+def edit(node: Node, draft_id: str, revision: int, fields: Mapping[str, Any]) -> KeptDraft:
+    """Set fields of an open draft beside the machine's reading.
+
+    Raises:
+        StaleDraftError: it has changed since `revision`, or is no longer open.
+        DraftError: a field that cannot be edited; the span and the words are the source's.
+    """
+    current = _open(node, draft_id, revision)
+    wrong = set(fields) - EDITABLE
+    if wrong:
+        raise DraftError(
+            f"{', '.join(sorted(wrong))} cannot be edited: words and spans are the source's own",
+            remedy="fields that can: " + ", ".join(sorted(EDITABLE)),
+        )
+    if fields.get("claim_type") not in (None, *claims.CLAIM_TYPES):
+        raise DraftError(
+            f"there is no claim type {fields['claim_type']!r}",
+            remedy="one of: " + ", ".join(claims.CLAIM_TYPES),
+        )
+    emptied = [name for name in ("claim_type", "kind", "value") if fields.get(name, "-") is None]
+    if emptied:
+        raise DraftError(
+            f"{', '.join(emptied)} of a draft cannot be empty", remedy="reject the draft instead"
+        )
+    if fields.get("date"):
+        _precision(str(fields["date"]))
+    current.human = {**current.human, **fields}
+    return _keep(node, current, revision)
+
+
+def reject(node: Node, draft_id: str, revision: int, why: str, by: str | None = None) -> KeptDraft:
+    """Set a draft aside, with the reason. It stays on this node."""
+    current = _open(node, draft_id, revision)
+    current.state = "rejected"
+    current.why = why
+    current.by = by
+    return _keep(node, current, revision)
+
+
+def _open(node: Node, draft_id: str, revision: int) -> KeptDraft:
+    current = draft(node, draft_id)
+    if current.state != "open":
+        raise StaleDraftError(
+            f"draft {draft_id} was {current.state} already",
+            remedy="see it with: tocsin accept --report " + current.report,
+        )
+    if current.revision != revision:
+        raise StaleDraftError(
+            f"draft {draft_id} is at revision {current.revision}, and you have seen {revision}",
+            remedy="look at it again, then decide",
+        )
+    return current
+
+
+def _keep(node: Node, changed: KeptDraft, revision: int) -> KeptDraft:
+    try:
+        changed.revision = node.store.keep_local(
+            "draft", _key(changed), msgspec.json.encode(changed), revision
+        )
+    except ConflictError as conflict:
+        raise StaleDraftError(
+            f"draft {changed.id} has just been changed by somebody else",
+            remedy="look at it again, then decide",
+        ) from conflict
+    return changed
+
+
+class Accepting(Struct, frozen=True, kw_only=True):
+    """How accepted drafts are to be said."""
+
+    by: str
+    """The party that says them: the coder."""
+    tlp: Tlp = "AMBER+STRICT"
+    to: tuple[str, ...] = ()
+    case: str | None = None
+    date: str | None = None
+    """For claims whose draft has no date: when the words were said (RFC 3339 date or part)."""
+    outlet: str | None = None
+    """Who published the report; default: the file's name as printed."""
+    person: str | None = None
+
+
+def accept(
+    node: Node, wanted: Sequence[tuple[str, int]], how: Accepting
+) -> tuple[list[KeptDraft], Done | None]:
+    """Turn open drafts (id, revision seen) into objects, said in one statement.
+
+    All or none: every draft is checked before anything is signed. A claim needs a date; a claim
+    nobody is named for refers to the outlet. Object ids follow from the draft, so that a crash
+    between logging and marking cannot say it twice.
+
+    Raises:
+        StaleDraftError: one of them has changed, or was dealt with already.
+        DraftError: a claim has no date.
+    """
+    if not wanted:
+        raise DraftError("no draft is named", remedy="list them with: tocsin accept")
+    if how.by not in node.signers:
+        raise ForbiddenError(
+            f"{how.by} does not sign here, and drafts stay on this node",
+            remedy="read the report at " + how.by,
+        )
+    with node.drafting:
+        return _accept(node, wanted, how)
+
+
+def _accept(
+    node: Node, wanted: Sequence[tuple[str, int]], how: Accepting
+) -> tuple[list[KeptDraft], Done | None]:
+    # A draft named twice is one draft.
+    chosen = list({d.id: d for d in (_open(node, i, revision) for i, revision in wanted)}.values())
+    undated = [d.id for d in chosen if d.kind == "claim" and not (_date_of(d) or how.date)]
+    if undated:
+        raise DraftError(
+            f"when was it said? no date in draft {', '.join(undated)}",
+            remedy="give --date (a day, month or year), or edit date= of each",
+        )
+    now = node.clock()
+    made: dict[str, Received] = {}
+    objects: list[tuple[str, str | None]] = []
+    for one in chosen:
+        source = report(node, one.report)
+        raws = (
+            _claim(node, one, source, how, now)
+            if one.kind == "claim"
+            else [_indicator(node, one, source, how, now)]
+        )
+        opened = [open_object(raw) for raw in raws]
+        before = _said_by(node, how.by, opened[-1].id)
+        objects.append((opened[-1].id, before))
+        if before is None:
+            made.update((received.id, received) for received in opened)
+    if len(made) > MAX_TOGETHER:
+        raise DraftError(
+            f"{len(chosen)} drafts make {len(made)} objects, and one statement says at most "
+            f"{MAX_TOGETHER}",
+            remedy="accept them in parts",
+        )
+    done: Done | None = None
+    if made:
+        act = Act(
+            author=how.by,
+            kind="say",
+            tlp=how.tlp,
+            to=how.to,
+            case=how.case,
+            objects=tuple(made.values()),
+        )
+        done = record(node, act)
+    for one, (object_id, before) in zip(chosen, objects, strict=True):
+        one.state = "accepted"
+        one.object_id = object_id
+        one.statement = before or (done.id if done else None)
+        one.by = how.person or how.by
+        _keep(node, one, one.revision)
+    return chosen, done
+
+
+MAX_TOGETHER = 300
+"""Objects of one accepting: their names fit into the 64 KiB of a statement."""
+
+
+def _said_by(node: Node, party: str, object_id: str) -> str | None:
+    """The statement in which `party` said this object already.
+
+    There is one after an accept that was cut off before it could mark its draft.
+    """
+    everything = node.everything()
+    for version in node.store.versions(object_id, everything):
+        for statement in version.said_by:
+            kept = node.store.statement(statement, everything)
+            if kept is not None and kept.author == party:
+                return statement
+    return None
+
+
+def _own_id(node: Node, kind: str, *parts: str) -> str:
+    """An id that follows from its parts, and that nobody but this node can work out beforehand.
+
+    Who could would say something else under it first.
+    """
+    row = node.store.local("salt", "ids")
+    if row is None:
+        node.store.keep_local("salt", "ids", node.rng(16).hex().encode(), None)
+        row = node.store.local("salt", "ids")
+    assert row is not None
+    return ids.deterministic(kind, row.value.decode(), *parts)
+
+
+def _date_of(one: KeptDraft) -> str | None:
+    value = one.get("date")
+    return str(value) if value else None
+
+
+_DATE = re.compile(
+    r"(?P<year>\d{4})(?P<month>-\d{2}(?P<day>-\d{2}(?P<time>T\d{2}:\d{2}(?P<s>:\d{2}(\.\d+)?)?Z)?)?)?"
+)
+
+
+def _precision(value: str) -> str:
+    match = _DATE.fullmatch(value)
+    if match is None:
+        raise DraftError(
+            f"{value!r} is not a date we can keep",
+            remedy="write 2026, 2026-11, 2026-11-22 or 2026-11-22T08:30:00Z",
+        )
+    try:
+        datetime.fromisoformat((value + "-01-01"[len(value) - 4 :]) if len(value) < 10 else value)
+    except ValueError as wrong:
+        raise DraftError(
+            f"{value!r} is no day of the calendar", remedy="check the month and the day"
+        ) from wrong
+    if match["s"]:
+        return "instant"
+    if match["time"]:
+        return "minute"
+    return "day" if match["day"] else "month" if match["month"] else "year"
+
+
+def _identity(node: Node, coder: str, name: str) -> bytes:
+    """An identity for a name as printed, this coder's own: nobody's names are merged."""
+    return make(
+        "identity",
+        id=_own_id(node, "identity", coder, " ".join(name.casefold().split())),
+        created="2000-01-01T00:00:00.000Z",
+        created_by_ref=node.identity(coder),
+        name=name,
+    )
+
+
+def _claim(
+    node: Node, one: KeptDraft, source: KeptReport, how: Accepting, now: datetime
+) -> list[bytes]:
+    """The identities a claim names, then the claim itself."""
+    coder = node.identity(how.by)
+    raws: list[bytes] = []
+
+    def identity(name: str | None) -> str | None:
+        if not name:
+            return None
+        raw = _identity(node, how.by, name)
+        raws.append(raw)
+        return open_object(raw).id
+
+    speaker = identity(one.get("speaker"))
+    addressee = identity(one.get("addressee"))
+    outlet_name = one.get("outlet") or how.outlet or source.source.name
+    outlet = identity(outlet_name)
+    value = _date_of(one) or str(how.date)
+    span = one.machine["span"]
+    role = one.get("speaker_role")
+    raws.append(
+        write.claim_object(
+            id=_own_id(node, "note", how.by, str(source.source.text_sha256), str(one.n)),
+            created=stix_time(now),
+            created_by_ref=coder,
+            claim_type=one.get("claim_type"),
+            speaker_ref=speaker,
+            speaker_as_printed=one.get("speaker"),
+            capacity="spokesperson" if role and "spokes" in role else "unknown",
+            addressee_refs=[addressee] if addressee else [],
+            asserted_at={"value": value, "precision": _precision(value)},
+            words={
+                "text": one.machine["words"],
+                "lang": one.get("lang") or "en",
+                "start": span[0],
+                "end": span[1],
+                "source_sha256": source.source.text_sha256,
+            },
+            reported_by_ref=outlet,
+            flags=[{"name": "as-reported", "of": "outlet"}],
+        )
+    )
+    return raws
+
+
+def has_pattern(one: KeptDraft) -> bool:
+    """Whether this draft of an indicator can be shared as one: a CVE, for example, cannot."""
+    return (one.human.get("kind") or one.machine.get("type")) not in WITHOUT_PATTERN
+
+
+def _indicator(
+    node: Node, one: KeptDraft, source: KeptReport, how: Accepting, now: datetime
+) -> bytes:
+    kind = one.get("kind") if "kind" in one.human else one.machine.get("type")
+    value = normalise(str(kind), str(one.get("value")))
+    pattern = pattern_for(str(kind), value)
+    if pattern is None:
+        raise DraftError(
+            f"a {kind} such as {value!r} has no STIX pattern to be shared as",
+            remedy="reject this draft, or share it in a report's text",
+        )
+    at = stix_time(now)
+    return make(
+        "indicator",
+        id=_own_id(node, "indicator", how.by, str(source.source.text_sha256), str(one.n)),
+        created=at,
+        created_by_ref=node.identity(how.by),
+        name=value,
+        pattern=pattern,
+        pattern_type="stix",
+        valid_from=at,
+    )
