@@ -416,7 +416,7 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
                 text = max(text, miner.text(number), key=lambda one: len(one.strip()))
             text = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
             if not text.strip():
-                note = f"page {number + 1} holds no text (a scan?): it was not read"
+                note = f"page {number + 1} gave no text (a scan, or damaged): it was not read"
                 losses.append(Loss(kind="no-text", note=note))
             pages.append(text.strip())
             total += len(text)
