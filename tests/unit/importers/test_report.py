@@ -198,7 +198,7 @@ def test_a_pdf_is_read_and_an_empty_page_is_a_loss() -> None:
     assert reading.source.media_type == "application/pdf"
     assert [draft.speaker for draft in reading.drafts] == ["Northland"]
     assert [loss.note for loss in reading.losses if loss.kind == "no-text"] == [
-        "page 2 holds no text (a scan?): it was not read"
+        "page 2 gave no text (a scan, or damaged): it was not read"
     ]
 
 
