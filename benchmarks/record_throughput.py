@@ -33,7 +33,7 @@ def main() -> None:
         case.enter((NORTH, EAST)[number % 2], "act", {"event": "task.note", "n": number})
     rate = _verify_rate(case)
     ring = KeyRing(case.root)
-    heads: dict[tuple[str, str | None], ChainHead] = {}
+    heads: dict[tuple[str, str], ChainHead] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore.open(Path(folder) / "data")
         files = TileFiles(Path(folder) / "tlog", Path(folder) / "guard")
@@ -43,7 +43,7 @@ def main() -> None:
         waiting = []
         for index, raw in enumerate(case.raws):
             _, statement = open_statement(raw)
-            place = (statement.author, statement.case)
+            place = (statement.author, statement.chain)
             verified = admit(
                 raw, keyring=ring, chain=heads.get(place), index=None, markings=lambda _: None
             )

@@ -25,8 +25,10 @@ from tests.unit.fakes import (
 
 from tocsin.errors import ChainError, ConflictError, StatementError
 from tocsin.policy import Audience
+from tocsin.record.statement import KEY_CHAIN, revoke_body
 from tocsin.store.interface import (
     Attachment,
+    Chain,
     Head,
     KeptObject,
     LocalRow,
@@ -313,7 +315,7 @@ def test_a_chain_counts_what_is_pending_and_keeps_cases_apart(
     c = northland.say(case="case--1")
     store.keep_pending(b, [], b.audience)
     store.keep_pending(c, [], c.audience)
-    chain = store.chain(NORTHLAND, None)
+    chain = store.chain(NORTHLAND, "")
     assert chain is not None
     assert (chain.seq, chain.head) == (2, b.id)
     assert a.id != b.id
@@ -321,7 +323,26 @@ def test_a_chain_counts_what_is_pending_and_keeps_cases_apart(
     assert chain is not None
     assert (chain.seq, chain.head) == (1, c.id)
     assert store.chain(NORTHLAND, "case--2") is None
-    assert store.chain(EASTMERE, None) is None
+    assert store.chain(EASTMERE, "") is None
+
+
+def test_keys_and_directories_count_in_a_chain_of_their_own(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    publish(store, northland.say(tool, tlp="CLEAR"), tool)
+    body = revoke_body("ab" * 32, "lost")
+    first = publish(store, northland.say(kind="revoke", tlp="CLEAR", body=body))
+    second = northland.say(kind="revoke", tlp="CLEAR", body=body)
+    store.keep_pending(second, [], second.audience)
+    assert (first.statement.seq, second.statement.prev) == (1, first.id)
+    assert store.chain(NORTHLAND, KEY_CHAIN) == Chain(seq=2, head=second.id)
+    rival = replace(second, id="cd" * 32)
+    with pytest.raises(ChainError):
+        store.keep_pending(rival, [], rival.audience)
+    open_chain = store.chain(NORTHLAND, "")
+    assert open_chain is not None
+    assert open_chain.seq == 1
 
 
 def test_a_second_statement_at_one_place_of_a_chain_is_refused(store: Store) -> None:

@@ -55,7 +55,7 @@ def fill(store: SqliteStore, author: Author) -> int:
     """Keep statements with large attachments until the disk is full; how many were kept."""
     for n in range(200):
         item = big(n)
-        chain = store.chain(author.party, None)
+        chain = store.chain(author.party, "")
         said = author.say(item)
         try:
             store.keep_pending(said, [item], said.audience)

@@ -165,7 +165,7 @@ def live(store: SqliteStore, _: int) -> None:
     author = Author(NORTHLAND)
     print("up", flush=True)
     while True:
-        chain = store.chain(NORTHLAND, None)
+        chain = store.chain(NORTHLAND, "")
         seq = chain.seq if chain else 0
         author.goes_on(chain)
         said = author.say(*pair(seq + 1))

@@ -20,7 +20,7 @@ from tocsin.errors import ChainError, ConflictError, StatementError
 from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.keys import Signer
-from tocsin.record.statement import ObjectRef, Statement, compose, parse
+from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
 from tocsin.store.interface import (
     NO_AUDIENCES,
@@ -166,11 +166,11 @@ class MemoryStore:
     def edge(self) -> list[bytes]:
         return list(self._edge)
 
-    def chain(self, author: str, case: str | None) -> Chain | None:
+    def chain(self, author: str, chain: str) -> Chain | None:
         links = [
             (row.statement.seq, id)
             for id, row in self._rows.items()
-            if (row.statement.author, row.statement.case) == (author, case)
+            if (row.statement.author, row.statement.chain) == (author, chain)
         ]
         if not links:
             return None
@@ -325,7 +325,7 @@ class MemoryStore:
         chain = {
             row.statement.seq: id
             for id, row in self._rows.items()
-            if (row.statement.author, row.statement.case) == (new.author, new.case)
+            if (row.statement.author, row.statement.chain) == (new.author, new.chain)
         }
         if new.seq in chain or chain.get(new.seq - 1, new.prev) != new.prev:
             last = max(chain)
@@ -451,7 +451,7 @@ class Author:
     def __init__(self, party: str) -> None:
         self.party = party
         self.signer = Signer.from_seed(hashlib.sha256(party.encode()).digest(), party)
-        self._chains: dict[str | None, tuple[int, str]] = {}
+        self._chains: dict[str, tuple[int, str]] = {}
         self._salts = 0
 
     def say(
@@ -465,7 +465,8 @@ class Author:
         body: Mapping[str, Any] | None = None,
     ) -> Verified:
         """A signed statement, the next of its chain."""
-        seq, prev = self._chains.get(case, (0, ""))
+        chain = chain_of(kind, case)
+        seq, prev = self._chains.get(chain, (0, ""))
         self._salts += 1
         payload = compose(
             author=self.party,
@@ -484,12 +485,12 @@ class Author:
         )
         raw = sign(payload, [self.signer])
         id = statement_id(raw)
-        self._chains[case] = (seq + 1, id)
+        self._chains[chain] = (seq + 1, id)
         return Verified(id=id, raw=raw, statement=parse(payload))
 
-    def goes_on(self, chain: Chain | None, case: str | None = None) -> None:
+    def goes_on(self, last: Chain | None, chain: str = "") -> None:
         """Go on behind this statement, as after a restart."""
-        self._chains[case] = (chain.seq, chain.head) if chain else (0, "")
+        self._chains[chain] = (last.seq, last.head) if last else (0, "")
 
     def withdraw(self, said: Verified, *part: Keepable, **more: Any) -> Verified:
         """Take back a statement, or part of it."""

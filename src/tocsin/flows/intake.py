@@ -31,7 +31,7 @@ from tocsin.record.envelope import open_envelope, open_statement, pae
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
 from tocsin.record.sequencer import Waiting
-from tocsin.record.statement import ObjectRef, Seen, Statement, compose, parse
+from tocsin.record.statement import ObjectRef, Seen, Statement, chain_of, compose, parse
 from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, Kept
@@ -218,7 +218,7 @@ def _held(node: Node, author: str, sha256: str) -> Item | None:
 
 
 def _payload(node: Node, act: Act, key: str) -> bytes:
-    last = node.store.chain(act.author, act.case)
+    last = node.store.chain(act.author, chain_of(act.kind, act.case))
     return compose(
         author=act.author,
         key=key,
@@ -263,7 +263,7 @@ class _Entering:
 
 def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:
     _, statement = open_statement(raw)
-    last = node.store.chain(statement.author, statement.case)
+    last = node.store.chain(statement.author, statement.chain)
     verified = admit(
         raw,
         keyring=node.keyring,

@@ -20,7 +20,7 @@ from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import Party, add_party, fingerprint, read_party
 from tocsin.record.envelope import open_statement, sign
 from tocsin.record.keys import Signer
-from tocsin.record.statement import compose
+from tocsin.record.statement import KEY_CHAIN, compose
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
@@ -128,7 +128,7 @@ def _check_answer(node: Node, version: bytes, key_statement: bytes) -> None:
     head = node.store.head()
     for index, raw in enumerate((version, key_statement), head.size if head else 0):
         _, statement = open_statement(raw)
-        last = node.store.chain(statement.author, statement.case)
+        last = node.store.chain(statement.author, statement.chain)
         chain = ChainHead(seq=last.seq, head=last.head) if last else None
         verified = admit(raw, keyring=ring, chain=chain, index=None, markings=lambda _: None)
         ring.admit_key(verified, index)
@@ -159,7 +159,7 @@ def _next_version(node: Node, entry: Party) -> bytes:
             f"{node.party} is no registrar of this directory",
             remedy="ask " + ", ".join(k.party for k in node.directory.registrars.keys),
         )
-    last = node.store.chain(node.party, None)
+    last = node.store.chain(node.party, KEY_CHAIN)
     payload = compose(
         author=node.party,
         key=registrar.keyid,

@@ -14,11 +14,11 @@ from tocsin.policy import TLP_RANK, Audience
 from tocsin.record import keys
 from tocsin.record.directory import KeyRing
 from tocsin.record.envelope import Verified, open_statement, pae
-from tocsin.record.statement import ROOT_KINDS, Statement
+from tocsin.record.statement import KEY_CHAIN, ROOT_KINDS, Statement
 
 
 class ChainHead(Struct, frozen=True, kw_only=True):
-    """The newest statement held of one author's chain in one case."""
+    """The newest statement held of one of an author's chains (`Statement.chain`)."""
 
     seq: int
     head: str
@@ -39,7 +39,7 @@ def admit(
 
     Args:
         keyring: the keys as the log knows them.
-        chain: head of (author, case) as held; None if nothing of that chain is held.
+        chain: head of (author, chain) as held; None if nothing of that chain is held.
         index: place in the log at which to judge the key; None: at its present end.
         markings: audience of the statement with this id, None if it is not held. Where its
             author has since said the same objects wider, the wider one.
@@ -70,7 +70,8 @@ def check_chain(s: Statement, chain: ChainHead | None) -> None:
     seq, head = (1, "") if chain is None else (chain.seq + 1, chain.head)
     if (s.seq, s.prev) == (seq, head):
         return
-    where = f"in {s.case}" if s.case else "in its open chain"
+    names = {"": "in its open chain", KEY_CHAIN: "in its key chain"}
+    where = names.get(s.chain, f"in {s.case}")
     raise ChainError(
         f"{s.author} signed number {s.seq} after {s.prev or 'nothing'} {where}, and the next "
         f"here is number {seq} after {head or 'nothing'}",
@@ -107,6 +108,6 @@ def equivocates(a: Verified, b: Verified) -> bool:
     the same payload; that proves nothing against the author.
     """
     x, y = a.statement, b.statement
-    if a.id == b.id or (x.author, x.case, x.seq) != (y.author, y.case, y.seq):
+    if a.id == b.id or (x.author, x.chain, x.seq) != (y.author, y.chain, y.seq):
         return False
     return x.kind not in ROOT_KINDS or x != y

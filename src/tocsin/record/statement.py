@@ -40,6 +40,9 @@ ROOT_KINDS: frozenset[str] = frozenset({"key", "revoke", "directory"})
 """Signed by root or registrar keys, 1 to 16 of them, always CLEAR. Ordinary keys sign the rest."""
 ORDINARY_KINDS: tuple[str, ...] = tuple(sorted(set(KINDS) - ROOT_KINDS))
 
+KEY_CHAIN = " keys"
+"""The chain of an author's root kinds (decisions/0021). A blank stands in no case id."""
+
 MAX_BODY = 16 << 10
 MAX_PAYLOAD = 64 << 10
 MAX_DIRECTORY_PAYLOAD = 1 << 20
@@ -89,6 +92,15 @@ class Seen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size: Annotated[int, Meta(ge=1, le=canonical.MAX_INTEGER)]
 
 
+def chain_of(kind: str, case: str | None) -> str:
+    """The chain of its author in which a statement counts.
+
+    Returns:
+        `KEY_CHAIN` for root kinds, else the case id; "" for the author's open chain.
+    """
+    return KEY_CHAIN if kind in ROOT_KINDS else case or ""
+
+
 class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The payload, field by field. Absent optional fields are None or (). Spec: record.md."""
 
@@ -114,6 +126,11 @@ class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def at(self) -> datetime:
         """`time` as an aware datetime."""
         return read_time(self.time)
+
+    @property
+    def chain(self) -> str:
+        """In which of its author's chains `seq` and `prev` count: see `chain_of`."""
+        return chain_of(self.kind, self.case)
 
     @property
     def audience(self) -> Audience:
@@ -154,7 +171,7 @@ def compose(
 
     Args:
         key: keyid of the signer; with several signers, the smallest (`first_key`).
-        seq: 1, 2, … in the author's chain of this case (or its open chain, without a case).
+        seq: 1, 2, … in the chain of the author that `chain_of(kind, case)` names.
         prev: id of the statement before in that chain; "" at 1.
         time: a UTC instant; below whole seconds is cut off.
         salt: 32 hex digits, random, so that nobody guesses a small body.
@@ -267,6 +284,8 @@ def _check(s: Statement, size: int) -> None:
         raise refusal("RED names nobody; `to` needs at least one party")
     if s.kind in ROOT_KINDS and s.tlp != "CLEAR":
         raise refusal(f"a {s.kind} is always CLEAR, not {s.tlp}")
+    if s.kind in ROOT_KINDS and s.case is not None:
+        raise refusal(f"a {s.kind} stands in {s.case}; it counts in the key chain, outside cases")
     if s.kind in ("withdraw", "cosign") and not s.refs:
         raise refusal(f"a {s.kind} names in `refs` what it is about")
     _check_body(s)

@@ -97,7 +97,7 @@ class Head(Struct, frozen=True, kw_only=True):
 
 
 class Chain(Struct, frozen=True, kw_only=True):
-    """The end of one author's chain in one case."""
+    """The end of one of an author's chains (`Statement.chain`)."""
 
     seq: int
     head: str
@@ -256,8 +256,8 @@ class Log(Protocol):
         """The right edge, as the last append gave it."""
         ...
 
-    def chain(self, author: str, case: str | None) -> Chain | None:
-        """The last statement of this author in this case (None: outside any), pending too."""
+    def chain(self, author: str, chain: str) -> Chain | None:
+        """The last statement of this author in this chain (`chain_of`), pending too."""
         ...
 
     def place(self, statement: str) -> int | None:

@@ -121,7 +121,36 @@ CREATE VIRTUAL TABLE word USING fts5(
 );
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST,)
+# The key history in a chain of its own (decisions/0021). SQLite cannot change a UNIQUE in place.
+_KEY_CHAIN = """
+CREATE TABLE statement_2(
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+  log_index INTEGER UNIQUE,
+  kind TEXT NOT NULL,
+  author TEXT NOT NULL,
+  case_id TEXT NOT NULL,
+  chain TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  audience INTEGER NOT NULL REFERENCES audience(id),
+  withdrawn INTEGER NOT NULL DEFAULT 0,
+  envelope BLOB NOT NULL,
+  UNIQUE (author, chain, seq)
+) STRICT;
+INSERT INTO statement_2
+  SELECT n, id, log_index, kind, author, case_id,
+    CASE WHEN kind IN ('directory', 'key', 'revoke') AND case_id = '' THEN ' keys' ELSE case_id END,
+    seq, audience, withdrawn, envelope
+  FROM statement;
+DROP TABLE statement;
+ALTER TABLE statement_2 RENAME TO statement;
+CREATE INDEX statement_pending ON statement(n) WHERE log_index IS NULL;
+CREATE INDEX statement_read ON statement(audience, log_index) WHERE log_index IS NOT NULL;
+CREATE INDEX statement_case ON statement(case_id, audience, log_index)
+  WHERE log_index IS NOT NULL AND case_id <> '';
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)

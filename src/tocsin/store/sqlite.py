@@ -198,10 +198,10 @@ class SqliteStore:
         edge: bytes = row[0] if row else b""
         return [edge[i : i + 32] for i in range(0, len(edge), 32)]
 
-    def chain(self, author: str, case: str | None) -> Chain | None:
+    def chain(self, author: str, chain: str) -> Chain | None:
         """See `Log.chain`."""
         with self._reading() as db:
-            return _chain(db, author, case or "")
+            return _chain(db, author, chain)
 
     def place(self, statement: str) -> int | None:
         """See `Log.place`."""
@@ -653,6 +653,8 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
             remedy="start the newer tocsin that wrote it; a schema never goes back",
         )
     db.execute("PRAGMA journal_mode = WAL").fetchone()
+    # A script may build a table anew that others refer to; it cannot be set within a transaction.
+    db.execute("PRAGMA foreign_keys = 0")
     for number in range(version, schema.VERSION):
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -665,6 +667,7 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+    db.execute("PRAGMA foreign_keys = 1")
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -716,12 +719,21 @@ def _keep(
     if db.execute("SELECT 1 FROM statement WHERE id = ?", (id,)).fetchone():
         return
     case = statement.case or ""
-    _check_place(db, statement, case)
+    _check_place(db, statement)
     own = _intern(db, audience)
     n = db.execute(
-        "INSERT INTO statement(id, kind, author, case_id, seq, audience, envelope)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (id, statement.kind, statement.author, case, statement.seq, own, verified.raw),
+        "INSERT INTO statement(id, kind, author, case_id, chain, seq, audience, envelope)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            id,
+            statement.kind,
+            statement.author,
+            case,
+            statement.chain,
+            statement.seq,
+            own,
+            verified.raw,
+        ),
     ).lastrowid
     db.executemany(
         "INSERT INTO ref(ref, statement) VALUES (?, ?)",
@@ -751,14 +763,14 @@ def _keep(
         )
 
 
-def _check_place(db: sqlite3.Connection, statement: Statement, case: str) -> None:
+def _check_place(db: sqlite3.Connection, statement: Statement) -> None:
     """Two statements at one place of a chain would make their author equivocate."""
-    last = _chain(db, statement.author, case)
+    last = _chain(db, statement.author, statement.chain)
     if last is None:
         return
     where = db.execute(
-        "SELECT seq, id FROM statement WHERE author = ? AND case_id = ? AND seq IN (?, ?)",
-        (statement.author, case, statement.seq, statement.seq - 1),
+        "SELECT seq, id FROM statement WHERE author = ? AND chain = ? AND seq IN (?, ?)",
+        (statement.author, statement.chain, statement.seq, statement.seq - 1),
     )
     around = {seq: id.hex() for seq, id in where}
     if statement.seq in around or around.get(statement.seq - 1, statement.prev) != statement.prev:
@@ -771,10 +783,10 @@ def _check_place(db: sqlite3.Connection, statement: Statement, case: str) -> Non
         )
 
 
-def _chain(db: sqlite3.Connection, author: str, case: str) -> Chain | None:
+def _chain(db: sqlite3.Connection, author: str, chain: str) -> Chain | None:
     row = db.execute(
-        "SELECT seq, id FROM statement WHERE author = ? AND case_id = ? ORDER BY seq DESC LIMIT 1",
-        (author, case),
+        "SELECT seq, id FROM statement WHERE author = ? AND chain = ? ORDER BY seq DESC LIMIT 1",
+        (author, chain),
     ).fetchone()
     return Chain(seq=row[0], head=row[1].hex()) if row else None
 

@@ -14,7 +14,7 @@ from tocsin.flows.node import Node
 from tocsin.record.directory import NodeEntry, Party, fingerprint, genesis, registrars_of, root_of
 from tocsin.record.envelope import sign
 from tocsin.record.keys import LogSigner, PublicKey, Signer
-from tocsin.record.statement import PARTY_PATTERN, compose, key_body, time_text
+from tocsin.record.statement import KEY_CHAIN, PARTY_PATTERN, compose, key_body, time_text
 from tocsin.stix import ids
 from tocsin.wiring.folder import Config, fresh_folder, write_config
 from tocsin.wiring.keys import load_log_signer, load_signer, make_keys
@@ -128,7 +128,7 @@ def enrol(node: Node, root: Signer, signing: Signer) -> None:
     from tocsin.flows import intake
 
     with node.lock:
-        last = node.store.chain(root.party, None)
+        last = node.store.chain(root.party, KEY_CHAIN)
         payload = compose(
             author=root.party,
             key=root.keyid,

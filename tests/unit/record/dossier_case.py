@@ -14,7 +14,14 @@ from tocsin.record.directory import NodeEntry, Party, genesis, registrars_of, ro
 from tocsin.record.envelope import leaf, sign, statement_id
 from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.members import write_dossier
-from tocsin.record.statement import ObjectRef, Seen, compose, key_body, revoke_body
+from tocsin.record.statement import (
+    ObjectRef,
+    Seen,
+    chain_of,
+    compose,
+    key_body,
+    revoke_body,
+)
 
 NORTH, EAST = "cert.northland.example", "cert.eastmere.example"
 ORIGIN = f"{NORTH}/log"
@@ -58,7 +65,7 @@ class Case:
     def __init__(self, *, vkeys: bool = True) -> None:
         self.raws: list[bytes] = []
         self.objects: dict[str, bytes] = {}
-        self._heads: dict[tuple[str, str | None], tuple[int, str]] = {}
+        self._heads: dict[tuple[str, str], tuple[int, str]] = {}
         node = NodeEntry(
             origin=ORIGIN,
             log_vkeys=LOG.vkeys() if vkeys else (),
@@ -101,7 +108,8 @@ class Case:
     ) -> bytes:
         """Sign a statement and log it; the next in its chain, unless told otherwise."""
         signer = signer or SIGNERS[author]
-        last, head = self._heads.get((author, case), (0, ""))
+        chain = chain_of(kind, case)
+        last, head = self._heads.get((author, chain), (0, ""))
         payload = compose(
             author=author,
             key=signer.keyid,
@@ -119,7 +127,7 @@ class Case:
             seen=seen,
         )
         raw = sign(payload, [signer])
-        self._heads[author, case] = (seq or last + 1, statement_id(raw))
+        self._heads[author, chain] = (seq or last + 1, statement_id(raw))
         for item in objects:
             self.objects[hashlib.sha256(item).hexdigest()] = item
         self.raws.append(raw)

@@ -43,7 +43,7 @@ from tocsin.record.envelope import (
     sign,
 )
 from tocsin.record.keys import LogSigner, PublicKey, Signer
-from tocsin.record.statement import compose, key_body, revoke_body
+from tocsin.record.statement import chain_of, compose, key_body, revoke_body
 
 NORTHLAND, GRIDCO, PORTCO = "cert.northland.example", "gridco.example", "portco.example"
 ROOT = Signer.from_seed(b"\x01" * 32, NORTHLAND)
@@ -101,20 +101,20 @@ class Log:
     def __init__(self, root: bytes = ROOT_FILE) -> None:
         self.ring = KeyRing(root)
         self.size = 0
-        self.heads: dict[tuple[str, str | None], ChainHead] = {}
+        self.heads: dict[tuple[str, str], ChainHead] = {}
         self.enter(root)
 
     def enter(self, raw: bytes) -> Verified:
         found = self.judge(raw, None)
         s = found.statement
-        self.heads[s.author, s.case] = ChainHead(seq=s.seq, head=found.id)
+        self.heads[s.author, s.chain] = ChainHead(seq=s.seq, head=found.id)
         self.ring.admit_key(found, self.size)
         self.size += 1
         return found
 
     def say(self, kind: str, body: dict[str, Any], *signers: Signer, **changes: Any) -> Verified:
         author = changes.get("author", NORTHLAND)
-        head = self.heads.get((author, changes.get("case")))
+        head = self.heads.get((author, chain_of(kind, changes.get("case"))))
         chain: dict[str, Any] = {"seq": head.seq + 1, "prev": head.head} if head else {}
         return self.enter(write(kind, body, *signers, **(chain | changes)))
 
@@ -123,7 +123,7 @@ class Log:
             return None
 
         _, s = open_statement(raw)
-        chain = self.heads.get((s.author, s.case)) if index is None else chain
+        chain = self.heads.get((s.author, s.chain)) if index is None else chain
         return admit(raw, keyring=self.ring, chain=chain, index=index, markings=unmarked)
 
 
@@ -307,19 +307,13 @@ def test_a_key_counts_above_its_statement_and_below_its_revocation() -> None:
     log.say("key", key_body(DESK.public), ROOT)  # index 1
     raw = log.say("say", {}, DESK).raw  # index 2
     log.say("revoke", revoke_body(DESK.keyid, "stolen"), ROOT)  # index 3
-    chain = ChainHead(seq=2, head=open_prev(raw))
     states = [log.ring.state(NORTHLAND, DESK.keyid, index) for index in range(5)]
     assert states == ["unknown", "unknown", "valid", "valid", "revoked"]
     assert log.ring.state(NORTHLAND, DESK.keyid, None) == "revoked"
-    assert log.judge(raw, 2, chain).raw == raw
+    assert log.judge(raw, 2).raw == raw
     for index in (0, 1, 4):
         with pytest.raises(SignatureError):
-            log.judge(raw, index, chain)
-
-
-def open_prev(raw: bytes) -> str:
-    found: str = canonical.decode(open_envelope(raw).payload)["prev"]
-    return found
+            log.judge(raw, index)
 
 
 def test_between_suspicion_and_revocation_a_key_is_suspect() -> None:

@@ -251,7 +251,10 @@ def test_only_keys_and_directories_take_several_signatures() -> None:
     first = min(DESK, other, key=lambda signer: signer.keyid)
     with pytest.raises(StatementError, match="exactly one"):
         sign(payload(first), [DESK, other])
-    raw = sign(payload(first, kind="key", tlp="CLEAR", body=key_body(DESK.public)), [DESK, other])
+    raw = sign(
+        payload(first, kind="key", case=None, tlp="CLEAR", body=key_body(DESK.public)),
+        [DESK, other],
+    )
     assert [s.keyid for s in open_envelope(raw).signatures] == sorted([DESK.keyid, other.keyid])
 
 
@@ -392,7 +395,7 @@ def test_two_statements_for_one_place_prove_equivocation() -> None:
 def test_dropping_one_of_several_signatures_frames_nobody() -> None:
     second = Signer.from_seed(b"\x03" * 32, NORTHLAND)
     first = min(ROOT, second, key=lambda signer: signer.keyid)
-    text = payload(first, kind="key", tlp="CLEAR", body=key_body(DESK.public))
+    text = payload(first, kind="key", case=None, tlp="CLEAR", body=key_body(DESK.public))
     both, one = sign(text, [ROOT, second]), sign(text, [first])
     a, b = (
         Verified(id=envelope.statement_id(raw), raw=raw, statement=parse(text))

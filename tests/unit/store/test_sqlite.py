@@ -16,8 +16,13 @@ import pytest
 from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
 
 from tocsin.errors import NodeBusyError, RollbackError, StoreError
+from tocsin.policy import Audience
+from tocsin.record.statement import KEY_CHAIN
 from tocsin.store import schema, sqlite
+from tocsin.store.interface import audience_key
 from tocsin.store.sqlite import SqliteStore
+
+OPEN_TO_ALL = audience_key(Audience(author="x.example", tlp="CLEAR"))
 
 
 @pytest.fixture
@@ -133,6 +138,34 @@ def test_an_upgrade_that_fails_half_way_is_undone(
     store = SqliteStore.open(tmp_path)
     tables = {name for [name] in store._writer.execute("SELECT name FROM sqlite_master")}
     assert "more" not in tables
+    store.close()
+
+
+def test_an_older_folder_gets_its_key_chains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = thing("tool", 1, name="wiper")
+    author = Author("cert.northland.example")
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "SCRIPTS", schema.SCRIPTS[:1])
+        patch.setattr(schema, "VERSION", 1)
+        SqliteStore.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "tocsin.sqlite") as db:
+        db.execute("INSERT INTO audience(id, canonical) VALUES (1, ?)", (OPEN_TO_ALL,))
+        for n, kind, case in ((1, "directory", ""), (2, "say", ""), (3, "say", "case--1")):
+            db.execute(
+                "INSERT INTO statement(n, id, kind, author, case_id, seq, audience, envelope)"
+                " VALUES (?, ?, ?, ?, ?, ?, 1, x'')",
+                (n, bytes([n]) * 32, kind, author.party, case, n),
+            )
+        db.execute("INSERT INTO ref VALUES (?, 3)", (bytes([2]) * 32,))
+    db.close()
+    store = SqliteStore.open(tmp_path)
+    chains = [store.chain(author.party, name) for name in (KEY_CHAIN, "", "case--1")]
+    assert [c.seq for c in chains if c] == [1, 2, 3]
+    assert store._writer.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert store._writer.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    publish(store, Author("cert.eastmere.example").say(tool), tool)
     store.close()
 
 
