@@ -108,6 +108,24 @@ class Edge:
         hashes.append(leaf)
         self._size += 1
 
+    def append_subtree(self, level: int, digest: bytes) -> None:
+        """Add a perfect subtree of 2**level leaves, of which only its root is at hand.
+
+        Raises:
+            ProofError: the size is no multiple of 2**level: it would not stand in its place.
+        """
+        _check_hash(f"root of a subtree of level {level}", digest)
+        size, rest = self._size >> level, self._size & ((1 << level) - 1)
+        if rest:
+            raise ProofError(
+                f"a subtree of level {level} does not follow {self._size} leaves", remedy=_REMEDY
+            )
+        while size & 1:
+            digest = sha256(b"\x01" + self._hashes.pop() + digest).digest()
+            size >>= 1
+        self._hashes.append(digest)
+        self._size += 1 << level
+
     def root(self) -> bytes:
         """The root of the tree so far, 32 bytes.
 
