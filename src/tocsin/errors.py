@@ -142,6 +142,23 @@ class DossierError(RecordError):
     """A dossier's framing is not the one exact form."""
 
 
+class ForkError(RecordError):
+    """A fork proof is malformed, or does not show that its log signed two histories."""
+
+
+class WitnessRefused(TocsinError):
+    """A witness does not cosign a checkpoint.
+
+    `status` is one of `malformed`, `old-size`, `signature`, `unknown-origin`, `conflict`,
+    `inconsistent`; `size` is that of the newest cosigned checkpoint, for `conflict` only.
+    """
+
+    def __init__(self, message: str, *, remedy: str, status: str, size: int | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        self.size = size
+
+
 class LogHalted(TocsinError):
     """The log takes no writes until it has been reopened from the store."""
 

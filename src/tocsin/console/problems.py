@@ -42,6 +42,8 @@ STATUS: dict[type[TocsinError], int] = {
     errors.NoteError: 400,
     errors.DirectoryError: 400,
     errors.DossierError: 400,
+    errors.ForkError: 400,
+    errors.WitnessRefused: 422,
     errors.VerificationError: 422,
     errors.LogHalted: 503,
     errors.RollbackError: 503,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import lru_cache
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
@@ -26,6 +27,7 @@ MLDSA_PUBLIC_BYTES = 1312
 MLDSA_SIGNATURE_BYTES = 2420
 
 NOTE_ED25519 = 0x01
+NOTE_COSIGNATURE = 0x04
 NOTE_MLDSA44 = 0x06
 
 _P = 2**255 - 19
@@ -144,15 +146,16 @@ class Signer:
         return f"Signer(party={self.party!r}, keyid={self.keyid!r})"
 
 
-class LogSigner:
-    """The two keys of a log, under one name (its origin): Ed25519 and ML-DSA-44.
+class _TwoKeys:
+    """What a log and a witness share: a name and two private keys, Ed25519 and ML-DSA-44.
 
-    It signs bytes; which bytes a note line covers is `checkpoint.py`'s. ML-DSA signatures are
-    hedged (FIPS 204 §3.4): two over one message differ and both verify, so a checkpoint is signed
-    once, stored, and never signed again for the same size.
+    They sign bytes; which bytes a note line covers is `checkpoint.py`'s. ML-DSA signatures are
+    hedged (FIPS 204 §3.4): two over one message differ and both verify.
     """
 
     __slots__ = ("_ed25519", "_mldsa", "mldsa_public", "name", "public")
+
+    _KIND = 0
 
     name: str
     public: bytes
@@ -168,7 +171,7 @@ class LogSigner:
         self.mldsa_public = mldsa.public_key().public_bytes_raw()
 
     @classmethod
-    def from_seeds(cls, name: str, ed25519_seed: bytes, mldsa_seed: bytes) -> LogSigner:
+    def from_seeds(cls, name: str, ed25519_seed: bytes, mldsa_seed: bytes) -> Self:
         """The signer whose two private keys are these seeds, 32 bytes each.
 
         Raises:
@@ -191,15 +194,38 @@ class LogSigner:
     def vkeys(self) -> tuple[str, ...]:
         """The verifier keys to hand out: the Ed25519 one, then the ML-DSA-44 one.
 
-        Spec: C2SP signed-note, "Verifier keys"; tlog-cosignature for type 0x06.
+        Spec: C2SP signed-note, "Verifier keys"; tlog-cosignature for types 0x04 and 0x06.
         """
         return (
-            vkey(self.name, NOTE_ED25519, self.public),
+            vkey(self.name, self._KIND, self.public),
             vkey(self.name, NOTE_MLDSA44, self.mldsa_public),
         )
 
     def __repr__(self) -> str:
-        return f"LogSigner(name={self.name!r})"
+        return f"{type(self).__name__}(name={self.name!r})"
+
+
+class LogSigner(_TwoKeys):
+    """The two keys of a log, under one name (its origin): kinds 0x01 and 0x06.
+
+    A checkpoint is signed once, stored, and never signed again for the same size.
+    """
+
+    __slots__ = ()
+
+    _KIND = NOTE_ED25519
+
+
+class WitnessSigner(_TwoKeys):
+    """The two keys of a witness, under one name (`<party>/witness`): kinds 0x04 and 0x06.
+
+    A type of its own, so that no checker lets a witness sign where a log must. The keys are its
+    own too: tlog-cosignature asks one Ed25519 key for each cosigner, as 0x04 does not cover names.
+    """
+
+    __slots__ = ()
+
+    _KIND = NOTE_COSIGNATURE
 
 
 def note_keyid(name: str, kind: int, public: bytes) -> bytes:
