@@ -257,7 +257,7 @@ def verify_consistency(
         hashes.insert(0, old_root)
     if not hashes:
         raise ProofError(f"no path from {old_size} to {new_size}", remedy=_REMEDY)
-    found_old, found_new = _roots_from_consistency(old_size, new_size, hashes)
+    found_old, found_new = roots_from_consistency(old_size, new_size, hashes)
     if found_old != old_root or found_new != new_root:
         raise ProofError(
             f"the path from {old_size} to {new_size} leads to roots {found_old.hex()} and "
@@ -266,9 +266,32 @@ def verify_consistency(
         )
 
 
-def _roots_from_consistency(
+def roots_from_consistency(
     old_size: int, new_size: int, hashes: Sequence[bytes]
 ) -> tuple[bytes, bytes]:
+    """The two roots that a path leads to: that of the earlier tree and that of the later one.
+
+    Proves nothing alone: compare both with roots that the log has signed.
+
+    Args:
+        old_size: 1 <= old_size < new_size.
+        new_size: number of leaves in the later tree.
+        hashes: the path with the first subtree's hash in front, also where `old_size` is a
+            power of two; 32 bytes each.
+
+    Raises:
+        ProofError: the path has the wrong length for these sizes, or a hash is not 32 bytes.
+
+    Spec: RFC 9162 §2.1.4.2, steps 3 to 6.
+    """
+    _check_size(old_size)
+    _check_size(new_size)
+    _check_path(hashes)
+    if old_size >= new_size or not hashes:
+        raise ProofError(
+            f"no path of {len(hashes)} hashes leads from size {old_size} to {new_size}",
+            remedy=_REMEDY,
+        )
     place, last = old_size - 1, new_size - 1
     while place & 1:
         place >>= 1
