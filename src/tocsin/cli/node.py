@@ -89,9 +89,10 @@ def up(
 @click.command()
 @click.option("--party", required=True, metavar="NAME", help="A DNS name of yours, lower case.")
 @click.option("--name", help="How the organisation calls itself (default: the party's name).")
+@click.option("--url", default="", help="Where your node answers other parties, for the directory.")
 @terminal.JSON
 @click.pass_context
-def init(ctx: click.Context, party: str, name: str | None, as_json: bool) -> None:
+def init(ctx: click.Context, party: str, name: str | None, url: str, as_json: bool) -> None:
     """Make a party's keys, log, directory version 1 and tocsin.toml.
 
     Example: tocsin init --party cert.northland.example --name "CERT Northland"
@@ -101,7 +102,7 @@ def init(ctx: click.Context, party: str, name: str | None, as_json: bool) -> Non
 
     given = ctx.find_root().obj["home"]
     home = Path(given) if given else own_home()
-    fingerprint = make(home, party, name or party)
+    fingerprint = make(home, party, name or party, url=url)
     if as_json:
         terminal.json_out({"party": party, "home": str(home), "fingerprint": fingerprint})
         return

@@ -21,7 +21,7 @@ from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.folder import is_guest, load_config
-from tocsin.wiring.keys import load_log_signer, load_signer, policy_text, signers_in
+from tocsin.wiring.keys import SigningKeys, load_log_signer, load_signer, policy_text
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
 GUEST_SCOPES = ("read", "publish", "sign", "export")
@@ -82,7 +82,7 @@ def open_node(
             root=root,
             policy_text=policy_text(log_signer),
             keyring=keyring,
-            signers=signers_in(home),
+            signers=SigningKeys(home, lambda p, k: keyring.state(p, k, None) == "valid"),
             registrar=load_signer(home, config.party, "root"),
             new_token=lambda party: guest_token(doors, party),
             new_link=(

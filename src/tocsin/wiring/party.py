@@ -8,16 +8,36 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tocsin.errors import ConfigError
+from msgspec import UNSET
+
+from tocsin.canonical import b64encode
+from tocsin.errors import ConfigError, UsageError
 from tocsin.flows.node import Node
-from tocsin.record.directory import NodeEntry, Party, fingerprint, genesis, registrars_of, root_of
+from tocsin.record.directory import (
+    Hpke,
+    NodeEntry,
+    Party,
+    fingerprint,
+    genesis,
+    registrars_of,
+    root_of,
+)
 from tocsin.record.envelope import sign
+from tocsin.record.hpke import HpkeKey
 from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.statement import KEY_CHAIN, PARTY_PATTERN, compose, key_body, time_text
 from tocsin.stix import ids
 from tocsin.wiring.folder import Config, fresh_folder, write_config
-from tocsin.wiring.keys import load_log_signer, load_signer, make_keys
+from tocsin.wiring.keys import (
+    load_hpke,
+    load_log_signer,
+    load_node_key,
+    load_signer,
+    load_witness_signer,
+    make_keys,
+)
 from tocsin.wiring.node import open_node
 
 
@@ -41,17 +61,56 @@ def check_name(name: str) -> None:
 
 
 def party_entry(
-    home: Path, party: str, name: str, *, log: LogSigner | None, identity: str | None = None
+    home: Path,
+    party: str,
+    name: str,
+    *,
+    log: LogSigner | None,
+    identity: str | None = None,
+    url: str = "",
 ) -> Party:
-    """What the directory is to say of a party: its name, root keys, identity and log."""
+    """What the directory is to say of a party: its name, identity and public keys, its node.
+
+    Args:
+        log: the log of its own node; None: it has no node.
+        url: where that node answers others.
+    """
     root = load_signer(home, party, "root")
+    seed = load_hpke(home, party)
+    hpke = HpkeKey(seed) if seed is not None else None
     return Party(
         id=party,
         name=name,
         root=root_of([PublicKey.of(root.public)]),
         identity=identity or ids.deterministic("identity", party),
-        nodes=(NodeEntry(origin=log.name, log_vkeys=log.vkeys()),) if log else (),
+        nodes=(node_entry(home, party, log, url),) if log else (),
+        hpke=Hpke(id=hpke.id, public=b64encode(hpke.public)) if hpke else UNSET,
     )
+
+
+def node_entry(home: Path, party: str, log: LogSigner, url: str) -> NodeEntry:
+    """What the directory is to say of a party's own node: its log, its witness, its key."""
+    witness = load_witness_signer(home, party)
+    node = load_node_key(home, party)
+    return NodeEntry(
+        origin=log.name,
+        url=url,
+        key=b64encode(node.public) if node else "",
+        log_vkeys=log.vkeys(),
+        witness_vkeys=witness.vkeys() if witness else (),
+    )
+
+
+def check_url(url: str) -> str:
+    """An address as the directory lists it, without a slash at its end; "" stays "".
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = urlsplit(url)
+    if url and (found.scheme not in ("https", "http") or not found.hostname or found.query):
+        raise UsageError(f"{url!r} is no address of a node", remedy="https://node.example")
+    return url.rstrip("/")
 
 
 def init(
@@ -63,11 +122,13 @@ def init(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: Callable[[int], bytes] = secrets.token_bytes,
     members: Callable[[Path], list[Party]] | None = None,
+    url: str = "",
 ) -> str:
     """Make a party: keys, log, directory version 1, its `key` statement. The fingerprint.
 
     Args:
         members: for the exercise: other parties whose keys are made in the same folder.
+        url: where its node answers others, for the directory; "": nowhere.
 
     Raises:
         ConfigError: `party` is not a party's name.
@@ -75,8 +136,11 @@ def init(
     """
     check_party_name(party)
     check_name(name)
+    url = check_url(url)
     with fresh_folder(home) as folder:
-        return init_in(folder, party, name, config=config, clock=clock, rng=rng, members=members)
+        return init_in(
+            folder, party, name, config=config, clock=clock, rng=rng, members=members, url=url
+        )
 
 
 def init_in(
@@ -89,11 +153,12 @@ def init_in(
     rng: Callable[[int], bytes],
     members: Callable[[Path], list[Party]] | None,
     identity: str | None = None,
+    url: str = "",
 ) -> str:
     make_keys(folder, party, log=True, rng=rng)
     log = load_log_signer(folder, party)
     root = load_signer(folder, party, "root")
-    entries = [party_entry(folder, party, name, log=log, identity=identity)]
+    entries = [party_entry(folder, party, name, log=log, identity=identity, url=url)]
     if members is not None:
         entries += members(folder)
     body = genesis(registrars_of([(party, PublicKey.of(root.public))]), entries)
