@@ -54,7 +54,7 @@ from tocsin.record.members import (
     read_damaged,
     write_dossier,
 )
-from tocsin.record.statement import ROOT_KINDS, Statement
+from tocsin.record.statement import KEY_CHAIN, ROOT_KINDS, Statement
 
 __all__ = [
     "Dossier",
@@ -131,6 +131,8 @@ class ChainVerdict(Struct, frozen=True, kw_only=True):
     """One author's statements in this case. Ask the author for its `head`: a cut tail is silent."""
 
     author: str
+    keys: bool
+    """The chain of its directory, key and revoke statements, which no case holds."""
     first: int
     last: int
     head: str
@@ -684,25 +686,20 @@ def _merged(files: Sequence[_File]) -> list[StatementVerdict]:
 
 def _chains(files: Sequence[_File], problems: list[Problem]) -> list[ChainVerdict]:
     """The chains of the case over all files; gaps and forks go to `problems`."""
-    held: dict[tuple[str, str | None], dict[int, dict[str, Row]]] = {}
+    held: dict[tuple[str, str], dict[int, dict[str, Row]]] = {}
     shown: set[str] = set()
     for one in files:
         shown |= {row.id for row in one.dossier.statements}
-        # Outside a case, keys and directories stand in the same chain as all else.
-        outside = one.dossier.case is None and bool(one.dossier.statements)
         for row in one.good:
             s = row.statement
-            if s.kind not in ROOT_KINDS or (outside and s.case is None):
-                held.setdefault((s.author, s.case), {}).setdefault(s.seq, {})[row.id] = row
+            held.setdefault((s.author, s.chain), {}).setdefault(s.seq, {})[row.id] = row
     free: dict[str, int] = {
         hidden.id: hidden.index
         for one in files
         for hidden in one.dossier.withheld
         if hidden.id not in shown and one.verdicts[hidden.id].included
     }
-    chains = [
-        _Chain(author, case, seqs) for (author, case), seqs in sorted(held.items(), key=_by_name)
-    ]
+    chains = [_Chain(author, name, seqs) for (author, name), seqs in sorted(held.items())]
     gaps = [gap for one in chains for gap in one.gaps(free)]
     # A gap's last place is known by the `prev` after it; the others take withheld ids that lie
     # between in the log, the tightest gap first, so that as many as can be are explained.
@@ -712,11 +709,6 @@ def _chains(files: Sequence[_File], problems: list[Problem]) -> list[ChainVerdic
     for each in chains:
         each.judge(problems)
     return [each.verdict() for each in chains]
-
-
-def _by_name(item: tuple[tuple[str, str | None], Any]) -> tuple[str, str]:
-    (author, case), _ = item
-    return author, case or ""
 
 
 class _Gap:
@@ -745,17 +737,24 @@ class _Gap:
 
 
 class _Chain:
-    """One author's statements in one case."""
+    """One author's statements in one case, or its directory, key and revoke statements."""
 
-    def __init__(self, author: str, case: str | None, seqs: Mapping[int, dict[str, Row]]) -> None:
+    def __init__(self, author: str, name: str, seqs: Mapping[int, dict[str, Row]]) -> None:
         self.author = author
-        self.case = case
+        self.name = name
+        """The case, `KEY_CHAIN`, or "" for the open chain."""
         self.seqs = seqs
         self._gaps: list[_Gap] = []
 
     def gaps(self, free: dict[str, int]) -> list[_Gap]:
-        """Where statements are not shown. Withheld ids named by a `prev` are taken from `free`."""
+        """Where statements are not shown. Withheld ids named by a `prev` are taken from `free`.
+
+        Key statements are CLEAR: nobody has a reason to withhold one, and a revocation that
+        passed as withheld would be a revocation hidden. Their gaps stay gaps.
+        """
         expected, start = 1, -1
+        if self.name == KEY_CHAIN:
+            free = {}
         for seq in sorted(self.seqs):
             row = next(iter(self.seqs[seq].values()))
             if seq > expected:
@@ -772,7 +771,9 @@ class _Chain:
         return self._gaps
 
     def judge(self, problems: list[Problem]) -> None:
-        where = f"chain of {self.author}" + (f" in {self.case}" if self.case else "")
+        where = f"chain of {self.author}" + (f" in {self.name}" if self.name else "")
+        if self.name == KEY_CHAIN:
+            where = f"key chain of {self.author}"
         for gap in self._gaps:
             if gap.seqs:
                 problems.append(
@@ -817,6 +818,7 @@ class _Chain:
         last = max(self.seqs)
         return ChainVerdict(
             author=self.author,
+            keys=self.name == KEY_CHAIN,
             first=min(self.seqs),
             last=last,
             head=min(self.seqs[last]),

@@ -15,6 +15,7 @@ from tocsin.record.envelope import leaf, sign, statement_id
 from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.members import write_dossier
 from tocsin.record.statement import (
+    ROOT_KINDS,
     ObjectRef,
     Seen,
     chain_of,
@@ -85,10 +86,10 @@ class Case:
             for n, party in enumerate((NORTH, EAST))
         ]
         body = genesis(registrars_of([(NORTH, PublicKey.of(ROOTS[NORTH].public))]), parties)
-        self.root = self.enter(NORTH, "directory", body, signer=ROOTS[NORTH], case=None)
+        self.root = self.enter(NORTH, "directory", body, signer=ROOTS[NORTH])
         for party in (NORTH, EAST):
             body = key_body(SIGNERS[party].public)
-            self.enter(party, "key", body, signer=ROOTS[party], case=None)
+            self.enter(party, "key", body, signer=ROOTS[party])
 
     def enter(
         self,
@@ -108,6 +109,7 @@ class Case:
     ) -> bytes:
         """Sign a statement and log it; the next in its chain, unless told otherwise."""
         signer = signer or SIGNERS[author]
+        case = None if kind in ROOT_KINDS else case
         chain = chain_of(kind, case)
         last, head = self._heads.get((author, chain), (0, ""))
         payload = compose(
@@ -140,7 +142,7 @@ class Case:
     def revoke(self, party: str, suspect_since: str | None = None) -> bytes:
         """Revoke the party's signing key."""
         body = revoke_body(SIGNERS[party].keyid, "stolen", suspect_since)
-        return self.enter(party, "revoke", body, signer=ROOTS[party], case=None)
+        return self.enter(party, "revoke", body, signer=ROOTS[party])
 
     @property
     def leaves(self) -> list[bytes]:

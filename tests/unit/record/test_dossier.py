@@ -29,16 +29,21 @@ from tocsin import canonical
 from tocsin.errors import DossierError
 from tocsin.record import checkpoint as cp
 from tocsin.record import members as form
-from tocsin.record.dossier import Verdict, open_dossier, verify
+from tocsin.record.dossier import ChainVerdict, Verdict, open_dossier, verify
 from tocsin.record.envelope import statement_id
 from tocsin.record.keys import LogSigner, Signer
-from tocsin.record.statement import Seen
+from tocsin.record.statement import Seen, key_body
 
 Change = Callable[[dict[str, bytes]], None]
 
 
 def _codes(verdict: Verdict) -> set[str]:
     return {problem.code for problem in verdict.problems}
+
+
+def _said(verdict: Verdict) -> list[ChainVerdict]:
+    """The chains of the case, without those of the keys."""
+    return [chain for chain in verdict.chains if not chain.keys]
 
 
 def _reframed(data: bytes, change: Change, *, index: bool = True) -> bytes:
@@ -162,8 +167,13 @@ def test_an_honest_dossier_verifies_statement_by_statement() -> None:
     assert {one.key for one in verdict.statements} == {"valid"}
     assert verdict.statements[4].withdrawn_by == [statement_id(case.raws[6])]
     assert verdict.logs[0].signatures == ["ed25519", "ml-dsa-44"]
-    assert [(c.author, c.first, c.last) for c in verdict.chains] == [(EAST, 1, 2), (NORTH, 1, 3)]
-    assert verdict.chains[0].head == statement_id(case.raws[7])
+    assert [(c.author, c.keys, c.first, c.last) for c in verdict.chains] == [
+        (EAST, True, 1, 1),
+        (EAST, False, 1, 2),
+        (NORTH, True, 1, 2),
+        (NORTH, False, 1, 3),
+    ]
+    assert verdict.chains[1].head == statement_id(case.raws[7])
 
 
 def test_the_json_has_the_fields_of_the_format() -> None:
@@ -194,7 +204,7 @@ def test_withheld_statements_are_proven_and_fail_nothing() -> None:
         (4, True, None),
         (5, True, None),
     ]
-    assert [(c.author, c.withheld, c.missing) for c in verdict.chains] == [
+    assert [(c.author, c.withheld, c.missing) for c in _said(verdict)] == [
         (EAST, [1], []),
         (NORTH, [2], []),
     ]
@@ -207,7 +217,7 @@ def test_a_run_of_withheld_statements_is_explained_by_ids_between_in_the_log() -
         case.say(EAST, 10 + number)
     verdict = _check(case.dossier(withhold=[3, 5, 7, 4, 6, 8]), case)
     assert verdict.ok
-    assert [(c.author, c.withheld) for c in verdict.chains] == [
+    assert [(c.author, c.withheld) for c in _said(verdict)] == [
         (EAST, [1, 2, 3]),
         (NORTH, [1, 2, 3]),
     ]
@@ -220,7 +230,7 @@ def test_statements_outside_any_case_make_a_dossier_too() -> None:
     verdict = _check(case.dossier(case=None), case)
     assert verdict.ok
     assert verdict.case is None
-    assert [(c.author, c.first, c.last) for c in verdict.chains] == [(EAST, 1, 2), (NORTH, 1, 3)]
+    assert [(c.author, c.first, c.last) for c in _said(verdict)] == [(EAST, 1, 1), (NORTH, 1, 1)]
     case.raws.pop()
     case.raws.pop()
     case.say(NORTH, 22, case=None)
@@ -618,7 +628,34 @@ def test_a_statement_that_is_left_out_altogether_is_a_gap() -> None:
     case = usual()
     verdict = _check(case.dossier(drop=[4]), case)
     assert _codes(verdict) == {"chain-gap"}
-    assert verdict.chains[1].missing == [2]
+    assert _said(verdict)[1].missing == [2]
+
+
+def test_a_revocation_left_out_of_the_middle_is_a_gap_also_where_its_id_is_given() -> None:
+    case = usual()
+    case.revoke(EAST)
+    case.enter(EAST, "key", key_body(b"\x58" + b"\x66" * 31), signer=ROOTS[EAST])
+    case.say(EAST, 9)
+    assert _codes(_check(case.dossier(), case)) == {"key"}
+    left_out = _check(case.dossier(drop=[8]), case)
+    assert _codes(left_out) == {"chain-gap"}
+    assert [(c.author, c.missing) for c in left_out.chains if c.keys] == [(EAST, [2]), (NORTH, [])]
+    # A key statement is CLEAR, so nobody has a reason to withhold one: its place alone is no excuse.
+    data = _reframed(case.dossier(), _lines("directory.jsonl", lambda r: [*r[:3], r[4]]))
+    assert _codes(_check(data, case)) == {"chain-gap"}
+
+
+def test_a_party_that_signs_two_statements_for_one_place_in_its_key_chain_is_named() -> None:
+    case = usual()
+    case.revoke(EAST)
+    body = key_body(b"\x58" + b"\x66" * 31)
+    case.enter(EAST, "key", body, signer=ROOTS[EAST], seq=2, prev=statement_id(case.raws[2]))
+    verdict = _check(case.dossier(), case)
+    assert _codes(verdict) == {"chain-fork"}
+    assert [(c.author, c.equivocates) for c in verdict.chains if c.keys] == [
+        (EAST, True),
+        (NORTH, False),
+    ]
 
 
 def test_a_gap_longer_than_what_is_withheld_is_a_gap() -> None:
@@ -627,7 +664,7 @@ def test_a_gap_longer_than_what_is_withheld_is_a_gap() -> None:
         case.say(NORTH, number)
     verdict = _check(case.dossier(withhold=[5], drop=[3, 4]), case)
     assert _codes(verdict) == {"chain-gap"}
-    assert (verdict.chains[0].withheld, verdict.chains[0].missing) == ([3], [1, 2])
+    assert [(c.withheld, c.missing) for c in _said(verdict)] == [([3], [1, 2])]
 
 
 def test_two_statements_for_one_place_prove_equivocation() -> None:
@@ -635,7 +672,7 @@ def test_two_statements_for_one_place_prove_equivocation() -> None:
     case.say(EAST, 8, seq=2, prev=statement_id(case.raws[5]))
     verdict = _check(case.dossier(), case)
     assert _codes(verdict) == {"chain-fork"}
-    assert [chain.equivocates for chain in verdict.chains] == [True, False]
+    assert [chain.equivocates for chain in _said(verdict)] == [True, False]
 
 
 def test_a_statement_that_follows_another_than_the_one_shown_is_a_fork() -> None:
@@ -678,16 +715,16 @@ def test_an_older_checkpoint_that_is_not_consistent_fails() -> None:
 def test_a_later_directory_must_follow_from_the_root() -> None:
     case = usual()
     body = canonical.decode(canonical.b64decode(canonical.decode(case.root)["payload"]))["body"]
-    case.enter(NORTH, "directory", {**body, "version": 2}, signer=ROOTS[NORTH], case=None)
+    case.enter(NORTH, "directory", {**body, "version": 2}, signer=ROOTS[NORTH])
     verdict = _check(case.dossier(), case)
     assert verdict.ok
     assert verdict.directory.version == 2
-    case.enter(NORTH, "directory", {**body, "version": 4}, signer=ROOTS[NORTH], case=None)
+    case.enter(NORTH, "directory", {**body, "version": 4}, signer=ROOTS[NORTH])
     verdict = _check(case.dossier(), case)
     assert _codes(verdict) == {"directory"}
     assert (verdict.directory.version, verdict.directory.ok) == (2, False)
     case = usual()
-    case.enter(NORTH, "directory", {**body, "version": 2}, signer=SIGNERS[NORTH], case=None)
+    case.enter(NORTH, "directory", {**body, "version": 2}, signer=SIGNERS[NORTH])
     assert "directory" in _codes(_check(case.dossier(), case))
 
 
@@ -703,7 +740,7 @@ def test_two_dossiers_of_one_case_fill_each_others_gaps() -> None:
     assert all(one.kind for one in verdict.statements)
     assert len(verdict.statements) == 8
     assert len(verdict.to_json()["files"]) == 2
-    assert verdict.chains[1].missing == []
+    assert _said(verdict)[1].missing == []
 
 
 def test_two_histories_of_one_log_are_a_proven_fork() -> None:
@@ -752,7 +789,7 @@ def test_a_number_as_high_as_numbers_go_leaves_a_gap_and_takes_no_memory() -> No
     case.say(EAST, 9, seq=2**53 - 1)
     verdict = _check(case.dossier(), case)
     assert _codes(verdict) == {"chain-gap", "chain-fork"} or _codes(verdict) == {"chain-gap"}
-    gap = next(c for c in verdict.chains if c.author == EAST)
+    gap = next(c for c in _said(verdict) if c.author == EAST)
     assert gap.last == 2**53 - 1
     assert len(gap.missing) == 1_000
 
