@@ -4,7 +4,7 @@ Spec: record.md, "Fork proof". The file is canonical JSON:
 
     {"a":note,"b":note,"kind":"fork-proof","origin":…,"proof":[b64…],"v":1}
 
-with sizes m <= n of the notes a and b. m = n: the roots differ, and `proof` is empty. m < n: `proof`
+with sizes m <= n of the notes a and b. m = n: the roots differ and `proof` is empty. m < n: `proof`
 is the consistency path from m to n, always with the hash of the first subtree; it leads to b's root
 and, at m, to a root that is not a's. RFC 6962 leaves that first hash out where m is a power of two,
 because there it is the old root itself: with the old root taken from `a`, nothing could differ.
