@@ -428,6 +428,7 @@ export function readStatement(payload) {
   need((s.objects || []).every(coherent), "an object's id and type disagree");
   need(s.tlp !== "RED" || s.to, "RED names nobody");
   need(!ROOT_KINDS.includes(s.kind) || s.tlp === "CLEAR", `a ${s.kind} is always CLEAR`);
+  need(!ROOT_KINDS.includes(s.kind) || !Object.hasOwn(s, "case"), `a ${s.kind} stands in no case`);
   need(!["withdraw", "cosign"].includes(s.kind) || s.refs, "refs is missing");
   need(BODIES[s.kind](s.body), `body of a ${s.kind}`);
   return s;
@@ -788,6 +789,91 @@ const STEPS = [
 const PROOF = shape({ id: digest, index: whole(0), log: string, path: list(string, 64) });
 const HISTORY = shape({ checkpoint: string, path: list(string, 64) });
 
+const KEY_CHAIN = " keys"; // of directory, key and revoke statements: a blank stands in no case id
+const LISTED = 1000;
+
+/** Numbers of a chain that no statement shown here has, from `first` to `last`. */
+class Gap {
+  constructor(first, last, start, end, linked) {
+    // The place before the next statement is known by its `prev`; the rest must lie between.
+    Object.assign(this, { first, last: linked ? last - 1 : last, start, end, withheld: linked ? [last] : [] });
+  }
+
+  /** Take the lowest of the free places, sorted, that lie between: one for each number. */
+  fill(places) {
+    if (!this.withheld.length) return;
+    const low = places.filter((at) => at <= this.start).length;
+    const between = places.filter((at) => at > this.start && at < this.end).length;
+    const taken = Math.min(between, this.last - this.first + 1);
+    if (taken <= 0) return;
+    places.splice(low, taken);
+    for (let n = 0; n < taken; n++) this.withheld.push(this.last--);
+  }
+}
+
+/** One author's statements in one case, or its directory, key and revoke statements. */
+class Chain {
+  constructor(name, seqs) {
+    this.author = name.slice(0, name.indexOf(" "));
+    this.name = name.slice(name.indexOf(" ") + 1);
+    this.keys = this.name === KEY_CHAIN;
+    this.where = this.keys ? `key chain of ${this.author}` : `chain of ${this.author}`;
+    if (this.name && !this.keys) this.where += ` in ${this.name}`;
+    this.seqs = seqs;
+    this.order = [...seqs.keys()].sort((a, b) => a - b);
+  }
+
+  findGaps(free) {
+    this.gaps = [];
+    let [expected, start] = [1, -1];
+    for (const seq of this.order) {
+      const [row] = this.seqs.get(seq);
+      if (seq > expected) {
+        const linked = free.get(row.s.prev);
+        free.delete(row.s.prev);
+        this.gaps.push(new Gap(expected, seq - 1, start, linked ?? row.index, linked !== undefined));
+      }
+      [expected, start] = [seq + 1, row.index];
+    }
+    return this.gaps;
+  }
+
+  judge(say) {
+    for (const { first, last } of this.gaps) {
+      if (first <= last) say("chain-gap", `neither shown nor withheld: number ${first} to ${last}`);
+    }
+    for (const seq of this.order) {
+      const rows = this.seqs.get(seq);
+      const before = this.seqs.get(seq - 1);
+      if (twice(rows)) say("chain-fork", `${rows.length} statements with number ${seq}`);
+      for (const { s } of rows) {
+        if (before && !before.some((other) => other.id === s.prev)) {
+          say("chain-fork", `number ${seq} follows ${s.prev}, which is not the number ${seq - 1} shown here`);
+        }
+      }
+    }
+  }
+
+  verdict() {
+    const last = this.order.at(-1);
+    const missing = [];
+    for (const gap of this.gaps) {
+      for (let n = gap.first; n <= gap.last && missing.length < LISTED; n++) missing.push(n);
+    }
+    return {
+      author: this.author, keys: this.keys, first: this.order[0], last,
+      head: this.seqs.get(last).map((row) => row.id).sort()[0],
+      withheld: this.gaps.flatMap((gap) => gap.withheld).sort((a, b) => a - b),
+      missing, equivocates: this.order.some((seq) => twice(this.seqs.get(seq))),
+    };
+  }
+}
+
+/** Whether two of these were signed for one place. Dropping one of several root signatures makes
+ * another id of the same statement, and frames nobody. */
+const twice = ([first, ...others]) =>
+  others.some((row) => !ROOT_KINDS.includes(row.s.kind) || encode(row.s) !== encode(first.s));
+
 /** One dossier, read and checked; every problem is kept and the rest goes on. */
 class Check {
   constructor(bytes, policyText, rootBytes) {
@@ -1094,47 +1180,25 @@ class Check {
   }
 
   chains() {
-    const free = new Map(this.withheld.filter((w) => this.included.has(w.id)).map((w) => [w.id, w.index]));
-    const outside = this.statements.length && this.case === null;
-    // Outside a case, keys and directories stand in the same chain as all else.
-    const chained = outside ? [...this.statements, ...this.authority.filter((r) => !r.s.case)] : this.statements;
-    const chain = ({ s }) => `${s.author} ${s.case ?? ""}`;
-    const gaps = [];
-    this.heads = [];
-    for (const name of new Set(chained.map(chain))) { // in the order in which they first spoke
-      const author = name.split(" ")[0];
-      const mine = chained.filter((row) => row.good && chain(row) === name);
-      mine.sort((a, b) => a.s.seq - b.s.seq);
-      const bySeq = new Map();
-      for (const row of mine) bySeq.set(row.s.seq, [...(bySeq.get(row.s.seq) || []), row]);
-      let [seq, start] = [0, -1];
-      mine.forEach((row, n) => {
-        const before = bySeq.get(row.s.seq - 1) || [];
-        const twin = n && mine[n - 1].s.seq === row.s.seq && mine[n - 1];
-        // Dropping one of several root signatures makes another id, and frames nobody.
-        const framed = twin && ROOT_KINDS.includes(row.s.kind) && encode(twin.s) === encode(row.s);
-        if (twin && !framed) this.say("chain-fork", author, `two with number ${seq}`);
-        else if (before.length && !before.some((other) => other.id === row.s.prev)) {
-          this.say("chain-fork", author, `number ${row.s.seq} does not follow number ${row.s.seq - 1}`);
-        }
-        if (row.s.seq > seq + 1) {
-          const end = free.get(row.s.prev);
-          const left = row.s.seq - seq - 1 - (end === undefined ? 0 : 1);
-          free.delete(row.s.prev);
-          gaps.push({ author, left, start, end, seqs: [seq + 1, row.s.seq - 1] });
-        }
-        [seq, start] = [row.s.seq, row.index];
-      });
-      if (mine.length) this.heads.push({ author, last: seq, head: mine.at(-1).id });
+    const shown = new Set(this.statements.map((row) => row.id));
+    const hidden = this.withheld.filter((w) => this.included.has(w.id) && !shown.has(w.id));
+    const free = new Map(hidden.map((w) => [w.id, w.index]));
+    const held = new Map();
+    for (const row of this.all.filter((one) => one.good)) {
+      const name = `${row.s.author} ${ROOT_KINDS.includes(row.s.kind) ? KEY_CHAIN : row.s.case ?? ""}`;
+      if (!held.has(name)) held.set(name, new Map());
+      held.get(name).set(row.s.seq, [...(held.get(name).get(row.s.seq) || []), row]);
     }
-    gaps.sort((a, b) => (a.end ?? -1) - (b.end ?? -1));
-    for (const { author, left, start, end, seqs } of gaps) {
-      // The place before the next statement is known by its `prev`; the rest must lie between.
-      const fitting = end === undefined ? [] : [...free].filter(([, at]) => start < at && at < end);
-      fitting.sort((a, b) => a[1] - b[1]).slice(0, left).forEach(([id]) => free.delete(id));
-      if (fitting.length < left) this.say("chain-gap", author, `between number ${seqs[0]} and ${seqs[1]}`);
-    }
-    const words = this.heads.map(({ author, last, head }) => `${author} ${last} ${head.slice(0, 16)}…`);
+    // Key statements are CLEAR: nobody withholds one, so no gap of theirs is explained by an id.
+    const made = [...held.keys()].sort().map((name) => new Chain(name, held.get(name)));
+    const gaps = made.flatMap((chain) => chain.findGaps(chain.keys ? new Map() : free));
+    const places = [...free.values()].sort((a, b) => a - b);
+    for (const gap of gaps.sort((a, b) => a.end - b.end)) gap.fill(places);
+    for (const chain of made) chain.judge((code, detail) => this.say(code, chain.where, detail));
+    this.heads = made.map((chain) => chain.verdict());
+    const words = this.heads.map(
+      ({ author, keys, last, head }) => `${author}${keys ? " (keys)" : ""} ${last} ${head.slice(0, 16)}…`,
+    );
     this.facts["chain-gap"] = `heads, to compare with their authors: ${words.join("; ") || "none"}`;
   }
 
