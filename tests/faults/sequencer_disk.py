@@ -15,7 +15,7 @@ from tocsin.errors import ConflictError, StoreError
 from tocsin.policy import Audience
 from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.keys import LogSigner, Signer
-from tocsin.record.sequencer import HeadPort, Opened, Sequencer
+from tocsin.record.sequencer import HeadPort, Opened, Sequencer, Witnesses
 from tocsin.record.statement import compose
 
 ORIGIN = "cert.northland.example/log"
@@ -51,6 +51,7 @@ class Disk:
         self.files: dict[str, bytes] = {}
         self.guard: Head | None = None
         self.shown: list[bytes] = []
+        self.cosigned: dict[int, bytes] = {}
         self.writes: list[str] = []
         self.fail_at: int | None = None
         self.way: Way = "failed"
@@ -135,6 +136,16 @@ class FakeLog:
             ids = [row.id for row in self.disk.logged]
         return ids.index(statement) if statement in ids else None
 
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        with self.disk.lock:
+            failing = self.disk.begin("keep checkpoint")
+            self.disk.cosigned[size] = note
+            self.disk.end(failing, "keep checkpoint")
+
+    def checkpoints(self) -> list[tuple[int, bytes]]:
+        with self.disk.lock:
+            return sorted(self.disk.cosigned.items())
+
 
 class FakeFiles:
     def __init__(self, disk: Disk) -> None:
@@ -161,6 +172,9 @@ class FakeFiles:
     def read_guard(self) -> Head | None:
         return self.disk.guard
 
+    def read_checkpoint(self) -> bytes | None:
+        return self.disk.shown[-1] if self.disk.shown else None
+
     def write_guard(self, origin: str, size: int, root: bytes) -> None:
         failing = self.disk.begin("guard")
         self.disk.guard = Head(origin=origin, size=size, root=root, checkpoint=b"")
@@ -178,7 +192,13 @@ class Clock:
         return self.now
 
 
-def start(disk: Disk, *, max_batch: int = 1000, opened: list[Opened] | None = None) -> Sequencer:
+def start(
+    disk: Disk,
+    *,
+    max_batch: int = 1000,
+    opened: list[Opened] | None = None,
+    witnesses: Witnesses | None = None,
+) -> Sequencer:
     """A sequencer on this disk, not yet recovered."""
     return Sequencer(
         store=FakeLog(disk),
@@ -187,6 +207,7 @@ def start(disk: Disk, *, max_batch: int = 1000, opened: list[Opened] | None = No
         clock=Clock(),
         max_batch=max_batch,
         opened=None if opened is None else opened.extend,
+        witnesses=witnesses,
     )
 
 

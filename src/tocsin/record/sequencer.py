@@ -12,10 +12,11 @@ Spec: record.md, "Sequencer". The steps, by its numbers:
      6 guard     the head guard, on another path
      7 tiles     hash tiles and entry bundles
      8 publish   the checkpoint
-     9 witnesses (none yet)
-    10 answer
+     9 witnesses asked beside the next batch, for the newest head (`cosigning.py`); their lines
+                 are added to the published checkpoint
+    10 answer    when a quorum has cosigned, or after 2 s
 
-Any error from 2 on halts writes: nothing is tried a second time, because after a failed fsync the
+Any error from 2 to 8 halts writes: nothing is tried a second time, because after a failed fsync the
 kernel calls pages clean that never reached the disk. `recover` starts again from the store.
 """
 
@@ -27,22 +28,43 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.canonical import b64encode
 from tocsin.errors import LogHalted, NoteError, ProofError, RollbackError, TocsinError
 from tocsin.policy import Audience
 from tocsin.record import checkpoint as notes
-from tocsin.record import merkle, tiles
+from tocsin.record import cosigning, merkle, tiles
+from tocsin.record.cosigning import Witnessed, Witnesses
 from tocsin.record.envelope import Verified
 from tocsin.record.statement import Seen
 
 _CHUNK = 65_536
+_TICK_S = 0.25
+_RETRY_TICKS = 20
+"""Looks of an idle log between two tries for a quorum that is still missing: 5 s."""
+_HELD_CHECKPOINTS = 64
+"""Of the cosigned ones kept, so many are looked through for the newest at a start."""
 _NO_AUDIENCES: Mapping[str, Audience] = {}
 _RESTART = "look at the disk, then restart the node: it goes on from what the store holds"
 _RESTORE = "restore the newest store; reads go on, and nothing is signed until then"
 
 
 # --- ports ------------------------------------------------------------------------------------
+
+__all__ = [
+    "GuardPort",
+    "HeadPort",
+    "Log",
+    "Opened",
+    "PendingPort",
+    "Receipt",
+    "Sequencer",
+    "TileFiles",
+    "Waiting",
+    "Witnessed",
+    "Witnesses",
+]
 
 
 class HeadPort(Protocol):
@@ -103,6 +125,12 @@ class Log(Protocol):
     def place(self, statement: str) -> int | None:
         """Log index; None if pending or unknown."""
 
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        """Keep a cosigned checkpoint durably, in place of one with the same size."""
+
+    def checkpoints(self) -> list[tuple[int, bytes]]:
+        """The cosigned checkpoints kept, by size."""
+
 
 class GuardPort(Protocol):
     """The newest head that this node has begun to show to others."""
@@ -127,6 +155,9 @@ class TileFiles(Protocol):
     def write_checkpoint(self, data: bytes) -> None:
         """Replace the published checkpoint, durably."""
 
+    def read_checkpoint(self) -> bytes | None:
+        """The published checkpoint; None before the first."""
+
     def read_guard(self) -> GuardPort | None:
         """None before the first write."""
 
@@ -144,6 +175,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """Of the published checkpoint that covers it."""
     held: bool = False
     """It was in the log before."""
+    quorum: bool = True
+    """As many witnesses have cosigned it as this node's policy asks for; it may ask for none."""
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -164,16 +197,19 @@ class _Head(Struct, frozen=True, kw_only=True):
 class Waiting:
     """A statement that is durably kept, on its way into the log."""
 
-    __slots__ = ("_done", "_error", "_receipt", "_work")
+    __slots__ = ("_done", "_error", "_receipt", "_round", "_work")
 
     def __init__(self) -> None:
         self._done = threading.Event()
         self._receipt: Receipt | None = None
         self._error: TocsinError | None = None
+        self._round: cosigning.Round | None = None
         self._work: Callable[[], None] | None = None
 
     def wait(self) -> Receipt:
-        """Return when everybody may see the statement in the log.
+        """Return when everybody may see the statement in the log, and a quorum has cosigned it.
+
+        For the quorum at most 2 s: `Receipt.quorum` says whether it came.
 
         Raises:
             LogHalted: the log halted meanwhile. The statement is kept, and a restart logs it:
@@ -185,10 +221,17 @@ class Waiting:
         self._done.wait()
         if self._receipt is None:
             raise self._error or LogHalted("the log halted", remedy=_RESTART)
-        return self._receipt
+        if self._round is None:
+            return self._receipt
+        return replace(self._receipt, quorum=self._round.wait())
 
-    def _settle(self, receipt: Receipt | None, error: TocsinError | None = None) -> None:
-        self._receipt, self._error = receipt, error
+    def _settle(
+        self,
+        receipt: Receipt | None,
+        error: TocsinError | None = None,
+        asked: cosigning.Round | None = None,
+    ) -> None:
+        self._receipt, self._error, self._round = receipt, error, asked
         self._done.set()
 
 
@@ -208,6 +251,8 @@ class Sequencer:
         opened: called in log order, in the sequencer's thread, after publishing and before the
             answer: for live pages. It must not raise (the log would halt), and must not wait for
             a lock that a submitter may hold.
+        witnesses: asked to cosign what is published, and at a start what they hold of this log;
+            None: nobody is, and every checkpoint counts as it is.
     """
 
     def __init__(
@@ -220,6 +265,7 @@ class Sequencer:
         max_batch: int = 1000,
         window_s: float = 0.1,
         opened: Callable[[Sequence[Opened]], None] | None = None,
+        witnesses: Witnesses | None = None,
     ) -> None:
         self._store = store
         self._files = files
@@ -234,6 +280,7 @@ class Sequencer:
         self._head: _Head | None = None
         self._edge = merkle.Edge()
         self._partial: dict[str, bytes] = {}
+        self._time = -1  # of the newest checkpoint signed: what we sign never goes back
         # Guarded by _state.
         self._state = threading.Condition()
         self._published: _Head | None = None
@@ -242,6 +289,16 @@ class Sequencer:
         self._waiting = 0
         self._running = False
         self._halted: str | None = "the log has not been recovered from the store yet"
+        self._witnesses = witnesses
+        self._asks = witnesses is not None and witnesses.policy.quorum != "none"
+        self._rounds = cosigning.Rounds(self._cosign, self._round_failed)
+        self._guard = self._new_guard()
+        # Held while the published checkpoint is replaced, by a batch or by a round.
+        self._showing = threading.Lock()
+        # Written by rounds and recovery alone.
+        self._cosigned: _Head | None = None
+        self._witnessed: dict[str, Witnessed] = {}
+        self._closed = False  # guarded by _showing
 
     # --- what others see ------------------------------------------------------------------
 
@@ -253,7 +310,7 @@ class Sequencer:
     @property
     def halted(self) -> str | None:
         """Why no statement is taken; None while all is well."""
-        return self._halted
+        return self._halted or (self._guard.why if self._guard else None)
 
     @property
     def size(self) -> int:
@@ -270,12 +327,41 @@ class Sequencer:
         """
         return self._shown().checkpoint
 
+    @property
+    def cosigned(self) -> bytes | None:
+        """The newest checkpoint with a quorum; None: none yet.
+
+        It may be older than the published one, and may have got its lines after that.
+        """
+        head = self._newest_cosigned()
+        return head.checkpoint if head else None
+
+    @property
+    def witnessed(self) -> list[Witnessed]:
+        """What each witness has cosigned of this log: those of the policy first, then others."""
+        named = list(self._witnesses.policy.witnesses) if self._witnesses else []
+        known = dict(self._witnessed)
+        none = [Witnessed(name=name, size=0, time=None) for name in named if name not in known]
+        return sorted([*known.values(), *none], key=lambda w: (w.name not in named, w.name))
+
+    def has_quorum(self, index: int) -> bool:
+        """Whether the entry at `index` is under a checkpoint with a quorum."""
+        head = self._newest_cosigned()
+        return not self._asks or (head is not None and index < head.size)
+
     def seen(self) -> tuple[Seen, ...]:
-        """What a statement signed now has seen: the published checkpoint; nothing before one."""
-        head = self._published
+        """What a statement signed now has seen: the newest own checkpoint with a quorum, if any.
+
+        With witnesses it is one that the store keeps with their lines (`Log.checkpoints`), so that
+        a dossier can show it: it bounds from below when the statement was made.
+        """
+        head = self._newest_cosigned()
         if head is None:
             return ()
         return (Seen(origin=head.origin, root=b64encode(head.root), size=head.size),)
+
+    def _newest_cosigned(self) -> _Head | None:
+        return self._cosigned or (None if self._asks else self._published)
 
     def prove(self, index: int, size: int | None = None) -> list[bytes]:
         """The inclusion path of the entry at `index`, from the leaf up.
@@ -308,10 +394,15 @@ class Sequencer:
     def proof(self, index: int) -> notes.LogProof:
         """The path of the entry at `index` together with the checkpoint it leads to.
 
+        That is the newest checkpoint with a quorum where it covers the entry, or the published.
+
         Raises:
             ProofError, LogHalted: as `prove`.
         """
         shown = self._shown()
+        cosigned = self._cosigned
+        if cosigned is not None and index < cosigned.size:
+            shown = cosigned
         path = self.prove(index, shown.size)
         return notes.LogProof(index=index, path=tuple(path), checkpoint=shown.checkpoint)
 
@@ -406,8 +497,10 @@ class Sequencer:
 
         Raises:
             LogHalted: the log takes no writes; nothing is kept.
+            RollbackError: a witness has seen more of this log than the store holds; so too.
         """
         waiting = Waiting()
+        self._refuse_if_unguarded()
         with self._state:
             self._refuse_if_halted()
             self._tickets.setdefault(verified.id, []).append(waiting)
@@ -425,13 +518,22 @@ class Sequencer:
             self._arriving -= 1
             if place is not None and place < self.size and not waiting._done.is_set():
                 self._forget(verified.id, waiting)
-                waiting._settle(Receipt(id=verified.id, index=place, size=self.size, held=True))
+                waiting._settle(self._held(verified.id, place))
             else:
                 self._waiting += 1
                 if not self._running:
                     waiting._work = self._drain
             self._state.notify_all()
         return waiting
+
+    def _held(self, statement: str, index: int) -> Receipt:
+        quorum = self.has_quorum(index)
+        return Receipt(id=statement, index=index, size=self.size, held=True, quorum=quorum)
+
+    def _refuse_if_unguarded(self) -> None:
+        # Before the first write of all, and so before a folder opened for one command writes.
+        if self._guard is not None and not self._guard.passed and self._halted is None:
+            self._guard.check(again=not self._running)
 
     def _refuse_if_halted(self) -> None:
         if self._halted is not None:
@@ -447,14 +549,21 @@ class Sequencer:
     def run(self, stop: threading.Event) -> None:
         """The thread's body: sequence whatever is kept until `stop` is set, then finish.
 
-        It looks at `stop` four times a second, and whenever a statement comes.
+        It looks at `stop` four times a second, and whenever a statement comes. Nobody waits for a
+        witness once it is set.
         """
         with self._state:
             self._running = True
+        ticks = 0
         try:
             while not stop.is_set():
+                if ticks % _RETRY_TICKS == 0:
+                    self._ask_again()
+                ticks += 1
                 with self._state:
-                    self._state.wait_for(lambda: self._waiting > 0 or stop.is_set(), timeout=0.25)
+                    self._state.wait_for(
+                        lambda: self._waiting > 0 or stop.is_set(), timeout=_TICK_S
+                    )
                     if not self._waiting:
                         continue
                     # Others are at their own commit right now: one transaction for all of us.
@@ -468,12 +577,22 @@ class Sequencer:
                 self._running = False
             # Whoever saw the thread running has been kept by now.
             self._drain()
+            self._rounds.release()
+
+    def close(self) -> None:
+        """Ask no witness any more, and let nothing they still say reach store or files.
+
+        Call it before the store is closed: another process may open the folder then.
+        """
+        self._rounds.close()
+        with self._showing:
+            self._closed = True
 
     def _drain(self) -> None:
         """Sequence until nothing is pending, or the log halts."""
         with self._turn:
             try:
-                while self._halted is None and self._batch():
+                while self._halted is None and self._free() and self._batches():
                     pass
             except TocsinError as wrong:
                 self._halt(wrong.message)
@@ -482,6 +601,9 @@ class Sequencer:
             except BaseException:
                 self._halt("it was interrupted")
                 raise
+
+    def _free(self) -> bool:
+        return self._guard is None or self._guard.passed
 
     def _halt(self, why: str) -> None:
         with self._state:
@@ -499,13 +621,17 @@ class Sequencer:
 
     # --- one batch --------------------------------------------------------------------------
 
-    def _batch(self) -> bool:
-        """Steps 2 to 10 for one batch; False if nothing was pending."""
+    def _batches(self) -> bool:
+        """Log everything that is pending now, batch after batch; False if nothing was."""
         with self._state:
             self._waiting = 0
-        batch = self._store.pending()[: self._max_batch]
-        if not batch:
-            return False
+        pending = self._store.pending()
+        for start in range(0, len(pending), self._max_batch):
+            self._batch(pending[start : start + self._max_batch])
+        return bool(pending)
+
+    def _batch(self, batch: Sequence[PendingPort]) -> None:
+        """Steps 2 to 10 for one batch."""
         old = self._head
         old_size = old.size if old else 0
         entries = [b"\x01" + bytes.fromhex(item.id) for item in batch]
@@ -526,10 +652,10 @@ class Sequencer:
         numbered = [
             Opened(index=old_size + n, id=item.id, raw=item.raw) for n, item in enumerate(batch)
         ]
+        asked = self._rounds.begin(new) if self._witnesses is not None else None
         if self._opened is not None:
             self._opened(numbered)
-        self._answer(numbered)
-        return True
+        self._answer(numbered, asked if self._asks else None)
 
     def _keep_partial(self, made: Sequence[tuple[str, bytes]], size: int) -> None:
         """Remember the partial tiles of the tree as it now is, also of levels that did not grow."""
@@ -549,7 +675,9 @@ class Sequencer:
 
     def _sign(self, edge: merkle.Edge) -> _Head:
         checkpoint = notes.Checkpoint(origin=self._origin, size=edge.size, root=edge.root())
-        note = notes.sign_checkpoint(checkpoint, self._signer, int(self._clock().timestamp()))
+        # A clock set back a day lowers nothing that is signed.
+        self._time = max(self._time, int(self._clock().timestamp()))
+        note = notes.sign_checkpoint(checkpoint, self._signer, self._time)
         return _Head(
             origin=self._origin, size=checkpoint.size, root=checkpoint.root, checkpoint=note
         )
@@ -563,18 +691,177 @@ class Sequencer:
         return made + tiles.new_bundles(old_size, new_size, read, entries)
 
     def _publish(self, head: _Head) -> None:
-        self._files.write_checkpoint(head.checkpoint)
-        with self._state:
-            self._published = head
-
-    def _answer(self, numbered: Sequence[Opened]) -> None:
-        size = self.size
-        for item in numbered:
+        with self._showing:
+            self._files.write_checkpoint(head.checkpoint)
             with self._state:
-                waiting = self._tickets.pop(item.id, [])
+                self._published = head
+
+    def _answer(self, numbered: Sequence[Opened], asked: cosigning.Round | None) -> None:
+        size = self.size
+        with self._state:
+            answered = [(item, self._tickets.pop(item.id, ())) for item in numbered]
+        for item, waiting in answered:
             for number, ticket in enumerate(waiting):
-                held = number > 0
-                ticket._settle(Receipt(id=item.id, index=item.index, size=size, held=held))
+                receipt = Receipt(id=item.id, index=item.index, size=size, held=number > 0)
+                ticket._settle(receipt, asked=asked)
+
+    # --- witnesses --------------------------------------------------------------------------
+
+    def _ask_again(self) -> None:
+        """Ask what is still missing: what the witnesses hold of us, or their quorum."""
+        if self._guard is None:
+            return
+        if not self._guard.passed:
+            self._guard.ask()
+            return
+        head = self._published
+        if head is not None and self._asks and self._rounds.idle and not self._quorate(head):
+            self._rounds.begin(head)
+
+    def _quorate(self, head: _Head) -> bool:
+        cosigned = self._cosigned
+        return cosigned is not None and cosigned.size >= head.size
+
+    def _cosign(self, about: cosigning.Head) -> bool:
+        """One round, in a thread of its own: whether there is a quorum for this head now."""
+        assert isinstance(about, _Head)
+        assert self._witnesses is not None
+        size = about.size
+        lines = self._witnesses.cosign(
+            about.checkpoint,
+            lambda old: self.consistency(old, size) if old else [],
+            cosigning.WAIT_S,
+        )
+        return self._take(about, lines)
+
+    def _take(self, head: _Head, lines: Sequence[notes.NoteLine]) -> bool:
+        """Keep and publish what the witnesses said of `head`."""
+        with self._showing:
+            shown = self._published
+            if self._is_closed() or shown is None:
+                return False
+            same = (shown.size, shown.root) == (head.size, head.root)
+            before = shown if same else head
+        after = replace(before, checkpoint=self._with_lines(before.checkpoint, lines))
+        cosigned = self._cosigned
+        counts = self._counts(after)
+        newer = cosigned is None or (cosigned.size, len(cosigned.checkpoint)) < (
+            after.size,
+            len(after.checkpoint),
+        )
+        if counts and newer:
+            # Kept before anybody can name it: see `seen`.
+            self._store.keep_checkpoint(after.size, after.checkpoint)
+            self._cosigned = after
+        with self._showing:
+            if self._is_closed():
+                return False
+            # Never an older size over a newer one; at one size there is one root, lines only grow.
+            if self._published is before and after != before:
+                self._files.write_checkpoint(after.checkpoint)
+                with self._state:
+                    self._published = after
+        return counts and self._asks
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    def _with_lines(self, note: bytes, lines: Sequence[notes.NoteLine]) -> bytes:
+        """The note with those of the lines that it has not, and that are good.
+
+        One bad line of a key that a reader knows would spoil the whole note for that reader, so
+        nobody is trusted to have checked.
+        """
+        opened = notes.open_note(note)
+        known = self._policy_keys()
+        there = {(line.name, line.keyid) for line in opened.lines}
+        # Those the policy counts first: a note has room for 32.
+        for line in sorted(lines, key=lambda line: (line.name, line.keyid) not in known):
+            place = (line.name, line.keyid)
+            if place in there or len(there) >= notes.MAX_LINES or line.name == self._origin:
+                continue
+            if place in known:
+                try:
+                    one = notes.Note(text=opened.text, lines=(line,))
+                    notes.verify_note(one, [known[place][1]])
+                except NoteError:
+                    continue
+            there.add(place)
+            note = notes.add_lines(note, [line])
+        self._note_times(note)
+        return note
+
+    def _policy_keys(self) -> dict[tuple[str, bytes], tuple[str, notes.VerifierKey]]:
+        if self._witnesses is None:
+            return {}
+        named = self._witnesses.policy.witnesses.items()
+        return {(key.name, key.keyid): (name, key) for name, key in named}
+
+    def _note_times(self, note: bytes) -> None:
+        """Remember who cosigned what, for pages."""
+        known = self._policy_keys()
+        opened = notes.open_note(note)
+        size = notes.open_checkpoint(opened.text).size
+        for line in opened.lines:
+            if line.name == self._origin or len(line.blob) < 8:
+                continue
+            name = next((n for n, k in known.values() if k.name == line.name), line.name)
+            if (line.name, line.keyid) in known:
+                name = known[line.name, line.keyid][0]
+            time = int.from_bytes(line.blob[:8], "big")
+            held = self._witnessed.get(name)
+            if held is None or held.size <= size:
+                self._witnessed[name] = Witnessed(name=name, size=size, time=time)
+
+    def _counts(self, head: _Head) -> bool:
+        """Whether this checkpoint is cosigned as the policy asks; if it asks nobody, by anybody."""
+        known = self._policy_keys()
+        lines = notes.open_note(head.checkpoint).lines
+        there = [known[place][0] for x in lines if (place := (x.name, x.keyid)) in known]
+        if not self._asks:
+            return any(line.name != self._origin for line in lines)
+        return self._witnesses is not None and self._witnesses.policy.satisfied(there)
+
+    def _round_failed(self, wrong: BaseException) -> None:
+        # Of witnesses nothing is raised; it is the disk, or a fault of ours.
+        with self._showing:
+            if self._closed:
+                return
+        self._halt(wrong.message if isinstance(wrong, TocsinError) else repr(wrong))
+
+    def _new_guard(self) -> cosigning.RollbackGuard | None:
+        if self._witnesses is None:
+            return None
+        return cosigning.RollbackGuard(self._witnesses, self._origin, self._judge, self._wake)
+
+    def _wake(self) -> None:
+        # What was pending at the start could not be finished until now.
+        with self._state:
+            self._waiting += 1
+            self._state.notify_all()
+
+    def _judge(self, name: str, note: bytes) -> None:
+        """Raise RollbackError if what a witness holds is not a beginning of this store's log.
+
+        Raises:
+            NoteError: it is not ours, or we did not sign it.
+        """
+        opened = notes.open_note(note)
+        held = notes.open_checkpoint(opened.text)
+        notes.verify_note(opened, self._own_keys())
+        if held.origin != self._origin:
+            raise NoteError(f"{name} holds {held.origin}", remedy="ask it for this log's own")
+        head = self._published
+        size = head.size if head else 0
+
+        def root_at(at: int) -> bytes:
+            if head is not None and at == size:
+                return head.root
+            return merkle.range_root(0, at, tiles.HashReader(size, self._read))
+
+        wrong = cosigning.conflict(name, held, size, root_at)
+        if wrong is not None:
+            raise wrong
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -586,7 +873,8 @@ class Sequencer:
 
         Raises:
             RollbackError: the store is older than what this node has shown, or is another log's,
-                or its entries do not lead to the root that was signed. Reads may go on.
+                or its entries do not lead to the root that was signed. Reads may go on. What the
+                witnesses remember is asked for later, before the first write.
             LogHalted: a tile holds other bytes, or the pending statements cannot be finished.
             TocsinError: whatever store and files raise.
         """
@@ -599,10 +887,16 @@ class Sequencer:
             except BaseException as wrong:
                 self._halt(f"{type(wrong).__name__}: {wrong}")
                 raise
+        if self._store.pending():
+            try:
+                self._refuse_if_unguarded()
+            except (LogHalted, RollbackError):
+                return  # reads only; `keep` says why, and `run` goes on asking
         self._drain()
         self._refuse_if_halted()
 
     def _recover(self) -> None:
+        self._guard = self._new_guard()
         stored = self._store.head()
         guard = self._files.read_guard()
         if guard is not None and guard.origin != self._origin:
@@ -627,6 +921,7 @@ class Sequencer:
                 self._mend(start, min(start + _CHUNK, size), size)
             if guard is None or guard.size < size:
                 self._files.write_guard(head.origin, head.size, head.root)
+            head = self._recover_lines(head)
             self._publish(head)
         self._head = head
         with self._state:
@@ -637,14 +932,7 @@ class Sequencer:
         try:
             note = notes.open_note(stored.checkpoint)
             checkpoint = notes.open_checkpoint(note.text)
-            ours = [
-                notes.VerifierKey(name=self._origin, kind=kind, public=public)
-                for kind, public in (
-                    (notes.ED25519, self._signer.public),
-                    (notes.ML_DSA_44, self._signer.mldsa_public),
-                )
-            ]
-            notes.verify_note(note, ours)
+            signed = notes.verify_note(note, self._own_keys())
         except NoteError as wrong:
             raise RollbackError(
                 f"the stored checkpoint is not one that {self._origin} signed: {wrong.message}",
@@ -657,11 +945,64 @@ class Sequencer:
                 f"{checkpoint.origin} at {checkpoint.size}",
                 remedy=_RESTORE,
             )
+        self._time = max([self._time, *(line.time or 0 for line in signed)])
         return _Head(
             origin=stored.origin,
             size=stored.size,
             root=stored.root,
             checkpoint=stored.checkpoint,
+        )
+
+    def _own_keys(self) -> list[notes.VerifierKey]:
+        return [
+            notes.VerifierKey(name=self._origin, kind=kind, public=public)
+            for kind, public in (
+                (notes.ED25519, self._signer.public),
+                (notes.ML_DSA_44, self._signer.mldsa_public),
+            )
+        ]
+
+    def _recover_lines(self, head: _Head) -> _Head:
+        """The head with the witnesses' lines it had, and `_cosigned` as it was."""
+        if self._witnesses is None:
+            return head
+        kept = self._store.checkpoints()[-_HELD_CHECKPOINTS:]
+        shown = self._files.read_checkpoint()
+        candidates = [note for size, note in kept if size == head.size]
+        for note in [*candidates, *([shown] if shown else [])]:
+            # Lines are only ever added behind the log's own, which are never signed twice.
+            if note.startswith(head.checkpoint):
+                lines = notes.open_note(note).lines
+                head = replace(head, checkpoint=self._with_lines(head.checkpoint, lines))
+        self._cosigned = None
+        for size, note in reversed(kept):
+            if size > head.size:
+                continue
+            found = self._cosigned_head(note) if size < head.size else head
+            if found is not None and self._counts(found):
+                self._cosigned = found
+                self._note_times(found.checkpoint)
+                break
+        return head
+
+    def _cosigned_head(self, note: bytes) -> _Head | None:
+        """A kept checkpoint as a head; None if it is not this log's, such as one before a change
+        of its keys."""
+        try:
+            opened = notes.open_note(note)
+            checkpoint = notes.open_checkpoint(opened.text)
+            notes.verify_note(
+                opened, [*self._own_keys(), *(k for _, k in self._policy_keys().values())]
+            )
+        except NoteError:
+            return None
+        if checkpoint.origin != self._origin:
+            return None
+        return _Head(
+            origin=checkpoint.origin,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            checkpoint=note,
         )
 
     def _entries(self, start: int, end: int) -> list[bytes]:
