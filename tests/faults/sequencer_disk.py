@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -13,6 +13,8 @@ from msgspec import Struct
 from tocsin.canonical import b64decode
 from tocsin.errors import ConflictError, StoreError
 from tocsin.policy import Audience
+from tocsin.record import checkpoint as cp
+from tocsin.record import keys, merkle
 from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.keys import LogSigner, Signer
 from tocsin.record.sequencer import HeadPort, Opened, Sequencer, Witnesses
@@ -198,6 +200,7 @@ def start(
     max_batch: int = 1000,
     opened: list[Opened] | None = None,
     witnesses: Witnesses | None = None,
+    wait_s: float = 2.0,
 ) -> Sequencer:
     """A sequencer on this disk, not yet recovered."""
     return Sequencer(
@@ -208,6 +211,8 @@ def start(
         max_batch=max_batch,
         opened=None if opened is None else opened.extend,
         witnesses=witnesses,
+        wait_s=wait_s,
+        retry_s=0.5,
     )
 
 
@@ -232,3 +237,71 @@ def statement(number: int) -> Verified:
 
 
 CLEAR = Audience(author=AUTHOR.party, tlp="CLEAR")
+
+
+WITNESSES = {
+    name: Signer.from_seed(bytes([n]) * 32, name)
+    for n, name in ((7, "portco.example"), (8, "gridco.example"), (9, "westwater.example"))
+}
+
+
+def policy(quorum: str) -> cp.Policy:
+    """All three witnesses; `quorum`: `two`, `all` or `none`."""
+    rows = [f"log {LOG.vkeys()[0]}"]
+    for name, signer in WITNESSES.items():
+        rows.append(f"witness {name} {keys.vkey(name + '/witness', cp.COSIGNATURE, signer.public)}")
+    if quorum != "none":
+        rows.append(f"group {quorum} {quorum.replace('two', '2')} {' '.join(WITNESSES)}")
+    rows.append(f"quorum {quorum}")
+    return cp.open_policy(("\n".join(rows) + "\n").encode())
+
+
+class FakeWitnesses:
+    """Three witnesses in memory that check what they cosign, and fail where they are told to.
+
+    Args:
+        quorum: as `policy`.
+    """
+
+    def __init__(self, quorum: str = "two") -> None:
+        self.policy = policy(quorum)
+        self.lock = threading.Lock()
+        self.held_by: dict[str, cp.Checkpoint] = {}
+        self.notes: dict[str, bytes] = {}
+        self.away: set[str] = set()
+        self.asked: list[int] = []
+        self.hang: threading.Event | None = None
+        """Every call waits for it, whatever limit it was given."""
+        self.before_answer: Callable[[], None] = lambda: None
+        self.extra: list[cp.NoteLine] = []
+        self.time = 1_700_000_000
+
+    def cosign(
+        self, checkpoint: bytes, consistency: Callable[[int], list[bytes]], wait_s: float
+    ) -> tuple[cp.NoteLine, ...]:
+        if self.hang:
+            self.hang.wait(30)
+        new = cp.open_checkpoint(cp.open_note(checkpoint).text)
+        lines = []
+        with self.lock:
+            self.asked.append(new.size)
+            for name, signer in WITNESSES.items():
+                if name in self.away:
+                    continue
+                old = self.held_by.get(name)
+                size = old.size if old else 0
+                path = consistency(size)
+                if old is not None:
+                    merkle.verify_consistency(old.size, new.size, old.root, new.root, path)
+                self.held_by[name], self.notes[name] = new, checkpoint
+                self.time += 1
+                lines.append(
+                    cp.cosign_ed25519(new, name + "/witness", signer.public, signer.sign, self.time)
+                )
+        self.before_answer()
+        return (*lines, *self.extra)
+
+    def held(self, origin: str, wait_s: float) -> list[tuple[str, bytes | None]]:
+        if self.hang:
+            self.hang.wait(30)
+        return [(name, self.notes.get(name)) for name in WITNESSES if name not in self.away]

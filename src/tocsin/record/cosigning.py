@@ -100,11 +100,16 @@ class Rounds:
         ask: goes to the witnesses with a head, and does with their lines what is to be done;
             whether there is a quorum now. What it raises is given to `failed`.
         failed: told what went wrong in a round.
+        wait_s: how long an answer waits for a round.
     """
 
     def __init__(
-        self, ask: Callable[[Head], bool], failed: Callable[[BaseException], None]
+        self,
+        ask: Callable[[Head], bool],
+        failed: Callable[[BaseException], None],
+        wait_s: float = WAIT_S,
     ) -> None:
+        self._wait_s = wait_s
         self._ask = ask
         self._failed = failed
         # All guarded by _lock.
@@ -172,7 +177,7 @@ class Rounds:
 
     def _await(self, asked: Round) -> None:
         before = self._ended
-        if asked._ended.wait(WAIT_S):
+        if asked._ended.wait(self._wait_s):
             return
         with self._lock:
             if self._ended == before:
@@ -197,6 +202,7 @@ class RollbackGuard:
         judge: raises RollbackError if this note, which a witness holds, shows that the store is
             not the newest; NoteError if the note is not one of this log's.
         passed: told once, from another thread, that writes are free.
+        wait_s: how long they have to answer.
     """
 
     def __init__(
@@ -205,7 +211,9 @@ class RollbackGuard:
         origin: str,
         judge: Callable[[str, bytes], None],
         passed: Callable[[], None],
+        wait_s: float = WAIT_S,
     ) -> None:
+        self._wait_s = wait_s
         self._witnesses = witnesses
         self._origin = origin
         self._judge = judge
@@ -248,7 +256,7 @@ class RollbackGuard:
         with self._state:
             if not self._passed and self._wrong is None and (again or not self._silent):
                 self._begin()
-                self._state.wait_for(lambda: not self._asking, timeout=WAIT_S + 0.25)
+                self._state.wait_for(lambda: not self._asking, timeout=self._wait_s + 0.25)
                 if self._asking:  # it hangs, whatever it promised
                     self._silent = True
                     self._passed = not self._must
@@ -266,7 +274,7 @@ class RollbackGuard:
         answered = False
         wrong: RollbackError | None = None
         try:
-            for name, note in self._witnesses.held(self._origin, WAIT_S):
+            for name, note in self._witnesses.held(self._origin, self._wait_s):
                 try:
                     if note is not None:
                         self._judge(name, note)

@@ -41,8 +41,6 @@ from tocsin.record.statement import Seen
 
 _CHUNK = 65_536
 _TICK_S = 0.25
-_RETRY_TICKS = 20
-"""Looks of an idle log between two tries for a quorum that is still missing: 5 s."""
 _HELD_CHECKPOINTS = 64
 """Of the cosigned ones kept, so many are looked through for the newest at a start."""
 _NO_AUDIENCES: Mapping[str, Audience] = {}
@@ -253,6 +251,8 @@ class Sequencer:
             a lock that a submitter may hold.
         witnesses: asked to cosign what is published, and at a start what they hold of this log;
             None: nobody is, and every checkpoint counts as it is.
+        wait_s: seconds that an answer waits for them, and that they have at a start.
+        retry_s: seconds after which the running log asks again for what is missing.
     """
 
     def __init__(
@@ -266,6 +266,8 @@ class Sequencer:
         window_s: float = 0.1,
         opened: Callable[[Sequence[Opened]], None] | None = None,
         witnesses: Witnesses | None = None,
+        wait_s: float = cosigning.WAIT_S,
+        retry_s: float = 5.0,
     ) -> None:
         self._store = store
         self._files = files
@@ -291,7 +293,9 @@ class Sequencer:
         self._halted: str | None = "the log has not been recovered from the store yet"
         self._witnesses = witnesses
         self._asks = witnesses is not None and witnesses.policy.quorum != "none"
-        self._rounds = cosigning.Rounds(self._cosign, self._round_failed)
+        self._rounds = cosigning.Rounds(self._cosign, self._round_failed, wait_s)
+        self._wait_s = wait_s
+        self._retry_ticks = max(1, round(retry_s / _TICK_S))
         self._guard = self._new_guard()
         # Held while the published checkpoint is replaced, by a batch or by a round.
         self._showing = threading.Lock()
@@ -557,7 +561,7 @@ class Sequencer:
         ticks = 0
         try:
             while not stop.is_set():
-                if ticks % _RETRY_TICKS == 0:
+                if ticks % self._retry_ticks == 0:
                     self._ask_again()
                 ticks += 1
                 with self._state:
@@ -730,7 +734,7 @@ class Sequencer:
         lines = self._witnesses.cosign(
             about.checkpoint,
             lambda old: self.consistency(old, size) if old else [],
-            cosigning.WAIT_S,
+            self._wait_s,
         )
         return self._take(about, lines)
 
@@ -832,7 +836,9 @@ class Sequencer:
     def _new_guard(self) -> cosigning.RollbackGuard | None:
         if self._witnesses is None:
             return None
-        return cosigning.RollbackGuard(self._witnesses, self._origin, self._judge, self._wake)
+        return cosigning.RollbackGuard(
+            self._witnesses, self._origin, self._judge, self._wake, self._wait_s
+        )
 
     def _wake(self) -> None:
         # What was pending at the start could not be finished until now.
