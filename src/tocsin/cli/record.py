@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from tocsin.cli import terminal
+from tocsin.cli.audit import log_audit
 from tocsin.cli.case import ceiling
 from tocsin.cli.terminal import line
 from tocsin.client import says
@@ -343,3 +344,6 @@ def log_prove(statement: str, as_party: str | None) -> None:
     with terminal.node() as client:
         found = client.call("GET", "/log/proof", query={"id": statement}).decode("utf-8", "replace")
         click.echo(safe(found, one_line=False), nl=False)
+
+
+log.add_command(log_audit)

@@ -19,7 +19,7 @@ from msgspec import Struct
 from tocsin import errors
 from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
-from tocsin.flows import advise, intake, join, respond, weigh
+from tocsin.flows import advise, audit, intake, join, respond, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows.node import Node
 from tocsin.policy import Actor, Tlp, UserRole, may_act
@@ -450,7 +450,15 @@ def _parties(r: Request) -> Any:
     directory = r.node.directory
     return {
         "version": directory.version,
-        "items": [{"id": p.id, "name": p.name, "identity": p.identity} for p in directory.parties],
+        "items": [
+            {
+                "id": p.id,
+                "name": p.name,
+                "identity": p.identity,
+                "nodes": [msgspec.to_builtins(n) for n in p.nodes],
+            }
+            for p in directory.parties
+        ],
     }
 
 
@@ -505,6 +513,10 @@ def _export(r: Request) -> Any:
         reader = r.node.reader(party)
     body, media_type = respond.export(r.node, case, reader, as_, own=r.actor.reader)
     return Answer(status=200, media_type=media_type, body=body)
+
+
+def _checks(r: Request) -> Any:
+    return audit.checks(r.node, r.whole("start", 0))
 
 
 def _root(r: Request) -> Any:
@@ -691,6 +703,9 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/log", "read", _log, "Head, checkpoint, policy, fingerprint."),
     _route("GET", "/log/proof", "read", _proof, "A tlog-proof; ?id."),
     _route("GET", "/log/root", "read", _root, "The root file."),
+    _route(
+        "GET", "/log/checks", "purge", _checks, "All that is kept, checked; ?start.", cost="ingest"
+    ),
     _route("GET", "/exports", "export", _export, "A case as one file; ?case&as&for."),
     _route("GET", "/advisories", "read", _advisories, "Advisories; ?case."),
     _route(
