@@ -446,6 +446,8 @@ class KeyRing:
         # Replaced, never changed: others read while a key is admitted.
         self._keys: dict[tuple[str, str], EnrolledKey] = {}
         self._revoked: frozenset[tuple[str, str]] = frozenset()
+        # By party: (index from which it counts, lowest directory version whose root it takes).
+        self._floors: dict[str, tuple[tuple[int, int], ...]] = {}
 
     @property
     def directory(self) -> Directory:
@@ -461,7 +463,7 @@ class KeyRing:
         """Another ring with the same knowledge."""
         twin = KeyRing.__new__(KeyRing)
         twin.root, twin._versions = self.root, self._versions
-        twin._keys, twin._revoked = self._keys, self._revoked
+        twin._keys, twin._revoked, twin._floors = self._keys, self._revoked, self._floors
         return twin
 
     def directory_at(self, index: int | None) -> Directory:
@@ -522,7 +524,7 @@ class KeyRing:
                 remedy="have a registrar invite it: tocsin party invite PARTY",
             )
         if statement.kind in ROOT_KINDS:
-            return self._root_signers(party, envelope, statement)
+            return self._root_signers(party, envelope, statement, index)
         return [(self._ordinary(statement, index).public, envelope.signatures[0].sig)]
 
     def _ordinary(self, statement: Statement, index: int | None) -> EnrolledKey:
@@ -534,6 +536,11 @@ class KeyRing:
                 + ("the log's end" if index is None else f"index {index}"),
                 remedy="sign with a key that is enrolled in the log: tocsin log show",
             )
+        if statement.key in _all_roots(self.directory_at(index)):
+            raise SignatureError(
+                f"{statement.key} is a root or registrar key, and those sign no other kind",
+                remedy="sign with a key of its own for everyday: tocsin key rotate",
+            )
         since = key.kinds.get(statement.kind)
         if since is None or (index is not None and index <= since):
             raise SignatureError(
@@ -544,8 +551,11 @@ class KeyRing:
         return key
 
     def _root_signers(
-        self, party: Party, envelope: Envelope, statement: Statement
+        self, party: Party, envelope: Envelope, statement: Statement, index: int | None
     ) -> list[tuple[bytes, bytes]]:
+        standing = self._root_version(envelope, party.id, index)
+        if standing is not None:
+            party = standing[1]
         signed = _known(envelope, {k.keyid: k.public for k in party.root.keys}, "root")
         if len(signed) < party.root.threshold:
             raise SignatureError(
@@ -560,6 +570,31 @@ class KeyRing:
                 remedy="enrol a key of its own for everyday signing",
             )
         return signed
+
+    def _root_version(
+        self, envelope: Envelope, party: str, index: int | None
+    ) -> tuple[int, Party] | None:
+        """The first version, from the party's floor on, whose root these signatures are.
+
+        A root statement may reach one log before, and another after, the directory version that
+        changes the root; where it was refused, the party's chain would stop for ever. So an old
+        root counts until the party says something with a newer one, and that is the same place of
+        its own chain in every log. Spec: decisions/0027.
+        """
+        floor = 0
+        for at, version in self._floors.get(party, ()):
+            if index is None or at < index:
+                floor = version
+        signed = {s.keyid for s in envelope.signatures}
+        for place, (at, _, directory) in enumerate(self._versions):
+            if directory.version < floor or (place and index is not None and at >= index):
+                continue
+            entry = directory.party(party)
+            if entry is None or not signed <= {key.keyid for key in entry.root.keys}:
+                continue
+            if len(signed) >= entry.root.threshold:
+                return directory.version, entry
+        return None
 
     def _root_keyids(self) -> set[str]:
         return {keyid for _, _, d in self._versions for keyid in _all_roots(d)}
@@ -577,15 +612,8 @@ class KeyRing:
         else:
             before = self.directory
             _follows(before, directory)
-            taken = self._enrolled_roots(directory)
-            if taken:
-                raise _wrong(f"key {taken} signs statements already and cannot become a root")
         versions = (before, directory) if before.version != directory.version else (directory,)
         return _registrars(envelope, statement, versions)
-
-    def _enrolled_roots(self, directory: Directory) -> str | None:
-        ordinary = {keyid for _, keyid in self._keys}
-        return next((keyid for keyid in _all_roots(directory) if keyid in ordinary), None)
 
     def admit_key(self, verified: Verified, index: int) -> None:
         """Take in a `directory`, `key` or `revoke` that the log holds at `index`.
@@ -593,6 +621,8 @@ class KeyRing:
         Other kinds change nothing. Call in log order; the same statement twice changes nothing.
         """
         s = verified.statement
+        if s.kind in ("key", "revoke"):
+            self._raise_floor(verified, index)
         if s.kind == "directory":
             directory = read_directory(s.body)
             if directory.version == self.directory.version + 1:
@@ -612,20 +642,33 @@ class KeyRing:
             )
             self._keys = self._keys | {(s.author, body.keyid): enrolled}
         elif s.kind == "revoke":
-            revoke = msgspec.convert(s.body, RevokeBody)
-            held = self._keys.get((s.author, revoke.keyid))
-            # Also one that was enrolled elsewhere.
-            self._revoked = self._revoked | {(s.author, revoke.keyid)}
-            if held is None or (held.until is not None and held.until <= index):
-                return
-            since = revoke.suspect_since
-            ended = msgspec.structs.replace(
-                held,
-                until=index,
-                suspect_since=since if isinstance(since, str) else None,
-                reason=revoke.reason,
-            )
-            self._keys = self._keys | {(s.author, revoke.keyid): ended}
+            self._end(s.author, msgspec.convert(s.body, RevokeBody), index)
+
+    def _end(self, party: str, revoke: RevokeBody, index: int) -> None:
+        """A key ends at its earliest revocation, and is suspect since the earliest time named."""
+        # Also one that was enrolled elsewhere.
+        self._revoked = self._revoked | {(party, revoke.keyid)}
+        held = self._keys.get((party, revoke.keyid))
+        if held is None:
+            return
+        since = revoke.suspect_since if isinstance(revoke.suspect_since, str) else None
+        wider = since is not None and (held.suspect_since is None or since < held.suspect_since)
+        first = held.until is None or index < held.until
+        ended = msgspec.structs.replace(
+            held,
+            until=index if first else held.until,
+            suspect_since=since if wider else held.suspect_since,
+            reason=revoke.reason if wider or held.until is None else held.reason,
+        )
+        self._keys = self._keys | {(party, revoke.keyid): ended}
+
+    def _raise_floor(self, verified: Verified, index: int) -> None:
+        envelope, _ = open_statement(verified.raw)
+        party = verified.statement.author
+        standing = self._root_version(envelope, party, None)
+        held = self._floors.get(party, ())
+        if standing is not None and standing[0] > (held[-1][1] if held else 0):
+            self._floors = self._floors | {party: (*held, (index, standing[0]))}
 
 
 def _wrong(message: str) -> DirectoryError:

@@ -398,12 +398,59 @@ def test_a_root_key_cannot_be_enrolled_for_everyday_signing() -> None:
         log.say("key", key_body(ROOT.public), ROOT)
 
 
-def test_an_everyday_key_cannot_become_a_root() -> None:
+def test_a_key_that_becomes_a_root_signs_nothing_else_any_more() -> None:
     log = Log()
     log.say("key", key_body(DESK.public), ROOT)
+    raw = log.say("say", {}, DESK).raw  # index 2
     grid = party(GRIDCO, DESK, number=2)
-    with pytest.raises(DirectoryError, match="cannot become a root"):
-        log.say("directory", add_party(log.ring.directory, grid), ROOT)
+    log.say("directory", add_party(log.ring.directory, grid), ROOT)
+    assert log.judge(raw, 2).raw == raw
+    with pytest.raises(SignatureError, match="root or registrar key"):
+        log.say("say", {}, DESK)
+
+
+def test_nobody_keeps_a_directory_out_by_enrolling_anothers_root_as_its_own() -> None:
+    log = Log()
+    log.say("key", key_body(GRID_ROOT.public), ROOT)
+    log.say("directory", add_party(log.ring.directory, GRID), ROOT)
+    assert log.ring.directory.party(GRIDCO) is not None
+
+
+def rerooted(log: Log) -> None:
+    home = msgspec.structs.replace(HOME, root=root_of([public(ROOT2)]))
+    log.say("directory", add_party(log.ring.directory, home), ROOT)
+
+
+def test_what_an_old_root_has_signed_may_arrive_behind_the_version_that_replaces_it() -> None:
+    """It may have been entered elsewhere before; refused here, the chain would stop for ever."""
+    log = Log()
+    two = add_party(log.ring.directory, GRID)
+    log.say("directory", two, ROOT)
+    rerooted(log)
+    log.say("key", key_body(DESK.public), ROOT)
+    assert log.ring.state(NORTHLAND, DESK.keyid, None) == "valid"
+
+
+def test_an_old_root_ends_when_the_party_speaks_with_the_new_one() -> None:
+    log = Log()
+    log.say("key", key_body(DESK.public), ROOT)  # index 1
+    rerooted(log)
+    raw = log.say("key", key_body(SPARE.public), ROOT2).raw  # index 3
+    with pytest.raises(SignatureError, match="no root key"):
+        log.say("revoke", revoke_body(SPARE.keyid, "spite"), ROOT)
+    chain = ChainHead(seq=open_statement(raw)[1].seq - 1, head=open_statement(raw)[1].prev)
+    assert log.judge(raw, 3, chain).raw == raw
+
+
+def test_a_later_revocation_widens_what_is_suspect_and_ends_nothing_later() -> None:
+    log = Log()
+    log.say("key", key_body(DESK.public), ROOT)
+    log.say("revoke", revoke_body(DESK.keyid, "rotated"), ROOT)
+    log.say("revoke", revoke_body(DESK.keyid, "stolen", "2026-11-20T00:00:00Z"), ROOT)
+    log.say("revoke", revoke_body(DESK.keyid, "later", "2026-11-21T00:00:00Z"), ROOT)
+    found = log.ring.key(NORTHLAND, DESK.keyid)
+    assert found is not None
+    assert (found.until, found.suspect_since, found.reason) == (2, "2026-11-20T00:00:00Z", "stolen")
 
 
 def test_a_party_signs_from_the_version_on_that_lists_it() -> None:

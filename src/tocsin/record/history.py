@@ -1,0 +1,151 @@
+"""The key history as one reader folds it: directories, keys and revocations from a root it trusts.
+
+A joining party, a registrar and whoever rotates a key fold it at home, from a feed of envelopes
+that a node gave; nothing of it is taken on the node's word. What a node has kept back shows as a
+gap of a party's key chain, or not at all if it is the end. Spec: record.md, "Directory and keys".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from tocsin.errors import RecordError, StatementError
+from tocsin.record.admission import ChainHead, admit
+from tocsin.record.directory import KeyRing
+from tocsin.record.envelope import Verified, open_statement, statement_id
+from tocsin.record.statement import ROOT_KINDS, Statement
+
+
+class KeyHistory:
+    """A ring with the ends of all key chains, fed with envelopes; each is judged as it comes.
+
+    Raises:
+        StatementError, DirectoryError, SignatureError: as `open_root`.
+    """
+
+    def __init__(self, root: bytes) -> None:
+        self.ring = KeyRing(root)
+        self.heads: dict[str, ChainHead] = {}
+        """The end of each party's key chain."""
+        self.taken: list[Verified] = []
+        """What was taken, in that order."""
+        self._ids: set[str] = set()
+        self.take(root)
+
+    def take(self, raw: bytes) -> Verified | None:
+        """Judge one envelope at the end of this history; None if it was taken before.
+
+        Raises:
+            StatementError: not a statement, or of a kind that does not belong here.
+            ChainError, SignatureError, DirectoryError: as `admit`.
+        """
+        envelope, s = open_statement(raw)
+        if envelope.id in self._ids:
+            return None
+        _of_root_kind(s)
+        found = admit(
+            raw,
+            keyring=self.ring,
+            chain=self.heads.get(s.author),
+            index=None,
+            markings=lambda _: None,
+        )
+        self.ring.admit_key(found, len(self.taken))
+        self.heads[s.author] = ChainHead(seq=s.seq, head=found.id)
+        self.taken.append(found)
+        self._ids.add(found.id)
+        return found
+
+    def follows(self, author: str) -> ChainHead:
+        """(seq, prev) that the party's next root statement bears."""
+        last = self.heads.get(author)
+        return ChainHead(seq=last.seq + 1 if last else 1, head=last.head if last else "")
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """One envelope of a feed that was not taken, and why."""
+
+    id: str
+    error: RecordError
+
+
+def settle(items: Iterable[bytes], take: Callable[[bytes], object]) -> list[Refused]:
+    """Take a feed's envelopes in an order that works; what could not be taken, with its reason.
+
+    Whatever order a feed has, a statement follows the one before it in its author's key chain;
+    between chains each is tried until nothing moves any more. One bad envelope holds up the rest
+    of its own chain and nobody else's.
+
+    Args:
+        take: takes one envelope, or raises RecordError. May be called again for the same one.
+    """
+    refused: list[Refused] = []
+    chains: dict[str, list[_Item]] = {}
+    for raw in items:
+        try:
+            envelope, s = open_statement(raw)
+            _of_root_kind(s)
+        except RecordError as wrong:
+            refused.append(Refused(id=statement_id(raw), error=wrong))
+            continue
+        chains.setdefault(s.author, []).append(_Item(seq=s.seq, id=envelope.id, raw=raw))
+    for chain in chains.values():
+        chain.sort(key=lambda item: item.seq)  # stable: of two for one place, the first first
+    moved = True
+    while moved:
+        moved = False
+        for author, chain in chains.items():
+            left, dead = _advance(chain, take)
+            moved = moved or len(left) + len(dead) < len(chain)
+            chains[author] = left
+            refused += dead
+    for chain in chains.values():
+        refused += [Refused(id=item.id, error=item.error or _BEHIND) for item in chain]
+    return refused
+
+
+class _Item(Struct, kw_only=True):
+    seq: int
+    id: str
+    raw: bytes
+    error: RecordError | None = None
+
+
+def _advance(
+    chain: list[_Item], take: Callable[[bytes], object]
+) -> tuple[list[_Item], list[Refused]]:
+    """Take from the front of one chain until a place is refused: (what is left, what is lost)."""
+    done = 0
+    stuck: int | None = None
+    left: list[_Item] = []
+    for item in chain:
+        if stuck is not None and item.seq > stuck:
+            left.append(item)
+            continue
+        try:
+            take(item.raw)
+        except RecordError as wrong:
+            item.error = wrong
+            left.append(item)
+            stuck = None if item.seq <= done else item.seq
+        else:
+            done, stuck = item.seq, None
+    # Of two for one place the other may be the one that is held: this one never comes in.
+    dead = [Refused(id=i.id, error=i.error or _BEHIND) for i in left if i.seq <= done]
+    return [i for i in left if i.seq > done], dead
+
+
+_BEHIND = RecordError(
+    "the statement before it in its key chain was not taken",
+    remedy="look at that one's reason; fetch the directory from another node too",
+)
+
+
+def _of_root_kind(s: Statement) -> None:
+    if s.kind not in ROOT_KINDS:
+        raise StatementError(
+            f"a {s.kind} statement among keys and directories",
+            remedy="ask that node's operator what it gives out as its directory",
+        )
