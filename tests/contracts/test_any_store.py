@@ -1053,3 +1053,121 @@ def test_the_audit_is_a_chain_that_shows_every_change(store: Store) -> None:
     changed = [r if r.n != 3 else replace(r, actor="eve") for r in rows]
     assert broken_audit(changed) == 3
     assert broken_audit(rows[:2] + rows[3:]) == 4
+
+
+# --- many at once, checkpoints, a log that begins anew ------------------------------------------
+
+
+def test_of_many_kept_at_once_a_bad_one_does_not_spoil_the_others(
+    store: Store, northland: Author
+) -> None:
+    eastmere, rival = Author(EASTMERE), Author(NORTHLAND)
+    tool, brought = thing("tool", 1), thing("tool", 2)
+    first, second = northland.say(tool), northland.say(tool)
+    forked = rival.say(body={"reason": "other"})
+    unsaid, unbrought = eastmere.say(), Author(GRIDCO).say(tool)
+    held = publish(store, Author(PORTCO).say())
+    outcomes = store.keep_pending_many(
+        [
+            (first, [tool], first.audience, {}),
+            (forked, [], forked.audience, {}),
+            (unsaid, [brought], unsaid.audience, {}),
+            (held, [], held.audience, {}),
+            (unbrought, [], unbrought.audience, {}),
+            (first, [tool], first.audience, {}),
+            (second, [], second.audience, {}),  # its object came with the one before
+        ]
+    )
+    kinds = [type(wrong) for wrong in outcomes]
+    nothing = type(None)
+    expected = [nothing, ChainError, StatementError, nothing, StatementError, nothing, nothing]
+    assert kinds == expected
+    assert [p.id for p in store.pending()] == [first.id, second.id]
+    enter(store, first.id, second.id)
+    [kept] = store.select(seen_by(store, EVERYBODY))
+    assert kept.said_by == (first.id, second.id)
+    assert store.chain(EASTMERE, "") is None
+
+
+def test_many_at_once_give_what_one_after_the_other_gives(store: Store, northland: Author) -> None:
+    items = [thing("tool", n % 3, name=f"wiper{n % 3}") for n in range(6)]
+    said = [
+        northland.say(item, case=("case--1", None)[n % 2], tlp="AMBER", to=[GRIDCO])
+        for n, item in enumerate(items)
+    ]
+    narrow = Audience(author=NORTHLAND, tlp="RED", to=frozenset([GRIDCO]))
+    narrowed = {items[0].sha256: narrow}
+    assert store.keep_pending_many(
+        [(one, [item], one.audience, narrowed) for one, item in zip(said, items, strict=True)]
+    ) == [None] * len(said)
+    assert store.keep_pending_many([]) == []
+    enter(store, *(p.id for p in store.pending()))
+    grid = store.select(seen_by(store, GRIDCO))
+    assert [(o.id, len(o.said_by)) for o in grid] == [(items[n].id, 2) for n in (1, 2)]
+    assert store.count(seen_by(store, PORTCO)) == 0
+    assert [k.seq for k in store.statements(seen_by(store, GRIDCO), case="case--1")] == [1, 2, 3]
+
+
+def test_threads_that_keep_at_once_all_get_their_answer(store: Store) -> None:
+    authors = [Author(f"p{n}.example") for n in range(8)]
+    rivals = [Author(author.party) for author in authors]
+    for rival in rivals:
+        rival.say()
+
+    def keep(n: int) -> list[str]:
+        kept = []
+        for _ in range(5):
+            one = authors[n].say(thing("tool", n))
+            store.keep_pending(one, [thing("tool", n)], one.audience)
+            kept.append(one.id)
+        late = rivals[n].say(body={"reason": "other"})
+        with pytest.raises(ChainError):
+            store.keep_pending(late, [], late.audience)
+        return kept
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = {id for ids in pool.map(keep, range(8)) for id in ids}
+    assert {p.id for p in store.pending()} == kept
+    assert len(kept) == 40
+
+
+def test_checkpoints_are_kept_by_size_and_origin(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    notes = {size: checkpoint(ORIGIN, size, bytes([size]) * 32) for size in (3, 1)}
+    for size, note in notes.items():
+        store.keep_checkpoint(size, note)
+    store.keep_checkpoint(1, checkpoint(ORIGIN, 1, b"\x01" * 32) + "— w BBBB\n".encode())
+    store.keep_checkpoint(2, checkpoint("x.example/log", 2, b"\x02" * 32))
+    assert store.checkpoints() == []
+    publish(store, northland.say())
+    found = opener.reopen().checkpoints()
+    assert [size for size, _ in found] == [1, 3]
+    assert found[1] == (3, notes[3])
+    assert found[0][1].endswith("— w BBBB\n".encode())
+
+
+def test_a_restarted_log_holds_nothing_and_everything_waits_in_its_order(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    tool, note = thing("tool", 1, name="wiper"), claim(2)
+    a, b = northland.say(tool), northland.say(note)
+    gone = northland.withdraw(b)
+    for one, items in ((a, [tool]), (b, [note]), (gone, [])):
+        store.keep_pending(one, items, one.audience)
+    enter(store, b.id, a.id, gone.id)
+    late = northland.say()
+    store.keep_pending(late, [], late.audience)
+    everything = store.select(seen_by(store, EVERYBODY))
+    assert [o.withdrawn for o in everything] == [True, False]
+    store.restart_log()
+    store = opener.reopen()
+    all_ = seen_by(store, EVERYBODY)
+    assert [p.id for p in store.pending()] == [b.id, a.id, gone.id, late.id]
+    assert (store.head(), store.edge(), store.entries(0, 9)) == (None, [], [])
+    assert (store.select(all_), store.statements(all_)) == ([], [])
+    assert store.chain(NORTHLAND, "") == Chain(seq=4, head=late.id)
+    enter(store, *(p.id for p in store.pending()), origin=f"{NORTHLAND}/log/2")
+    assert store.select(all_) == everything
+    assert [k.id for k in store.statements(all_)] == [b.id, a.id, gone.id, late.id]
+    assert [k.withdrawn for k in store.statements(all_)] == [True, False, False, False]

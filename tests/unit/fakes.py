@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 
 from tocsin import canonical
+from tocsin.canonical import MAX_INTEGER
 from tocsin.claims.model import EXTENSION_ID
-from tocsin.errors import ChainError, ConflictError, StatementError
+from tocsin.errors import ChainError, ConflictError, StatementError, TocsinError
 from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.keys import Signer
@@ -30,6 +31,7 @@ from tocsin.store.interface import (
     Head,
     HeadLike,
     Keepable,
+    Keeping,
     Kept,
     KeptObject,
     LocalRow,
@@ -61,6 +63,8 @@ class _Row:
     audience: int
     index: int | None = None
     withdrawn: bool = False
+    again: int = MAX_INTEGER
+    """Its index in the log that was given up."""
     says: list[_Saying] = field(default_factory=list)
 
     @property
@@ -80,6 +84,7 @@ class MemoryStore:
         self._local: dict[tuple[str, str], LocalRow] = {}
         self._local_version = 0
         self._audit: list[AuditRow] = []
+        self._checkpoints: dict[tuple[str, int], bytes] = {}
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -117,6 +122,17 @@ class MemoryStore:
                 row.says.append(_Saying(item=item, audience=self._number(own)))
             self._rows[verified.id] = row
 
+    def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
+        outcomes: list[TocsinError | None] = []
+        for verified, objects, audience, object_audiences in items:
+            try:
+                self.keep_pending(verified, objects, audience, object_audiences)
+            except TocsinError as wrong:
+                outcomes.append(wrong)
+            else:
+                outcomes.append(None)
+        return outcomes
+
     def pending(self) -> list[Pending]:
         return [
             Pending(
@@ -128,7 +144,7 @@ class MemoryStore:
                 seq=row.statement.seq,
                 audience=self._audiences[row.audience],
             )
-            for id, row in self._rows.items()
+            for id, row in sorted(self._rows.items(), key=lambda item: item[1].again)
             if row.index is None
         ]
 
@@ -180,6 +196,25 @@ class MemoryStore:
     def place(self, statement: str) -> int | None:
         row = self._rows.get(statement)
         return row.index if row else None
+
+    def restart_log(self) -> None:
+        with self._lock:
+            for row in self._rows.values():
+                row.again = MAX_INTEGER if row.index is None else row.index
+                row.index, row.withdrawn = None, False
+                for saying in row.says:
+                    saying.taken_back = saying.cut_off = False
+            self._head, self._edge = None, []
+
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        self._checkpoints[note.split(b"\n")[0].decode(), size] = note
+
+    def checkpoints(self) -> list[tuple[int, bytes]]:
+        return [
+            (size, note)
+            for (origin, size), note in sorted(self._checkpoints.items())
+            if self._head and origin == self._head.origin
+        ]
 
     # --- Reads --------------------------------------------------------------------------------
 

@@ -150,7 +150,28 @@ CREATE INDEX statement_case ON statement(case_id, audience, log_index)
   WHERE log_index IS NOT NULL AND case_id <> '';
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN)
+# Envelopes in a table of their own: entering a statement in the log rewrites its row, and a row
+# of 150 bytes is written several times faster than one of 1,500.
+_ENVELOPES = """
+CREATE TABLE envelope(
+  n INTEGER PRIMARY KEY REFERENCES statement(n), raw BLOB NOT NULL
+) STRICT;
+INSERT INTO envelope SELECT n, envelope FROM statement;
+ALTER TABLE statement DROP COLUMN envelope;
+
+CREATE TABLE checkpoint(
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  note BLOB NOT NULL,
+  PRIMARY KEY (origin, size)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE again(
+  statement INTEGER PRIMARY KEY REFERENCES statement(n), place INTEGER NOT NULL
+) STRICT;
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -170,13 +191,14 @@ FILTERS = {
 }
 
 PENDING_STATEMENTS = """
-SELECT id, envelope, kind, author, case_id, seq, audience
-FROM statement WHERE log_index IS NULL ORDER BY n
+SELECT s.id, e.raw, s.kind, s.author, s.case_id, s.seq, s.audience
+FROM statement s JOIN envelope e ON e.n = s.n LEFT JOIN again a ON a.statement = s.n
+WHERE s.log_index IS NULL ORDER BY a.place NULLS LAST, s.n
 """
 
 ONE_STATEMENT = """
-SELECT s.id, s.log_index, s.envelope, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
-FROM statement s
+SELECT s.id, s.log_index, e.raw, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
+FROM statement s JOIN envelope e ON e.n = s.n
 WHERE s.id = :id AND s.log_index IS NOT NULL
   AND s.audience IN (SELECT value FROM json_each(:allowed))
 """
@@ -184,8 +206,8 @@ WHERE s.id = :id AND s.log_index IS NOT NULL
 # One audience's rows in order, straight from an index. A page merges one such stream for each
 # allowed audience and steps each only as far as it needs: hidden rows are never touched.
 STATEMENTS = """
-SELECT s.id, s.log_index, s.envelope, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
-FROM statement s
+SELECT s.id, s.log_index, e.raw, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
+FROM statement s CROSS JOIN envelope e ON e.n = s.n
 WHERE s.audience = :audience AND s.log_index > :after AND s.log_index IS NOT NULL {filters}
 ORDER BY s.log_index
 """
@@ -231,7 +253,58 @@ WHERE word MATCH :match AND s.live IN (1, 2)
   AND +s.audience IN (SELECT value FROM json_each(:allowed))
 """
 
+ENTRIES = """
+SELECT s.id, e.raw, s.log_index
+FROM statement s LEFT JOIN envelope e ON e.n = s.n
+WHERE s.log_index >= ? ORDER BY s.log_index LIMIT ?
+"""
+
 # --- writes -----------------------------------------------------------------------------------
+
+INSERTS = {
+    "statement": "INSERT INTO statement(n, id, kind, author, case_id, chain, seq, audience)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "envelope": "INSERT INTO envelope VALUES (?, ?)",
+    "ref": "INSERT INTO ref VALUES (?, ?)",
+    "taken_back": "INSERT OR IGNORE INTO taken_back VALUES (?, ?)",
+    "object": "INSERT INTO object(n, sha256, stix_id, type, spec_version, created, modified,"
+    " version, on_record, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "said": "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?, ?)",
+}
+"""One line for each table a statement fills, parents first."""
+
+OBJECT_HELD = "SELECT n FROM object WHERE sha256 = :sha256 AND stix_id = :id"
+
+OBJECT_SAID_BY = """
+SELECT o.n FROM object o JOIN said s ON s.object = o.n JOIN statement t ON t.n = s.statement
+WHERE o.sha256 = :sha256 AND o.stix_id = :id AND t.author = :author
+LIMIT 1
+"""
+
+OPEN = """
+UPDATE said SET live = 1
+WHERE live = 0 AND statement IN (SELECT n FROM statement WHERE log_index >= :start)
+"""
+
+# Of most statements nothing more is to be done. These take back, are taken back, or may be what
+# their author says again, narrower.
+OF_MORE_EFFECT = """
+SELECT s.n, s.id, s.kind, s.author FROM statement s
+WHERE s.log_index >= :start AND (
+  s.kind = 'withdraw'
+  OR (s.kind = 'say' AND EXISTS (SELECT 1 FROM ref WHERE statement = s.n))
+  OR EXISTS (SELECT 1 FROM ref WHERE ref = s.id))
+ORDER BY s.log_index
+"""
+
+RESTART = (
+    "DELETE FROM again",
+    "INSERT INTO again SELECT n, log_index FROM statement WHERE log_index IS NOT NULL",
+    "UPDATE said SET live = 0 WHERE live IN (1, 2, 3)",
+    "UPDATE statement SET log_index = NULL, withdrawn = 0 WHERE log_index IS NOT NULL",
+    "DELETE FROM head",
+)
+"""Every statement waits again, in the order of the log it was in."""
 
 # What this statement takes back: the objects its withdrawal names, or all where it names none.
 # Said again narrower by the same author (a later `say` that refers to it), it is not kept on

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import heapq
 import json
 import os
@@ -18,23 +17,21 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from itertools import islice
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from tocsin.errors import (
-    ChainError,
     ConflictError,
     NodeBusyError,
-    RollbackError,
-    StatementError,
     StorageFullError,
     StoreError,
+    TocsinError,
 )
 from tocsin.policy import Audience
-from tocsin.record.envelope import commitment
 from tocsin.store import schema, words
+from tocsin.store import sqlite_log as log
 from tocsin.store.files import make_folder, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
@@ -44,22 +41,19 @@ from tocsin.store.interface import (
     Head,
     HeadLike,
     Keepable,
+    Keeping,
     Kept,
     KeptObject,
     LocalRow,
     Pending,
-    audience_key,
     audit_hash,
     maker_of,
     new_head,
     open_audience,
-    stays_on_record,
-    version_key,
 )
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
-    from tocsin.record.statement import Statement
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -139,8 +133,26 @@ class SqliteStore:
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
     ) -> None:
         """See `Log.keep_pending`."""
-        brought = _brought(verified.statement, objects)
-        self._write(lambda db: _keep(db, verified, brought, audience, object_audiences))
+        [wrong] = self.keep_pending_many([(verified, objects, audience, object_audiences)])
+        if wrong is not None:
+            raise wrong
+
+    def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
+        """See `Log.keep_pending_many`."""
+        outcomes: list[TocsinError | None] = []
+        arrivals: list[log.Arrival] = []
+        for verified, objects, audience, object_audiences in items:
+            try:
+                came = log.brought(verified.statement, objects)
+            except TocsinError as wrong:
+                outcomes.append(wrong)
+            else:
+                outcomes.append(None)
+                arrivals.append(log.Arrival(verified, came, audience, object_audiences))
+        if arrivals:
+            found = iter(self._ask(_Keeping(arrivals)))
+            return [next(found) if outcome is None else outcome for outcome in outcomes]
+        return outcomes
 
     def pending(self) -> list[Pending]:
         """See `Log.pending`."""
@@ -170,7 +182,7 @@ class SqliteStore:
         """See `Log.append`."""
         head = new_head(checkpoint)
         ids = [bytes.fromhex(id) for id in batch]
-        self._write(lambda db: _append(db, ids, b"".join(edge), head, expected))
+        self._write(lambda db: log.append(db, ids, b"".join(edge), head, expected))
 
     def head(self) -> Head | None:
         """See `Log.head`."""
@@ -184,12 +196,8 @@ class SqliteStore:
     def entries(self, start: int, count: int) -> list[bytes]:
         """See `Log.entries`."""
         with self._reading() as db:
-            rows = db.execute(
-                "SELECT id, envelope, log_index FROM statement WHERE log_index >= ?"
-                " ORDER BY log_index LIMIT ?",
-                (max(start, 0), max(count, 0)),
-            )
-            return [_entry(*row) for row in rows]
+            rows = db.execute(schema.ENTRIES, (max(start, 0), max(count, 0)))
+            return [log.entry(*row) for row in rows]
 
     def edge(self) -> list[bytes]:
         """See `Log.edge`."""
@@ -201,7 +209,7 @@ class SqliteStore:
     def chain(self, author: str, chain: str) -> Chain | None:
         """See `Log.chain`."""
         with self._reading() as db:
-            return _chain(db, author, chain)
+            return log.chain(db, author, chain)
 
     def place(self, statement: str) -> int | None:
         """See `Log.place`."""
@@ -210,6 +218,22 @@ class SqliteStore:
                 "SELECT log_index FROM statement WHERE id = ?", (_digest(statement),)
             ).fetchone()
         return row[0] if row else None
+
+    def restart_log(self) -> None:
+        """See `Log.restart_log`."""
+        self._write(log.restart)
+
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        """See `Log.keep_checkpoint`."""
+        self._write(lambda db: log.keep_checkpoint(db, size, note))
+
+    def checkpoints(self) -> list[tuple[int, bytes]]:
+        """See `Log.checkpoints`."""
+        with self._reading() as db:
+            return db.execute(
+                "SELECT size, note FROM checkpoint WHERE origin = (SELECT origin FROM head)"
+                " ORDER BY size"
+            ).fetchall()
 
     # --- Reads --------------------------------------------------------------------------------
 
@@ -358,13 +382,15 @@ class SqliteStore:
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have the writer do `work` in a transaction; back when that is on disk."""
-        job = _Job(work)
+        result: T = self._ask(_Job(work))
+        return result
+
+    def _ask(self, job: _Job) -> Any:
         with self._guard:
             if self._closed:
                 raise _closed(self.path)
             self._queue.put(job)
-        result: T = job.done.result()
-        return result
+        return job.done.result()
 
     def _work(self) -> None:
         try:
@@ -413,19 +439,8 @@ class SqliteStore:
         done: list[tuple[_Job, Any]] = []
         try:
             db.execute("BEGIN IMMEDIATE")
-            for job in group:
-                db.execute("SAVEPOINT job")
-                try:
-                    result = job.work(db)
-                except BaseException as wrong:
-                    if not db.in_transaction:  # SQLite has undone everybody's work
-                        raise
-                    db.execute("ROLLBACK TO job")
-                    db.execute("RELEASE job")
-                    job.done.set_exception(self._typed(wrong))
-                else:
-                    db.execute("RELEASE job")
-                    done.append((job, result))
+            for kind, jobs in groupby(group, key=type):
+                done += self._do(db, list(jobs), together=kind is _Keeping)
             db.execute("COMMIT")
         except BaseException as wrong:
             self._undo(wrong)
@@ -438,6 +453,27 @@ class SqliteStore:
             return
         for job, result in done:
             job.done.set_result(result)
+
+    def _do(
+        self, db: sqlite3.Connection, jobs: list[_Job], *, together: bool
+    ) -> list[tuple[_Job, Any]]:
+        """Do these jobs, each under a savepoint or all `together` under one; their results."""
+        if not together:
+            return [one for job in jobs for one in self._do(db, [job], together=True)]
+        db.execute("SAVEPOINT job")
+        try:
+            results = _results(db, jobs)
+        except BaseException as wrong:
+            if not db.in_transaction:  # SQLite has undone everybody's work
+                raise
+            db.execute("ROLLBACK TO job")
+            db.execute("RELEASE job")
+            if len(jobs) > 1:
+                return self._do(db, jobs, together=False)
+            jobs[0].done.set_exception(self._typed(wrong))
+            return []
+        db.execute("RELEASE job")
+        return list(zip(jobs, results, strict=True))
 
     def _undo(self, wrong: BaseException) -> None:
         """Roll back. After a failed sync nothing more is written: see `store/files.py`."""
@@ -587,6 +623,23 @@ class _Job:
         self.done: Future[Any] = Future()
 
 
+class _Keeping(_Job):
+    """Statements to keep. Those that come from several threads at once are written together."""
+
+    def __init__(self, arrivals: Sequence[log.Arrival]) -> None:
+        super().__init__(lambda db: log.keep_all(db, arrivals))
+        self.arrivals = arrivals
+
+
+def _results(db: sqlite3.Connection, jobs: Sequence[_Job]) -> list[Any]:
+    """What one job gives, or what each of several `_Keeping` gives."""
+    if len(jobs) == 1:
+        return [jobs[0].work(db)]
+    keeping = [job for job in jobs if isinstance(job, _Keeping)]
+    outcomes = iter(log.keep_all(db, [one for job in keeping for one in job.arrivals]))
+    return [list(islice(outcomes, len(job.arrivals))) for job in keeping]
+
+
 # --- opening --------------------------------------------------------------------------------
 
 
@@ -678,248 +731,6 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-# --- Log, inside the writer's transaction -----------------------------------------------------
-
-
-def _brought(statement: Statement, objects: Sequence[Keepable]) -> dict[tuple[str, str], Keepable]:
-    """The objects by (digest, id), once it is certain that they are what the statement names.
-
-    Raises:
-        StatementError: one is not named, or is not what it is named.
-    """
-    says = () if statement.kind == "withdraw" else statement.objects
-    named = {(ref.sha256, ref.id): ref.type for ref in says}
-    brought: dict[tuple[str, str], Keepable] = {}
-    for item in objects:
-        if named.get((item.sha256, item.id)) != item.type:
-            raise StatementError(
-                f"object {item.id} ({item.sha256}) comes with a statement that does not say it",
-                remedy="bring exactly the objects that the statement names",
-            )
-        if hashlib.sha256(item.raw).hexdigest() != item.sha256:
-            raise StatementError(
-                f"the bytes of {item.id} do not have SHA-256 {item.sha256}",
-                remedy="send the exact bytes that were signed for",
-            )
-        brought[item.sha256, item.id] = item
-    return brought
-
-
-def _keep(
-    db: sqlite3.Connection,
-    verified: Verified,
-    brought: Mapping[tuple[str, str], Keepable],
-    audience: Audience,
-    object_audiences: Mapping[str, Audience],
-) -> None:
-    statement = verified.statement
-    id = bytes.fromhex(verified.id)
-    if db.execute("SELECT 1 FROM statement WHERE id = ?", (id,)).fetchone():
-        return
-    case = statement.case or ""
-    _check_place(db, statement)
-    own = _intern(db, audience)
-    n = db.execute(
-        "INSERT INTO statement(id, kind, author, case_id, chain, seq, audience, envelope)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            id,
-            statement.kind,
-            statement.author,
-            case,
-            statement.chain,
-            statement.seq,
-            own,
-            verified.raw,
-        ),
-    ).lastrowid
-    db.executemany(
-        "INSERT INTO ref(ref, statement) VALUES (?, ?)",
-        [(bytes.fromhex(ref), n) for ref in statement.refs],
-    )
-    if statement.kind == "withdraw":
-        db.executemany(
-            "INSERT OR IGNORE INTO taken_back VALUES (?, ?)",
-            [(n, bytes.fromhex(o.sha256)) for o in statement.objects],
-        )
-        return
-    for ref in statement.objects:
-        item = brought.get((ref.sha256, ref.id))
-        number = _keep_object(db, item) if item else _said_before(db, statement.author, ref)
-        narrowed = object_audiences.get(ref.sha256)
-        db.execute(
-            "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                n,
-                number,
-                own if narrowed is None else _intern(db, narrowed),
-                schema.PENDING,
-                ref.type,
-                ref.id,
-                case,
-            ),
-        )
-
-
-def _check_place(db: sqlite3.Connection, statement: Statement) -> None:
-    """Two statements at one place of a chain would make their author equivocate."""
-    last = _chain(db, statement.author, statement.chain)
-    if last is None:
-        return
-    where = db.execute(
-        "SELECT seq, id FROM statement WHERE author = ? AND chain = ? AND seq IN (?, ?)",
-        (statement.author, statement.chain, statement.seq, statement.seq - 1),
-    )
-    around = {seq: id.hex() for seq, id in where}
-    if statement.seq in around or around.get(statement.seq - 1, statement.prev) != statement.prev:
-        raise ChainError(
-            f"{statement.author} has said number {statement.seq} here, or what it follows, "
-            f"otherwise: its last is {last.seq}, {last.head}",
-            remedy="sign it again behind the last one",
-            seq=last.seq,
-            head=last.head,
-        )
-
-
-def _chain(db: sqlite3.Connection, author: str, chain: str) -> Chain | None:
-    row = db.execute(
-        "SELECT seq, id FROM statement WHERE author = ? AND chain = ? ORDER BY seq DESC LIMIT 1",
-        (author, chain),
-    ).fetchone()
-    return Chain(seq=row[0], head=row[1].hex()) if row else None
-
-
-def _intern(db: sqlite3.Connection, audience: Audience) -> int:
-    key = audience_key(audience)
-    row = db.execute("SELECT id FROM audience WHERE canonical = ?", (key,)).fetchone()
-    if row is None:
-        row = db.execute(
-            "INSERT INTO audience(canonical) VALUES (?) RETURNING id", (key,)
-        ).fetchone()
-    number: int = row[0]
-    return number
-
-
-def _keep_object(db: sqlite3.Connection, item: Keepable) -> int:
-    sha256 = bytes.fromhex(item.sha256)
-    row = db.execute(
-        "SELECT n FROM object WHERE sha256 = ? AND stix_id = ?", (sha256, item.id)
-    ).fetchone()
-    if row is None:
-        row = db.execute(
-            "INSERT INTO object(sha256, stix_id, type, spec_version, created, modified, version,"
-            " on_record, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
-            (
-                sha256,
-                item.id,
-                item.type,
-                item.spec_version,
-                item.created,
-                item.modified,
-                version_key(item),
-                int(stays_on_record(item)),
-                item.raw,
-            ),
-        ).fetchone()
-    number: int = row[0]
-    return number
-
-
-def _entry(id: bytes, envelope: bytes, index: int) -> bytes:
-    """The commitment that the log holds, if the envelope beside it is still the one it is to.
-
-    The log is read whole at every start, so that bytes changed in the store show then.
-    """
-    if commitment(envelope) != id:
-        raise RollbackError(
-            f"the store holds other bytes at index {index} than were logged there",
-            remedy="restore the newest store from its backup; keep this one, it was altered",
-        )
-    return id
-
-
-def _said_before(db: sqlite3.Connection, author: str, ref: Any) -> int:
-    """An object that needs no bringing. Another's, named by its digest alone, would open it."""
-    row = db.execute(
-        "SELECT o.n FROM object o JOIN said s ON s.object = o.n"
-        " JOIN statement t ON t.n = s.statement"
-        " WHERE o.sha256 = ? AND o.stix_id = ? AND t.author = ?",
-        (bytes.fromhex(ref.sha256), ref.id, author),
-    ).fetchone()
-    if row is None:
-        raise StatementError(
-            f"object {ref.id} ({ref.sha256}) is said, and its bytes did not come",
-            remedy="bring the object with the statement",
-        )
-    number: int = row[0]
-    return number
-
-
-def _append(
-    db: sqlite3.Connection, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike | None
-) -> None:
-    row = db.execute("SELECT origin, size, root FROM head").fetchone()
-    wanted = None if expected is None else (expected.origin, expected.size, expected.root)
-    if row != wanted:
-        raise ConflictError(
-            f"the log's head is {_head_text(row)}, not {_head_text(wanted)}",
-            remedy="reopen the log from the store; another process may have written to it",
-        )
-    size = 0 if expected is None else expected.size
-    if new.size != size + len(ids) or (expected is not None and new.origin != expected.origin):
-        raise ConflictError(
-            f"{len(ids)} statements after {size} do not make {new.origin} {new.size}",
-            remedy="sign a checkpoint over exactly what is appended",
-        )
-    for index, id in enumerate(ids, start=size):
-        opened = db.execute(
-            "UPDATE statement SET log_index = ? WHERE id = ? AND log_index IS NULL"
-            " RETURNING n, kind, author",
-            (index, id),
-        ).fetchone()
-        if opened is None:
-            raise ConflictError(
-                f"statement {id.hex()} is not pending", remedy="reopen the log from the store"
-            )
-        _take_effect(db, id, *opened)
-    db.execute(
-        "INSERT INTO head VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET"
-        " origin = excluded.origin, size = excluded.size, root = excluded.root,"
-        " checkpoint = excluded.checkpoint, edge = excluded.edge",
-        (new.origin, new.size, new.root, new.checkpoint, edge),
-    )
-
-
-def _take_effect(db: sqlite3.Connection, id: bytes, n: int, kind: str, author: str) -> None:
-    """Open what a statement says, or stop what it takes back."""
-    if kind == "withdraw":
-        for target, target_id in db.execute(
-            schema.TARGETS_OF, {"n": n, "author": author}
-        ).fetchall():
-            _take_back(db, target, target_id, author, n)
-        return
-    db.execute(
-        "UPDATE said SET live = ? WHERE statement = ? AND live = ?",
-        (schema.LIVE, n, schema.PENDING),
-    )
-    if kind == "say":
-        db.execute(schema.FORGET_WIDER, {"n": n, "author": author})
-    # A withdrawal may have come first, by another way.
-    earlier = db.execute(schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
-    for [withdrawal] in earlier:
-        _take_back(db, n, id, author, withdrawal)
-
-
-def _take_back(db: sqlite3.Connection, n: int, id: bytes, author: str, withdrawal: int) -> None:
-    given = {"n": n, "id": id, "author": author, "withdrawal": withdrawal}
-    db.execute(schema.TAKE_BACK, given)
-    db.execute(schema.MARK_WITHDRAWN, given)
-
-
-def _head_text(head: tuple[str, int, bytes] | None) -> str:
-    return "none" if head is None else f"{head[0]} {head[1]} {head[2].hex()[:16]}…"
 
 
 # --- Reads ----------------------------------------------------------------------------------

@@ -374,8 +374,8 @@ def test_bytes_changed_in_the_store_show_where_the_log_is_read(store: SqliteStor
         publish(store, northland.say(item), item)
     assert len(store.entries(0, 2)) == 2
     with sqlite3.connect(store.folder / "tocsin.sqlite") as db:
-        longer = "CAST(envelope || ' ' AS BLOB)"
-        db.execute(f"UPDATE statement SET envelope = {longer} WHERE log_index = 1")
+        longer = "CAST(raw || ' ' AS BLOB)"
+        db.execute(f"UPDATE envelope SET raw = {longer} WHERE n = 2")
     assert len(store.entries(0, 1)) == 1
     with pytest.raises(RollbackError, match="other bytes at index 1"):
         store.entries(0, 2)

@@ -1,0 +1,348 @@
+"""The SQLite store's log: keeping statements, entering them, all inside the writer's transaction.
+
+Many statements come at once, so their rows are collected and written table by table. What is
+checked of one is checked before any row of it is collected: a bad one leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tocsin.errors import ChainError, ConflictError, RollbackError, StatementError, TocsinError
+from tocsin.policy import Audience
+from tocsin.record.envelope import commitment
+from tocsin.store import schema
+from tocsin.store.interface import (
+    Chain,
+    Head,
+    HeadLike,
+    Keepable,
+    audience_key,
+    stays_on_record,
+    version_key,
+)
+
+if TYPE_CHECKING:
+    from tocsin.record.envelope import Verified
+    from tocsin.record.statement import ObjectRef, Statement
+
+Place = tuple[str, str]
+"""(SHA-256 in hex, id) of an object."""
+
+
+class Arrival(NamedTuple):
+    """A statement to keep, with the objects that came with it, checked by `brought`."""
+
+    verified: Verified
+    brought: Mapping[Place, Keepable]
+    audience: Audience
+    object_audiences: Mapping[str, Audience]
+
+
+def brought(statement: Statement, objects: Sequence[Keepable]) -> dict[Place, Keepable]:
+    """The objects by (digest, id), once it is certain that they are what the statement names.
+
+    Raises:
+        StatementError: one is not named, or is not what it is named.
+    """
+    if not objects:
+        return {}
+    says = () if statement.kind == "withdraw" else statement.objects
+    named = {(ref.sha256, ref.id): ref.type for ref in says}
+    found: dict[Place, Keepable] = {}
+    for item in objects:
+        if named.get((item.sha256, item.id)) != item.type:
+            raise StatementError(
+                f"object {item.id} ({item.sha256}) comes with a statement that does not say it",
+                remedy="bring exactly the objects that the statement names",
+            )
+        if hashlib.sha256(item.raw).hexdigest() != item.sha256:
+            raise StatementError(
+                f"the bytes of {item.id} do not have SHA-256 {item.sha256}",
+                remedy="send the exact bytes that were signed for",
+            )
+        found[item.sha256, item.id] = item
+    return found
+
+
+# --- keeping --------------------------------------------------------------------------------
+
+
+def keep_all(db: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[TocsinError | None]:
+    """Keep each statement that can be kept; for each what kept it out, or None."""
+    batch = _Batch(db)
+    outcomes: list[TocsinError | None] = []
+    for one in arrivals:
+        try:
+            batch.take(one)
+        except TocsinError as wrong:
+            outcomes.append(wrong)
+        else:
+            outcomes.append(None)
+    batch.write()
+    return outcomes
+
+
+class _Batch:
+    """Rows that wait to be written, and what is known of the store meanwhile."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        [self._last] = db.execute("SELECT coalesce(max(n), 0) FROM statement").fetchone()
+        self._last_object: int | None = None
+        self._heads: dict[tuple[str, str], tuple[int, str] | None] = {}
+        self._numbers: dict[Audience, int] = {}
+        self._objects: dict[Place, int] = {}
+        self._said_by: set[tuple[str, Place]] = set()
+        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in schema.INSERTS}
+
+    def take(self, one: Arrival) -> None:
+        """Check one statement against the store and the batch, and collect its rows."""
+        s = one.verified.statement
+        place = s.author, s.chain
+        if not self._is_next(place, s) and self._is_held(one.verified):
+            return
+        says = () if s.kind == "withdraw" else s.objects
+        objects = [(ref, self._object(s.author, ref, one.brought)) for ref in says]
+        n = self._last = self._last + 1
+        rows, own, case = self._rows, self._intern(one.audience), s.case or ""
+        rows["statement"].append(
+            (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
+        )
+        rows["envelope"].append((n, one.verified.raw))
+        if s.refs:
+            rows["ref"] += [(bytes.fromhex(ref), n) for ref in s.refs]
+        if s.kind == "withdraw":
+            rows["taken_back"] += [(n, bytes.fromhex(o.sha256)) for o in s.objects]
+        for ref, held in objects:
+            number = held if held is not None else self._new(one.brought[ref.sha256, ref.id])
+            narrowed = one.object_audiences.get(ref.sha256)
+            audience = own if narrowed is None else self._intern(narrowed)
+            rows["said"].append((n, number, audience, schema.PENDING, ref.type, ref.id, case))
+            self._said_by.add((s.author, (ref.sha256, ref.id)))
+        last = self._heads[place]
+        if last is None or last[0] < s.seq:
+            self._heads[place] = s.seq, one.verified.id
+
+    def write(self) -> None:
+        """Write what is collected, parents before children."""
+        for table, rows in self._rows.items():
+            if rows:
+                self._db.executemany(schema.INSERTS[table], rows)
+                rows.clear()
+
+    def _is_next(self, place: tuple[str, str], s: Statement) -> bool:
+        """Whether it follows the last of its chain, or is the first we see of it."""
+        if place not in self._heads:
+            last = chain(self._db, *place)
+            self._heads[place] = (last.seq, last.head) if last else None
+        head = self._heads[place]
+        return head is None or head == (s.seq - 1, s.prev)
+
+    def _is_held(self, verified: Verified) -> bool:
+        """Whether it is kept already. If not, its place must be free and fit what is around it.
+
+        Two statements at one place of a chain would make their author equivocate.
+
+        Raises:
+            ChainError: the place is another's.
+        """
+        self.write()
+        db, s = self._db, verified.statement
+        id = bytes.fromhex(verified.id)
+        if db.execute("SELECT 1 FROM statement WHERE id = ?", (id,)).fetchone():
+            return True
+        where = db.execute(
+            "SELECT seq, id FROM statement WHERE author = ? AND chain = ? AND seq IN (?, ?)",
+            (s.author, s.chain, s.seq, s.seq - 1),
+        )
+        around = {seq: id.hex() for seq, id in where}
+        if s.seq in around or around.get(s.seq - 1, s.prev) != s.prev:
+            last = chain(db, s.author, s.chain)
+            assert last is not None
+            raise ChainError(
+                f"{s.author} has said number {s.seq} here, or what it follows, "
+                f"otherwise: its last is {last.seq}, {last.head}",
+                remedy="sign it again behind the last one",
+                seq=last.seq,
+                head=last.head,
+            )
+        return False
+
+    def _intern(self, audience: Audience) -> int:
+        number = self._numbers.get(audience)
+        if number is None:
+            number = self._numbers[audience] = _intern(self._db, audience)
+        return number
+
+    def _object(self, author: str, ref: ObjectRef, brought: Mapping[Place, Keepable]) -> int | None:
+        """The number of an object that is held; None: it is new, and was brought.
+
+        Raises:
+            StatementError: it was not brought, and this author has not said it before. Another's,
+                named by its digest alone, would open it.
+        """
+        place = ref.sha256, ref.id
+        came = place in brought
+        if place in self._objects and (came or (author, place) in self._said_by):
+            return self._objects[place]
+        sql = schema.OBJECT_HELD if came else schema.OBJECT_SAID_BY
+        row = self._db.execute(
+            sql, {"sha256": bytes.fromhex(ref.sha256), "id": ref.id, "author": author}
+        ).fetchone()
+        if row is None and not came:
+            raise StatementError(
+                f"object {ref.id} ({ref.sha256}) is said, and its bytes did not come",
+                remedy="bring the object with the statement",
+            )
+        if row is not None:
+            self._objects[place] = row[0]
+        return row[0] if row else None
+
+    def _new(self, item: Keepable) -> int:
+        place = item.sha256, item.id
+        if place in self._objects:
+            return self._objects[place]
+        if self._last_object is None:
+            [self._last_object] = self._db.execute(
+                "SELECT coalesce(max(n), 0) FROM object"
+            ).fetchone()
+        n = self._last_object = self._last_object + 1
+        self._objects[place] = n
+        self._rows["object"].append(
+            (
+                n,
+                bytes.fromhex(item.sha256),
+                item.id,
+                item.type,
+                item.spec_version,
+                item.created,
+                item.modified,
+                version_key(item),
+                int(stays_on_record(item)),
+                item.raw,
+            )
+        )
+        return n
+
+
+def chain(db: sqlite3.Connection, author: str, name: str) -> Chain | None:
+    """The last statement of this author in the chain of this name."""
+    row = db.execute(
+        "SELECT seq, id FROM statement WHERE author = ? AND chain = ? ORDER BY seq DESC LIMIT 1",
+        (author, name),
+    ).fetchone()
+    return Chain(seq=row[0], head=row[1].hex()) if row else None
+
+
+def _intern(db: sqlite3.Connection, audience: Audience) -> int:
+    key = audience_key(audience)
+    row = db.execute("SELECT id FROM audience WHERE canonical = ?", (key,)).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO audience(canonical) VALUES (?) RETURNING id", (key,)
+        ).fetchone()
+    number: int = row[0]
+    return number
+
+
+# --- entering -------------------------------------------------------------------------------
+
+
+def append(
+    db: sqlite3.Connection, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike | None
+) -> None:
+    """See `Log.append`."""
+    row = db.execute("SELECT origin, size, root FROM head").fetchone()
+    wanted = None if expected is None else (expected.origin, expected.size, expected.root)
+    if row != wanted:
+        raise ConflictError(
+            f"the log's head is {_head_text(row)}, not {_head_text(wanted)}",
+            remedy="reopen the log from the store; another process may have written to it",
+        )
+    size = 0 if expected is None else expected.size
+    if new.size != size + len(ids) or (expected is not None and new.origin != expected.origin):
+        raise ConflictError(
+            f"{len(ids)} statements after {size} do not make {new.origin} {new.size}",
+            remedy="sign a checkpoint over exactly what is appended",
+        )
+    if ids:
+        entered = db.executemany(
+            "UPDATE statement SET log_index = ? WHERE id = ? AND log_index IS NULL",
+            enumerate(ids, start=size),
+        ).rowcount
+        if entered != len(ids):
+            raise ConflictError(
+                f"{len(ids) - entered} of {len(ids)} statements, among them one of "
+                f"{ids[0].hex()} … {ids[-1].hex()}, are not pending",
+                remedy="reopen the log from the store",
+            )
+        _take_effect(db, size)
+    db.execute(
+        "INSERT INTO head VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET"
+        " origin = excluded.origin, size = excluded.size, root = excluded.root,"
+        " checkpoint = excluded.checkpoint, edge = excluded.edge",
+        (new.origin, new.size, new.root, new.checkpoint, edge),
+    )
+
+
+def _take_effect(db: sqlite3.Connection, start: int) -> None:
+    """Open what the statements from log index `start` on say, and stop what they take back.
+
+    The order of a statement and its withdrawal makes no difference to what is left.
+    """
+    db.execute(schema.OPEN, {"start": start})
+    for n, id, kind, author in db.execute(schema.OF_MORE_EFFECT, {"start": start}).fetchall():
+        if kind == "withdraw":
+            targets = db.execute(schema.TARGETS_OF, {"n": n, "author": author}).fetchall()
+            for target, target_id in targets:
+                _take_back(db, target, target_id, author, n)
+            continue
+        if kind == "say":
+            db.execute(schema.FORGET_WIDER, {"n": n, "author": author})
+        # A withdrawal may have come first, by another way.
+        earlier = db.execute(schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
+        for [withdrawal] in earlier:
+            _take_back(db, n, id, author, withdrawal)
+
+
+def _take_back(db: sqlite3.Connection, n: int, id: bytes, author: str, withdrawal: int) -> None:
+    given = {"n": n, "id": id, "author": author, "withdrawal": withdrawal}
+    db.execute(schema.TAKE_BACK, given)
+    db.execute(schema.MARK_WITHDRAWN, given)
+
+
+def _head_text(head: tuple[str, int, bytes] | None) -> str:
+    return "none" if head is None else f"{head[0]} {head[1]} {head[2].hex()[:16]}…"
+
+
+def restart(db: sqlite3.Connection) -> None:
+    """See `Log.restart_log`."""
+    for sql in schema.RESTART:
+        db.execute(sql)
+
+
+def entry(id: bytes, envelope: bytes | None, index: int) -> bytes:
+    """The commitment that the log holds, if the envelope beside it is still the one it is to.
+
+    The log is read whole at every start, so that bytes changed in the store show then.
+    """
+    if envelope is None or commitment(envelope) != id:
+        raise RollbackError(
+            f"the store holds other bytes at index {index} than were logged there",
+            remedy="restore the newest store from its backup; keep this one, it was altered",
+        )
+    return id
+
+
+def keep_checkpoint(db: sqlite3.Connection, size: int, note: bytes) -> None:
+    """See `Log.keep_checkpoint`."""
+    origin = note.split(b"\n", 1)[0].decode()
+    db.execute(
+        "INSERT INTO checkpoint VALUES (?, ?, ?)"
+        " ON CONFLICT (origin, size) DO UPDATE SET note = excluded.note",
+        (origin, size, note),
+    )
