@@ -31,7 +31,7 @@ from tocsin.record.envelope import open_envelope, open_statement, pae
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
 from tocsin.record.sequencer import Waiting
-from tocsin.record.statement import ObjectRef, Seen, Statement, chain_of, compose, parse
+from tocsin.record.statement import MAX_SEEN, ObjectRef, Seen, Statement, chain_of, compose, parse
 from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, Kept
@@ -66,6 +66,8 @@ class Done(Struct, frozen=True, kw_only=True):
 
     id: str
     index: int
+    quorum: bool = True
+    """As many witnesses have cosigned it as this node's policy asks for; it may ask for none."""
 
 
 def record(node: Node, act: Act) -> Done:
@@ -124,7 +126,7 @@ def enter(node: Node, raw: bytes) -> Done:
     envelope, statement = open_statement(raw)
     known = node.store.statement(envelope.id, node.everything())
     if known is not None:
-        return Done(id=known.id, index=known.index)
+        return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))
     # Before anything is looked up: a forged envelope learns nothing of what its "author" may read.
     for public, signature in node.keyring.signers(envelope, statement, None):
         verify(public, signature, pae(envelope.payload))
@@ -243,11 +245,15 @@ def _payload(node: Node, act: Act, key: str) -> bytes:
 
 
 def _seen(node: Node) -> tuple[Seen, ...]:
-    """The newest checkpoint of this node's own log: a lower bound for when it was said."""
-    head = node.store.head()
-    if head is None or head.size == 0:
-        return ()
-    return (Seen(origin=head.origin, root=b64encode(head.root), size=head.size),)
+    """The newest cosigned checkpoints held, of this log and of others, by origin.
+
+    A lower bound for when it was said, and how a log that shows two histories is found out.
+    """
+    own = node.log.seen()
+    others = sorted(
+        (s for s in node.seen_others() if s.origin != node.log.origin), key=lambda s: s.origin
+    )
+    return tuple(sorted([*own, *others[: MAX_SEEN - 1]], key=lambda s: s.origin))
 
 
 class _Entering:
@@ -258,7 +264,7 @@ class _Entering:
 
     def wait(self) -> Done:
         receipt = self._waiting.wait()
-        return Done(id=receipt.id, index=receipt.index)
+        return Done(id=receipt.id, index=receipt.index, quorum=receipt.quorum)
 
 
 def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:

@@ -103,6 +103,7 @@ def open_node(
         folding = True
         yield node
     finally:
+        sequencer.close()
         store.close()
 
 

@@ -57,6 +57,10 @@ def _eventually(holds: Callable[[], bool]) -> None:
     raise AssertionError("it never came to hold")
 
 
+def _patient(hold: threading.Event) -> None:
+    hold.wait(5)
+
+
 def _names(note: bytes) -> list[str]:
     return [line.name for line in cp.open_note(note).lines]
 
@@ -158,7 +162,7 @@ def test_rounds_are_coalesced_to_the_newest_head_and_never_shown_over_it() -> No
     log = _started(disk, witnesses)
     assert _submit(log, 0).quorum
     hold = threading.Event()
-    witnesses.before_answer = lambda: hold.wait(5) and None
+    witnesses.before_answer = lambda: _patient(hold)
     with _running(log):
         waiting = []
         for number in range(1, 8):
@@ -196,7 +200,7 @@ def test_without_a_quorum_asked_for_nobody_waits_and_lines_are_kept_all_the_same
     disk, witnesses = Disk(), FakeWitnesses("none")
     log = _started(disk, witnesses)
     hold = threading.Event()
-    witnesses.before_answer = lambda: hold.wait(5) and None
+    witnesses.before_answer = lambda: _patient(hold)
     assert _submit(log, 0).quorum
     assert [seen.size for seen in log.seen()] == [1]
     hold.set()
