@@ -11,13 +11,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from tocsin.canonical import b64decode
-from tocsin.errors import ConflictError, StoreError
+from tocsin.errors import ChainError, ConflictError, StoreError, TocsinError
 from tocsin.policy import Audience
 from tocsin.record import checkpoint as cp
 from tocsin.record import keys, merkle
 from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.keys import LogSigner, Signer
-from tocsin.record.sequencer import HeadPort, Opened, Sequencer, Witnesses
+from tocsin.record.sequencer import HeadPort, Keeping, Opened, Sequencer, Witnesses
 from tocsin.record.statement import compose
 
 ORIGIN = "cert.northland.example/log"
@@ -54,6 +54,8 @@ class Disk:
         self.guard: Head | None = None
         self.shown: list[bytes] = []
         self.cosigned: dict[int, bytes] = {}
+        self.refuse: set[str] = set()
+        """Statements that `keep_pending_many` does not take."""
         self.writes: list[str] = []
         self.fail_at: int | None = None
         self.way: Way = "failed"
@@ -94,6 +96,18 @@ class FakeLog:
             failing = self.disk.begin("keep")
             self.disk.waiting.append(Row(id=verified.id, raw=verified.raw))
             self.disk.end(failing, "keep")
+
+    def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
+        with self.disk.lock:
+            here = {row.id for row in (*self.disk.waiting, *self.disk.logged)}
+            new = [verified for verified, *_ in items if verified.id not in here]
+            wrong = {id: ChainError("taken", remedy="-", seq=1, head="") for id in self.disk.refuse}
+            failing = self.disk.begin("keep")
+            for verified in new:
+                if verified.id not in wrong:
+                    self.disk.waiting.append(Row(id=verified.id, raw=verified.raw))
+            self.disk.end(failing, "keep")
+        return [wrong.get(verified.id) for verified, *_ in items]
 
     def pending(self) -> list[Row]:
         with self.disk.lock:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -44,6 +44,8 @@ _TICK_S = 0.25
 _HELD_CHECKPOINTS = 64
 """Of the cosigned ones kept, so many are looked through for the newest at a start."""
 _NO_AUDIENCES: Mapping[str, Audience] = {}
+Keeping: TypeAlias = tuple[Verified, Sequence[Any], Audience, Mapping[str, Audience]]
+"""A statement to keep: verified, objects, audience, object_audiences."""
 _RESTART = "look at the disk, then restart the node: it goes on from what the store holds"
 _RESTORE = "restore the newest store; reads go on, and nothing is signed until then"
 
@@ -53,6 +55,7 @@ _RESTORE = "restore the newest store; reads go on, and nothing is signed until t
 __all__ = [
     "GuardPort",
     "HeadPort",
+    "Keeping",
     "Log",
     "Opened",
     "PendingPort",
@@ -98,6 +101,9 @@ class Log(Protocol):
         object_audiences: Mapping[str, Audience] = ...,
     ) -> None:
         """Keep durably, unseen. What is held already stays as it is."""
+
+    def keep_pending_many(self, items: Sequence[Keeping]) -> Sequence[TocsinError | None]:
+        """`keep_pending` of several in one transaction; for each what kept it out, or None."""
 
     def pending(self) -> Sequence[PendingPort]:
         """In the order in which they came."""
@@ -192,36 +198,64 @@ class _Head(Struct, frozen=True, kw_only=True):
     checkpoint: bytes
 
 
+class _Gate:
+    """What statements that were kept together wait at: open when the last of them is answered."""
+
+    __slots__ = ("_left", "_lock", "_open", "work")
+
+    def __init__(self, count: int) -> None:
+        self._lock = threading.Lock()
+        self._left = count
+        self._open = threading.Event()
+        self.work: Callable[[], None] | None = None
+        """What the first who waits has to do, where no thread does it."""
+
+    def one_less(self) -> None:
+        with self._lock:
+            self._left -= 1
+            last = not self._left
+        if last:
+            self._open.set()
+
+    def wait(self) -> None:
+        work, self.work = self.work, None
+        if work is not None:
+            work()
+        self._open.wait()
+
+
 class Waiting:
     """A statement that is durably kept, on its way into the log."""
 
-    __slots__ = ("_done", "_error", "_receipt", "_round", "_work")
+    __slots__ = ("_error", "_gate", "_receipt", "_round")
 
-    def __init__(self) -> None:
-        self._done = threading.Event()
+    def __init__(self, gate: _Gate | None = None) -> None:
+        self._gate = gate or _Gate(1)
         self._receipt: Receipt | None = None
         self._error: TocsinError | None = None
         self._round: cosigning.Round | None = None
-        self._work: Callable[[], None] | None = None
 
     def wait(self) -> Receipt:
         """Return when everybody may see the statement in the log, and a quorum has cosigned it.
 
-        For the quorum at most 2 s: `Receipt.quorum` says whether it came.
+        For the quorum at most 2 s: `Receipt.quorum` says whether it came. Of statements that were
+        kept together each waits until all are in the log.
 
         Raises:
             LogHalted: the log halted meanwhile. The statement is kept, and a restart logs it:
                 look it up by its id before sending it again.
         """
-        work, self._work = self._work, None
-        if work is not None:
-            work()
-        self._done.wait()
+        self._gate.wait()
         if self._receipt is None:
             raise self._error or LogHalted("the log halted", remedy=_RESTART)
         if self._round is None:
             return self._receipt
         return replace(self._receipt, quorum=self._round.wait())
+
+    @property
+    def settled(self) -> bool:
+        """Its answer is known, but for the quorum."""
+        return self._receipt is not None or self._error is not None
 
     def _settle(
         self,
@@ -229,8 +263,9 @@ class Waiting:
         error: TocsinError | None = None,
         asked: cosigning.Round | None = None,
     ) -> None:
-        self._receipt, self._error, self._round = receipt, error, asked
-        self._done.set()
+        if not self.settled:
+            self._receipt, self._error, self._round = receipt, error, asked
+            self._gate.one_less()
 
 
 class Sequencer:
@@ -287,6 +322,7 @@ class Sequencer:
         self._state = threading.Condition()
         self._published: _Head | None = None
         self._tickets: dict[str, list[Waiting]] = {}
+        self._unsure: list[tuple[str, Waiting]] = []  # kept, unless they were in the log before
         self._arriving = 0
         self._waiting = 0
         self._running = False
@@ -520,15 +556,61 @@ class Sequencer:
             raise
         with self._state:
             self._arriving -= 1
-            if place is not None and place < self.size and not waiting._done.is_set():
+            if place is not None and place < self.size and not waiting.settled:
                 self._forget(verified.id, waiting)
                 waiting._settle(self._held(verified.id, place))
             else:
                 self._waiting += 1
                 if not self._running:
-                    waiting._work = self._drain
+                    waiting._gate.work = self._drain
             self._state.notify_all()
         return waiting
+
+    def keep_many(self, items: Sequence[Keeping]) -> list[Waiting | TocsinError]:
+        """`keep` of several in one transaction; those that fit are kept, whatever the others do.
+
+        Args:
+            items: (verified, objects, audience, object_audiences) of each, as `keep` takes them.
+
+        Returns:
+            For each what to wait for, or why it was not kept (`Log.keep_pending`).
+
+        Raises:
+            LogHalted, RollbackError, and what the store raises for all: nothing is kept.
+        """
+        if not items:
+            return []
+        gate = _Gate(len(items))
+        tickets = [Waiting(gate) for _ in items]
+        self._refuse_if_unguarded()
+        with self._state:
+            self._refuse_if_halted()
+            for item, ticket in zip(items, tickets, strict=True):
+                self._tickets.setdefault(item[0].id, []).append(ticket)
+            self._arriving += 1
+        refused: Sequence[TocsinError | None] = ()
+        try:
+            refused = self._store.keep_pending_many(items)
+        except BaseException:
+            with self._state:
+                for item, ticket in zip(items, tickets, strict=True):
+                    self._forget(item[0].id, ticket)
+                self._arriving -= 1
+                self._state.notify_all()
+            raise
+        with self._state:
+            self._arriving -= 1
+            for item, ticket, wrong in zip(items, tickets, refused, strict=True):
+                if wrong is not None:
+                    self._forget(item[0].id, ticket)
+                    ticket._settle(None, wrong)
+                else:
+                    self._unsure.append((item[0].id, ticket))
+            self._waiting += len(items)
+            if not self._running:
+                gate.work = self._drain
+            self._state.notify_all()
+        return [wrong or ticket for ticket, wrong in zip(tickets, refused, strict=True)]
 
     def _held(self, statement: str, index: int) -> Receipt:
         quorum = self.has_quorum(index)
@@ -614,6 +696,7 @@ class Sequencer:
             self._halted = why
             waiting = [ticket for tickets in self._tickets.values() for ticket in tickets]
             self._tickets.clear()
+            self._unsure.clear()
             self._waiting = 0
         halted = LogHalted(
             f"{self._origin} halted: {why}",
@@ -629,10 +712,25 @@ class Sequencer:
         """Log everything that is pending now, batch after batch; False if nothing was."""
         with self._state:
             self._waiting = 0
+            unsure, self._unsure = self._unsure, []
         pending = self._store.pending()
         for start in range(0, len(pending), self._max_batch):
             self._batch(pending[start : start + self._max_batch])
+        # What was kept before, and was not pending, was in the log already.
+        for statement, ticket in unsure:
+            if not ticket.settled:
+                self._settle_held(statement, ticket)
         return bool(pending)
+
+    def _settle_held(self, statement: str, ticket: Waiting) -> None:
+        place = self._store.place(statement)
+        with self._state:
+            self._forget(statement, ticket)
+        if place is None:
+            lost = LogHalted(f"{statement} was kept, and the store has lost it", remedy=_RESTART)
+            ticket._settle(None, lost)
+            raise lost
+        ticket._settle(self._held(statement, place))
 
     def _batch(self, batch: Sequence[PendingPort]) -> None:
         """Steps 2 to 10 for one batch."""

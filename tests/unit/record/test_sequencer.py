@@ -7,11 +7,11 @@ import threading
 import pytest
 from tests.faults.sequencer_disk import CLEAR, LOG, ORIGIN, Disk, start, statement
 
-from tocsin.errors import LogHalted, ProofError
+from tocsin.errors import ChainError, LogHalted, ProofError, StoreError
 from tocsin.record import checkpoint as cp
 from tocsin.record import merkle, tiles
 from tocsin.record.envelope import leaf
-from tocsin.record.sequencer import Opened, Receipt, Sequencer
+from tocsin.record.sequencer import Keeping, Opened, Receipt, Sequencer, Waiting
 
 KEYS = [cp.open_vkey(text) for text in LOG.vkeys()]
 
@@ -196,3 +196,58 @@ def test_a_clock_that_goes_back_a_day_changes_nothing_but_the_time() -> None:
     clock.now = clock.now.replace(day=1)
     assert _submit(log, 1).index == 1
     assert len(cp.verify_note(cp.open_note(log.checkpoint), KEYS)) == 2
+
+
+def _keeping(*numbers: int) -> list[Keeping]:
+    return [(statement(number), [], CLEAR, {}) for number in numbers]
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_many_are_kept_in_one_write_and_each_has_its_own_answer(threaded: bool) -> None:
+    disk = Disk()
+    log = _started(disk)
+    _submit(log, 3)
+    disk.refuse = {statement(5).id}
+    before = disk.writes.count("keep")
+    stop = threading.Event()
+    runner = threading.Thread(target=log.run, args=(stop,))
+    if threaded:
+        runner.start()
+    # 3 is in the log already, 4 comes twice, 5 is refused.
+    first = log.keep_many(_keeping(3, 4, 5, 6))
+    second = log.keep_many(_keeping(4))
+    answers = [one.wait() if isinstance(one, Waiting) else one for one in [*first, *second]]
+    stop.set()
+    if threaded:
+        runner.join(5)
+    assert disk.writes.count("keep") == before + 2
+    assert isinstance(answers[2], ChainError)
+    places = [(a.index, a.held) for a in answers if isinstance(a, Receipt)]
+    assert places[0] == (0, True)
+    assert [index for index, _ in places] == [0, 1, 2, 1]
+    assert [held for _, held in places].count(False) == 2
+    assert [row.id for row in disk.logged] == [statement(n).id for n in (3, 4, 6)]
+
+
+def test_many_of_which_the_keeping_fails_are_not_kept_and_nobody_waits() -> None:
+    disk = Disk()
+    log = _started(disk)
+    disk.fail_at = 0
+    with pytest.raises(StoreError):
+        log.keep_many(_keeping(0, 1))
+    assert log.halted is None
+    assert [one.wait().index for one in log.keep_many(_keeping(0, 1)) if isinstance(one, Waiting)]
+    assert log.keep_many([]) == []
+
+
+def test_a_halt_answers_everybody_of_many() -> None:
+    disk = Disk()
+    log = _started(disk)
+    many = log.keep_many(_keeping(0, 1))
+    disk.fail_at = 0
+    for one in many:
+        assert isinstance(one, Waiting)
+        with pytest.raises(LogHalted, match="failed at commit"):
+            one.wait()
+    with pytest.raises(LogHalted):
+        log.keep_many(_keeping(2))
