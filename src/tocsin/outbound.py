@@ -28,6 +28,12 @@ MAX_BYTES = 64 * 1024 * 1024
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
+_INSIDE = tuple(
+    ipaddress.ip_network(net)
+    for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""Networks of one's own: RFC 1918, RFC 6598, RFC 4193. Link-local is not among them: that is where
+clouds answer with their machines' credentials."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -70,6 +76,7 @@ def client(
     transport: httpx.BaseTransport | None = None,
     *,
     local: bool = False,
+    private: bool = False,
     resolve: Resolve = resolve,
 ) -> httpx.Client:
     """A client for one origin, and for no other.
@@ -80,7 +87,9 @@ def client(
         timeout: seconds to connect, and of silence.
         transport: stands for the network (tests, a node in this process); no address is opened,
             so none is checked.
-        local: this machine's own addresses may be opened too. Other private ones never are.
+        local: this machine's own addresses may be opened too.
+        private: addresses of one's own networks may be opened too. Only for an address that this
+            node's operator, or the directory's registrars, wrote down; never for one in content.
         resolve: (host, port) → addresses. The one that was checked is the one that is opened.
 
     Raises:
@@ -89,7 +98,7 @@ def client(
     base = _checked(base_url)
     if transport is None:
         network = httpx.HTTPTransport(verify=_tls(base), trust_env=False, retries=0)
-        transport = _Network(network, local=local, resolve=resolve)
+        transport = _Network(network, local=local, private=private, resolve=resolve)
     return httpx.Client(
         base_url=base,
         # Encodings are not taken, so that a small answer cannot unpack to a huge one.
@@ -215,9 +224,12 @@ class _OneOrigin(httpx.BaseTransport):
 class _Network(httpx.BaseTransport):
     """Opens the very address that was checked, so that a name cannot change in between."""
 
-    def __init__(self, inner: httpx.BaseTransport, *, local: bool, resolve: Resolve) -> None:
+    def __init__(
+        self, inner: httpx.BaseTransport, *, local: bool, private: bool, resolve: Resolve
+    ) -> None:
         self._inner = inner
         self._local = local
+        self._private = private
         self._resolve = resolve
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -245,7 +257,7 @@ class _Network(httpx.BaseTransport):
             raise httpx.ConnectError(f"the name {url.host} is not known") from wrong
         for text in found:
             address = ipaddress.ip_address(text.partition("%")[0])
-            if not _may_open(address, local=self._local):
+            if not _may_open(address, local=self._local, private=self._private):
                 raise UnreachableError(
                     f"{url.host} leads to {text}, an address that is not on the public network",
                     remedy="give the public address of the other side",
@@ -261,10 +273,12 @@ def _ascii_host(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
-def _may_open(address: Address, *, local: bool) -> bool:
+def _may_open(address: Address, *, local: bool, private: bool) -> bool:
     inner = _inner(address)
     if inner.is_loopback:
         return local
+    if private and any(inner in net for net in _INSIDE):
+        return True
     return inner.is_global and not inner.is_multicast and not inner.is_reserved
 
 

@@ -384,13 +384,16 @@ def clear_cookies(response: Response) -> None:
 
 # --- rates ------------------------------------------------------------------------------------
 
-Cost = Literal["read", "write", "ingest", "sign-in"]
+Cost = Literal["read", "write", "ingest", "sign-in", "public", "witness"]
 
 RATES: dict[Cost, tuple[float, float]] = {
     "read": (50.0, 200.0),
     "write": (5.0, 20.0),
     "ingest": (20 / 60, 20.0),
     "sign-in": (5 / 60, 5.0),
+    # By address: whoever audits a log of a million entries fetches eight thousand tiles.
+    "public": (200.0, 2000.0),
+    "witness": (50.0, 200.0),
 }
 """Cost class → (tokens per second, burst)."""
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tocsin.cases.sheet import SheetPage
 from tocsin.errors import NotFoundError
@@ -16,7 +16,22 @@ from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
 from tocsin.record.keys import Signer
 from tocsin.record.sequencer import Sequencer
+from tocsin.record.statement import Seen
 from tocsin.store.interface import Store
+
+if TYPE_CHECKING:  # it is handed a `Node` itself
+    from tocsin.flows.watch import Watch
+    from tocsin.flows.witnessing import Alarm, Witnessing
+
+
+class WitnessRole(Protocol):
+    """This node as a witness of other logs; `record.witness.Witness` is one."""
+
+    def add_checkpoint(self, data: bytes) -> bytes:
+        """Our two signature lines for a request of another log. Raises WitnessRefused."""
+
+    def checkpoint(self, origin_hash: str) -> bytes:
+        """The newest note we cosigned of the log with this hash. Raises WitnessRefused."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +49,8 @@ class Node:
     """The root file: the envelope of directory version 1."""
     keyring: KeyRing
     """Who may sign what, folded in log order by whoever writes the log; readers need no lock."""
-    policy_text: str
-    """This node's own tlog-policy, what `tocsin verify` takes by default."""
+    policy_of: Callable[[], str]
+    """See `policy_text`; asked anew each time, because its file may change while the node runs."""
     sheet: SheetPage
     """The files a sheet is made of."""
     signers: Mapping[str, Signer]
@@ -51,6 +66,10 @@ class Node:
     new_link: Callable[[str, UserRole], str] | None = None
     """Makes a sign-in link (person, user role), where the console is served."""
     exercise: bool = False
+    witness: WitnessRole | None = None
+    """None where this folder has no witness keys."""
+    watch: Watch | None = None
+    """What this node knows of the logs of others; None: it looks at none."""
     views: dict[Any, Any] = field(default_factory=dict)
     """What readers see, as last decoded, by (audiences, case, log size): a cache, nothing else."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -64,6 +83,23 @@ class Node:
     def directory(self) -> Directory:
         """The newest directory in the log."""
         return self.keyring.directory
+
+    @property
+    def policy_text(self) -> str:
+        """This node's own tlog-policy in force: what `tocsin verify` takes by default."""
+        return self.policy_of()
+
+    def seen_others(self) -> tuple[Seen, ...]:
+        """The newest checkpoints held of other logs, for the `seen` of what is signed now."""
+        return self.watch.seen_others() if self.watch is not None else ()
+
+    def alarms(self) -> list[Alarm]:
+        """What is wrong with any log, this one or another's: newest first, for every page."""
+        return self.watch.alarms() if self.watch is not None else []
+
+    def witnessing(self) -> Witnessing | None:
+        """Who witnesses this log, and which logs this node witnesses."""
+        return self.watch.witnessing() if self.watch is not None else None
 
     def everything(self) -> frozenset[int]:
         """Every audience: for the node's own bookkeeping, never for an answer to a reader."""

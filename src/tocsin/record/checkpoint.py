@@ -492,6 +492,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     groups: dict[str, Group]
     quorum: str
     """The name of a witness or group, or `none`."""
+    urls: dict[str, str] = {}
+    """Where a log asks a witness, by its name here; absent where the policy names no address."""
     sha256: str = ""
     """Of the file it was read from."""
 
@@ -571,6 +573,7 @@ class _PolicyParser:
     def __init__(self) -> None:
         self._logs: list[VerifierKey] = []
         self._witnesses: dict[str, VerifierKey] = {}
+        self._urls: dict[str, str] = {}
         self._groups: dict[str, Group] = {}
         self._members: set[str] = set()
         self._quorum: str | None = None
@@ -589,6 +592,8 @@ class _PolicyParser:
             self._new(what, rest[0])
             key = self._key(what, rest[1], (COSIGNATURE, ML_DSA_44), self._witnesses.values())
             self._witnesses[rest[0]] = key
+            if len(rest) == 3:
+                self._urls[rest[0]] = rest[2]
         elif verb == "group" and len(rest) >= 3:
             self._new(what, rest[0])
             self._groups[rest[0]] = self._group(what, rest[1], rest[2:])
@@ -661,6 +666,7 @@ class _PolicyParser:
             witnesses=self._witnesses,
             groups=self._groups,
             quorum=self._quorum,
+            urls=self._urls,
             sha256=sha256,
         )
 

@@ -38,6 +38,13 @@ class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names the node is reached by, behind a proxy."""
 
 
+class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[log]`: how this node looks at the logs of others, and they at its own."""
+
+    gossip_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
+    """Seconds between two rounds."""
+
+
 class RemoteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[remote]`: the node this party joined, where it has none of its own."""
 
@@ -51,6 +58,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     exercise: bool = False
     node: NodeConfig = NodeConfig()
+    log: LogConfig = LogConfig()
     remote: RemoteConfig | None = None
 
 
@@ -110,7 +118,7 @@ def load_config(home: Path) -> Config:
     except msgspec.ValidationError as wrong:
         known = [
             f.encode_name
-            for s in (Config, NodeConfig, RemoteConfig)
+            for s in (Config, NodeConfig, LogConfig, RemoteConfig)
             for f in msgspec.structs.fields(s)
         ]
         unknown = re.search("unknown field `(.*?)`", str(wrong))
@@ -131,6 +139,8 @@ def write_config(home: Path, config: Config) -> None:
         lines.append("behind_proxy = true")
     if config.node.hosts:
         lines.append(f"hosts = [{', '.join(_toml(name) for name in config.node.hosts)}]")
+    if config.log != LogConfig():
+        lines += ["", "[log]", f"gossip_s = {config.log.gossip_s}"]
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
     partial = home / "tocsin.toml.new"

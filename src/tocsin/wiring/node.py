@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
 from tocsin.console.auth import Doors, Person
-from tocsin.errors import RecordError, UnreadableError, UsageError
+from tocsin.errors import RecordError, RollbackError, UnreadableError, UsageError
 from tocsin.flows.node import Node
 from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import KeyRing
@@ -21,7 +21,8 @@ from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.folder import is_guest, load_config
-from tocsin.wiring.keys import SigningKeys, load_log_signer, load_signer, policy_text
+from tocsin.wiring.keys import SigningKeys, load_log_signer, load_signer
+from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
 GUEST_SCOPES = ("read", "publish", "sign", "export")
@@ -38,11 +39,12 @@ def open_node(
 ) -> Iterator[Node]:
     """Open a data folder: store, guards, then whatever was pending is finished.
 
+    A store older than what this log has shown opens for reading; `log.halted` says so.
+
     Without a sequencer thread (`run_log`) each statement is logged by whoever submits it.
 
     Raises:
         NodeBusyError: another process holds the folder.
-        RollbackError: the store is older than what this log has shown.
         UsageError: the party of this folder joined another's node, and has none.
         ConfigError: a key file is missing or readable by others.
     """
@@ -56,9 +58,10 @@ def open_node(
         )
     log_signer = load_log_signer(home, config.party)
     root = _root_file(home)
+    keyring = KeyRing(root)
+    peering = Peering(home, config, log_signer, keyring)
     store = SqliteStore.open(home / "data")
     doors = Doors(store, clock=clock, rng=rng)
-    keyring = KeyRing(root)
     folding = False
 
     def opened(batch: Sequence[Opened]) -> None:
@@ -72,15 +75,27 @@ def open_node(
         signer=log_signer,
         clock=clock,
         opened=opened,
+        witnesses=peering.witnesses,
+    )
+    nodes: list[Node] = []
+    watch = watch_of(
+        config.party,
+        store,
+        sequencer,
+        peering,
+        clock=clock,
+        publish=lambda proof: say_fork(nodes[0], proof),
     )
     try:
-        sequencer.recover()
+        # An old store is read, and never signed for: `log.halted` says why.
+        with suppress(RollbackError):
+            sequencer.recover()
         node = Node(
             party=config.party,
             store=store,
             log=sequencer,
             root=root,
-            policy_text=policy_text(log_signer),
+            policy_of=lambda: peering.policy.text,
             keyring=keyring,
             signers=SigningKeys(home, lambda p, k: keyring.state(p, k, None) == "valid"),
             registrar=load_signer(home, config.party, "root"),
@@ -98,12 +113,16 @@ def open_node(
             new_id=new_id,
             sheet=sheet_page(),
             exercise=config.exercise,
+            witness=witness_of(home, config.party, watch, clock),
+            watch=watch,
         )
+        nodes.append(node)
         refold(node)
         folding = True
         yield node
     finally:
         sequencer.close()
+        peering.close()
         store.close()
 
 
@@ -145,7 +164,8 @@ def refold(node: Node) -> None:
 
     head = node.store.head()
     if head is None or head.size == 0:
-        intake.enter(node, node.root)
+        if node.log.halted is None:
+            intake.enter(node, node.root)
         return
     rows = [
         k

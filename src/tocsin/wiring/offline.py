@@ -13,7 +13,8 @@ from tocsin.errors import NoteError, NotFoundError, UnreadableError, UsageError
 from tocsin.importers.interface import sniff, to_json
 from tocsin.stix.bundle import open_bundle
 from tocsin.wiring.folder import find_home, load_config
-from tocsin.wiring.keys import load_log_signer, policy_text
+from tocsin.wiring.keys import load_log_signer
+from tocsin.wiring.peering import policy_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
 
@@ -77,7 +78,8 @@ def verify_files(
         except UnreadableError:
             folder = None
         if folder is not None and policy is None and (folder / "keys" / "log.ed25519").exists():
-            policy = policy_text(load_log_signer(folder, load_config(folder).party)).encode()
+            own = load_log_signer(folder, load_config(folder).party)
+            policy = policy_of(folder, own).encode("utf-8", "surrogateescape")
         if folder is not None and root is None:
             root = (folder / "root.json").read_bytes()
     if policy is None:

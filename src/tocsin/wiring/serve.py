@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +23,7 @@ from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
 from tocsin.wiring.folder import load_config
 from tocsin.wiring.node import open_node, run_log
+from tocsin.wiring.peering import gossiping
 
 
 def serve(
@@ -38,6 +41,8 @@ def serve(
     import uvicorn
 
     from tocsin.console.app import LOOPBACK, build
+    from tocsin.console.auth import Rates
+    from tocsin.console.public import routes
 
     if not behind_proxy and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(
@@ -46,8 +51,17 @@ def serve(
         )
     with bound(host, port) as sock:
         url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-        with open_node(home, url=url) as node, run_log(node):
-            console = build(node, hosts=(*LOOPBACK, host, *load_config(home).node.hosts))
+        config_file = load_config(home)
+        with (
+            open_node(home, url=url) as node,
+            run_log(node),
+            gossiping(node, config_file.log.gossip_s),
+        ):
+            console = build(
+                node,
+                hosts=(*LOOPBACK, host, *config_file.node.hosts, *listed_hosts(node)),
+                extra=routes(node, Rates(time.monotonic)),
+            )
             config = uvicorn.Config(
                 console.asgi,
                 log_config=None,
@@ -64,6 +78,15 @@ def serve(
                 for caught in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(caught, lambda *_: None)
                 _server(config, console.stop).run(sockets=[sock])
+
+
+def listed_hosts(node: Node) -> list[str]:
+    """The names by which the directory says this party's nodes are reached."""
+    from tocsin.console.guard import host_name
+
+    entry = node.directory.party(node.party)
+    urls = [n.url for n in entry.nodes if n.url] if entry is not None else []
+    return [host_name(urlsplit(url).netloc) for url in urls]
 
 
 @contextmanager

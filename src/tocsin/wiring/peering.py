@@ -1,0 +1,264 @@
+"""This node among others: its policy file, its witnesses, itself as a witness, and gossip.
+
+`policy.txt` in the data folder is a tlog-policy: `witness NAME VKEY URL`, `group`, `quorum`. The
+line of our own log may be left out. It is read again whenever it changes; a file that cannot be
+read as a policy is said, and the one before it stays in force.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tocsin.errors import ConfigError, NoteError
+from tocsin.peers import Peers, WitnessClients, open_client
+from tocsin.record.checkpoint import Policy, VerifierKey, open_policy, open_vkey
+from tocsin.record.directory import KeyRing
+from tocsin.record.keys import LogSigner
+from tocsin.wiring.folder import Config
+from tocsin.wiring.keys import load_witness_signer, policy_text
+
+if TYPE_CHECKING:
+    from tocsin.flows.node import Node
+    from tocsin.flows.watch import Watch
+    from tocsin.record.sequencer import Sequencer
+    from tocsin.record.witness import Witness
+    from tocsin.store.interface import Store
+
+log = logging.getLogger("tocsin.peering")
+
+POLICY = "policy.txt"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class PolicyFile:
+    """`<home>/policy.txt` as it is in force. Safe from any thread.
+
+    Args:
+        path: the file; where there is none, our own log and `quorum none`.
+        log: our own log, which is one of the policy's whether the file says so or not.
+
+    Raises:
+        ConfigError: the file cannot be read as a policy, and there is none before it.
+    """
+
+    def __init__(self, path: Path, log: LogSigner) -> None:
+        self._path = path
+        self._log = log
+        self._lock = threading.Lock()
+        self._mark: tuple[int, int, int] | None = None
+        self._error: str | None = None
+        self._text = policy_text(log)
+        self._policy = open_policy(self._text.encode())
+        self._read()
+        if self._error is not None:
+            raise ConfigError(
+                self._error, remedy=f"mend that line, or move {path} away: then no witness is asked"
+            )
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.state[0]
+
+    @property
+    def text(self) -> str:
+        """The same as a file, with the line of our own log."""
+        with self._lock:
+            self._read()
+            return self._text
+
+    @property
+    def state(self) -> tuple[Policy, str | None]:
+        """The policy in force, and why the file on disk is not (None: it is)."""
+        with self._lock:
+            self._read()
+            return self._policy, self._error
+
+    def _read(self) -> None:
+        mark = _mark(self._path)
+        if mark == self._mark:
+            return
+        self._mark, self._error = mark, None
+        try:
+            text = policy_in(self._path, self._log) if mark else policy_text(self._log)
+            self._policy = open_policy(text.encode("utf-8", "surrogateescape"))
+            self._text = text
+        except (OSError, NoteError) as wrong:
+            self._error = f"{self._path}: {getattr(wrong, 'message', wrong)}"
+            log.warning("%s", self._error)
+
+
+def policy_in(path: Path, own: LogSigner) -> str:
+    """The text of a policy file, with a line for our own log where it has none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    mine = own.vkeys()[0]
+    if mine in text.split():
+        return text
+    return f"log {mine}\n{text}"
+
+
+def policy_of(home: Path, own: LogSigner) -> str:
+    """The policy of a data folder that no node runs on. Raises ConfigError as `PolicyFile`."""
+    return PolicyFile(home / POLICY, own).text
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+class Peering:
+    """All ways to other nodes, made before the log is opened and closed after it.
+
+    Args:
+        home: the data folder.
+        config: its `tocsin.toml`.
+        signer: our log's keys.
+        keyring: its newest directory says which keys other witnesses sign with.
+    """
+
+    def __init__(self, home: Path, config: Config, signer: LogSigner, keyring: KeyRing) -> None:
+        self.policy = PolicyFile(home / POLICY, signer)
+        self.keyring = keyring
+        # What the operator wrote down may be on this machine; what a directory says, only where
+        # this node itself is for this machine alone.
+        alone = config.node.host in LOOPBACK and not config.node.behind_proxy
+        self.witnesses = WitnessClients(
+            lambda: self.policy.policy,
+            keys=self._witness_keys,
+            open=lambda url: open_client(url, own_machine=True),
+        )
+        self.peers = Peers(lambda url: open_client(url, own_machine=alone))
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.witnesses.close()
+        self.peers.close()
+
+    def _witness_keys(self, name: str) -> Sequence[VerifierKey]:
+        listed = (
+            text
+            for party in self.keyring.directory.parties
+            for node in party.nodes
+            for text in node.witness_vkeys
+        )
+        return [key for key in map(open_vkey, listed) if key.name == name]
+
+
+def watch_of(
+    party: str,
+    store: Store,
+    own: Sequencer,
+    peering: Peering,
+    *,
+    clock: Callable[[], datetime],
+    publish: Callable[[bytes], str],
+) -> Watch:
+    """What looks at all logs for the node of `party`; `publish` as `say_fork`."""
+    from tocsin.flows.watch import Watch
+
+    return Watch(
+        party=party,
+        store=store,
+        own=own,
+        directory=lambda: peering.keyring.directory,
+        peers=peering.peers,
+        clock=clock,
+        publish=publish,
+        policy=lambda: peering.policy.state,
+        everything=lambda: frozenset(store.audiences()),
+        report=peering.witnesses.report,
+    )
+
+
+def witness_of(
+    home: Path, party: str, watch: Watch, clock: Callable[[], datetime]
+) -> Witness | None:
+    """This node as a witness; None where its folder has no witness keys."""
+    from tocsin.record.witness import Witness
+
+    signer = load_witness_signer(home, party)
+    if signer is None:
+        return None
+    return Witness(
+        signer,
+        watch.state,
+        watch.witnessed_keys,
+        clock,
+        watch.stopped,
+        watch.conflict,
+        origins=watch.witnessed,
+    )
+
+
+def say_fork(node: Node, proof: bytes) -> str:
+    """Publish a fork proof in our log, open to all; the statement's id.
+
+    Raises:
+        TocsinError: the log takes no writes now.
+    """
+    from tocsin.flows import intake
+    from tocsin.record.fork import MEDIA_TYPE
+    from tocsin.store.interface import Attachment
+
+    found = Attachment.of(proof, MEDIA_TYPE)
+    act = intake.Act(author=node.party, kind="say", tlp="CLEAR", objects=(found,))
+    return intake.record(node, act).id
+
+
+@contextmanager
+def gossiping(node: Node, seconds: float) -> Iterator[None]:
+    """Look at all logs every `seconds` (with a jitter of a quarter) in a thread of its own."""
+    watch = node.watch
+    if watch is None:
+        yield
+        return
+    stop = threading.Event()
+
+    def wait() -> float:
+        # Nodes that were started together must not all ask at the same moment.
+        return seconds * (0.75 + node.rng(1)[0] / 512)
+
+    thread = threading.Thread(target=watch.run, args=(stop, wait), name="gossip", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watch.wake()
+        thread.join(3)  # it may be waiting for another node; it is a daemon
+
+
+# --- editing the policy file ------------------------------------------------------------------
+
+
+def write_policy(home: Path, text: str, own: LogSigner) -> None:
+    """Replace the policy file, if this text is a policy.
+
+    Raises:
+        ConfigError: it is none; nothing is written.
+    """
+    path = home / POLICY
+    partial = path.with_name(f".{POLICY}.new")
+    try:
+        open_policy(f"log {own.vkeys()[0]}\n{text}".encode("utf-8", "surrogateescape"))
+    except NoteError as wrong:
+        raise ConfigError(f"{path}: {wrong.message}", remedy=wrong.remedy) from wrong
+    partial.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(path)
