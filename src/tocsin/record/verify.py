@@ -787,6 +787,8 @@ class Ring:
         self.versions = [first]
         self.keys: dict[tuple[str, str], Key] = {}
         self.revoked: set[tuple[str, str]] = set()
+        self.floors: dict[str, list[tuple[int, int]]] = {}
+        """By party: (index from which it counts, lowest version whose root it takes)."""
 
     def at(self, index: int | None) -> Version:
         """The version in force at a place; None: the newest. The root: from the start on."""
@@ -821,20 +823,47 @@ class Ring:
         if party is None:
             raise Refused("key", f"{s['author']} is not in directory {version.number}")
         if s["kind"] in ROOT_KINDS:
-            pairs = signed_by(row, party["root"]["keys"], "key", "root")
-            if len(pairs) < party["root"]["threshold"]:
-                raise Refused("key", f"too few root keys of {party['id']} signed a {s['kind']}")
-            roots = {keyid for v in self.versions for keyid in v.root_keyids()}
-            if s["kind"] == "key" and s["body"]["keyid"] in roots:
-                raise Refused("key", f"{s['body']['keyid']} is a root key, and signs no other kind")
-            return pairs
+            return self.root_signers(row, party, index)
         state, key = self.state(s, index), self.keys.get((s["author"], s["key"]))
         if key is None or state in ("unknown", "revoked"):
             raise Refused("key", f"key {s['key']} of {s['author']} is {state} at index {index}")
+        if s["key"] in version.root_keyids():
+            raise Refused("key", f"{s['key']} is a root key, and signs no other kind")
         since = key.kinds.get(s["kind"])
         if since is None or (index is not None and index <= since):
             raise Refused("key", f"key {s['key']} of {s['author']} may not sign a {s['kind']}")
         return [(key.public, row.signatures[0][1])]
+
+    def root_signers(self, row: Row, party: Mapping[str, Any], index: int | None) -> Pairs:
+        """The signatures of a `key` or `revoke`, if they meet a root's threshold."""
+        standing = self.root_version(row, index)
+        root = standing[1] if standing else party["root"]
+        pairs = signed_by(row, root["keys"], "key", "root")
+        if len(pairs) < root["threshold"]:
+            raise Refused("key", f"too few root keys of {party['id']} signed a {row.s['kind']}")
+        roots = {keyid for version in self.versions for keyid in version.root_keyids()}
+        if row.s["kind"] == "key" and row.s["body"]["keyid"] in roots:
+            raise Refused("key", f"{row.s['body']['keyid']} is a root key, and signs no other kind")
+        return pairs
+
+    def root_version(self, row: Row, index: int | None) -> tuple[int, Any] | None:
+        """The first version, from the author's floor on, whose root of it made these signatures.
+
+        An old root counts until the party says something with a newer one: that is the same place
+        of its own chain in every log, whenever the directory came there. Spec: decisions/0027.
+        """
+        floors = self.floors.get(row.s["author"], [])
+        floor = max((v for at, v in floors if index is None or at < index), default=0)
+        signed = {keyid for keyid, _ in row.signatures}
+        for version in self.versions:
+            late = version.number > 1 and index is not None and version.index >= index
+            party = version.parties.get(row.s["author"])
+            if party is None or late or version.number < floor:
+                continue
+            mine = {key["keyid"] for key in party["root"]["keys"]}
+            if signed <= mine and len(signed) >= party["root"]["threshold"]:
+                return version.number, party["root"]
+        return None
 
     def directory_signers(self, row: Row) -> Pairs:
         """A version that is held already, or the next one."""
@@ -848,10 +877,6 @@ class Ring:
             before = self.versions[-1]
             if new.number != before.number + 1:
                 raise Refused("directory", f"version {new.number} after {before.number}")
-            ordinary = {keyid for _, keyid in self.keys}
-            for keyid in new.root_keyids():
-                if keyid in ordinary:
-                    raise Refused("directory", f"key {keyid} signs statements already")
         return registrars(row, [before, new] if before.number != new.number else [new])
 
     def admit(self, row: Row, index: int) -> None:
@@ -862,6 +887,9 @@ class Ring:
                 self.versions.append(version_of(row, index))
             return
         name = (row.s["author"], body["keyid"])
+        standing, floors = self.root_version(row, None), self.floors.setdefault(name[0], [])
+        if standing and standing[0] > (floors[-1][1] if floors else 0):
+            floors.append((index, standing[0]))
         held = self.keys.get(name)
         if row.s["kind"] == "key":
             # A revoked key stays revoked: enrolling it again would undo history.
@@ -869,11 +897,12 @@ class Ring:
                 kinds = {**dict.fromkeys(body["kinds"], index), **(held.kinds if held else {})}
                 public = unb64(body["public"], "`public`")
                 self.keys[name] = Key(public, held.since if held else index, kinds)
-        else:
-            self.revoked.add(name)
-            if held and (held.until is None or index < held.until):
-                since = body.get("suspect_since")
-                self.keys[name] = Key(held.public, held.since, held.kinds, index, since)
+            return
+        self.revoked.add(name)
+        if held:  # it ends at its earliest revocation, suspect since the earliest time named
+            times = [t for t in (held.suspect_since, body.get("suspect_since")) if t is not None]
+            until = index if held.until is None else min(index, held.until)
+            self.keys[name] = replace(held, until=until, suspect_since=min(times, default=None))
 
 
 # --- 5 notes, policy ----------------------------------------------------------------------------
