@@ -55,11 +55,13 @@ class TileFiles:
         self.folder = folder
         self.guard = guard
         self._broken: str | None = None
+        self._guard_settled = False
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` at `path` (relative, `/` between parts), for ever.
 
-        The same bytes again are no fault: a restart writes what may be missing.
+        The same bytes again are no fault: a restart writes what may be missing. They are synced
+        all the same, because whoever wrote them may have been killed before it did.
 
         Raises:
             ConflictError: other bytes are there. Nothing is changed; the log must halt.
@@ -70,7 +72,9 @@ class TileFiles:
         held = _read(target)
         if held is None:
             self._replace(target, data)
-        elif held != data:
+        elif held == data:
+            self._settle(target)
+        else:
             raise ConflictError(
                 f"{target} holds {len(held)} other bytes than the {len(data)} this log computes",
                 remedy="move the file away as evidence; a restart writes it anew",
@@ -94,7 +98,7 @@ class TileFiles:
         self._replace(self.guard, canonical.encode(line) + b"\n")
 
     def read_guard(self) -> Guard | None:
-        """The head noted last; None on the first start.
+        """The head noted last, and durable from here on; None on the first start.
 
         Raises:
             StoreError: the file is damaged. It is not taken for absent: that would switch off
@@ -103,6 +107,9 @@ class TileFiles:
         data = _read(self.guard)
         if data is None:
             return None
+        if not self._guard_settled:
+            self._settle(self.guard)
+            self._guard_settled = True
         try:
             line = orjson.loads(data)
             root = canonical.b64decode(line["root"])
@@ -121,6 +128,15 @@ class TileFiles:
                 f"{path!r} is no path inside {self.folder}", remedy="ask for a tile's own path"
             )
         return self.folder.joinpath(*parts)
+
+    def _settle(self, target: Path) -> None:
+        """Make durable what was found here: its writer may have been killed before its sync."""
+        try:
+            sync_file(target)
+            sync_folder(target.parent)
+        except OSError as wrong:
+            self._broken = f"{target}: {wrong.strerror}"
+            raise _failed(target, wrong) from wrong
 
     def _replace(self, target: Path, data: bytes) -> None:
         if self._broken is not None:
@@ -237,6 +253,18 @@ def make_folder(folder: Path, mode: int = 0o755) -> None:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(folder)) from wrong
     sync_folder(folder.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Have the disk hold what this file holds; nothing where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import heapq
 import json
 import os
 import queue
 import sqlite3
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import groupby, islice
@@ -32,7 +30,8 @@ from tocsin.errors import (
 from tocsin.policy import Audience
 from tocsin.store import schema, words
 from tocsin.store import sqlite_log as log
-from tocsin.store.files import make_folder, sync_folder
+from tocsin.store import sqlite_reads as reads
+from tocsin.store.files import make_folder, sync_file, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
     Attachment,
@@ -47,7 +46,6 @@ from tocsin.store.interface import (
     LocalRow,
     Pending,
     audit_hash,
-    maker_of,
     new_head,
     open_audience,
 )
@@ -159,18 +157,22 @@ class SqliteStore:
         audiences = self.audiences()
         with self._reading() as db:
             rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
-        return [
-            Pending(
-                id=id.hex(),
-                raw=raw,
-                kind=kind,
-                author=author,
-                case=case or None,
-                seq=seq,
-                audience=self._audience(audiences, audience),
+        found = []
+        for id, raw, kind, author, case, seq, number in rows:
+            audience = self._audience(audiences, number)
+            reads.check_beside(id, raw, kind, author, case, seq, audience)
+            found.append(
+                Pending(
+                    id=id.hex(),
+                    raw=raw,
+                    kind=kind,
+                    author=author,
+                    case=case or None,
+                    seq=seq,
+                    audience=audience,
+                )
             )
-            for id, raw, kind, author, case, seq, audience in rows
-        ]
+        return found
 
     def append(
         self,
@@ -215,7 +217,7 @@ class SqliteStore:
         """See `Log.place`."""
         with self._reading() as db:
             row = db.execute(
-                "SELECT log_index FROM statement WHERE id = ?", (_digest(statement),)
+                "SELECT log_index FROM statement WHERE id = ?", (reads.digest(statement),)
             ).fetchone()
         return row[0] if row else None
 
@@ -252,7 +254,7 @@ class SqliteStore:
         """See `Reads.statement`."""
         with self._reading() as db:
             row = db.execute(
-                schema.ONE_STATEMENT, {"id": _digest(id), "allowed": _numbers(allowed)}
+                schema.ONE_STATEMENT, {"id": reads.digest(id), "allowed": reads.numbers(allowed)}
             ).fetchone()
         return self._kept(row) if row else None
 
@@ -268,10 +270,10 @@ class SqliteStore:
     ) -> list[Kept]:
         """See `Reads.statements`."""
         given = {"case": case, "author": author, "kind": kind}
-        sql = schema.STATEMENTS.format(filters=_filters(given))
+        sql = schema.STATEMENTS.format(filters=reads.filters(given))
         with self._reading() as db:
-            rows = _merged(db, sql, {**given, "after": after_index}, allowed, itemgetter(1))
-            found = list(islice(rows, _limit(limit)))
+            rows = reads.merged(db, sql, {**given, "after": after_index}, allowed, itemgetter(1))
+            found = list(islice(rows, reads.limited(limit)))
         return [self._kept(row) for row in found]
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
@@ -279,17 +281,17 @@ class SqliteStore:
         with self._reading() as db:
             rows = db.execute(
                 schema.SAYINGS_BY_SHA256,
-                {"sha256": _digest(sha256), "allowed": _numbers(allowed)},
+                {"sha256": reads.digest(sha256), "allowed": reads.numbers(allowed)},
             ).fetchall()
             # The same bytes can be said as an object and as an attachment: the object it is.
-            versions = sorted(_versions(rows), key=lambda v: v.id.startswith("urn:sha256:"))
-            return next(iter(_opened(db, versions[:1])), None)
+            versions = sorted(reads.versions_of(rows), key=lambda v: v.id.startswith("urn:sha256:"))
+            return next(iter(reads.opened(db, versions[:1])), None)
 
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
         """See `Reads.versions`."""
         with self._reading() as db:
-            found = _said(db, [stix_id], allowed, None)
-            return _opened(db, sorted(found, key=_Version.age, reverse=True))
+            found = reads.said(db, [stix_id], allowed, None)
+            return reads.opened(db, sorted(found, key=reads.Version.age, reverse=True))
 
     def select(
         self,
@@ -302,9 +304,9 @@ class SqliteStore:
     ) -> list[KeptObject]:
         """See `Reads.select`."""
         with self._reading() as db:
-            page = list(islice(_places(db, allowed, types, case, after), _limit(limit)))
-            newest = _newest(db, _said(db, [id for _, id in page], allowed, case))
-            return _opened(db, [newest[place] for place in page])
+            page = list(islice(reads.places(db, allowed, types, case, after), reads.limited(limit)))
+            newest = reads.newest(db, reads.said(db, [id for _, id in page], allowed, case))
+            return reads.opened(db, [newest[place] for place in page])
 
     def count(
         self,
@@ -317,9 +319,9 @@ class SqliteStore:
         given: dict[str, Any] = {"case": case, "stix": True}
         if types is not None:
             given = {"case": case, "types": json.dumps(list(types))}
-        sql = schema.PLACES_COUNT.format(filters=_filters(given))
+        sql = schema.PLACES_COUNT.format(filters=reads.filters(given))
         with self._reading() as db:
-            row = db.execute(sql, {**given, "allowed": _numbers(allowed)}).fetchone()
+            row = db.execute(sql, {**given, "allowed": reads.numbers(allowed)}).fetchone()
         count: int = row[0]
         return count
 
@@ -332,13 +334,13 @@ class SqliteStore:
         match = " AND ".join(f'"{word}"' for word in wanted)
         with self._reading() as db:
             rows = db.execute(
-                schema.FOUND, {"match": match, "allowed": _numbers(allowed)}
+                schema.FOUND, {"match": match, "allowed": reads.numbers(allowed)}
             ).fetchall()
             hits = {n for n, _ in rows}
-            newest = _newest(db, _said(db, sorted({id for _, id in rows}), allowed, None))
+            newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed, None))
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
-            return _opened(db, found[:limit])
+            return reads.opened(db, found[:limit])
 
     # --- Local --------------------------------------------------------------------------------
 
@@ -527,6 +529,10 @@ class SqliteStore:
         try:
             # The write-ahead log takes over the mode of the database.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # What a killed process wrote and did not sync would be read as kept, and published
+            # (decisions/0025).
+            sync_file(self.path)
+            sync_file(self.path.with_name(self.path.name + "-wal"))
             sync_folder(self.folder)
             db = _connect(self.path)
             db.execute("PRAGMA synchronous = FULL")
@@ -579,7 +585,9 @@ class SqliteStore:
     # --- small things -------------------------------------------------------------------------
 
     def _kept(self, row: Row) -> Kept:
-        id, index, raw, kind, author, case, seq, audience, withdrawn = row
+        id, index, raw, kind, author, case, seq, number, withdrawn = row
+        audience = self._audience(self._audiences, number)
+        reads.check_beside(id, raw, kind, author, case, seq, audience)
         return Kept(
             id=id.hex(),
             index=index,
@@ -588,7 +596,7 @@ class SqliteStore:
             author=author,
             case=case or None,
             seq=seq,
-            audience=self._audience(self._audiences, audience),
+            audience=audience,
             withdrawn=bool(withdrawn),
         )
 
@@ -733,169 +741,7 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-# --- Reads ----------------------------------------------------------------------------------
-
-
-class _Version:
-    """One version of one object while it is being chosen."""
-
-    __slots__ = ("first", "id", "n", "said", "sha256", "type", "version")
-
-    def __init__(self, row: Row) -> None:
-        self.n: int = row[0]
-        self.sha256: bytes = row[1]
-        self.id: str = row[2]
-        self.type: str = row[3]
-        self.version: str = row[4]
-        self.first: int = row[5]
-        self.said: list[tuple[bytes, int]] = []  # (statement, live), in log order
-
-    def age(self) -> tuple[str, int]:
-        """Greatest is newest: see `Reads.select`."""
-        return self.version, -self.first if self.version else self.first
-
-
-def _versions(rows: Iterable[Row]) -> list[_Version]:
-    """Group rows of SAYINGS_*, which come in log order, by version.
-
-    In the order of their digests, which decides between two of one age.
-    """
-    found: dict[int, _Version] = {}
-    for row in rows:
-        version = found.get(row[0])
-        if version is None:
-            version = found[row[0]] = _Version(row)
-        version.said.append((row[6], row[7]))
-    return sorted(found.values(), key=lambda version: version.sha256)
-
-
-def _said(
-    db: sqlite3.Connection, ids: list[str], allowed: frozenset[int], case: str | None
-) -> list[_Version]:
-    given = {"case": case}
-    rows = db.execute(
-        schema.SAYINGS_BY_ID.format(filters=_filters(given)),
-        {**given, "keys": json.dumps(ids), "allowed": _numbers(allowed)},
-    )
-    return _versions(rows)
-
-
-def _newest(
-    db: sqlite3.Connection, versions: Iterable[_Version]
-) -> dict[tuple[str, str], _Version]:
-    groups: defaultdict[tuple[str, str], list[_Version]] = defaultdict(list)
-    for version in versions:
-        groups[version.type, version.id].append(version)
-    several = [v for group in groups.values() if len(group) > 1 for v in group]
-    makers = _makers(db, several)
-    return {
-        place: max(
-            (v for v in group if makers.get(v.n) == makers.get(_oldest(group).n)),
-            key=_Version.age,
-        )
-        for place, group in groups.items()
-    }
-
-
-def _oldest(group: Sequence[_Version]) -> _Version:
-    """The one logged first; within one statement, the smaller digest, which comes first."""
-    return min(group, key=lambda v: v.first)
-
-
-def _makers(db: sqlite3.Connection, versions: Sequence[_Version]) -> dict[int, str]:
-    """Number of a version → its `created_by_ref`; not there where it names nobody."""
-    if not versions:
-        return {}
-    rows = db.execute(schema.BYTES, {"keys": json.dumps([v.n for v in versions])})
-    return {row[0]: maker for row in rows if (maker := maker_of(row[1]))}
-
-
-def _opened(db: sqlite3.Connection, versions: Sequence[_Version]) -> list[KeptObject]:
-    rows = db.execute(schema.BYTES, {"keys": json.dumps([v.n for v in versions])})
-    found = {row[0]: row[1:] for row in rows}
-    objects = []
-    for version in versions:
-        raw, spec_version, created, modified = found[version.n]
-        live = [id for id, state in version.said if state == schema.LIVE]
-        objects.append(
-            KeptObject(
-                raw=raw,
-                sha256=version.sha256.hex(),
-                id=version.id,
-                type=version.type,
-                spec_version=spec_version,
-                created=created,
-                modified=modified,
-                said_by=tuple(id.hex() for id in live or [id for id, _ in version.said]),
-                withdrawn=not live,
-            )
-        )
-    return objects
-
-
-def _places(
-    db: sqlite3.Connection,
-    allowed: frozenset[int],
-    types: Sequence[str] | None,
-    case: str | None,
-    after: tuple[str, str] | None,
-) -> Iterator[Row]:
-    """The (type, id) of everything readable behind `after`, in order, one by one."""
-    pages: list[dict[str, Any]] = []
-    if types is None:
-        of_all = {"after": after[0], "after_id": after[1]} if after else {}
-        pages = [{"stix": True, **of_all}]
-    else:
-        # Type by type: each keeps the order of an index, which a list of types would not.
-        for type in sorted(set(types)):
-            if after is None or type > after[0]:
-                pages.append({"type": type})
-            elif type == after[0]:
-                pages.append({"type": type, "behind": after[1]})
-    for page in pages:
-        given = {"case": case, **page}
-        sql = schema.PLACES.format(filters=_filters(given))
-        yield from _distinct(_merged(db, sql, given, allowed, lambda row: row))
-
-
-def _merged(
-    db: sqlite3.Connection,
-    sql: str,
-    given: Mapping[str, Any],
-    allowed: frozenset[int],
-    key: Callable[[Row], Any],
-) -> Iterator[Row]:
-    """The rows of every allowed audience in one order, each stepped only as far as needed."""
-    streams = [db.execute(sql, {**given, "audience": number}) for number in sorted(allowed)]
-    return heapq.merge(*streams, key=key)
-
-
-def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
-    before: Row | None = None
-    for row in rows:
-        if row != before:
-            yield row
-        before = row
-
-
-def _filters(given: Mapping[str, Any]) -> str:
-    return "".join(sql for name, sql in schema.FILTERS.items() if given.get(name) is not None)
-
-
-def _numbers(allowed: frozenset[int]) -> str:
-    return json.dumps(sorted(allowed))
-
-
-def _limit(limit: int | None) -> int | None:
-    return None if limit is None else max(limit, 0)
-
-
-def _digest(text: str) -> bytes:
-    """The 32 bytes of an id; of anything else bytes that no row has."""
-    try:
-        return bytes.fromhex(text) if len(text) == 64 else b""
-    except ValueError:
-        return b""
+# --- words ----------------------------------------------------------------------------------
 
 
 def _index(db: sqlite3.Connection) -> int:

@@ -18,7 +18,7 @@ from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, 
 from tocsin.errors import NodeBusyError, RollbackError, StoreError
 from tocsin.policy import Audience
 from tocsin.record.statement import KEY_CHAIN
-from tocsin.store import schema, sqlite
+from tocsin.store import schema, sqlite, sqlite_reads
 from tocsin.store.interface import audience_key
 from tocsin.store.sqlite import SqliteStore
 
@@ -341,8 +341,8 @@ def test_what_is_hidden_does_not_slow_a_page(store: SqliteStore) -> None:
         store._idle.clear()
         with store._reading() as db:
             db.set_progress_handler(count, 10)
-            assert len(list(sqlite._places(db, mine, None, None, None))) == 20
-            assert len(sqlite._said(db, [o.id for o in items], mine, None)) == 20
+            assert len(list(sqlite_reads.places(db, mine, None, None, None))) == 20
+            assert len(sqlite_reads.said(db, [o.id for o in items], mine, None)) == 20
         return counted
 
     alone = steps()
@@ -379,3 +379,64 @@ def test_bytes_changed_in_the_store_show_where_the_log_is_read(store: SqliteStor
     assert len(store.entries(0, 1)) == 1
     with pytest.raises(RollbackError, match="other bytes at index 1"):
         store.entries(0, 2)
+
+
+def altered(store: SqliteStore, sql: str) -> None:
+    """Change the file as any other program could."""
+    with sqlite3.connect(store.folder / "tocsin.sqlite") as db:
+        db.execute(sql)
+    db.close()
+
+
+def test_an_object_whose_bytes_were_changed_in_the_file_is_never_handed_out(
+    store: SqliteStore,
+) -> None:
+    tool, other = thing("tool", 1, name="wiper"), thing("tool", 2)
+    publish(store, Author("cert.northland.example").say(tool, other), tool, other)
+    all_ = seen_by(store, EVERYBODY)
+    assert len(store.search("wiper", all_)) == 1
+    altered(store, "UPDATE object SET raw = CAST(replace(raw, 'wiper', 'paper') AS BLOB)")
+    reads = [
+        lambda: store.object(tool.sha256, all_),
+        lambda: store.versions(tool.id, all_),
+        lambda: store.select(all_),
+        lambda: store.search("wiper", all_),
+    ]
+    for read in reads:
+        with pytest.raises(StoreError, match=tool.id) as refused:
+            read()
+        assert "backup" in refused.value.remedy
+    assert store.object(other.sha256, all_) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE envelope SET raw = CAST(raw || ' ' AS BLOB)",
+        "UPDATE statement SET kind = 'act'",
+        "UPDATE statement SET author = 'gridco.example'",
+        "UPDATE statement SET case_id = 'case--2'",
+        "UPDATE statement SET seq = 9",
+        "UPDATE audience SET canonical = CAST(replace(canonical, 'AMBER', 'CLEAR') AS BLOB)",
+        "INSERT INTO envelope SELECT n, x'7b7d' FROM statement WHERE 1 ON CONFLICT DO"
+        " UPDATE SET raw = excluded.raw",
+    ],
+)
+@pytest.mark.parametrize("logged", [True, False])
+def test_a_statement_whose_row_was_changed_in_the_file_is_never_handed_out(
+    tmp_path: Path, change: str, logged: bool
+) -> None:
+    store = SqliteStore.open(tmp_path)
+    said = Author("cert.northland.example").say(case="case--1", tlp="AMBER")
+    store.keep_pending(said, [], said.audience)
+    if logged:
+        enter(store, said.id)
+    altered(store, change)
+    store.close()
+    store = SqliteStore.open(tmp_path)
+    all_ = seen_by(store, EVERYBODY)
+    reads = [lambda: store.statement(said.id, all_), lambda: store.statements(all_)]
+    for read in reads if logged else [store.pending]:
+        with pytest.raises(StoreError, match=said.id):
+            read()
+    store.close()
