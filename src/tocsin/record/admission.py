@@ -5,15 +5,16 @@ Spec: record.md, "Statement".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
-from tocsin.errors import ChainError, MarkingError
+from tocsin.errors import ChainError, MarkingError, SignatureError, TocsinError
 from tocsin.policy import TLP_RANK, Audience
 from tocsin.record import keys
 from tocsin.record.directory import KeyRing
-from tocsin.record.envelope import Verified, open_statement, pae
+from tocsin.record.envelope import Envelope, Verified, open_statement, pae
 from tocsin.record.statement import KEY_CHAIN, ROOT_KINDS, Statement
 
 
@@ -52,13 +53,136 @@ def admit(
         MarkingError: looser than what it refers to.
     """
     envelope, statement = open_statement(raw)
+    return admit_opened(
+        envelope, statement, keyring=keyring, chain=chain, index=index, markings=markings
+    )
+
+
+def admit_opened(
+    envelope: Envelope,
+    statement: Statement,
+    *,
+    keyring: KeyRing,
+    chain: ChainHead | None,
+    index: int | None,
+    markings: Callable[[str], Audience | None],
+    verified: Sequence[tuple[bytes, bytes]] = (),
+) -> Verified:
+    """`admit` for an envelope that `open_statement` has opened.
+
+    Args:
+        verified: (public key, signature) over this very payload that have been verified already.
+    """
     signed = keyring.signers(envelope, statement, index)
     check_chain(statement, chain)
     check_markings(statement, markings)
     message = pae(envelope.payload)
     for public, signature in signed:
-        keys.verify(public, signature, message)
-    return Verified(id=envelope.id, raw=raw, statement=statement)
+        if (public, signature) not in verified:
+            keys.verify(public, signature, message)
+    return Verified(id=envelope.id, raw=envelope.raw, statement=statement)
+
+
+Opened: TypeAlias = tuple[Envelope, Statement]
+"""What `open_statement` gives."""
+
+Signed: TypeAlias = tuple[bytes, bytes, bytes]
+"""(public key, signature, message): what is to be verified."""
+
+Verifier: TypeAlias = Callable[[Sequence[Signed]], Sequence[bool]]
+"""Whether each signature is good under the strict rule; it may ask other processors."""
+
+
+def verify_all(signed: Sequence[Signed]) -> list[bool]:
+    """Whether each of these signatures is good (`keys.verify`), one after the other, here."""
+    return [_fault(one) is None for one in signed]
+
+
+def _fault(signed: Signed) -> SignatureError | None:
+    try:
+        keys.verify(*signed)
+    except SignatureError as wrong:
+        return wrong
+    return None
+
+
+def admit_many(
+    opened: Sequence[Opened],
+    *,
+    keyring: KeyRing,
+    chain: Callable[[Statement], ChainHead | None],
+    index: int | None,
+    markings: Callable[[Statement, str], Audience | None],
+    verifier: Verifier = verify_all,
+) -> list[Verified | TocsinError]:
+    """Let many envelopes in, as `admit` would one after the other; for each it, or why not.
+
+    What is cheap is done for all of them first, then all signatures at once, so that they can be
+    verified side by side. A statement counts for its author's chain as soon as it is let in: the
+    next one here follows it. The key ring does not learn from them meanwhile, and no marking of one
+    is known to another: such as depend on each other are brought one after the other. Where one is
+    wrong twice, `admit` may name the other fault: here a marking is looked up under a good
+    signature only.
+
+    Args:
+        chain: head of a statement's chain as held before all of these.
+        markings: (statement, ref) → audience, as for `admit`.
+    """
+    held: dict[tuple[str, str], ChainHead | None] = {}
+    signed: list[list[Signed] | TocsinError] = []
+    for envelope, statement in opened:
+        place = (statement.author, statement.chain)
+        try:
+            pairs = keyring.signers(envelope, statement, index)
+        except TocsinError as wrong:
+            signed.append(wrong)
+            continue
+        message = pae(envelope.payload)
+        signed.append([(public, signature, message) for public, signature in pairs])
+        if place not in held:
+            held[place] = chain(statement)
+    good = _good_signatures(_hopeful(opened, signed, held), verifier)
+    outcomes: list[Verified | TocsinError] = []
+    heads = dict(held)
+    for (envelope, statement), asked in zip(opened, signed, strict=True):
+        if isinstance(asked, TocsinError):
+            outcomes.append(asked)
+            continue
+        place = (statement.author, statement.chain)
+        try:
+            check_chain(statement, heads[place])
+            for one in asked:
+                if one not in good:
+                    keys.verify(*one)
+            if statement.refs:
+                check_markings(statement, lambda ref, s=statement: markings(s, ref))  # type: ignore[misc]
+        except TocsinError as wrong:
+            outcomes.append(wrong)
+            continue
+        heads[place] = ChainHead(seq=statement.seq, head=envelope.id)
+        outcomes.append(Verified(id=envelope.id, raw=envelope.raw, statement=statement))
+    return outcomes
+
+
+def _hopeful(
+    opened: Sequence[Opened],
+    signed: Sequence[list[Signed] | TocsinError],
+    held: dict[tuple[str, str], ChainHead | None],
+) -> list[Signed]:
+    """The signatures of those that would follow their chain if every one before were let in."""
+    heads = {place: (head.seq, head.head) if head else (0, "") for place, head in held.items()}
+    hopeful: list[Signed] = []
+    for (envelope, s), asked in zip(opened, signed, strict=True):
+        place = (s.author, s.chain)
+        if not isinstance(asked, TocsinError) and heads[place] == (s.seq - 1, s.prev):
+            heads[place] = (s.seq, envelope.id)
+            hopeful += asked
+    return hopeful
+
+
+def _good_signatures(signed: Sequence[Signed], verifier: Verifier) -> set[Signed]:
+    found = verifier(signed) if signed else ()
+    return {one for one, fine in zip(signed, found, strict=True) if fine}
 
 
 def check_chain(s: Statement, chain: ChainHead | None) -> None:
