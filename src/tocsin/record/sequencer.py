@@ -1139,19 +1139,25 @@ class Sequencer:
             if _width(found, size) != found.width:
                 continue  # partial only because this chunk ends here
             kept = self._files.read(path)
-            if kept is None:
-                self._files.write(path, data)
-            elif kept != data:
+            if kept is not None and kept != data:
                 raise LogHalted(
                     f"{path} of {self._origin} holds other bytes than the store leads to",
                     remedy="move the tile away, and keep it: the next start writes it again",
                 )
+            # Of the last batch a tile may be there and not on the disk, if its writer was killed.
+            if kept is None or _reach(found) > size - self._max_batch:
+                self._files.write(path, data)
 
 
 def _width(path: tiles.TilePath, size: int) -> int:
     """How wide this tile is in a tree of `size` leaves (0: not there)."""
     there = (size >> tiles.HEIGHT * (path.level or 0)) - path.number * tiles.WIDTH
     return max(0, min(there, tiles.WIDTH))
+
+
+def _reach(path: tiles.TilePath) -> int:
+    """The size of the smallest tree that has this tile."""
+    return (path.number * tiles.WIDTH + path.width) << tiles.HEIGHT * (path.level or 0)
 
 
 def _is_partial(path: str, size: int) -> bool:

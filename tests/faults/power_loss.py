@@ -1,0 +1,712 @@
+"""A disk that loses its power: recorded from the real node, cut off anywhere (decisions/0025).
+
+`record` runs publish cycles (`publish_cycle`) under strace, which sees SQLite's own calls too, and
+keeps every operation on the data folder with all its bytes. `Disk` plays them up to any point and
+knows what a sync has made durable by then. `state` builds one of the folders that may lie there
+after the power came back: of everything not yet synced any part may be there, or not:
+
+- a file's bytes by sectors of 512, in any order, its length apart from them;
+- a name (created, renamed, removed) apart from the bytes behind it: syncing a file does not sync
+  its name, only syncing the folder does;
+- SQLite's shared-memory file in whatever state: nothing may depend on it.
+
+A state follows from (recording, cut, style, seed). A failure prints the command that repeats it:
+
+    python -m tests.faults.power_loss RECORDING CUT STYLE SEED [MUTANT]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+from tests.faults.after_a_crash import Broken, check
+from tests.faults.publish_cycle import Told, be_steady
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTOR = 512
+CALLS = (
+    "open,openat,creat,close,lseek,write,pwrite64,writev,pwritev,pwritev2,ftruncate,truncate,"
+    "fallocate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,"
+    "rmdir,dup,dup2,dup3,mmap,copy_file_range,sendfile,sync,syncfs,sync_file_range,msync"
+)
+SHARED_MEMORY = "-shm"
+
+
+# --- operations -------------------------------------------------------------------------------
+
+
+class Write(Struct, frozen=True):
+    """Bytes into a file; from the moment the call began, some of them may be on the disk."""
+
+    at: int
+    node: int
+    offset: int
+    data: bytes
+
+
+class Resize(Struct, frozen=True):
+    at: int
+    node: int
+    size: int
+
+
+class Names(Struct, frozen=True):
+    """Names of one folder that change together: (name, node or None for none)."""
+
+    at: int
+    node: int
+    changes: tuple[tuple[str, int | None], ...]
+
+
+class Sync(Struct, frozen=True):
+    """What began before `upto` on this file or folder is on the disk once this has returned."""
+
+    node: int
+    upto: int
+    path: str
+
+
+class Say(Struct, frozen=True):
+    """A line of the report: it had left the process."""
+
+    line: bytes
+
+
+class Show(Struct, frozen=True):
+    """From here on a reader of the folder finds this checkpoint."""
+
+    note: bytes
+
+
+Op = Write | Resize | Names | Sync | Say | Show
+
+
+class Recording(Struct, frozen=True):
+    """A story and everything it did to its folder, which is node 0."""
+
+    story: str
+    base: int
+    files: dict[int, bytes]
+    """File → its bytes at the start, all durable."""
+    folders: dict[int, dict[str, int]]
+    ops: tuple[Op, ...]
+
+
+class NoTracing(Exception):
+    """strace is missing, or this machine lets nobody trace."""
+
+
+# --- recording --------------------------------------------------------------------------------
+
+
+class Run(Struct, frozen=True):
+    """One process of a recording."""
+
+    story: str
+    first: int
+    synchronous: str = ""
+    kill: str = ""
+    """strace's words for where it is killed: `fdatasync:signal=KILL:when=7`."""
+
+
+def record(folder: Path, runs: Sequence[Run], base: int) -> Recording:
+    """Run these processes, one after the other, on a folder that is as it is now, and durable.
+
+    Raises:
+        NoTracing: see there.
+        AssertionError: a process failed, or did something to its folder that is not understood.
+    """
+    reader = _Reader(folder)
+    report = folder.with_name(folder.name + ".report")
+    trace = folder.with_name(folder.name + ".trace")
+    report.unlink(missing_ok=True)
+    for run in runs:
+        command = ["strace", "-f", "-qq", "-xx", "-s", "4000000", "-e", f"trace={CALLS}"]
+        if run.kill:
+            command += ["-e", f"inject={run.kill}"]
+        else:
+            command += ["--seccomp-bpf"]
+        command += ["-o", str(trace), sys.executable, "-m", "tests.faults.publish_cycle"]
+        command += [str(folder), str(report), run.story, str(run.first)]
+        command += [run.synchronous] if run.synchronous else []
+        done = _run(command)
+        assert (done.returncode == 0) is (run.kill == ""), (run, done.returncode, done.stderr)
+        reader.read(trace.read_text(), report)
+    trace.unlink()
+    return Recording(
+        story=" then ".join(run.story for run in runs),
+        base=base,
+        files=reader.files,
+        folders=reader.folders,
+        ops=tuple(reader.ops),
+    )
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    if shutil.which("strace") is None:
+        raise NoTracing("strace is not installed")
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    if "ptrace" in done.stderr or "not permitted" in done.stderr:
+        raise NoTracing(f"no right to trace a process here: {done.stderr.strip()}")
+    return done
+
+
+_CALL = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)")
+_BEGUN = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>$")
+_RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)$")
+_TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+
+
+class _Open(Struct):
+    node: int
+    position: int
+    append: bool
+    path: str
+
+
+class _Reader:
+    """Turns strace's lines into operations on nodes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = str(folder)
+        self.files: dict[int, bytes] = {}
+        self.folders: dict[int, dict[str, int]] = {}
+        self.ops: list[Op] = []
+        self._clock = 0
+        # What the running process sees, which is what a kill leaves.
+        self._live: dict[str, int] = {}
+        self._bytes: dict[int, bytearray] = {}
+        self._take(folder)
+
+    def _take(self, folder: Path) -> int:
+        node = self._live[str(folder)] = len(self._live)
+        names = self.folders[node] = {}
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                names[path.name] = self._take(path)
+            else:
+                number = self._live[str(path)] = names[path.name] = len(self._live)
+                self.files[number] = path.read_bytes()
+                self._bytes[number] = bytearray(self.files[number])
+        return node
+
+    def read(self, trace: str, report: Path) -> None:
+        """The calls of one process, which starts with no file open."""
+        self._open: dict[int, _Open] = {}
+        self._report = str(report)
+        self._reports: set[int] = set()
+        begun: dict[str, tuple[int, str]] = {}
+        for line in trace.splitlines():
+            self._clock += 1
+            if match := _BEGUN.match(line):
+                begun[match[1]] = (self._clock, f"{match[1]} {match[2]}({match[3]}")
+                continue
+            at = self._clock
+            if match := _RESUMED.match(line):
+                at, start = begun.pop(match[1])
+                line = start + match[3]  # noqa: PLW2901
+            match = _CALL.match(line)
+            if match is not None and match[4] not in ("-1", "?"):
+                self._call(at, match[2], match[3], match[4])
+
+    def _call(self, at: int, name: str, args: str, result: str) -> None:
+        texts = [bytes.fromhex(t.replace("\\x", "")) for t in _TEXT.findall(args)]
+        if name in ("open", "openat", "creat"):
+            self._opened(at, texts[0].decode(), args, int(result))
+        elif name in ("mkdir", "rename", "renameat2", "renameat", "link", "linkat", "unlink"):
+            self._named(at, name, [t.decode() for t in texts], args)
+        elif name in ("unlinkat", "rmdir", "mkdirat", "truncate"):
+            if any(t.decode().startswith(self.root) for t in texts):
+                raise AssertionError(f"{name}({args}) is not understood")
+        elif name in ("sync", "syncfs"):
+            raise AssertionError(f"{name} is not understood")
+        elif name == "mmap":
+            self._mapped(args)
+        else:
+            self._on_descriptor(at, name, args, texts, result)
+
+    def _opened(self, at: int, path: str, args: str, descriptor: int) -> None:
+        self._open.pop(descriptor, None)
+        self._reports.discard(descriptor)
+        if path == self._report:
+            self._reports.add(descriptor)
+        if path != self.root and not path.startswith(self.root + "/"):
+            return
+        if path not in self._live:
+            assert "O_CREAT" in args, (path, args)
+            node = len(self.files) + len(self.folders)
+            self.files[node] = b""
+            self._bytes[node] = bytearray()
+            self._live[path] = node
+            self._change(at, (path, node))
+        node = self._live[path]
+        if "O_TRUNC" in args and self._bytes.get(node):
+            self._resize(at, node, 0)
+        self._open[descriptor] = _Open(node, 0, "O_APPEND" in args, path)
+
+    def _change(self, at: int, *changes: tuple[str, int | None]) -> None:
+        """Names change, all in one folder."""
+        folders = {os.path.dirname(path) for path, _ in changes}
+        assert len(folders) == 1, changes
+        [folder] = folders
+        names = tuple((os.path.basename(path), node) for path, node in changes)
+        self.ops.append(Names(at, self._live[folder], names))
+
+    def _named(self, at: int, name: str, paths: list[str], args: str) -> None:
+        if not any(path.startswith(self.root) for path in paths):
+            return
+        if name == "mkdir":
+            node = len(self.files) + len(self.folders)
+            self.folders[node] = {}
+            self._live[paths[0]] = node
+            self._change(at, (paths[0], node))
+        elif name == "unlink":
+            del self._live[paths[0]]
+            self._change(at, (paths[0], None))
+        elif name in ("link", "linkat"):
+            node = self._live[paths[1]] = self._live[paths[0]]
+            self._change(at, (paths[1], node))
+        else:
+            old, new = paths
+            node = self._live[new] = self._live.pop(old)
+            self._change(at, (old, None), (new, node))
+            if new == f"{self.root}/data/checkpoint":
+                self.ops.append(Show(bytes(self._bytes[node])))
+
+    def _mapped(self, args: str) -> None:
+        words = args.split(", ")
+        if "MAP_SHARED" in words[3] and "PROT_WRITE" in words[2]:
+            found = self._open.get(int(words[4]))
+            if found is not None and not found.path.endswith(SHARED_MEMORY):
+                raise AssertionError(f"{found.path} is written through memory, unseen")
+
+    def _on_descriptor(
+        self, at: int, name: str, args: str, texts: list[bytes], result: str
+    ) -> None:
+        descriptor = int(args.split(",")[0])
+        if descriptor in self._reports and name == "write":
+            self.ops += [Say(line) for line in texts[0].splitlines(keepends=True)]
+        found = self._open.get(descriptor)
+        if found is None:
+            return
+        if name == "close":
+            del self._open[descriptor]
+        elif name == "lseek":
+            found.position = int(result)
+        elif name == "write":
+            if found.append:
+                found.position = len(self._bytes[found.node])
+            self._write(at, found.node, found.position, texts[0][: int(result)])
+            found.position += int(result)
+        elif name == "pwrite64":
+            offset = int(args.rsplit(", ", 1)[1])
+            self._write(at, found.node, offset, texts[0][: int(result)])
+        elif name == "ftruncate":
+            self._resize(at, found.node, int(args.split(", ")[1]))
+        elif name in ("fsync", "fdatasync"):
+            self.ops.append(Sync(found.node, at, found.path[len(self.root) :]))
+        else:
+            raise AssertionError(f"{name}({args[:200]}) is not understood")
+
+    def _write(self, at: int, node: int, offset: int, data: bytes) -> None:
+        live = self._bytes[node]
+        live.extend(bytes(max(0, offset - len(live))))
+        live[offset : offset + len(data)] = data
+        self.ops.append(Write(at, node, offset, data))
+
+    def _resize(self, at: int, node: int, size: int) -> None:
+        live = self._bytes[node]
+        live.extend(bytes(max(0, size - len(live))))
+        del live[size:]
+        self.ops.append(Resize(at, node, size))
+
+
+# --- the disk ---------------------------------------------------------------------------------
+
+
+class File:
+    """What is durable of a file, and what was done to it since."""
+
+    def __init__(self, data: bytes) -> None:
+        self.durable = data
+        self.since: list[Write | Resize] = []
+
+    def sync(self, upto: int) -> None:
+        self.durable = self.after([op for op in self.since if op.at < upto])
+        self.since = [op for op in self.since if op.at >= upto]
+
+    def after(self, ops: Sequence[Write | Resize]) -> bytes:
+        if not ops:
+            return self.durable
+        data = bytearray(self.durable)
+        for op in ops:
+            _apply(data, op)
+        return bytes(data)
+
+    def torn(self, rng: random.Random, *, stale: bool) -> bytes:
+        """Each sector as it was after any of the operations since, and so the length.
+
+        With `stale`, sectors that the file grew by and that were not written hold anything.
+        """
+        lengths = [len(self.durable)]
+        touched: dict[int, list[Write | Resize]] = {}
+        for op in self.since:
+            before = lengths[-1]
+            if isinstance(op, Write):
+                end = op.offset + len(op.data)
+                lengths.append(max(before, end))
+                reach = range(op.offset // SECTOR, -(-end // SECTOR))
+            else:
+                lengths.append(op.size)
+                reach = range(op.size // SECTOR, -(-before // SECTOR))
+            for sector in reach:
+                touched.setdefault(sector, []).append(op)
+        length = rng.choice(lengths)
+        data = bytearray(self.durable[:length])
+        grown = range(-(-len(data) // SECTOR), -(-length // SECTOR))
+        data.extend(bytes(length - len(data)))
+        if stale:
+            for sector in grown:
+                if sector not in touched or rng.random() < 0.5:
+                    junk = rng.randbytes(min(SECTOR, length - sector * SECTOR))
+                    data[sector * SECTOR : sector * SECTOR + len(junk)] = junk
+        for sector, ops in touched.items():
+            cut = rng.randrange(len(ops) + 1)
+            for op in ops[:cut]:
+                _apply_sector(data, op, sector)
+        return bytes(data)
+
+
+def _apply(data: bytearray, op: Write | Resize) -> None:
+    if isinstance(op, Write):
+        data.extend(bytes(max(0, op.offset - len(data))))
+        data[op.offset : op.offset + len(op.data)] = op.data
+    else:
+        data.extend(bytes(max(0, op.size - len(data))))
+        del data[op.size :]
+
+
+def _apply_sector(data: bytearray, op: Write | Resize, sector: int) -> None:
+    start, end = sector * SECTOR, min((sector + 1) * SECTOR, len(data))
+    if isinstance(op, Resize):
+        low = max(start, op.size)
+        if low < end:
+            data[low:end] = bytes(end - low)
+        return
+    low, high = max(start, op.offset), min(end, op.offset + len(op.data))
+    if low < high:
+        data[low:high] = op.data[low - op.offset : high - op.offset]
+
+
+class Folder:
+    """The durable names of a folder, and what became of them since."""
+
+    def __init__(self, names: dict[str, int]) -> None:
+        self.durable = dict(names)
+        self.since: list[Names] = []
+
+    def sync(self, upto: int) -> None:
+        for op in self.since:
+            if op.at < upto:
+                _rename(self.durable, op.changes)
+        self.since = [op for op in self.since if op.at >= upto]
+
+
+def _rename(names: dict[str, int], changes: Sequence[tuple[str, int | None]]) -> None:
+    for name, node in changes:
+        if node is None:
+            names.pop(name, None)
+        else:
+            names[name] = node
+
+
+NameStyle = Literal["none", "all", "some", "any"]
+ByteStyle = Literal["none", "all", "some", "torn", "stale"]
+STYLES: tuple[tuple[NameStyle, ByteStyle], ...] = (
+    ("none", "none"),
+    ("all", "all"),
+    ("all", "none"),
+    ("none", "all"),
+    ("all", "torn"),
+    ("some", "some"),
+    ("some", "torn"),
+    ("any", "torn"),
+    ("any", "some"),
+    ("any", "stale"),
+)
+"""How names and bytes that were not synced are treated. `some`: up to any operation, in order, for
+each file and folder; `any`: each name apart; `torn`, `stale`: see `File.torn`."""
+
+Tree = dict[str, bytes | None]
+"""Path → bytes; None is a folder. In the order in which they can be made."""
+
+
+class Disk:
+    """The recording played up to a point."""
+
+    def __init__(self, recording: Recording, skip: Callable[[Sync], bool] = lambda _: False):
+        self.recording = recording
+        self.skip = skip
+        self.files = {node: File(data) for node, data in recording.files.items()}
+        self.folders = {node: Folder(names) for node, names in recording.folders.items()}
+        self.told = Told(kept=[], logged=[], shown=[])
+        self.cut = 0
+
+    def play(self, cut: int) -> None:
+        """Go on to this operation, which has not happened yet."""
+        for op in self.recording.ops[self.cut : cut]:
+            if isinstance(op, Write | Resize):
+                self.files[op.node].since.append(op)
+            elif isinstance(op, Names):
+                self.folders[op.node].since.append(op)
+            elif isinstance(op, Say):
+                self.told.add(op.line.rstrip(b"\n"))
+            elif isinstance(op, Show):
+                self.told.shown.append(op.note)
+            elif not self.skip(op):
+                node: File | Folder = (
+                    self.files[op.node] if op.node in self.files else self.folders[op.node]
+                )
+                node.sync(op.upto)
+        self.cut = cut
+
+    def promised(self) -> Told:
+        """What had left the process; a copy of its own."""
+        told = self.told
+        return Told(kept=[*told.kept], logged=[*told.logged], shown=[*told.shown])
+
+    def settled(self) -> bool:
+        """Whether all is synced: then there is one state only."""
+        return not any(f.since for f in self.files.values()) and not any(
+            f.since for f in self.folders.values()
+        )
+
+    def state(self, style: tuple[NameStyle, ByteStyle], rng: random.Random) -> Tree:
+        """One folder as it may lie there after the power came back."""
+        tree: Tree = {}
+        self._build(0, "", style, rng, tree)
+        return tree
+
+    def _build(
+        self,
+        node: int,
+        path: str,
+        style: tuple[NameStyle, ByteStyle],
+        rng: random.Random,
+        tree: Tree,
+    ) -> None:
+        names = self._names(self.folders[node], style[0], rng)
+        for name, child in sorted(names.items()):
+            below = f"{path}{name}"
+            if child in self.folders:
+                tree[below] = None
+                self._build(child, below + "/", style, rng, tree)
+            elif name.endswith(SHARED_MEMORY):
+                kind = rng.randrange(3) if style[1] in ("torn", "stale") else 0
+                if kind:
+                    tree[below] = rng.randbytes(32_768) if kind == 1 else bytes(32_768)
+            else:
+                tree[below] = _content(self.files[child], style[1], rng)
+
+    @staticmethod
+    def _names(folder: Folder, style: NameStyle, rng: random.Random) -> dict[str, int]:
+        names = dict(folder.durable)
+        ops = folder.since
+        if style == "all":
+            cut = len(ops)
+        elif style == "some":
+            cut = rng.randrange(len(ops) + 1) if ops else 0
+        else:
+            cut = 0
+        for op in ops[:cut]:
+            _rename(names, op.changes)
+        if style == "any":
+            histories: dict[str, list[int | None]] = {}
+            for op in ops:
+                for name, node in op.changes:
+                    histories.setdefault(name, [folder.durable.get(name)]).append(node)
+            for name, history in histories.items():
+                _rename(names, [(name, rng.choice(history))])
+        return names
+
+
+def _content(file: File, style: ByteStyle, rng: random.Random) -> bytes:
+    if not file.since or style == "none":
+        return file.durable
+    if style == "all":
+        return file.after(file.since)
+    if style == "some":
+        return file.after(file.since[: rng.randrange(len(file.since) + 1)])
+    return file.torn(rng, stale=style == "stale")
+
+
+def digest(tree: Tree) -> bytes:
+    """Two trees of one digest are the same folder; the file of shared memory counts for nothing."""
+    made = hashlib.blake2b(digest_size=16)
+    for path, data in tree.items():
+        if not path.endswith(SHARED_MEMORY):
+            made.update(f"{path}\0{-1 if data is None else len(data)}\0".encode())
+            made.update(data or b"")
+    return made.digest()
+
+
+def lay(tree: Tree, folder: Path) -> None:
+    """Make this folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path, data in tree.items():
+        if data is None:
+            (folder / path).mkdir()
+        else:
+            (folder / path).write_bytes(data)
+
+
+# --- the search -------------------------------------------------------------------------------
+
+
+class Case(Struct, frozen=True):
+    """One state, as it is found again."""
+
+    cut: int
+    style: int
+    seed: int
+
+
+class Failure(Struct, frozen=True):
+    case: Case
+    problem: str
+
+
+class Found(Struct, kw_only=True):
+    """What a search came to."""
+
+    states: set[bytes] = set()
+    """Digests of different folders."""
+    tried: int = 0
+    failures: list[Failure] = []
+
+
+MUTANTS: dict[str, Callable[[Sync], bool]] = {
+    "": lambda sync: False,
+    "no sync of a tile": lambda sync: bool(re.match(r"/data/tile/.*\.tmp$", sync.path)),
+    "no sync of a tile's folder after its rename": lambda sync: (
+        bool(re.match(r"/data/tile/.*\.p$|/data/tile/(\d+|entries)$", sync.path))
+    ),
+    "no sync of the guard": lambda sync: sync.path == "/guard/.head.tmp",
+    "no sync of the guard's folder after its rename": lambda sync: sync.path == "/guard",
+    "no sync of the checkpoint": lambda sync: sync.path == "/data/.checkpoint.tmp",
+    "no sync of the data folder": lambda sync: sync.path == "/data",
+    "no sync of the write-ahead log": lambda sync: sync.path.endswith("-wal"),
+    "no sync of the database": lambda sync: sync.path.endswith(".sqlite"),
+}
+"""Syncs that are left out of a recording, as if nobody had asked for them."""
+
+
+def cases(recording: Recording, seed: int, rounds: int, every: int = 1) -> Iterator[Case]:
+    """The cuts of a recording, each in all styles, the seeded ones `rounds` times."""
+    for cut in range(seed % every, len(recording.ops) + 1, every):
+        for style, (names, data) in enumerate(STYLES):
+            once = names in ("none", "all") and data in ("none", "all")
+            for n in range(1 if once else rounds):
+                yield Case(cut, style, seed * 1_000_003 + n)
+
+
+def search(
+    recording: Recording,
+    chosen: Sequence[Case],
+    folder: Path,
+    *,
+    mutant: str = "",
+    stop_at_first: bool = False,
+) -> Found:
+    """Try these states, each different one once for each thing promised by then."""
+    be_steady()
+    disk = Disk(recording, MUTANTS[mutant])
+    found = Found(states=set(), failures=[])
+    seen: set[tuple[bytes, int, int]] = set()
+    for case in sorted(chosen, key=lambda c: c.cut):
+        disk.play(case.cut)
+        told = disk.promised()
+        tree = disk.state(STYLES[case.style], _rng(case))
+        key = digest(tree)
+        promised = len(told.kept) + len(told.logged), len(told.shown)
+        if (key, *promised) in seen:
+            continue
+        seen.add((key, *promised))
+        found.states.add(key)
+        found.tried += 1
+        problem = _problem(tree, told, folder)
+        if problem is not None:
+            found.failures.append(Failure(case, problem))
+            if stop_at_first:
+                break
+    shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _rng(case: Case) -> random.Random:
+    return random.Random(f"{case.cut} {case.style} {case.seed}")
+
+
+def _problem(tree: Tree, told: Told, folder: Path) -> str | None:
+    lay(tree, folder)
+    try:
+        check(folder, told)
+    except Broken as wrong:
+        return str(wrong)
+    return None
+
+
+def save(recording: Recording, path: Path) -> Path:
+    """Keep a recording, so that a state of it can be built again byte for byte."""
+    path.write_bytes(pickle.dumps(recording))
+    return path
+
+
+def load(path: Path) -> Recording:
+    found = pickle.loads(path.read_bytes())  # noqa: S301: our own file
+    assert isinstance(found, Recording)
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Repeat one state: says what it consists of, lays it down, and checks it."""
+    path, cut, style, seed, *mutant = argv
+    recording = load(Path(path))
+    case = Case(int(cut), int(style), int(seed))
+    disk = Disk(recording, MUTANTS[mutant[0] if mutant else ""])
+    disk.play(case.cut)
+    tree = disk.state(STYLES[case.style], _rng(case))
+    print(f"story: {recording.story}")
+    for op in recording.ops[max(0, case.cut - 5) : case.cut]:
+        print(f"  … {type(op).__name__} {getattr(op, 'path', '')}")
+    print(f"state {digest(tree).hex()}: {STYLES[case.style]}")
+    for name, data in tree.items():
+        if data is not None:
+            print(f"  {len(data):8d} {hashlib.sha256(data).hexdigest()[:16]} {name}")
+    folder = Path(path).with_suffix(".state")
+    lay(tree, folder)
+    kept = folder.with_suffix(".kept")
+    lay(tree, kept)
+    print(f"laid down in {kept}")
+    be_steady()
+    problem = _problem(tree, disk.promised(), folder)
+    print(problem or "all promises are kept")
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
