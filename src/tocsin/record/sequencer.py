@@ -691,6 +691,13 @@ class Sequencer:
     def _free(self) -> bool:
         return self._guard is None or self._guard.passed
 
+    def halt(self, why: str) -> None:
+        """Take no more writes: others have shown that this store is not the newest of its log.
+
+        From any thread. Reads go on; a restart asks again.
+        """
+        self._halt(why)
+
     def _halt(self, why: str) -> None:
         with self._state:
             self._halted = why
