@@ -159,8 +159,8 @@ class SqliteStore:
             rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
         found = []
         for id, raw, kind, author, case, seq, number in rows:
+            reads.check_envelope(id, raw)  # the rest is checked when it is read from the log
             audience = self._audience(audiences, number)
-            reads.check_beside(id, raw, kind, author, case, seq, audience)
             found.append(
                 Pending(
                     id=id.hex(),

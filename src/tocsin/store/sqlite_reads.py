@@ -53,6 +53,16 @@ _PAYLOAD = msgspec.json.Decoder(_Payload)
 _BODY = msgspec.json.Decoder(_Body)
 
 
+def check_envelope(id: bytes, raw: bytes) -> None:
+    """Return if this is the envelope that the statement's id commits to.
+
+    Raises:
+        StoreError: the store has been altered or is damaged; names the statement.
+    """
+    if commitment(raw) != id:
+        raise _altered("a statement's envelope", id)
+
+
 def check_beside(
     id: bytes, raw: bytes, kind: str, author: str, case: str, seq: int, audience: Audience
 ) -> None:
@@ -63,8 +73,7 @@ def check_beside(
     Raises:
         StoreError: the store has been altered or is damaged; names the statement.
     """
-    if commitment(raw) != id:
-        raise _altered("a statement's envelope", id)
+    check_envelope(id, raw)
     s = _PAYLOAD.decode(binascii.a2b_base64(_ENVELOPE.decode(raw).payload))
     persons = _BODY.decode(s.body).persons if s.kind in ("say", "withdraw") else ()
     signed = Audience(author=s.author, tlp=s.tlp, to=frozenset(s.to), persons=frozenset(persons))
