@@ -7,6 +7,7 @@ Spec: record.md, "Statement".
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ PAYLOAD_TYPE = "application/vnd.tocsin.statement+json"
 MAX_ENVELOPE = 96 << 10
 MAX_DIRECTORY_ENVELOPE = 3 << 19
 MAX_SIGNATURES = 16
+_HEX64 = re.compile("[0-9a-f]{64}")
 
 
 class Signature(Struct, frozen=True, kw_only=True):
@@ -93,33 +95,44 @@ def assemble(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
     Raises:
         StatementError: as `sign`. No signature is verified here.
     """
-    raw = canonical.encode(
+    raw = write_envelope(payload, PAYLOAD_TYPE, signatures)
+    _bind(open_envelope(raw), parse(payload))
+    return raw
+
+
+def write_envelope(payload: bytes, payload_type: str, signatures: Mapping[str, bytes]) -> bytes:
+    """The bytes of an envelope, as `open_envelope` takes them."""
+    return canonical.encode(
         {
             "payload": canonical.b64encode(payload),
-            "payloadType": PAYLOAD_TYPE,
+            "payloadType": payload_type,
             "signatures": [
                 {"keyid": keyid, "sig": canonical.b64encode(signatures[keyid])}
                 for keyid in sorted(signatures)
             ],
         }
     )
-    _bind(open_envelope(raw), parse(payload))
-    return raw
 
 
-def open_envelope(raw: bytes) -> Envelope:
+def open_envelope(
+    raw: bytes, payload_type: str = PAYLOAD_TYPE, limit: int = MAX_DIRECTORY_ENVELOPE
+) -> Envelope:
     """Open an envelope's bytes, which must be canonical; nothing is verified yet.
+
+    Args:
+        payload_type: what it must hold: a statement, or a sealed one (`seal.py`).
+        limit: bytes that are taken.
 
     Raises:
         StatementError: too large, not canonical, or not of the one shape.
     """
-    if len(raw) > MAX_DIRECTORY_ENVELOPE:
-        raise refusal(f"envelope of {len(raw)} bytes, and at most {MAX_DIRECTORY_ENVELOPE} go")
+    if len(raw) > limit:
+        raise refusal(f"envelope of {len(raw)} bytes, and at most {limit} go")
     value = decode(raw, "envelope")
     if type(value) is not dict or value.keys() != {"payload", "payloadType", "signatures"}:
         raise refusal("an envelope has `payload`, `payloadType`, `signatures`, and nothing else")
-    if value["payloadType"] != PAYLOAD_TYPE:
-        raise refusal(f"payload type {value['payloadType']!r}, and a statement has {PAYLOAD_TYPE}")
+    if value["payloadType"] != payload_type:
+        raise refusal(f"payload type {value['payloadType']!r}, and {payload_type} is asked for")
     listed = value["signatures"]
     if type(listed) is not list or not 1 <= len(listed) <= MAX_SIGNATURES:
         raise refusal(f"an envelope has 1 to {MAX_SIGNATURES} signatures")
@@ -128,7 +141,7 @@ def open_envelope(raw: bytes) -> Envelope:
     payload = unb64(value["payload"], "payload")
     return Envelope(
         payload=payload,
-        payload_type=PAYLOAD_TYPE,
+        payload_type=payload_type,
         signatures=signatures,
         raw=raw,
         id=statement_id(raw),
@@ -139,7 +152,7 @@ def _signature(item: Any) -> Signature:
     if type(item) is not dict or item.keys() != {"keyid", "sig"}:
         raise refusal("a signature has `keyid` and `sig`, and nothing else")
     name = item["keyid"]
-    if type(name) is not str or len(name) != 64 or set(name) - set("0123456789abcdef"):
+    if type(name) is not str or _HEX64.fullmatch(name) is None:
         raise refusal(f"keyid {name!r} is not 64 lower-case hex digits")
     sig = unb64(item["sig"], "sig")
     if len(sig) != keys.SIGNATURE_BYTES:

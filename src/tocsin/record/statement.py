@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -263,7 +264,8 @@ def _check(s: Statement, size: int) -> None:
     limit = MAX_DIRECTORY_PAYLOAD if s.kind == "directory" else MAX_PAYLOAD
     if size > limit:
         raise refusal(f"payload of {size} bytes, and a {s.kind} has at most {limit}")
-    if s.kind != "directory" and len(canonical.encode(s.body)) > MAX_BODY:
+    # A body is shorter than the payload around it, and most payloads are short.
+    if size > MAX_BODY and s.kind != "directory" and len(canonical.encode(s.body)) > MAX_BODY:
         raise refusal(f"`body` has more than {MAX_BODY} bytes; put lists into an object")
     read_time(s.time)
     if (s.seq == 1) != (s.prev == ""):
@@ -308,6 +310,7 @@ def _coherent(o: ObjectRef) -> bool:
     return o.id.partition("--")[0] == o.type
 
 
+@lru_cache(maxsize=1024)  # what comes at once was mostly said at once
 def read_time(text: str) -> datetime:
     """The instant that a statement's 20 characters name.
 
