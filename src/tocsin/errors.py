@@ -159,6 +159,10 @@ class WitnessRefused(TocsinError):
         self.size = size
 
 
+class SealError(RecordError):
+    """A sealed statement does not open, or holds another one than it says; keep it as evidence."""
+
+
 class LogHalted(TocsinError):
     """The log takes no writes until it has been reopened from the store."""
 

@@ -527,20 +527,29 @@ class KeyRing:
             return self._root_signers(party, envelope, statement, index)
         return [(self._ordinary(statement, index).public, envelope.signatures[0].sig)]
 
-    def _ordinary(self, statement: Statement, index: int | None) -> EnrolledKey:
-        state = self.state(statement.author, statement.key, index)
-        key = self._keys.get((statement.author, statement.key))
+    def ordinary(self, party: str, keyid: str, index: int | None) -> EnrolledKey:
+        """The key of `party` that signs for it at `index`, whatever kinds it may sign.
+
+        Raises:
+            SignatureError: unknown or revoked there, or a root or registrar key.
+        """
+        state = self.state(party, keyid, index)
+        key = self._keys.get((party, keyid))
         if key is None or state in ("unknown", "revoked"):
             raise SignatureError(
-                f"key {statement.key} of {statement.author} is {state} at "
+                f"key {keyid} of {party} is {state} at "
                 + ("the log's end" if index is None else f"index {index}"),
                 remedy="sign with a key that is enrolled in the log: tocsin log show",
             )
-        if statement.key in _all_roots(self.directory_at(index)):
+        if keyid in _all_roots(self.directory_at(index)):
             raise SignatureError(
-                f"{statement.key} is a root or registrar key, and those sign no other kind",
+                f"{keyid} is a root or registrar key, and those sign no other kind",
                 remedy="sign with a key of its own for everyday: tocsin key rotate",
             )
+        return key
+
+    def _ordinary(self, statement: Statement, index: int | None) -> EnrolledKey:
+        key = self.ordinary(statement.author, statement.key, index)
         since = key.kinds.get(statement.kind)
         if since is None or (index is not None and index <= since):
             raise SignatureError(
