@@ -36,6 +36,7 @@ from tocsin.wiring.folder import (
 )
 from tocsin.wiring.join import join as join_by
 from tocsin.wiring.join import open_invitation
+from tocsin.wiring.keys import load_signer
 from tocsin.wiring.node import open_node
 from tocsin.wiring.offline import read_file, standings_of_file, verify_files
 from tocsin.wiring.party import init
@@ -337,22 +338,29 @@ def test_a_wrong_fingerprint_makes_nothing(world: World, tmp_path: Path) -> None
 def test_an_answer_is_made_where_the_keys_are_and_admits_once(world: World, tmp_path: Path) -> None:
     invitation = invited(world)
     heard = join.root_fingerprint(world.node)
-    answer = join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
+    answer = join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False).answer
     for key in (tmp_path / "port" / "keys").iterdir():
         assert key.read_bytes().strip() not in answer
     admitted = world.json("POST", "/parties", party=None, body=answer)
     assert admitted["token"]
-    assert world.ask("POST", "/parties", party=None, body=answer).status >= 400
-    with pytest.raises(ConflictError):
-        join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
+    other = join_by(tmp_path / "other", invitation, name="PortCo", heard=heard, send=False).answer
+    assert world.ask("POST", "/parties", party=None, body=other).status >= 400
+    # Said again it is the same answer, by the same keys.
+    again = join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=False)
+    assert again.answer == answer
 
 
-def test_a_node_that_does_not_answer_leaves_nothing(world: World, tmp_path: Path) -> None:
+def test_a_node_that_does_not_answer_costs_no_keys(world: World, tmp_path: Path) -> None:
+    """It may have taken the party in, and only its reply is lost."""
     invitation = invited(world, url="http://127.0.0.1:1")
     heard = join.root_fingerprint(world.node)
-    with pytest.raises(UnreachableError):
-        join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=True)
-    assert list(tmp_path.iterdir()) == []
+    keys = []
+    for _ in range(2):
+        with pytest.raises(UnreachableError) as refused:
+            join_by(tmp_path / "port", invitation, name="PortCo", heard=heard, send=True)
+        assert "say the same again" in refused.value.remedy
+        keys.append(load_signer(tmp_path / "port", invitation.party, "root").keyid)
+    assert keys[0] == keys[1]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"\xff", b"[" * 5000, b'{"v":"1"}'])

@@ -134,41 +134,77 @@ def party_list(as_json: bool) -> None:
 
 @party.command("invite")
 @click.argument("name")
-@click.option("--url", default="", help="Where your node answers to them (default: by file only).")
-def party_invite(name: str, url: str) -> None:
+@click.option(
+    "--url",
+    default="",
+    help="Where your node answers them (default: as the directory lists it, else by file only).",
+)
+@click.option(
+    "--expires",
+    type=click.IntRange(1, 365),
+    default=30,
+    show_default=True,
+    metavar="DAYS",
+    help="For how many days it can be answered.",
+)
+def party_invite(name: str, url: str, expires: int) -> None:
     """Print an invitation: the root file, the node's address, a one-time nonce.
 
     Example: tocsin party invite gridco.example --url https://node.example > invitation.json
     """
     with terminal.node() as client:
-        invitation = client.post("/parties/invitations", {"party": name, "url": url})
+        invitation = client.post(
+            "/parties/invitations", {"party": name, "url": url, "days": expires}
+        )
     terminal.json_out(invitation)
-    click.echo("send it over a channel you trust; it admits once whoever answers it", err=True)
+    click.echo(
+        f"send it over a channel you trust; it admits once whoever answers it, "
+        f"until {terminal_text(invitation['expires'])}",
+        err=True,
+    )
 
 
 @party.command("join")
 @click.argument("invitation")
 @click.option("--name", help="How the organisation calls itself.")
 @click.option("--fingerprint", help="The fingerprint you heard by telephone.")
+@click.option(
+    "--node",
+    "own_node",
+    is_flag=True,
+    help="Your party has a node of its own: a log, a witness, the whole directory.",
+)
+@click.option("--url", default="", help="With --node: where it answers other parties.")
 @click.option("--out", metavar="FILE", help="Write the answer to a file instead of sending it.")
+@click.option("--reply", metavar="FILE", help="Finish: what `party admit` printed for your answer.")
 @click.pass_context
 def party_join(
     ctx: click.Context,
     invitation: str,
     name: str | None,
     fingerprint: str | None,
+    own_node: bool,
+    url: str,
     out: str | None,
-) -> None:
+    reply: str | None,
+) -> int:
     """Join by an invitation: compare the fingerprint, make keys, answer.
 
-    Example: tocsin party join invitation.json
+    Cut off, say the same again: it goes on with the keys it has made.
+
+    Example: tocsin party join invitation.json --node --url https://gridco.example
     """
     from tocsin.wiring.folder import own_home
-    from tocsin.wiring.join import join, open_invitation
+    from tocsin.wiring.join import compared, finish, join, open_invitation
 
     given = ctx.find_root().obj["home"]
+    home = Path(given) if given else own_home()
     invited = open_invitation(terminal.read_input(invitation))
-    if fingerprint is None:
+    if reply is not None:
+        finish(home, terminal.read_input(reply))
+        _joined(home, invited.party)
+        return 0
+    if fingerprint is None and not compared(home, invited):
         # It is not shown: whoever sees it types what it says, and compares nothing.
         if not terminal.somebody_is_there():
             raise UsageError(
@@ -178,24 +214,46 @@ def party_join(
         fingerprint = click.prompt(
             f"fingerprint that {terminal_text(invited.invited_by)} read out by telephone", err=True
         )
-    home = Path(given) if given else own_home()
-    answer = join(
-        home, invited, name=name or invited.party, heard=str(fingerprint), send=out is None
+    done = join(
+        home,
+        invited,
+        name=name or invited.party,
+        heard=str(fingerprint),
+        send=out is None,
+        node=own_node,
+        url=url,
     )
     if out is not None:
-        terminal.write_output(out, answer)
+        terminal.write_output(out, done.answer)
         terminal.line(f"wrote {out}: give it to {invited.invited_by} (tocsin party admit {out})")
-        return
-    terminal.line(f"joined as {invited.party}; keys in {home}")
-    terminal.line(f"next  {terminal.again()} case list")
+        return 0
+    if not done.done:
+        for line in done.lacking:
+            terminal.line(f"waits  {line}")
+        terminal.line(f"keys are in {home}; when they have signed, say the same again")
+        return 1
+    _joined(home, invited.party)
+    return 0
+
+
+def _joined(home: Path, party: str) -> None:
+    from tocsin.wiring.folder import is_guest, load_config
+
+    terminal.line(f"joined as {party}; keys in {home}")
+    guest = is_guest(home, load_config(home))
+    terminal.line(f"next  {terminal.again()} " + ("case list" if guest else "up"))
 
 
 @party.command("admit")
 @click.argument("answer")
-def party_admit(answer: str) -> None:
+@click.option("--out", metavar="FILE", help="Write the reply to a file instead of stdout.")
+def party_admit(answer: str, out: str | None) -> int:
     """Take in a party that answered its invitation by file.
 
-    Prints the token it needs to read here. Example: tocsin party admit answer.json
+    Prints the reply it needs: its token, and for a party with a node the directory. Where one
+    registrar is not enough, a proposal for the others to sign.
+
+    Example: tocsin party admit answer.json
     """
     import msgspec
 
@@ -217,12 +275,35 @@ def party_admit(answer: str) -> None:
                 f"the invitation that {answer} answers is unknown here, or used up",
                 remedy="invite again: tocsin party invite " + str(party),
             ) from wrong
-    terminal.json_out(msgspec.json.decode(done))
+    reply = msgspec.json.decode(done)
+    if reply.get("proposal"):
+        # One registrar is not enough: what goes out is for the others to sign.
+        proposal = msgspec.json.encode(reply["proposal"], order="sorted") + b"\n"
+        terminal.write_output(out or "-", proposal)
+        for line in reply["lacking"]:
+            click.echo(safe(f"waits  {line}"), err=True)
+        click.echo(
+            safe(
+                "this is a proposal: tocsin directory sign FILE, then tocsin directory publish "
+                f"FILE; then here again: tocsin party admit {answer}"
+            ),
+            err=True,
+        )
+        return 1
+    if out is not None:
+        terminal.write_output(out, done)
+    else:
+        terminal.json_out(reply)
     click.echo(
         safe(f"took in {party}; give it the token over a channel you trust; there: ")
-        + f"TOCSIN_TOKEN=… tocsin --home DIR --node {_address()} case list",
+        + (
+            f"tocsin party join INVITATION --reply {out or 'FILE'}"
+            if reply.get("directory")
+            else f"TOCSIN_TOKEN=… tocsin --home DIR --node {_address()} case list"
+        ),
         err=True,
     )
+    return 0
 
 
 def _address() -> str:

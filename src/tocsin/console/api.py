@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Struct
@@ -21,8 +21,10 @@ from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
 from tocsin.flows import advise, audit, intake, join, respond, weigh
 from tocsin.flows import drafts as drafting
+from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.policy import Actor, Tlp, UserRole, may_act
+from tocsin.record.statement import read_time
 
 BASE = "/api/v1"
 JSON = "application/json"
@@ -138,6 +140,7 @@ class WithdrawBody(_Strict, kw_only=True):
 class InvitationBody(_Strict, kw_only=True):
     party: str
     url: str = ""
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)] = join.INVITED_DAYS
 
 
 class LinkBody(_Strict, kw_only=True):
@@ -463,7 +466,7 @@ def _parties(r: Request) -> Any:
 
 
 def _invitation(r: Request, body: InvitationBody) -> Any:
-    return join.invitation(r.node, r.party, body.party, url=body.url)
+    return join.invitation(r.node, r.party, body.party, url=body.url, days=body.days)
 
 
 def _join(r: Request) -> Any:
@@ -478,14 +481,25 @@ def _link(r: Request, body: LinkBody) -> Any:
 
 def _log(r: Request) -> Any:
     head = r.node.store.head()
+    halted = r.node.log.halted
+    # A log that does not know its own head any more still shows what its store holds.
+    checkpoint = head.checkpoint if halted and head else r.node.log.checkpoint
+    watched = r.node.witnessing()
     return {
         "origin": r.node.log.origin,
         "size": head.size if head else 0,
         "root": head.root.hex() if head else None,
-        "checkpoint": r.node.log.checkpoint.decode(),
+        "checkpoint": checkpoint.decode(),
         "policy": r.node.policy_text,
         "fingerprint": join.root_fingerprint(r.node),
-        "halted": r.node.log.halted,
+        "halted": halted,
+        "quorum": watched.quorum if watched else "none",
+        "policy_error": watched.policy_error if watched else None,
+        "witnesses": watched.witnesses if watched else (),
+        "witnessing": watched.logs if watched else (),
+        "peers": watched.peers if watched else (),
+        "forks": watched.forks if watched else (),
+        "alarms": r.node.alarms(),
     }
 
 
@@ -517,6 +531,23 @@ def _export(r: Request) -> Any:
 
 def _checks(r: Request) -> Any:
     return audit.checks(r.node, r.whole("start", 0))
+
+
+def _directory(r: Request) -> Any:
+    # `after` is an index; without it, from the beginning: index 0 is behind -1.
+    return key_flow.feed(r.node, r.whole("after", -1))
+
+
+def _signed_with(r: Request) -> Any:
+    since = r.query.get("since") or None
+    if since is not None:
+        read_time(since)
+    found = key_flow.signed_with(r.node, r.party, r.params["keyid"], since)
+    return {"count": len(found), "items": found}
+
+
+def _waiting_entries(r: Request) -> Any:
+    return {"items": join.waiting_entries(r.node)}
 
 
 def _root(r: Request) -> Any:
@@ -682,6 +713,27 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/objects/{sha256}", "read", _object, "An object's received bytes."),
     _route("GET", "/indicators", "read", _indicators, "Indicators in force; ?case."),
     _route("GET", "/parties", "read", _parties, "The directory."),
+    _route(
+        "GET",
+        "/directory",
+        "",
+        _directory,
+        "Directory versions, keys and revocations in log order, open to all; ?after=INDEX.",
+    ),
+    _route(
+        "GET",
+        "/keys/{keyid}/statements",
+        "read",
+        _signed_with,
+        "To a key's owner: what was signed with it; ?since=TIME.",
+    ),
+    _route(
+        "GET",
+        "/parties/waiting",
+        "party",
+        _waiting_entries,
+        "Entries of invited parties that registrars have to sign for.",
+    ),
     _route(
         "POST",
         "/parties/invitations",

@@ -7,6 +7,8 @@ one-time nonce, so that the answer needs no account. The fingerprint is compared
 from __future__ import annotations
 
 import hashlib
+import hmac
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -15,12 +17,34 @@ from msgspec import Struct
 from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import ConflictError, DirectoryError, ForbiddenError, NotFoundError
 from tocsin.flows import intake
+from tocsin.flows.keys import chain_of_trust
 from tocsin.flows.node import Node
 from tocsin.record.admission import ChainHead, admit
-from tocsin.record.directory import Party, add_party, fingerprint, read_party
+from tocsin.record.directory import (
+    Party,
+    add_party,
+    fingerprint,
+    party_json,
+    read_directory,
+    read_party,
+)
 from tocsin.record.envelope import open_statement, sign
 from tocsin.record.keys import Signer
+from tocsin.record.proposal import (
+    Proposal,
+    Slot,
+    envelope_of,
+    first_of,
+    lacking,
+    proposal_of,
+    signed_by,
+    slots,
+)
 from tocsin.record.statement import KEY_CHAIN, compose
+from tocsin.store.interface import LocalRow
+
+INVITED_DAYS = 30
+"""An invitation that nobody answered is good for so long."""
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
@@ -34,6 +58,8 @@ class Invitation(Struct, frozen=True, kw_only=True):
     """Where the node answers; "" for an answer by file."""
     nonce: str
     invited_by: str
+    expires: str = ""
+    """Until when it can be answered, 20 characters UTC."""
 
 
 class Enrolment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +70,9 @@ class Enrolment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     party: dict[str, Any]
     key_statement: str
     """Base64 of the envelope in which its root key enrols its signing key."""
+    secret: str = ""
+    """Random, made where the answer is made: whoever shows it again gets the same answer again,
+    so that a reply lost on its way costs nothing. "": the answer is good once."""
 
 
 class Admitted(Struct, frozen=True, kw_only=True):
@@ -51,6 +80,25 @@ class Admitted(Struct, frozen=True, kw_only=True):
 
     directory_version: int
     token: str
+    """"" while registrars still have to sign."""
+    directory: list[str] = []
+    """For a party with a node of its own: base64 of every root-kind envelope, in log order."""
+    proposal: Proposal | None = None
+    """Where one registrar is not enough: the version that lists the party, to be signed on."""
+    lacking: list[str] = []
+    """Who has to sign it still, in words."""
+
+
+class _Invited(Struct, frozen=True):
+    party: str
+    expires: str = ""
+
+
+class _Spent(Struct, frozen=True):
+    party: str
+    secret: str
+    """SHA-256 of the answer's secret, hex."""
+    until: str
 
 
 def root_fingerprint(node: Node) -> str:
@@ -58,24 +106,52 @@ def root_fingerprint(node: Node) -> str:
     return fingerprint(node.root)
 
 
-def invitation(node: Node, inviter: str, party: str, *, url: str) -> Invitation:
-    """Invite a party: one nonce, good for one answer.
+def invitation(
+    node: Node, inviter: str, party: str, *, url: str, days: int = INVITED_DAYS
+) -> Invitation:
+    """Invite a party: one nonce, good for one answer within so many days.
+
+    Args:
+        url: where this node answers the party; "": where the directory says, if it does.
 
     Raises:
         ForbiddenError: only a registrar's own node invites.
         ConflictError: the party is in the directory already.
     """
-    if node.registrar is None or inviter != node.party:
-        raise ForbiddenError(
-            f"{inviter} is no registrar of this directory here",
-            remedy="ask " + ", ".join(k.party for k in node.directory.registrars.keys),
-        )
+    if inviter != node.party:
+        raise _no_registrar(node, inviter)
+    registrar_of(node)
     if node.directory.party(party) is not None:
         raise ConflictError(f"{party} is in the directory already", remedy="see: tocsin party list")
+    own = node.directory.party(node.party)
+    listed = next((n.url for n in own.nodes if n.url), "") if own else ""
     nonce = node.rng(24).hex()
-    node.store.keep_local("invitation", _hash(nonce), msgspec.json.encode({"party": party}), None)
+    expires = intake.stamp(node.clock() + timedelta(days=days))
+    row = msgspec.json.encode(_Invited(party=party, expires=expires))
+    node.store.keep_local("invitation", _hash(nonce), row, None)
     return Invitation(
-        v=1, party=party, root=b64encode(node.root), url=url, nonce=nonce, invited_by=node.party
+        v=1,
+        party=party,
+        root=b64encode(node.root),
+        url=url or listed,
+        nonce=nonce,
+        invited_by=node.party,
+        expires=expires,
+    )
+
+
+def registrar_of(node: Node) -> Signer:
+    """The registrar key of this node. Raises ForbiddenError: it holds none in force."""
+    listed = {key.keyid for key in node.directory.registrars.keys}
+    if node.registrar is None or node.registrar.keyid not in listed:
+        raise _no_registrar(node, node.party)
+    return node.registrar
+
+
+def _no_registrar(node: Node, party: str) -> ForbiddenError:
+    return ForbiddenError(
+        f"{party} is no registrar of this directory here",
+        remedy="ask " + ", ".join(k.party for k in node.directory.registrars.keys),
     )
 
 
@@ -86,37 +162,109 @@ def _hash(nonce: str) -> str:
 def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
     """Take an invited party in: directory version N+1, then its key statement, then a token.
 
-    The nonce is spent last, so that an answer cut off half-way can be given again.
+    The nonce is spent last, so that an answer cut off half-way can be given again; and once it is
+    spent, by whoever shows the secret of that answer, for thirty days. Where one registrar is not
+    enough the version is proposed only, and the same answer again, once it is in force, goes on.
 
     Raises:
-        NotFoundError: the nonce is unknown or spent.
+        NotFoundError: the nonce is unknown, spent or too old.
         DirectoryError: the entry is malformed, or names another party than was invited.
     """
     row = node.store.local("invitation", _hash(enrolment.nonce))
     if row is None:
-        raise _spent()
-    invited = msgspec.json.decode(row.value)["party"]
+        return _again(node, enrolment)
+    invited = msgspec.json.decode(row.value, type=_Invited)
+    if invited.expires and invited.expires < intake.stamp(node.clock()):
+        node.store.keep_local("invitation", row.key, None, row.version)
+        raise NotFoundError(
+            f"this invitation of {invited.party} was good until {invited.expires}",
+            remedy=f"ask for a new one: tocsin party invite {invited.party}",
+        )
     entry = read_party(enrolment.party)
     raw = b64decode(enrolment.key_statement)
     _, statement = open_statement(raw)
-    if entry.id != invited or statement.author != invited or statement.kind != "key":
+    if entry.id != invited.party or statement.author != invited.party or statement.kind != "key":
         raise DirectoryError(
-            f"the answer is by {entry.id} and {statement.author}, and {invited} was invited",
+            f"the answer is by {entry.id} and {statement.author}, and {invited.party} was invited",
             remedy="answer with the party's own keys: tocsin party join INVITATION",
         )
     with node.lock:
         if node.store.local("invitation", row.key) is None:
             raise _spent()
         if node.directory.party(entry.id) is None:
-            version = _next_version(node, entry)
+            proposed, wanted = _next_version(node, entry)
+            lacked = lacking(proposed, wanted)
+            if lacked:
+                _keep_waiting(node, enrolment)
+                return Admitted(
+                    directory_version=node.directory.version,
+                    token="",
+                    proposal=proposed,
+                    lacking=lacked,
+                )
+            version = envelope_of(proposed, wanted)
             _check_answer(node, version, raw)
             intake.enter(node, version)
         intake.enter(node, raw)
-        _drop_others(node, invited, row.key)
-        # Before the nonce is spent: whoever is cut off here asks again, and is given another.
-        token = node.new_token(entry.id) if node.new_token else ""
-        node.store.keep_local("invitation", row.key, None, row.version)
-    return Admitted(directory_version=node.directory.version, token=token)
+        _drop_others(node, invited.party, row.key)
+        _spend(node, row, enrolment, invited.party)
+        return _admitted(node, entry.id)
+
+
+def _admitted(node: Node, party: str) -> Admitted:
+    listed = node.party_entry(party)
+    return Admitted(
+        directory_version=node.directory.version,
+        token=node.new_token(party) if node.new_token else "",
+        directory=[b64encode(raw) for raw in chain_of_trust(node)] if listed.nodes else [],
+    )
+
+
+def _spend(node: Node, row: LocalRow, enrolment: Enrolment, party: str) -> None:
+    if enrolment.secret:
+        held = node.store.local("joined", row.key)
+        spent = _Spent(
+            party=party,
+            secret=_hash(enrolment.secret),
+            until=intake.stamp(node.clock() + timedelta(days=INVITED_DAYS)),
+        )
+        # Before the nonce goes: whoever is cut off here asks again, and is given another token.
+        node.store.keep_local(
+            "joined", row.key, msgspec.json.encode(spent), held.version if held else None
+        )
+    node.store.keep_local("invitation", row.key, None, row.version)
+    waiting = node.store.local("joining", party)
+    if waiting is not None:
+        node.store.keep_local("joining", party, None, waiting.version)
+
+
+def _again(node: Node, enrolment: Enrolment) -> Admitted:
+    """The answer to one whose reply was lost. Its entry and key statement are public by now; the
+    secret is what nobody else has."""
+    row = node.store.local("joined", _hash(enrolment.nonce))
+    if row is None or not enrolment.secret:
+        raise _spent()
+    spent = msgspec.json.decode(row.value, type=_Spent)
+    if not hmac.compare_digest(spent.secret, _hash(enrolment.secret)):
+        raise _spent()
+    if spent.until < intake.stamp(node.clock()):
+        node.store.keep_local("joined", row.key, None, row.version)
+        raise _spent()
+    return _admitted(node, spent.party)
+
+
+def _keep_waiting(node: Node, enrolment: Enrolment) -> None:
+    """An answer that other registrars have to sign for: its entry, under the party's name."""
+    party = str(enrolment.party.get("id"))
+    held = node.store.local("joining", party)
+    node.store.keep_local(
+        "joining", party, msgspec.json.encode(enrolment.party), held.version if held else None
+    )
+
+
+def waiting_entries(node: Node) -> list[dict[str, Any]]:
+    """The entries with which invited parties answered, while registrars have to sign for them."""
+    return [msgspec.json.decode(row.value) for row in node.store.list_local("joining")]
 
 
 def _check_answer(node: Node, version: bytes, key_statement: bytes) -> None:
@@ -147,31 +295,29 @@ def _drop_others(node: Node, party: str, kept: str) -> None:
     invitation could give the same answer, and would get the party's token.
     """
     for row in node.store.list_local("invitation"):
-        if row.key != kept and msgspec.json.decode(row.value)["party"] == party:
+        if row.key != kept and msgspec.json.decode(row.value, type=_Invited).party == party:
             node.store.keep_local("invitation", row.key, None, row.version)
 
 
-def _next_version(node: Node, entry: Party) -> bytes:
+def _next_version(node: Node, entry: Party) -> tuple[Proposal, list[Slot]]:
     """The next directory version with `entry` in it, signed by this node's registrar."""
-    registrar = node.registrar
-    if registrar is None:
-        raise ForbiddenError(
-            f"{node.party} is no registrar of this directory",
-            remedy="ask " + ", ".join(k.party for k in node.directory.registrars.keys),
-        )
+    registrar = registrar_of(node)
+    body = add_party(node.directory, entry)
     last = node.store.chain(node.party, KEY_CHAIN)
     payload = compose(
         author=node.party,
-        key=registrar.keyid,
+        key=first_of(node.directory, read_directory(body), own=registrar.keyid),
         kind="directory",
         seq=last.seq + 1 if last else 1,
         prev=last.head if last else "",
         time=node.clock(),
         salt=node.rng(16).hex(),
         tlp="CLEAR",
-        body=add_party(node.directory, entry),
+        body=body,
     )
-    return sign(payload, [registrar])
+    proposed = proposal_of(payload)
+    wanted = slots(node.keyring, proposed.statement)
+    return signed_by(proposed, registrar, wanted), wanted
 
 
 def enrolment(
@@ -182,10 +328,9 @@ def enrolment(
     *,
     time: Any,
     salt: str,
+    secret: str = "",
 ) -> Enrolment:
     """The answer to an invitation, made where the party's keys are."""
-    from tocsin.record.directory import party_json
-
     payload = compose(
         author=entry.id,
         key=root.keyid,
@@ -202,4 +347,5 @@ def enrolment(
         nonce=invited.nonce,
         party=party_json(entry),
         key_statement=b64encode(sign(payload, [root])),
+        secret=secret,
     )

@@ -82,7 +82,7 @@ def settle(items: Iterable[bytes], take: Callable[[bytes], object]) -> list[Refu
         take: takes one envelope, or raises RecordError. May be called again for the same one.
     """
     refused: list[Refused] = []
-    chains: dict[str, list[_Item]] = {}
+    left: list[_Item] = []
     for raw in items:
         try:
             envelope, s = open_statement(raw)
@@ -90,51 +90,49 @@ def settle(items: Iterable[bytes], take: Callable[[bytes], object]) -> list[Refu
         except RecordError as wrong:
             refused.append(Refused(id=statement_id(raw), error=wrong))
             continue
-        chains.setdefault(s.author, []).append(_Item(seq=s.seq, id=envelope.id, raw=raw))
-    for chain in chains.values():
-        chain.sort(key=lambda item: item.seq)  # stable: of two for one place, the first first
+        left.append(_Item(author=s.author, seq=s.seq, id=envelope.id, raw=raw))
     moved = True
     while moved:
-        moved = False
-        for author, chain in chains.items():
-            left, dead = _advance(chain, take)
-            moved = moved or len(left) + len(dead) < len(chain)
-            chains[author] = left
-            refused += dead
-    for chain in chains.values():
-        refused += [Refused(id=item.id, error=item.error or _BEHIND) for item in chain]
-    return refused
+        taken = _pass(left, take)
+        moved = any(item.done for item in left)
+        # Of two for one place the other may be the one that is held: this one never comes in.
+        dead = [i for i in left if not i.done and i.seq <= taken.get(i.author, 0)]
+        refused += [Refused(id=i.id, error=i.error or _BEHIND) for i in dead]
+        left = [i for i in left if not i.done and i.seq > taken.get(i.author, 0)]
+    return refused + [Refused(id=item.id, error=item.error or _BEHIND) for item in left]
 
 
 class _Item(Struct, kw_only=True):
+    author: str
     seq: int
     id: str
     raw: bytes
+    done: bool = False
     error: RecordError | None = None
 
 
-def _advance(
-    chain: list[_Item], take: Callable[[bytes], object]
-) -> tuple[list[_Item], list[Refused]]:
-    """Take from the front of one chain until a place is refused: (what is left, what is lost)."""
-    done = 0
-    stuck: int | None = None
-    left: list[_Item] = []
-    for item in chain:
-        if stuck is not None and item.seq > stuck:
-            left.append(item)
+def _pass(left: list[_Item], take: Callable[[bytes], object]) -> dict[str, int]:
+    """Try once, in the feed's own order, what is next in its chain: author -> last place taken."""
+    following: dict[str, list[int]] = {}
+    for item in left:
+        following.setdefault(item.author, []).append(item.seq)
+    for places in following.values():
+        places.sort(reverse=True)
+    taken: dict[str, int] = {}
+    for item in left:
+        places = following[item.author]
+        if not places or item.seq != places[-1]:
             continue
         try:
             take(item.raw)
         except RecordError as wrong:
             item.error = wrong
-            left.append(item)
-            stuck = None if item.seq <= done else item.seq
         else:
-            done, stuck = item.seq, None
-    # Of two for one place the other may be the one that is held: this one never comes in.
-    dead = [Refused(id=i.id, error=i.error or _BEHIND) for i in left if i.seq <= done]
-    return [i for i in left if i.seq > done], dead
+            item.done = True
+            taken[item.author] = item.seq
+            while places and places[-1] == item.seq:
+                places.pop()
+    return taken
 
 
 _BEHIND = RecordError(

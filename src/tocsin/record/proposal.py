@@ -6,7 +6,7 @@ has the last one enters the envelope. Spec: record.md, "Directory and keys".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -258,6 +258,34 @@ def _short(value: Any) -> str:
             return "; ".join(_short(item) for item in value) or "(none)"
         case _:
             return str(value)
+
+
+def first_of(
+    before: Directory, after: Directory, *, own: str = "", parties: Collection[str] = ()
+) -> str:
+    """The keyid that the next version's payload has to name: the smallest that is to sign.
+
+    Args:
+        own: keyid of whoever proposes: it alone is named where it alone is enough.
+        parties: the registrars that are to sign, where not all are at hand; empty: all.
+
+    Raises:
+        DirectoryError: these cannot meet the thresholds.
+    """
+    wanted = [_registrars(before), _registrars(after)]
+    chosen = [
+        {k for k, (_, party) in slot.keys.items() if not parties or party in parties}
+        for slot in wanted
+    ]
+    for slot, found in zip(wanted, chosen, strict=True):
+        if len(found) < slot.threshold:
+            raise DirectoryError(
+                f"{len(found)} of the {slot.what} are named to sign, and {slot.threshold} must",
+                remedy="name more of: " + ", ".join(sorted(_holders([slot]))),
+            )
+    if not parties and all(own in slot.keys and slot.threshold == 1 for slot in wanted):
+        return own
+    return min(set().union(*chosen))
 
 
 def proposal_of(payload: bytes) -> Proposal:

@@ -51,6 +51,13 @@ class RemoteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     url: str
 
 
+class DirectoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[directory]`: where its newer versions, keys and revocations are fetched from."""
+
+    sources: tuple[str, ...] = ()
+    """Addresses of nodes, beside those that the directory itself lists."""
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tocsin.toml`. No secret is ever in it."""
 
@@ -60,6 +67,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     node: NodeConfig = NodeConfig()
     log: LogConfig = LogConfig()
     remote: RemoteConfig | None = None
+    directory: DirectoryConfig = DirectoryConfig()
 
 
 def data_folder() -> Path:
@@ -143,6 +151,9 @@ def write_config(home: Path, config: Config) -> None:
         lines += ["", "[log]", f"gossip_s = {config.log.gossip_s}"]
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
+    if config.directory.sources:
+        listed = ", ".join(_toml(url) for url in config.directory.sources)
+        lines += ["", "[directory]", f"sources = [{listed}]"]
     partial = home / "tocsin.toml.new"
     partial.write_text("\n".join(lines) + "\n", "utf-8")
     partial.replace(home / "tocsin.toml")
@@ -156,7 +167,7 @@ def _toml(text: str) -> str:
 
 
 def is_guest(home: Path, config: Config) -> bool:
-    """Whether this folder was made by joining: it never had a log."""
+    """Whether this folder was made by joining without a node: it never had a log."""
     return config.remote is not None or not (
         (home / "data").exists() or (home / "keys" / "log.ed25519").exists()
     )

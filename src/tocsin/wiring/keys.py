@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tocsin.errors import ConfigError
 from tocsin.record.keys import LogSigner, Signer, WitnessSigner
-from tocsin.store.files import read_secret, write_secret
+from tocsin.store.files import read_secret, sync_folder, write_secret
 
 SEED_BYTES = 32
 WITNESS = ("witness.ed25519", "witness.mldsa")
@@ -46,6 +46,15 @@ def make_keys(home: Path, party: str, *, log: bool, rng: Callable[[int], bytes])
 def make_seed(path: Path, rng: Callable[[int], bytes]) -> None:
     """Make one key file. Raises ConflictError where there is one."""
     write_secret(path, rng(SEED_BYTES).hex().encode() + b"\n")
+
+
+def replace_secret(path: Path, data: bytes) -> None:
+    """Write a 0600 file in place of the one there is, whole or not at all."""
+    coming = path.with_name(f".{path.name}.new")
+    coming.unlink(missing_ok=True)
+    write_secret(coming, data)
+    coming.replace(path)
+    sync_folder(path.parent)
 
 
 def load_signer(home: Path, party: str, role: str) -> Signer:

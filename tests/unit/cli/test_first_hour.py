@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,11 @@ def test_a_party_that_joined_by_file_is_told_how_to_go_on(
     assert run(["--home", "gridco", *join, "--out", "answer.json"]) == 0
     assert "no answer" in tocsin(capsys, "party", "admit", "invitation.json", code=2)
     assert "TOCSIN_TOKEN" in tocsin(capsys, "party", "admit", "answer.json")
-    assert "used up" in tocsin(capsys, "party", "admit", "answer.json", code=1)
+    # A reply that was lost can be had again; by nobody who has not the answer itself.
+    assert "TOCSIN_TOKEN" in tocsin(capsys, "party", "admit", "answer.json")
+    forged = json.loads(Path("answer.json").read_text("utf-8")) | {"secret": ""}
+    Path("forged.json").write_text(json.dumps(forged), "utf-8")
+    assert "used up" in tocsin(capsys, "party", "admit", "forged.json", code=1)
     assert run(["--home", "gridco", "case", "list"]) == 2
     told = capsys.readouterr().err
     assert "gridco.example joined another party's node" in told
