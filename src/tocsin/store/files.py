@@ -56,6 +56,7 @@ class TileFiles:
         self.guard = guard
         self._broken: str | None = None
         self._guard_settled = False
+        self._named: set[Path] = set()
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` at `path` (relative, `/` between parts), for ever.
@@ -134,9 +135,21 @@ class TileFiles:
         try:
             sync_file(target)
             sync_folder(target.parent)
+            self._make_folder(target.parent)
         except OSError as wrong:
             self._broken = f"{target}: {wrong.strerror}"
             raise _failed(target, wrong) from wrong
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make `folder`, its name durable and those above it: once in a process, as one that was
+        killed may have made them and not synced."""
+        if folder in self._named:
+            return
+        make_folder(folder)
+        sync_folder(folder.parent)
+        if folder not in (self.folder, self.guard.parent):
+            self._make_folder(folder.parent)
+        self._named.add(folder)
 
     def _replace(self, target: Path, data: bytes) -> None:
         if self._broken is not None:
@@ -146,7 +159,7 @@ class TileFiles:
             )
         temporary = target.with_name(f".{target.name}.tmp")
         try:
-            make_folder(target.parent)
+            self._make_folder(target.parent)
             _write_synced(temporary, data, os.O_TRUNC, 0o644)
             temporary.rename(target)
             sync_folder(target.parent)

@@ -656,6 +656,7 @@ def _lock(folder: Path) -> IO[str]:
     path = folder / "lock"
     try:
         make_folder(folder, 0o700)
+        sync_folder(folder.parent)  # whoever made it may have been killed before it did
         file = path.open("a+", encoding="ascii")
     except OSError as wrong:
         raise _cannot_write(path, wrong) from wrong
