@@ -790,6 +790,14 @@ class Ring:
         self.floors: dict[str, list[tuple[int, int]]] = {}
         """By party: (index from which it counts, lowest version whose root it takes)."""
 
+    def copy(self) -> Ring:
+        """Another ring with the same knowledge."""
+        twin = Ring.__new__(Ring)
+        twin.versions, twin.keys = list(self.versions), dict(self.keys)
+        twin.revoked = set(self.revoked)
+        twin.floors = {party: list(floors) for party, floors in self.floors.items()}
+        return twin
+
     def at(self, index: int | None) -> Version:
         """The version in force at a place; None: the newest. The root: from the start on."""
         if index is None:
@@ -952,6 +960,7 @@ class Line:
 class Note:
     """A checkpoint and the lines under it. Nothing is verified yet."""
 
+    data: bytes
     text: str
     origin: str
     size: int
@@ -1001,6 +1010,15 @@ def open_vkey(written: str) -> VKey:
     return key
 
 
+def known_vkeys(written: Iterable[str]) -> Iterator[VKey]:
+    """Those that can be read; one of a kind that this version does not know is passed over."""
+    for one in written:
+        try:
+            yield open_vkey(one)
+        except Refused:
+            continue
+
+
 def open_signed_text(data: bytes) -> tuple[str, tuple[Line, ...]]:
     """A note's text, with its last newline, and its lines (signed-note, "Format")."""
     if len(data) > 128 << 10:
@@ -1045,7 +1063,7 @@ def open_note(data: bytes) -> Note:
             raise Refused("checkpoint", f"a root hash of {len(root)} bytes")
     except Refused as wrong:  # base64 in a note is the note's fault, whatever its code
         raise Refused("checkpoint", wrong.detail) from None
-    return Note(body, rows[0], int(rows[1]), root, lines)
+    return Note(data, body, rows[0], int(rows[1]), root, lines)
 
 
 def signed_lines(note: Note, known: Iterable[VKey]) -> list[Signed]:
@@ -1152,7 +1170,7 @@ class Policy:
 
     def satisfied(self, witnesses: Iterable[str]) -> bool:
         """Whether these witnesses, by their names in the policy, make the quorum."""
-        counted = set(witnesses)
+        counted = {name for name in witnesses if name in self.witnesses}
         for name, (threshold, members) in self.groups.items():  # each names only those above it
             if sum(member in counted for member in members) >= threshold:
                 counted.add(name)
@@ -1332,6 +1350,8 @@ def check_frame(data: bytes, members: Mapping[str, bytes]) -> None:
 # left out and everything else goes on, so that all problems are found. Spec: record.md, "Dossier".
 
 MAX_BYTES = 2**32 - 2
+LISTED = 1_000
+"""Missing numbers of a chain, and forks, that a verdict lists."""
 MAX_STATEMENTS = 1_000_000
 FIXED = ("INDEX.json", "README.txt", "directory.jsonl", "proofs.jsonl", "statements.jsonl")
 OBJECT_MEMBER = re.compile(r"objects/([0-9a-f]{64})")
@@ -1659,7 +1679,7 @@ class File:
         self._statements()
         self._withdrawals()
 
-    def _of(self, id: str, wrong: Refused, where: str, code: str = "") -> None:
+    def problem_of(self, id: str, wrong: Refused, where: str, code: str = "") -> None:
         """A problem of one statement."""
         code = code or wrong.code
         self.report.say(code, where, wrong.detail)
@@ -1767,11 +1787,7 @@ class File:
     def _keys_of(self, log: Log) -> dict[tuple[str, bytes], VKey]:
         """Every key whose line may stand on a checkpoint of the log."""
         keys: list[VKey] = []
-        for written in log.ring.at(None).vkeys(log.origin) if log.ring else []:
-            try:
-                keys.append(open_vkey(written))
-            except Refused:  # of a kind that this version does not know
-                continue
+        keys += known_vkeys(log.ring.at(None).vkeys(log.origin) if log.ring else [])
         keys += [key for key in self.policy.logs if key.name == log.origin]
         keys += self.policy.witnesses.values()
         return {key.id: key for key in keys}
@@ -1796,7 +1812,7 @@ class File:
                     check_inclusion(leaf_of(id), proof.index, head.size, proof.path, head.root)
                 except Refused as wrong:
                     included = False
-                    self._of(id, wrong, proof.where)
+                    self.problem_of(id, wrong, proof.where)
                 if number == 0:
                     verdict["included"] = included
                     verdict["quorum"] = log.newest is not None and log.newest.quorum
@@ -1833,7 +1849,9 @@ class File:
             ring = self.logs[row.proofs[0].log if row.proofs else 0].ring if self.logs else None
             verdict["not_before"] = self._not_before(row)
             if ring is None:
-                self._of(row.id, Refused("key", "without a directory no key is known"), row.where)
+                self.problem_of(
+                    row.id, Refused("key", "without a directory no key is known"), row.where
+                )
                 continue
             if self._signed(row, ring, verdict):
                 verdict["signature"] = True
@@ -1841,7 +1859,7 @@ class File:
             try:
                 markings.check(row)
             except Refused as wrong:
-                self._of(row.id, wrong, row.where)
+                self.problem_of(row.id, wrong, row.where)
 
     def _signed(self, row: Row, ring: Ring, verdict: dict[str, Any]) -> bool:
         """Whether every signature holds; the key's state goes into the verdict."""
@@ -1856,7 +1874,7 @@ class File:
             if row.s["kind"] == "directory":  # following the directory has said it
                 verdict["problems"].append("directory")
                 return False
-            self._of(row.id, wrong, row.where)
+            self.problem_of(row.id, wrong, row.where)
             key = ring.keys.get((row.s["author"], row.s["key"]))
             if root_kind or key is None:
                 return False
@@ -1865,7 +1883,7 @@ class File:
         try:
             all_hold(pairs, row)
         except Refused as wrong:
-            self._of(row.id, wrong, row.where)
+            self.problem_of(row.id, wrong, row.where)
             return False
         return True
 
@@ -2022,7 +2040,7 @@ class Chain:
             "last": last,
             "head": min(self.seqs[last]),
             "withheld": sorted(seq for gap in self.gaps for seq in gap.withheld),
-            "missing": list(itertools.islice(missing, 1000)),
+            "missing": list(itertools.islice(missing, LISTED)),
             "equivocates": any(map(two_said, self.seqs.values())),
         }
 
@@ -2059,56 +2077,380 @@ def chains_of(files: Sequence[File]) -> list[Chain]:
     return chains
 
 
-def forks_of(files: Sequence[File], problems: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Logs that show two histories. Proven ones are problems; what one author says is not."""
-    forks: list[dict[str, Any]] = []
-    roots: dict[tuple[str, int], bytes] = {}
-    entries: dict[tuple[str, int], str] = {}
+class Forks:
+    """Logs that show two histories. Proven ones are problems; what somebody only says is not."""
 
-    def proven(origin: str, detail: str, facts: dict[str, Any]) -> None:
-        forks.append({"origin": origin, "explained": True, "detail": detail, **facts})
-        problems.append(problem("log-fork", origin, detail))
+    def __init__(self, files: Sequence[File], policy: Policy) -> None:
+        self.found: list[dict[str, Any]] = []
+        self.problems: list[dict[str, str]] = []
+        self._told: set[tuple[str, str]] = set()
+        if len(files) > 1 or len(files[0].logs) > 1:
+            self._entries(files)
+            logs = [(file, log) for file in files for log in file.logs if log.newest]
+            for (_, one), (other, two) in itertools.permutations(logs, 2):
+                if one.origin == two.origin:
+                    self._heads(one, other, two)
+        keys = log_keys(files, policy)
+        rows = [(file, row) for file in files for row in file.good]
+        for file, row in rows:
+            self._said(file, row, keys)
+        points = [point.head for file in files for log in file.logs for point in log.points()]
+        roots = {(head.origin, head.size): b64(head.root) for head in points}
+        for _, row in rows:
+            self._seen(row, roots)
 
-    for one in files:
-        for head in (point.head for log in one.logs for point in log.points()):
-            other = roots.setdefault((head.origin, head.size), head.root)
-            if other != head.root:
-                both = sorted((b64(other), b64(head.root)))
-                detail = f"two roots at size {head.size}"
-                proven(head.origin, detail, {"size": head.size, "roots": both})
-        for verdict in one.verdicts.values():
-            place = (verdict["log"], verdict["index"])
-            held = entries.setdefault(place, verdict["id"]) if verdict["included"] else None
-            if held not in (None, verdict["id"]):
-                ids = sorted((held, verdict["id"]))
-                detail = f"two entries at index {place[1]}"
-                proven(place[0], detail, {"index": place[1], "entries": ids})
-    for row in (row for one in files for row in one.good):
+    def _proven(self, origin: str, detail: str, facts: dict[str, Any]) -> None:
+        """The log's own signatures show it."""
+        if (origin, detail) in self._told or len(self._told) >= LISTED:
+            return
+        self._told.add((origin, detail))
+        self.found.append({"origin": origin, "explained": True, "detail": detail, **facts})
+        self.problems.append(problem("log-fork", origin, detail))
+
+    def _listed(self, origin: str, detail: str, explained: bool, facts: dict[str, Any]) -> None:
+        """Worth knowing, and nothing against this file."""
+        if len(self.found) < LISTED:
+            self.found.append({"origin": origin, "explained": explained, "detail": detail, **facts})
+
+    def _entries(self, files: Sequence[File]) -> None:
+        """Two entries at one place of one log, both proven."""
+        entries: dict[tuple[str, int], str] = {}
+        for verdict in (one for file in files for one in file.verdicts.values()):
+            if not verdict["included"] or verdict["index"] is None:
+                continue
+            log, index, id = verdict["log"], verdict["index"], verdict["id"]
+            held = entries.setdefault((log, index), id)
+            if held != id:
+                both = {"index": index, "entries": sorted((held, id))}
+                self._proven(log, f"two entries at index {index}", both)
+
+    def _heads(self, one: Log, file: File, two: Log) -> None:
+        """Checkpoints of one log as one file shows it, against what another shows of its tree."""
+        newest = two.newest.head if two.newest else None
+        same_size = {point.head.size: point.head for point in two.points()}
+        tree: Tree | None = None
+        for head in (point.head for point in one.points()):
+            other = same_size.get(head.size)
+            if other is not None and other.root == head.root:
+                continue
+            if other is not None:
+                notes = sorted((head, other), key=lambda note: note.data)
+                facts = {"size": head.size, "roots": sorted((b64(head.root), b64(other.root)))}
+                self._prove(f"two roots at size {head.size}", notes, [], facts)
+                return
+            if newest is None or head.size > newest.size:
+                return
+            tree = tree or Tree(file, two, newest.size)
+            path = tree.path(head.size)
+            if path and consistency_roots(head.size, newest.size, path)[0] != head.root:
+                detail = f"size {head.size} is not the beginning of size {newest.size}"
+                roots = [b64(head.root), b64(newest.root)]
+                facts = {"sizes": [head.size, newest.size], "roots": roots}
+                self._prove(detail, [head, newest], path, facts)
+                return
+
+    def _prove(
+        self, detail: str, notes: list[Note], path: Sequence[bytes], facts: dict[str, Any]
+    ) -> None:
+        proof = {
+            "a": notes[0].data.decode(),
+            "b": notes[1].data.decode(),
+            "kind": "fork-proof",
+            "origin": notes[0].origin,
+            "proof": [b64(step) for step in path],
+            "v": 1,
+        }
+        try:
+            ForkProof(json_bytes(proof))
+            facts["proof"] = proof
+        except Refused:  # shown all the same: both signatures hold
+            pass
+        self._proven(notes[0].origin, detail, facts)
+
+    def _said(self, file: File, row: Row, keys: Sequence[VKey]) -> None:
+        """A fork proof that somebody has said in the case."""
+        for o in row.s.get("objects", []):
+            data = file.dossier.objects.get(o["sha256"])
+            if o["type"] != FORK_TYPE or data is None:
+                continue
+            author = row.s["author"]
+            try:
+                fork = ForkProof(data)
+                fork.check_signatures(keys)
+            except Refused as wrong:
+                detail = f"what {author} calls a fork proof does not hold: {wrong.detail}"
+                self._listed("", detail, False, {"statement": row.id})
+                continue
+            facts = {**fork.facts(), "statement": row.id, "proof": fork.value}
+            sizes = " and ".join(map(str, facts["sizes"]))
+            detail = f"a fork proof said by {author}: sizes {sizes}"
+            if any(log.origin == fork.origin for log in file.logs):
+                self._proven(fork.origin, detail, facts)
+            else:
+                self._listed(fork.origin, detail, True, facts)
+
+    def _seen(self, row: Row, roots: Mapping[tuple[str, int], str]) -> None:
+        """One party's word against a signed note: shown, and nobody is framed by it."""
         for seen in row.s.get("seen", []):
             known = roots.get((seen["origin"], seen["size"]))
-            if known is not None and b64(known) != seen["root"]:
-                # One party's word against a signed note: shown, and nobody is framed by it.
-                forks.append(
+            if known is not None and known != seen["root"]:
+                self._listed(
+                    seen["origin"],
+                    f"{row.s['author']} has seen another root at size {seen['size']}, without the "
+                    "log's signature",
+                    False,
                     {
-                        "origin": seen["origin"],
-                        "explained": False,
-                        "detail": f"{row.s['author']} has seen another root at size "
-                        f"{seen['size']}, without the log's signature",
                         "statement": row.id,
                         "size": seen["size"],
-                        "roots": sorted((seen["root"], b64(known))),
-                    }
+                        "roots": sorted((seen["root"], known)),
+                    },
                 )
-    return forks
 
 
-def verdict_on(files: Sequence[bytes], policy: Policy, root: bytes | None) -> dict[str, Any]:
+class Tree:
+    """What the paths of one file say of one log's tree: the hashes of its perfect subtrees."""
+
+    def __init__(self, file: File, log: Log, size: int) -> None:
+        self.size = size
+        self.hashes: dict[tuple[int, int], bytes] = {}
+        """(level, place) → the hash over the leaves [place·2^level, (place + 1)·2^level)."""
+        number, d = file.logs.index(log), file.dossier
+        shown = (proof for row in (*d.directory, *d.statements) for proof in row.proofs)
+        for proof in (*shown, *d.withheld):
+            if proof.log == number and file.verdicts[proof.id]["included"]:
+                self._take(proof)
+
+    def _take(self, proof: Proof) -> None:
+        """Note the hashes along and beside a path that has been verified."""
+        level, place, last, held = 0, proof.index, self.size - 1, leaf_of(proof.id)
+        self._note(level, place, held)
+        for sibling in proof.path:
+            while place and not place & 1 and place == last:
+                level, place, last = level + 1, place >> 1, last >> 1
+            self._note(level, place ^ 1, sibling)
+            held = node(sibling, held) if place & 1 else node(held, sibling)
+            level, place, last = level + 1, place >> 1, last >> 1
+            self._note(level, place, held)
+
+    def _note(self, level: int, place: int, digest: bytes) -> None:
+        if (place + 1) << level <= self.size:  # a node on the right edge is no perfect subtree
+            self.hashes.setdefault((level, place), digest)
+
+    def path(self, old: int) -> list[bytes]:
+        """The path from `old`, with the first subtree's hash; empty if it is not all in hand."""
+        try:
+            return self._path(old, 0, self.size) if old else []
+        except KeyError:
+            return []
+
+    def _path(self, old: int, start: int, end: int) -> list[bytes]:
+        """RFC 9162 §2.1.4.1 within [start, end)."""
+        if old == end:
+            return [self._hash(start, end)]
+        split = start + (1 << (end - start - 1).bit_length() - 1)
+        if old <= split:
+            return [*self._path(old, start, split), self._hash(split, end)]
+        return [*self._path(old, split, end), self._hash(start, split)]
+
+    def _hash(self, start: int, end: int) -> bytes:
+        """The hash over these leaves, from the perfect subtrees they consist of."""
+        level = (end - start).bit_length() - 1
+        left = self.hashes[level, start >> level]
+        middle = start + (1 << level)
+        return left if middle == end else node(left, self._hash(middle, end))
+
+
+def log_keys(files: Sequence[File], policy: Policy) -> list[VKey]:
+    """The keys of all logs that a directory or the policy names."""
+    written = {
+        vkey
+        for file in files
+        for log in file.logs
+        for party in (log.ring.at(None).body["parties"] if log.ring else [])
+        for one in party.get("nodes", [])
+        for vkey in (one.get("log_vkeys", []) if one.get("origin") else [])
+    }
+    return [*known_vkeys(sorted(written)), *policy.logs]
+
+
+FORK_TYPE = "application/vnd.tocsin.fork-proof+json"
+
+
+class ForkProof:
+    """Two checkpoints, signed by one log, of which one history cannot hold both.
+
+    `{"a":note,"b":note,"kind":"fork-proof","origin":…,"proof":[b64…],"v":1}`, sizes m <= n. m = n:
+    the roots differ and `proof` is empty. m < n: the path from m to n, always with the first
+    subtree's hash; it leads to b's root and, at m, to one that is not a's. Anybody can check it;
+    nobody can frame a log. Spec: record.md, "Fork proof".
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) > 520 << 10:
+            raise Refused("limit", f"a fork proof of {len(data)} bytes")
+        self.value = value = open_json(data)
+        FORK.need(value, "fork proof")
+        if value["kind"] != "fork-proof":
+            raise Refused("schema", "no fork proof")
+        self.origin: str = value["origin"]
+        path = [unb64(one, "a path's hash") for one in value["proof"]]
+        self.a, self.b = a, b = open_note(value["a"].encode()), open_note(value["b"].encode())
+        if not a.origin == b.origin == self.origin or not 1 <= a.size <= b.size:
+            raise Refused("schema", "two notes of its one origin, the smaller first")
+        found = b.root
+        if a.size < b.size:
+            need_shape([a.size, b.size], path)
+            if len(path) > 64:
+                raise Refused("inclusion", "the path is longer than any tree")
+            found, new = consistency_roots(a.size, b.size, path)
+            if new != b.root:
+                raise Refused("inclusion", f"the path does not lead to the root at size {b.size}")
+        elif path:
+            raise Refused("inclusion", "sizes are equal, and yet there is a path")
+        if found == a.root:
+            raise Refused("log-fork", f"sizes {a.size} and {b.size} are one history: no fork")
+
+    def check_signatures(self, keys: Iterable[VKey]) -> None:
+        """Refuse it unless the log itself has signed both, with a key that is checked here."""
+        mine = [key for key in keys if key.name == self.origin and key.kind != COSIGNATURE]
+        for note in (self.a, self.b):
+            if not any(line.counts for line in signed_lines(note, mine)):
+                raise Refused("checkpoint", "signed with ML-DSA-44 only, which is not checked here")
+
+    def facts(self) -> dict[str, Any]:
+        """What the log said twice."""
+        roots = [b64(self.a.root), b64(self.b.root)]
+        return {"sizes": [self.a.size, self.b.size], "roots": roots}
+
+
+FORK = Shape(
+    {
+        **dict.fromkeys(("a", "b", "kind", "origin"), text()),
+        "proof": many(text()),
+        "v": whole(1, 1),
+    },
+    others=False,
+)
+
+
+# A revocation may be entered at any node, and a dossier may leave out the end of a key chain. So
+# what any file shows, and what the reader holds besides, is applied to all of them. Within one log
+# places decide; across logs cosigned times, on the cautious side. Spec: record.md, "Directory and
+# keys".
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where something is logged, and the earliest time by which a quorum had cosigned that."""
+
+    log: str = ""
+    index: int = -1
+    cosigned: str | None = None
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """One `revoke` statement with every place at which it is known to be logged."""
+
+    id: str
+    since: str | None
+    held: bool
+    """By the reader alone: no file shows it."""
+    places: dict[str, Placed]
+
+    def makes(self, at: Placed) -> str:
+        """How a signature logged at `at` is shown by it: valid, suspect or revoked."""
+        suspect = self.since is not None and (at.cosigned is None or at.cosigned >= self.since)
+        for end in self.places.values() or [Placed()]:
+            if end.log == at.log:
+                if end.index < at.index:
+                    return "revoked"
+            elif end.cosigned is None:  # no witness has seen it: it ends nothing in another log
+                suspect = True
+            elif at.cosigned is None or at.cosigned >= end.cosigned:
+                return "revoked"
+        return "suspect" if suspect else "valid"
+
+
+def places_of(file: File, row: Row) -> Iterator[Placed]:
+    """Every place of a row."""
+    for proof in row.proofs:
+        log = file.logs[proof.log]
+        yield Placed(log.origin, proof.index, log.not_after(proof.index))
+
+
+def apply_revocations(files: Sequence[File], known: Sequence[Row]) -> None:
+    """Judge every statement again by revocations that its own log does not show."""
+    found: dict[tuple[str, str], dict[str, Revocation]] = {}
+
+    def revocation(row: Row, held: bool) -> Revocation:
+        body = row.s["body"]
+        listed = found.setdefault((row.s["author"], body["keyid"]), {})
+        new = Revocation(row.id, body.get("suspect_since"), held, {})
+        return listed.setdefault(row.id, new)
+
+    for file in files:
+        for row in file.good:
+            if row.s["kind"] == "revoke":
+                places = revocation(row, held=False).places
+                for place in places_of(file, row):
+                    places.setdefault(place.log, place)
+    for row in known_revocations(files, known):
+        revocation(row, held=True)
+    for file in files:
+        for row in file.good:
+            verdict = file.verdicts[row.id]
+            if row.s["kind"] in ROOT_KINDS or verdict["key"] not in ("valid", "suspect"):
+                continue
+            at = next(places_of(file, row), Placed(index=MAX_INTEGER))
+            for each in found.get((row.s["author"], row.s["key"]), {}).values():
+                state = each.makes(at)
+                if state == "revoked" or (state == "suspect" and verdict["key"] == "valid"):
+                    verdict["key"] = state
+                    if state == "revoked" or each.held:
+                        wrong = f"its key is {state} here by its revocation {each.id}"
+                        file.problem_of(row.id, Refused("key", wrong), row.where)
+
+
+def known_revocations(files: Sequence[File], known: Sequence[Row]) -> Iterator[Row]:
+    """Those revocations which the reader holds, and which are rightly signed."""
+    rings = [log.ring for file in files for log in file.logs if log.ring]
+    if not rings:
+        return
+    ring = max(rings, key=lambda ring: ring.at(None).number).copy()
+    # Newer directories first of all: they say whose root may revoke.
+    versions = [row for row in known if row.s["kind"] == "directory"]
+    for row in sorted(versions, key=lambda row: int(row.s["body"]["version"])):
+        if rightly_signed(ring, row):
+            ring.admit(row, MAX_INTEGER)
+    for row in known:
+        if row.s["kind"] != "revoke":
+            continue
+        if rightly_signed(ring, row):
+            yield row
+        elif any((row.s["author"], row.s["body"]["keyid"]) in ring.keys for ring in rings):
+            files[0].report.say("key", row.where, f"{row.id} is not signed by enough root keys")
+
+
+def rightly_signed(ring: Ring, row: Row) -> bool:
+    """Whether enough of the right keys signed it, as the newest directory has it."""
+    try:
+        all_hold(ring.signers(row, None), row)
+    except Refused:
+        return False
+    return True
+
+
+def verdict_on(
+    files: Sequence[bytes], policy: Policy, root: bytes | None, known: Sequence[Row] = ()
+) -> dict[str, Any]:
     """Everything that was checked; `ok` is true if and only if there is no problem."""
     several = len(files) > 1
     checked = [
         File(data, policy, root, f"{number}:" if several else "")
         for number, data in enumerate(files, 1)
     ]
+    apply_revocations(checked, known)
     problems = [one for file in checked for one in file.report.problems]
     statements: dict[str, dict[str, Any]] = {}
     for file in checked:
@@ -2117,7 +2459,8 @@ def verdict_on(files: Sequence[bytes], policy: Policy, root: bytes | None) -> di
                 statements[id] = verdict
     chains = chains_of(checked)
     problems += [one for chain in chains for one in chain.problems()]
-    forks = forks_of(checked, problems)
+    forks = Forks(checked, policy)
+    problems += forks.problems
     cases = {file.dossier.case for file in checked}
     versions = [file.version for file in checked if file.version is not None]
     digests = [file.dossier.sha256 for file in checked]
@@ -2135,7 +2478,7 @@ def verdict_on(files: Sequence[bytes], policy: Policy, root: bytes | None) -> di
         "logs": [log.json() for file in checked for log in file.logs],
         "statements": sorted(statements.values(), key=place_of),
         "chains": [chain.json() for chain in chains],
-        "forks": forks,
+        "forks": forks.found,
         "problems": problems,
         **({"files": digests} if several else {}),
     }

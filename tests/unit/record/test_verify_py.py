@@ -205,7 +205,7 @@ def test_every_consistency_case_of_the_corpus_is_judged_as_it_says(corpus: Corpu
 def _signed_text(data: bytes) -> alone.Note:
     """A note whose text is no checkpoint, for the examples of others."""
     text, lines = alone.open_signed_text(data)
-    return alone.Note(text=text, origin="", size=1, root=b"", lines=lines)
+    return alone.Note(data=data, text=text, origin="", size=1, root=b"", lines=lines)
 
 
 def test_the_note_of_the_specification_verifies(corpus: Corpus) -> None:

@@ -1,0 +1,616 @@
+"""`verify.py` and `tocsin verify` say the same of every input: good, bent, and well-made lies.
+
+Two programs that share no line are asked about one file. Only the words of a problem may differ,
+and what the smaller one says it does not check: ML-DSA-44.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.record.dossier_case import (
+    EAST,
+    NORTH,
+    ORIGIN,
+    POLICY_TEXT,
+    QUORUM_TEXT,
+    ROOTS,
+    SIGNERS,
+    WITNESSES,
+    Case,
+    note_object,
+    usual,
+)
+
+from tocsin.canonical import b64decode, b64encode, decode, encode
+from tocsin.errors import DossierError, TocsinError
+from tocsin.record import checkpoint as cp
+from tocsin.record import dossier
+from tocsin.record import verify as alone
+from tocsin.record.directory import registrars_of, root_of
+from tocsin.record.envelope import open_statement, pae, statement_id
+from tocsin.record.keys import PublicKey, Signer
+from tocsin.record.statement import Seen, key_body, revoke_body
+
+Members = dict[str, bytes]
+
+
+# --- asking both --------------------------------------------------------------------------------
+
+
+def _plain(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """What both must say alike: of a problem its code and place, not its words."""
+    value = dict(verdict)
+    value["problems"] = [(one["code"], one["where"]) for one in verdict["problems"]]
+    value["logs"] = [
+        {**log, "signatures": [kind.removesuffix(" not checked") for kind in log["signatures"]]}
+        for log in verdict["logs"]
+    ]
+    return value
+
+
+def ask(
+    files: Sequence[bytes], policy: str, root: bytes | str | None
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None, bool]:
+    """(what tocsin says, what verify.py says, whether an ML-DSA-44 line decided).
+
+    None: unreadable.
+    """
+    theirs = ours = None
+    only_theirs = False
+    try:
+        verdict = dossier.verify(files, cp.open_policy(policy.encode()), root).to_json()
+        only_theirs = any("ml-dsa-44 line" in one["detail"] for one in verdict["problems"])
+        theirs = _plain(verdict)
+    except DossierError:
+        pass
+    try:
+        given = b"" if root == "none" else root
+        assert not isinstance(given, str)
+        ours = _plain(alone.verdict_on(files, alone.Policy(policy.encode()), given))
+    except alone.Unusable:
+        pass
+    return theirs, ours, only_theirs
+
+
+def agree(
+    files: Sequence[bytes] | bytes, policy: str = POLICY_TEXT, root: bytes | str | None = "none"
+) -> set[str] | None:
+    """The codes that both found; None if both call it unreadable. Fails where they differ."""
+    files = [files] if isinstance(files, bytes) else files
+    theirs, ours, only_theirs = ask(files, policy, root)
+    if only_theirs:
+        return None
+    if theirs != ours and theirs and ours:
+        for name in theirs.keys() | ours.keys():
+            assert ours.get(name) == theirs.get(name), name
+    assert ours == theirs
+    return None if ours is None else {code for code, _ in ours["problems"]}
+
+
+# --- making files of any content ----------------------------------------------------------------
+
+
+def reframed(members: Members, *, index: bool = True) -> bytes:
+    """Members in a frame and under an index that fit: what a careful forger would write."""
+    members = dict(members)
+    if index:
+        held = members.get("INDEX.json", b"{}")
+        try:
+            said = decode(held)
+        except TocsinError:
+            said = None
+        if isinstance(said, dict):
+            said["members"] = {
+                name: hashlib.sha256(content).hexdigest()
+                for name, content in members.items()
+                if name != "INDEX.json"
+            }
+            said["statements"] = members.get("statements.jsonl", b"").count(b"\n")
+            members["INDEX.json"] = encode(said)
+    return b"".join(alone.frame(members))
+
+
+def lines(members: Members, name: str) -> list[bytes]:
+    return members.get(name, b"").splitlines(keepends=True)
+
+
+def lied(case: Case, raws: Sequence[bytes], like: bytes) -> bytes:
+    """The dossier `like` of a log that holds these envelopes instead, with proofs that fit.
+
+    Each stands where the one it replaces stood, so that whatever is wrong with it is judged as a
+    statement that was really logged.
+    """
+    twin = Case.__new__(Case)
+    twin.__dict__.update(case.__dict__)
+    twin.raws = list(raws)
+    old = [statement_id(raw) for raw in case.raws]
+    members = alone.list_members(like)
+    size = cp.open_checkpoint(cp.open_note(members["logs/0/checkpoint"]).text).size
+    note = twin.note(size)
+    members["logs/0/checkpoint"] = note
+    members["logs/0/history.jsonl"] = b""
+    proofs = []
+    for line in lines(members, "proofs.jsonl"):
+        proof = decode(line[:-1])
+        index = proof["index"]
+        if index < len(raws) and proof["id"] == old[index]:
+            proof["id"] = statement_id(raws[index])
+        proof["path"] = [b64encode(step) for step in twin.path(index, size)]
+        proofs.append(encode(proof) + b"\n")
+    members["proofs.jsonl"] = b"".join(proofs)
+    for name in ("directory.jsonl", "statements.jsonl"):
+        rows = [raws[case.raws.index(row[:-1])] for row in lines(members, name)]
+        members[name] = b"".join(row + b"\n" for row in rows)
+    return reframed(members)
+
+
+def resigned(raw: bytes, change: Callable[[dict[str, Any]], None], *signers: Signer) -> bytes:
+    """The statement with its payload changed, signed by these keys, whoever they belong to."""
+    payload = decode(b64decode(decode(raw)["payload"]))
+    change(payload)
+    payload["key"] = min(signer.keyid for signer in signers)
+    data = encode(payload)
+    return envelope(data, {one.keyid: one.sign(pae(data)) for one in signers})
+
+
+def envelope(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
+    """An envelope around anything."""
+    return encode(
+        {
+            "payload": b64encode(payload),
+            "payloadType": "application/vnd.tocsin.statement+json",
+            "signatures": [
+                {"keyid": keyid, "sig": b64encode(sig)} for keyid, sig in sorted(signatures.items())
+            ],
+        }
+    )
+
+
+# --- good ones ----------------------------------------------------------------------------------
+
+TIMES = dict(zip(WITNESSES, (1_795_334_400, 1_795_334_500, 1_795_334_600), strict=True))
+
+
+def body_of(raw: bytes) -> dict[str, Any]:
+    return dict(open_statement(raw)[1].body)
+
+
+@cache
+def rich() -> Case:
+    """A case with nearly everything: two directory versions, rotation, revocation, all kinds."""
+    case = usual()
+    case.enter(
+        NORTH, "directory", {**body_of(case.root), "version": 2}, signer=ROOTS[NORTH], case=None
+    )
+    second = Signer.from_seed(b"\x33" * 32, EAST)
+    case.enter(EAST, "key", key_body(second.public, ["say", "ack"]), signer=ROOTS[EAST], case=None)
+    case.say(EAST, 11, signer=second, tlp="RED", to=[NORTH])
+    head = case.head(9)
+    seen = Seen(origin=ORIGIN, root=b64encode(head.root), size=9)
+    secret = case.say(NORTH, 12, 13, tlp="AMBER+STRICT", to=[EAST], seen=[seen])
+    case.say(NORTH, 12, 13, tlp="GREEN", refs=[statement_id(secret)])
+    case.enter(
+        EAST, "ack", {"heads": []}, signer=second, refs=[statement_id(secret)], tlp="GREEN"
+    )
+    case.revoke(EAST, suspect_since="2026-11-01T00:00:00Z")
+    case.enter(NORTH, "compare", {"step": "offer"}, to=[EAST], tlp="AMBER")
+    case.enter(
+        NORTH,
+        "cosign",
+        {"manifest_sha256": "ab" * 32, "capacity": "author"},
+        refs=[statement_id(secret)],
+        tlp="RED",
+        to=[EAST],
+    )
+    return case
+
+
+@cache
+def good() -> dict[str, tuple[bytes, str, bytes]]:
+    """Name → (dossier, policy, root) of files that verify."""
+    small, full = usual(), rich()
+    last = len(full.raws)
+    gone = hashlib.sha256(note_object(12)).hexdigest()
+    found = {
+        "usual": (small.dossier(), POLICY_TEXT, small.root),
+        "older": (small.dossier(older=[small.note(3), small.note(4)]), POLICY_TEXT, small.root),
+        "withheld": (small.dossier(withhold=[4, 5]), POLICY_TEXT, small.root),
+        "nothing shown": (small.dossier(withhold=range(3, 8)), POLICY_TEXT, small.root),
+        "rich": (full.dossier(without=[gone]), POLICY_TEXT, full.root),
+        "quorum": (
+            full.dossier(
+                note=full.note(witnesses=TIMES),
+                older=[
+                    full.note(size, {name: time - last + size for name, time in TIMES.items()})
+                    for size in (4, 9, 12)
+                ],
+                withhold=[5],
+            ),
+            QUORUM_TEXT,
+            full.root,
+        ),
+    }
+    open_chain = usual()
+    open_chain.say(NORTH, 20, case=None)
+    open_chain.say(EAST, 21, case=None)
+    found["open chain"] = (open_chain.dossier(case=None), POLICY_TEXT, open_chain.root)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(good()))
+def test_both_verify_what_is_good(name: str) -> None:
+    data, policy, root = good()[name]
+    assert agree(data, policy, root) == set()
+    assert agree(data, policy, "none") == set()
+    assert agree(data, policy, None) == {"unanchored"}
+    assert agree(data, policy, b"another") == {"directory"}
+
+
+def test_both_say_the_same_of_two_files() -> None:
+    for first, policy, root in good().values():
+        for second, _, _ in good().values():
+            agree([first, second], policy, root)
+
+
+# --- well-made lies -----------------------------------------------------------------------------
+
+EVERYBODY = [*SIGNERS.values(), *ROOTS.values(), Signer.from_seed(b"\x55" * 32, EAST)]
+
+
+def _set(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda payload: payload.update({name: value})
+
+
+def _drop(name: str) -> Callable[[dict[str, Any]], None]:
+    return lambda payload: payload.pop(name, None) and None
+
+
+LIES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "nothing": lambda payload: None,
+    "wrong seq": _set("seq", 7),
+    "the same seq": _set("seq", 1),
+    "wrong prev": _set("prev", "0" * 64),
+    "no prev": _set("prev", ""),
+    "looser": _set("tlp", "CLEAR"),
+    "stricter": lambda payload: payload.update({"tlp": "RED", "to": [EAST]}),
+    "another author": _set("author", EAST),
+    "nobody": _set("author", "portco.example"),
+    "another case": _set("case", "case--another"),
+    "no case": _drop("case"),
+    "another kind": _set("kind", "act"),
+    "withdraws": lambda payload: payload.update(
+        {"kind": "withdraw", "body": {}, "refs": ["1" * 64]}
+    ),
+    "refers to nothing": _set("refs", []),
+    "field unknown": _set("mood", "good"),
+    "version": _set("v", 2),
+    "true for one": _set("v", True),
+    "time": _set("time", "2026-02-30T00:00:00Z"),
+    "salt": _set("salt", "x"),
+    "body": _set("body", []),
+    "large body": _set("body", {"reason": "x" * 17_000}),
+    "persons": _set("body", {"persons": ["b", "a"]}),
+    "objects": _set("objects", [{"id": "urn:sha256:" + "a" * 64, "sha256": "a" * 64, "type": "a"}]),
+    "objects taken away": _drop("objects"),
+    "seen": _set("seen", [{"origin": ORIGIN, "root": b64encode(b"r" * 32), "size": 8}]),
+    "seen, no root": _set("seen", [{"origin": ORIGIN, "root": "A" * 44, "size": 8}]),
+    "seen, bad base64": _set("seen", [{"origin": ORIGIN, "root": "A" * 42 + "B=", "size": 8}]),
+    "revokes": lambda payload: (
+        payload.update({"kind": "revoke", "tlp": "CLEAR", "seq": 1, "prev": ""}),
+        payload.update({"body": revoke_body(SIGNERS[NORTH].keyid, "stolen")}),
+        [payload.pop(name, None) for name in ("case", "to", "objects", "refs")],
+    )[0],
+    "enrols": lambda payload: (
+        payload.update({"kind": "key", "tlp": "CLEAR", "seq": 1, "prev": ""}),
+        payload.update({"body": key_body(Signer.from_seed(b"\x44" * 32, NORTH).public)}),
+        [payload.pop(name, None) for name in ("case", "to", "objects", "refs")],
+    )[0],
+}
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+def test_both_judge_a_statement_that_was_changed_and_signed_again(lie: str) -> None:
+    case = usual()
+    like = case.dossier()
+    for number in range(len(case.raws)):
+        for signer in EVERYBODY[:: 1 if number in (0, 4) else 2]:
+            raws = list(case.raws)
+            raws[number] = resigned(raws[number], LIES[lie], signer)
+            agree(lied(case, raws, like), POLICY_TEXT, case.root)
+
+
+def test_both_judge_signatures_that_are_missing_added_or_of_another_payload() -> None:
+    case = usual()
+    like = case.dossier()
+    for number, raw in enumerate(case.raws):
+        payload = b64decode(decode(raw)["payload"])
+        mine = {one["keyid"]: b64decode(one["sig"]) for one in decode(raw)["signatures"]}
+        stranger = Signer.from_seed(b"\x66" * 32, EAST)
+        for signatures in (
+            {keyid: bytes(64) for keyid in mine},
+            {keyid: sig[:63] for keyid, sig in mine.items()},
+            {**mine, stranger.keyid: stranger.sign(pae(payload))},
+            {**mine, **{one.keyid: one.sign(pae(payload)) for one in ROOTS.values()}},
+            {stranger.keyid: stranger.sign(pae(payload))},
+            {},
+        ):
+            raws = list(case.raws)
+            raws[number] = envelope(payload, signatures)
+            agree(lied(case, raws, like), POLICY_TEXT, case.root)
+
+
+def _registrars(threshold: int) -> Callable[[dict[str, Any]], None]:
+    def change(body: dict[str, Any]) -> None:
+        public = [(party, PublicKey.of(ROOTS[party].public)) for party in (NORTH, EAST)]
+        found = registrars_of(public, threshold)
+        body["registrars"] = {
+            "threshold": threshold,
+            "keys": [{"keyid": k.keyid, "party": k.party, "public": k.public} for k in found.keys],
+        }
+
+    return change
+
+
+def _without_east(body: dict[str, Any]) -> None:
+    body["parties"] = [party for party in body["parties"] if party["id"] != EAST]
+
+
+def _new_root_of_east(body: dict[str, Any]) -> None:
+    new = root_of([PublicKey.of(Signer.from_seed(b"\x77" * 32, EAST).public)])
+    for party in body["parties"]:
+        if party["id"] == EAST:
+            party["root"] = {
+                "threshold": 1,
+                "keys": [{"keyid": k.keyid, "public": k.public} for k in new.keys],
+            }
+
+
+DIRECTORIES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "the next": lambda body: None,
+    "one left out": lambda body: body.update(version=3),
+    "the same again": lambda body: body.update(version=1),
+    "another version 1": lambda body: body.update(version=1, note="x"),
+    "two registrars of two": _registrars(2),
+    "two registrars, one enough": _registrars(1),
+    "without a party": _without_east,
+    "with a party's new root": _new_root_of_east,
+    "an everyday key as root": lambda body: body["parties"][0]["root"]["keys"].insert(
+        0,
+        {
+            "keyid": SIGNERS[EAST].keyid,
+            "public": b64encode(SIGNERS[EAST].public),
+        },
+    ),
+    "parties unsorted": lambda body: body["parties"].reverse(),
+    "a log of another's name": lambda body: body["parties"][0].update(nodes=[{"origin": ORIGIN}]),
+    "no vkeys": lambda body: [party.pop("nodes", None) for party in body["parties"]],
+    "a threshold never met": lambda body: body["registrars"].update(threshold=2),
+}
+
+
+@pytest.mark.parametrize("name", sorted(DIRECTORIES))
+def test_both_follow_the_directory_alike(name: str) -> None:
+    for signers in ([NORTH], [EAST], [NORTH, EAST]):
+        case = usual()
+        body = body_of(case.root)
+        # A deep copy that the change may take apart.
+        body = decode(encode({**body, "version": 2}))
+        DIRECTORIES[name](body)
+        place = len(case.raws)
+        case.say(EAST, 40)
+        case.say(NORTH, 41)
+        case.enter(NORTH, "directory", {**body_of(case.root), "version": 2}, signer=ROOTS[NORTH],
+                   case=None)  # fmt: skip
+        case.say(EAST, 42)
+        case.revoke(EAST)
+        case.enter(EAST, "key", key_body(Signer.from_seed(b"\x12" * 32, EAST).public),
+                   signer=ROOTS[EAST], case=None)  # fmt: skip
+        case.say(EAST, 43, signer=Signer.from_seed(b"\x12" * 32, EAST))
+        like = case.dossier()
+        raws = list(case.raws)
+        raws[place + 2] = resigned(
+            raws[place + 2], _set("body", body), *(ROOTS[party] for party in signers)
+        )
+        agree(lied(case, raws, like), POLICY_TEXT, case.root)
+
+
+def test_both_judge_roots_with_thresholds_by_how_many_signed() -> None:
+    """Root kinds by one of two root keys, by both, by an ordinary key, by a stranger."""
+    pair = [Signer.from_seed(bytes([n]) * 32, EAST) for n in (0x21, 0x22)]
+    stranger = Signer.from_seed(b"\x23" * 32, EAST)
+    case = usual()
+    body = decode(encode(body_of(case.root)))
+    for party in body["parties"]:
+        if party["id"] == EAST:
+            found = root_of([PublicKey.of(one.public) for one in pair], 2)
+            party["root"] = {
+                "threshold": 2,
+                "keys": [{"keyid": k.keyid, "public": k.public} for k in found.keys],
+            }
+    changed = resigned(case.raws[0], _set("body", body), ROOTS[NORTH])
+    for signers in ([pair[0]], pair, [SIGNERS[EAST]], [stranger], [*pair, stranger],
+                    [ROOTS[EAST]]):  # fmt: skip
+        raws = [changed, *case.raws[1:]]
+        raws[2] = resigned(raws[2], lambda payload: None, *signers)
+        agree(lied(case, raws, case.dossier()), POLICY_TEXT, changed)
+
+
+# --- seeded mutation ----------------------------------------------------------------------------
+
+_LEAVES: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2**53 - 1, "", "x", "é", "\x7f", [], {}, "0" * 64, ORIGIN, EAST,
+    "AA==", "AB==", [1], {"a": 1}, "GREEN", "key", "2026-11-22T08:30:01Z",
+)  # fmt: skip
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    if isinstance(value, dict):
+        for name in value:
+            yield from _places(value[name], (*path, name))
+    elif isinstance(value, list):
+        for number in range(len(value)):
+            yield from _places(value[number], (*path, number))
+
+
+def _bent_json(value: Any, rng: random.Random) -> Any:
+    """The value with one thing in it replaced, dropped, doubled or added."""
+    path = rng.choice(list(_places(value)))
+    if not path:
+        return rng.choice(_LEAVES) if rng.random() < 0.1 else value
+    at = value
+    for step in path[:-1]:
+        at = at[step]
+    last, what = path[-1], rng.randrange(5)
+    if what == 0:
+        del at[last]
+    elif what == 1 and isinstance(at, list):
+        at.insert(last, at[last])
+    elif what == 1 and isinstance(at, dict):
+        at[str(last) + "x"] = at[last]
+    elif what == 2 and isinstance(at[last], str) and at[last]:
+        text = at[last]
+        place = rng.randrange(len(text))
+        at[last] = text[:place] + rng.choice("0aA+/=-. ") + text[place + 1 :]
+    elif what == 3 and type(at[last]) is int:
+        at[last] += rng.choice((-1, 1, 100))
+    else:
+        at[last] = rng.choice(_LEAVES)
+    return value
+
+
+def _bent_bytes(data: bytes, rng: random.Random) -> bytes:
+    if not data:
+        return b"\n"
+    at = rng.randrange(len(data))
+    if rng.random() < 0.6:
+        return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+    if rng.random() < 0.5:
+        return data[:at] + rng.randbytes(rng.randrange(4)) + data[at + rng.randrange(4) :]
+    end = min(len(data), at + rng.randrange(1, 200))
+    return data[:at] + data[at:end] + data[at:]
+
+
+def _bent_lines(rows: list[bytes], rng: random.Random) -> list[bytes]:
+    if not rows:
+        return [b"{}\n"]
+    at, to = rng.randrange(len(rows)), rng.randrange(len(rows))
+    what = rng.randrange(5)
+    if what == 0:
+        return [*rows[:at], *rows[at + 1 :]]
+    if what == 1:
+        return [*rows[:to], rows[at], *rows[to:]]
+    if what == 2:
+        rows = list(rows)
+        rows[at], rows[to] = rows[to], rows[at]
+        return rows
+    try:
+        changed = encode(_bent_json(decode(rows[at].rstrip(b"\n")), rng)) + b"\n"
+    except TocsinError:
+        changed = _bent_bytes(rows[at], rng)
+    return [*rows[:at], changed, *rows[at + 1 :]]
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """One step away from a dossier, in its bytes, its frame, its members or its lines."""
+    what = rng.randrange(10)
+    if what == 0:
+        return _bent_bytes(data, rng)
+    try:
+        members = dict(alone.list_members(data))
+    except alone.Unusable:
+        return _bent_bytes(data, rng)
+    name, other = rng.choice(list(members)), rng.choice(list(members))
+    if what == 1:
+        members[name] = _bent_bytes(members[name], rng)
+        return reframed(members, index=rng.random() < 0.8)
+    if what == 2:
+        members[name], members[other] = members[other], members[name]
+    elif what == 3:
+        change = rng.choice(("drop", "add", "rename"))
+        content = members[name] if change == "add" else members.pop(name)
+        if change != "drop":
+            members[rng.choice(("x", name + "x", f"objects/{'0' * 64}", "logs/1/checkpoint",
+                                "logs/1/history.jsonl"))] = content  # fmt: skip
+    elif what == 4 and name.startswith("logs/"):
+        text, _, tail = members[name].partition(b"\n\n")
+        rows = _bent_lines(tail.splitlines(keepends=True), rng)
+        members[name] = text + b"\n\n" + b"".join(rows)
+    else:
+        name = rng.choice(("directory.jsonl", "statements.jsonl", "proofs.jsonl",
+                           "logs/0/history.jsonl", "INDEX.json"))  # fmt: skip
+        members[name] = b"".join(_bent_lines(lines(members, name), rng))
+    return reframed(members, index=rng.random() < 0.9)
+
+
+def _mutants(seeds: range) -> None:
+    names = sorted(good())
+    for seed in seeds:
+        rng = random.Random(seed)
+        data, policy, root = good()[names[seed % len(names)]]
+        files = [mutated(data, rng)]
+        for _ in range(rng.randrange(3)):
+            files[0] = mutated(files[0], rng)
+        if rng.random() < 0.15:
+            files.append(data if rng.random() < 0.5 else mutated(data, rng))
+        try:
+            agree(files, policy, rng.choice((root, root, "none", None)))
+        except Exception as wrong:
+            raise AssertionError(f"seed {seed}") from wrong
+
+
+def _liars(seeds: range) -> None:
+    """Payloads changed at random, signed again by keys that exist, and really logged."""
+    cases = [(usual(), usual().dossier()), (rich(), rich().dossier())]
+    for seed in seeds:
+        rng = random.Random(seed)
+        case, like = cases[seed % len(cases)]
+        raws = list(case.raws)
+        for _ in range(rng.choice((1, 1, 2))):
+            number = rng.randrange(len(raws))
+            payload = _bent_json(decode(b64decode(decode(raws[number])["payload"])), rng)
+            signers = [rng.choice(EVERYBODY) for _ in range(rng.choice((1, 1, 1, 2)))]
+            if rng.random() < 0.5 and isinstance(payload, dict):
+                own = [s for s in EVERYBODY if s.keyid == payload.get("key")]
+                signers = own or signers
+            if isinstance(payload, dict) and rng.random() < 0.9:
+                payload["key"] = min(signer.keyid for signer in signers)
+            try:
+                data = encode(payload)
+            except TocsinError:
+                continue
+            raws[number] = envelope(data, {s.keyid: s.sign(pae(data)) for s in signers})
+        try:
+            agree(lied(case, raws, like), POLICY_TEXT, rng.choice((raws[0], case.root, "none")))
+        except Exception as wrong:
+            raise AssertionError(f"seed {seed}") from wrong
+
+
+def test_mutants_of_good_dossiers_are_judged_alike() -> None:
+    _mutants(range(400))
+
+
+def test_lies_signed_with_real_keys_are_judged_alike() -> None:
+    _liars(range(300))
+
+
+@pytest.mark.long
+def test_many_more_of_both() -> None:
+    _mutants(range(1_000, 31_000))
+    _liars(range(1_000, 21_000))
+
+
+@given(st.data())
+def test_any_bytes_put_anywhere_are_judged_alike(data: st.DataObject) -> None:
+    whole, policy, root = good()[data.draw(st.sampled_from(sorted(good())))]
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 40)))
+    agree(whole[:start] + data.draw(st.binary(max_size=40)) + whole[end:], policy, root)
