@@ -6,7 +6,6 @@ keys, integers with an absolute value under 2**53, no floats, no lone surrogates
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from typing import Any
@@ -123,20 +122,21 @@ def _first_outside(data: bytes) -> int:
 
 def b64encode(data: bytes) -> str:
     """Standard, padded base64 (RFC 4648 §4)."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def b64decode(text: str) -> bytes:
     """Decode standard, padded base64, refusing every second spelling of the same bytes.
 
-    Python's `validate=True` takes `AB==` for `AA==`, so the result is encoded again and compared.
+    Every decoder of Python's takes several spellings (`AB==` for `AA==`, even where it validates),
+    so the result is encoded again and compared.
 
     Raises:
         CanonicalError: not the one standard spelling.
     """
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as wrong:
+        data = binascii.a2b_base64(text)
+    except ValueError as wrong:
         raise CanonicalError(
             f"not base64: {text[:40]!r}", remedy="use standard, padded base64", offset=0
         ) from wrong

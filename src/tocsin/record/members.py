@@ -31,7 +31,7 @@ from tocsin.errors import CanonicalError, DossierError, NoteError, TocsinError
 from tocsin.record import checkpoint as notes
 from tocsin.record import merkle
 from tocsin.record.directory import read_directory
-from tocsin.record.envelope import Envelope, leaf, open_statement
+from tocsin.record.envelope import Envelope, open_statement
 from tocsin.record.statement import ROOT_KINDS, Statement
 
 MAX_BYTES = 2**32 - 2
@@ -748,7 +748,5 @@ def checkpoint_keys(directory: Any, origin: str) -> list[notes.VerifierKey]:
 
 
 def leaf_of(row: Row | Withheld) -> bytes:
-    """The leaf hash of an entry, 32 bytes; of a withheld one from its id alone."""
-    if isinstance(row, Row):
-        return leaf(row.raw)
+    """The leaf hash of an entry, 32 bytes: the id is all that the log holds of it."""
     return merkle.leaf_hash(b"\x01" + bytes.fromhex(row.id))
