@@ -31,7 +31,6 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 PLANNED = {
     "directory",
     "key",
-    "witness",
     "taxii",
     "stix",
     "db",

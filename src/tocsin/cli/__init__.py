@@ -46,6 +46,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "export": ("record", "A case as one file: dossier, sheet or STIX."),
     "verify": ("record", "Check a dossier or a sheet offline."),
     "log": ("record", "Show the log's head and entries; prove one."),
+    "witness": ("witness", "Who witnesses your log; run the witness role alone."),
     "token": ("node", "Print a fresh one-time sign-in link."),
     "demo": ("node", "Remove exactly the exercise, or load it with the sides exchanged."),
     "doctor": ("node", "What works here and what does not, each with a remedy."),

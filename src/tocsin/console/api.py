@@ -499,7 +499,7 @@ def _log(r: Request) -> Any:
         "witnessing": watched.logs if watched else (),
         "peers": watched.peers if watched else (),
         "forks": watched.forks if watched else (),
-        "alarms": r.node.alarms(),
+        "alarms": r.node.alarms(r.actor.reader),
     }
 
 

@@ -12,6 +12,7 @@ from tocsin.cases.sheet import SheetPage
 from tocsin.errors import NotFoundError
 from tocsin.importers.interface import Importer
 from tocsin.policy import Reader, UserRole, allowed
+from tocsin.record.admission import Verifier, verify_all
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
 from tocsin.record.keys import Signer
@@ -65,6 +66,8 @@ class Node:
     """Makes an API token for a party that has joined."""
     new_link: Callable[[str, UserRole], str] | None = None
     """Makes a sign-in link (person, user role), where the console is served."""
+    verifier: Verifier = verify_all
+    """Where the signatures of many statements are verified: here, or on other processors too."""
     exercise: bool = False
     witness: WitnessRole | None = None
     """None where this folder has no witness keys."""
@@ -93,9 +96,22 @@ class Node:
         """The newest checkpoints held of other logs, for the `seen` of what is signed now."""
         return self.watch.seen_others() if self.watch is not None else ()
 
-    def alarms(self) -> list[Alarm]:
-        """What is wrong with any log, this one or another's: newest first, for every page."""
-        return self.watch.alarms() if self.watch is not None else []
+    def alarms(self, reader: Reader | None = None) -> list[Alarm]:
+        """What is wrong with any log, this one or another's: newest first, for every page.
+
+        Args:
+            reader: leaves out what names a statement that this reader may not see. None: all,
+                for the node's own owner.
+        """
+        found = self.watch.alarms() if self.watch is not None else []
+        if reader is None or not found:
+            return found
+        may = self.allowed(reader)
+        return [
+            alarm
+            for alarm in found
+            if alarm.statement is None or self.store.statement(alarm.statement, may) is not None
+        ]
 
     def witnessing(self) -> Witnessing | None:
         """Who witnesses this log, and which logs this node witnesses."""

@@ -74,7 +74,10 @@ class OwnLog(Protocol):
     def origin(self) -> str: ...
     @property
     def checkpoint(self) -> bytes: ...
+    @property
+    def halted(self) -> str | None: ...
     def tile(self, path: str) -> bytes | None: ...
+    def halt(self, why: str) -> None: ...
 
 
 class _Observed(Struct, frozen=True, kw_only=True):
@@ -555,12 +558,16 @@ class Watch:
         ours = met.origin == self._own.origin
         if ours and met.note is not None:
             key = f"rollback/{met.origin}"
+            why = (
+                f"{met.source} shows size {met.size} of our own log: {wrong.why}; this store is "
+                "an old one, or another node signs with our keys"
+            )
+            self._stop_own(why)
             self._raise(
                 key,
                 "rollback",
                 met.origin,
-                f"{met.source} shows size {met.size} of our own log: {wrong.why}; this store is "
-                "an old one, or another node signs with our keys",
+                why,
                 "stop this node; restore the newest store, or start a new log: "
                 "tocsin key rotate --log",
             )
@@ -642,10 +649,21 @@ class Watch:
                 "with its keys, or an old store went on"
             )
             remedy = "stop this node, keep both stores, start a new log: tocsin key rotate --log"
+            self._stop_own(detail)
         else:
             detail = f"{origin} has signed two histories (sizes {m} and {n}); the proof is kept"
             remedy = "trust nothing of that log that other logs do not hold; ask its operator"
         self._raise(f"fork/{origin}", "fork", origin, detail, remedy, fork.statement)
+
+    def stop_own(self) -> None:
+        """Have our own log take no writes, if a fork of it is proven: also after a restart."""
+        fork = self._forks.get(self._own.origin)
+        if fork is not None:
+            self._raise_fork(self._own.origin, fork)
+
+    def _stop_own(self, why: str) -> None:
+        if self._own.halted is None:
+            self._own.halt(why)
 
     def _say_forks(self) -> None:
         """Publish what is proven, once. Of our own log others speak: its word is worth little."""

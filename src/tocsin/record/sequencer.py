@@ -328,7 +328,6 @@ class Sequencer:
         self._running = False
         self._halted: str | None = "the log has not been recovered from the store yet"
         self._witnesses = witnesses
-        self._asks = witnesses is not None and witnesses.policy.quorum != "none"
         self._rounds = cosigning.Rounds(self._cosign, self._round_failed, wait_s)
         self._wait_s = wait_s
         self._retry_ticks = max(1, round(retry_s / _TICK_S))
@@ -339,6 +338,11 @@ class Sequencer:
         self._cosigned: _Head | None = None
         self._witnessed: dict[str, Witnessed] = {}
         self._closed = False  # guarded by _showing
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the policy in force wants a quorum; it may change while the node runs."""
+        return self._witnesses is not None and self._witnesses.policy.quorum != "none"
 
     # --- what others see ------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from tocsin.errors import TocsinError
 from tocsin.store.files import read_secret
-from tocsin.wiring.door import running
+from tocsin.wiring.door import connect, running
 from tocsin.wiring.folder import find_home, is_guest, load_config
 
 
@@ -51,4 +52,33 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
         row("node", "that of another party, joined by file: say --node URL, with TOCSIN_TOKEN")
     else:
         row("node", f"running at {live.url}" if live else "not running")
+        try:
+            _log_rows(given, row)
+        except TocsinError as error:
+            row("log", error.message, error.remedy)
     return rows
+
+
+def _log_rows(given: str | None, row: Callable[..., None]) -> None:
+    """The log, its witnesses, and every alarm, as the node knows them."""
+    with connect(given) as client:
+        found = client.get("/log")
+    restore = "reads go on; restore the newest store, or: tocsin key rotate --log"
+    if found["halted"]:
+        row("log", f"takes no writes: {found['halted']}", restore)
+    else:
+        row("log", f"{found['origin']} at size {found['size']}")
+    if found["policy_error"]:
+        row("policy", found["policy_error"], "mend policy.txt; the one before it is in force")
+    if not found["witnesses"]:
+        row("witnesses", "none asked: nobody else notices if this log is changed")
+    for witness in found["witnesses"]:
+        wrong = witness["error"]
+        behind = f"lag {witness['lag']}" if witness["lag"] is not None else "not asked yet"
+        row(
+            f"witness {witness['name']}",
+            wrong or behind,
+            "see: tocsin witness list; its operator may know more" if wrong else None,
+        )
+    for alarm in found["alarms"]:
+        row(f"alarm {alarm['kind']}", alarm["detail"], alarm["remedy"])

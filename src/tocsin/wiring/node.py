@@ -90,6 +90,7 @@ def open_node(
         # An old store is read, and never signed for: `log.halted` says why.
         with suppress(RollbackError):
             sequencer.recover()
+        watch.stop_own()
         node = Node(
             party=config.party,
             store=store,

@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tocsin.errors import ConfigError, NoteError
+from tocsin.errors import ConfigError, NoteError, UsageError
 from tocsin.peers import Peers, WitnessClients, open_client
 from tocsin.record.checkpoint import Policy, VerifierKey, open_policy, open_vkey
 from tocsin.record.directory import KeyRing
 from tocsin.record.keys import LogSigner
-from tocsin.wiring.folder import Config
-from tocsin.wiring.keys import load_witness_signer, policy_text
+from tocsin.wiring.folder import Config, load_config
+from tocsin.wiring.keys import load_log_signer, load_witness_signer, policy_text
 
 if TYPE_CHECKING:
     from tocsin.flows.node import Node
@@ -101,7 +101,10 @@ def policy_in(path: Path, own: LogSigner) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return _with_own(path.read_bytes().decode("utf-8", "surrogateescape"), own)
+
+
+def _with_own(text: str, own: LogSigner) -> str:
     mine = own.vkeys()[0]
     if mine in text.split():
         return text
@@ -245,20 +248,129 @@ def gossiping(node: Node, seconds: float) -> Iterator[None]:
 
 # --- editing the policy file ------------------------------------------------------------------
 
+GROUP = "witnesses"
+"""The group that `tocsin witness quorum K` keeps; other groups are the operator's own."""
 
-def write_policy(home: Path, text: str, own: LogSigner) -> None:
-    """Replace the policy file, if this text is a policy.
+
+def edit_policy(home: Path, edit: Callable[[str], str]) -> dict[str, str]:
+    """Change `policy.txt`, if what comes out is a policy. A running node takes it over by itself.
+
+    Returns:
+        The file's path and its new text.
 
     Raises:
-        ConfigError: it is none; nothing is written.
+        ConfigError: no policy comes out; nothing is written.
+        UsageError: as `edit` raises.
     """
     path = home / POLICY
+    own = load_log_signer(home, load_config(home).party)
+    try:
+        before = path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        before = "quorum none\n"
+    text = edit(before)
     partial = path.with_name(f".{POLICY}.new")
     try:
-        open_policy(f"log {own.vkeys()[0]}\n{text}".encode("utf-8", "surrogateescape"))
+        open_policy(_with_own(text, own).encode("utf-8", "surrogateescape"))
     except NoteError as wrong:
         raise ConfigError(f"{path}: {wrong.message}", remedy=wrong.remedy) from wrong
-    partial.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with partial.open("rb") as written:
-        os.fsync(written.fileno())
+    with partial.open("wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
+    return {"path": str(path), "policy": text}
+
+
+def with_witness(text: str, name: str, vkey: str, url: str) -> str:
+    """A policy with one more witness, in the group that counts if there is one.
+
+    Raises:
+        UsageError: the name is taken.
+    """
+    rows = _rows(text)
+    if name in _names(rows):
+        raise UsageError(
+            f"the policy has {name} already",
+            remedy=f"tocsin witness remove {name}, or another --name",
+        )
+    # Before groups and quorum: they may name only what stands above them.
+    at = next((n for n, row in enumerate(rows) if row[:1] in (["group"], ["quorum"])), len(rows))
+    rows.insert(at, ["witness", name, vkey, url])
+    for row in rows:
+        if row[:2] == ["group", GROUP]:
+            row.append(name)
+    return _text(rows)
+
+
+def without_witness(text: str, name: str) -> str:
+    """A policy without this witness.
+
+    Raises:
+        UsageError: there is none, or the quorum could not be met without it.
+    """
+    rows = _rows(text)
+    if ["witness", name] not in [row[:2] for row in rows]:
+        raise UsageError(
+            f"the policy has no witness {name}",
+            remedy="one of: " + (", ".join(r[1] for r in rows if r[0:1] == ["witness"]) or "none"),
+        )
+    kept = [row for row in rows if row[:2] != ["witness", name]]
+    for row in kept:
+        if row[:1] == ["quorum"] and row[1:] == [name]:
+            raise UsageError(f"the quorum is {name}", remedy="tocsin witness quorum none")
+        if row[:1] == ["group"] and name in row[3:]:
+            row.remove(name)
+            if row[2].isdecimal() and int(row[2]) > len(row) - 3:
+                raise UsageError(
+                    f"the group {row[1]} asks for {row[2]}, and {len(row) - 3} would be left",
+                    remedy=f"first: tocsin witness quorum {len(row) - 3 or 'none'}",
+                )
+    return _text([row for row in kept if row[:1] != ["group"] or len(row) > 3])
+
+
+def with_quorum(text: str, wanted: str) -> str:
+    """A policy that asks for this quorum: a number of its witnesses, `none`, or a name in it.
+
+    Raises:
+        UsageError: it has fewer witnesses.
+    """
+    rows = [row for row in _rows(text) if row[:1] != ["quorum"]]
+    if wanted.isdecimal():
+        rows = [row for row in rows if row[:2] != ["group", GROUP]]
+        grouped = {name for row in rows if row[:1] == ["group"] for name in row[3:]}
+        members = [row[1] for row in rows if row[:1] == ["witness"] and row[1] not in grouped]
+        if not 1 <= int(wanted) <= len(members):
+            raise UsageError(
+                f"a quorum of {wanted}, and the policy has {len(members)} witnesses in no group",
+                remedy="tocsin witness add PARTY, or a number from 1"
+                if members
+                else "tocsin witness add PARTY",
+            )
+        rows.append(["group", GROUP, str(int(wanted)), *members])
+        wanted = GROUP
+    elif wanted != GROUP:
+        rows = [row for row in rows if row[:2] != ["group", GROUP]]
+    if wanted != "none" and wanted not in _names(rows):
+        raise UsageError(
+            f"the policy has no witness or group {wanted}",
+            remedy="one of: none, a number" + "".join(f", {name}" for name in _names(rows)),
+        )
+    return _text([*rows, ["quorum", wanted]])
+
+
+def _rows(text: str) -> list[list[str]]:
+    """Lines as words; comments and empty lines as they stand, in one word."""
+    found = []
+    for line in text.splitlines():
+        bare = line.strip(" \t")
+        found.append(bare.split() if bare and not bare.startswith("#") else [bare])
+    return found
+
+
+def _names(rows: list[list[str]]) -> list[str]:
+    return [row[1] for row in rows if row[:1] in (["witness"], ["group"]) and len(row) > 1]
+
+
+def _text(rows: list[list[str]]) -> str:
+    return "".join(" ".join(row) + "\n" for row in rows)

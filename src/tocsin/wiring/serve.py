@@ -22,6 +22,7 @@ from tocsin.policy import SCOPES
 from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
 from tocsin.wiring.folder import load_config
+from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, run_log
 from tocsin.wiring.peering import gossiping
 
@@ -44,11 +45,7 @@ def serve(
     from tocsin.console.auth import Rates
     from tocsin.console.public import routes
 
-    if not behind_proxy and host not in ("127.0.0.1", "::1", "localhost"):
-        raise ConfigError(
-            f"refusing to answer on {host} without TLS",
-            remedy="bind 127.0.0.1, or put a TLS proxy in front and say --behind-proxy",
-        )
+    _check_bind(host, behind_proxy)
     with bound(host, port) as sock:
         url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
         config_file = load_config(home)
@@ -78,6 +75,67 @@ def serve(
                 for caught in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(caught, lambda *_: None)
                 _server(config, console.stop).run(sockets=[sock])
+
+
+def serve_witness(
+    home: Path,
+    *,
+    host: str,
+    port: int,
+    behind_proxy: bool,
+    say: Callable[[str, str, tuple[str, ...]], None],
+) -> None:
+    """Run the witness role alone: the open doors of log and witness, and gossip; nothing else.
+
+    Args:
+        say: told once the port is open: the party, the address, the witness's keys.
+
+    Raises:
+        NodeBusyError: the port is taken, or another process holds the data folder.
+        ConfigError: a bind off loopback without TLS in front, or a folder without witness keys.
+    """
+    import uvicorn
+    from starlette.routing import Router
+
+    from tocsin.console.app import LOOPBACK
+    from tocsin.console.auth import Rates
+    from tocsin.console.guard import BodyLimit, Harden, KnownHost, SameOrigin
+    from tocsin.console.public import routes
+
+    _check_bind(host, behind_proxy)
+    config_file = load_config(home)
+    with bound(host, port) as sock, open_node(home) as node:
+        signer = load_witness_signer(home, node.party)
+        if signer is None:
+            raise ConfigError(
+                f"{home} has no witness keys", remedy="make them: tocsin key rotate --witness"
+            )
+        with run_log(node), gossiping(node, config_file.log.gossip_s):
+            inner = Router(routes(node, Rates(time.monotonic)), redirect_slashes=False)
+            hosts = (*LOOPBACK, host, *config_file.node.hosts, *listed_hosts(node))
+            app = Harden(KnownHost(SameOrigin(BodyLimit(inner)), hosts))
+            config = uvicorn.Config(
+                app,
+                log_config=None,
+                lifespan="off",
+                timeout_graceful_shutdown=3,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+            )
+            at = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
+            say(node.party, at, signer.vkeys())
+            for caught in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(caught, lambda *_: None)
+            _server(config, lambda: None).run(sockets=[sock])
+
+
+def _check_bind(host: str, behind_proxy: bool) -> None:
+    if not behind_proxy and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ConfigError(
+            f"refusing to answer on {host} without TLS",
+            remedy="bind 127.0.0.1, or put a TLS proxy in front and say --behind-proxy",
+        )
 
 
 def listed_hosts(node: Node) -> list[str]:

@@ -1,0 +1,196 @@
+"""Verbs about witnesses: who cosigns this log, and this node as a witness alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin.cli import terminal
+from tocsin.console.untrusted import terminal as safe
+from tocsin.errors import UsageError
+
+
+@click.group()
+def witness() -> None:
+    """Who witnesses your log; run the witness role alone."""
+
+
+@witness.command("list")
+@terminal.AS
+@terminal.JSON
+def witness_list(as_party: str | None, as_json: bool) -> None:
+    """Who cosigns this log, how far behind, since when; and whose logs this node cosigns.
+
+    Example: tocsin witness list
+    """
+    with terminal.node() as client:
+        found = client.get("/log")
+    shown = {
+        key: found[key]
+        for key in ("quorum", "policy_error", "witnesses", "witnessing", "peers", "forks", "alarms")
+    }
+    if as_json:
+        terminal.json_out({"origin": found["origin"], "size": found["size"], **shown})
+        return
+    terminal.table(
+        ["WITNESS", "KEY", "SIZE", "LAG", "TIME", "LAST ERROR"],
+        [
+            [
+                w["name"],
+                w["key"],
+                "?" if w["size"] is None else w["size"],
+                "?" if w["lag"] is None else w["lag"],
+                w["time"] or "never",
+                w["error"] or "",
+            ]
+            for w in shown["witnesses"]
+        ],
+        grow=5,
+    )
+    click.echo(safe(f"quorum {shown['quorum']}, own log at size {found['size']}"))
+    click.echo()
+    terminal.table(
+        ["WITNESSED HERE", "SIZE", "TIME", ""],
+        [
+            [w["origin"], w["size"], w["time"] or "never", "stopped: forked" * w["stopped"]]
+            for w in shown["witnessing"]
+        ],
+        grow=0,
+    )
+    for alarm in shown["alarms"]:
+        terminal.line(f"alarm  {alarm['kind']}: {alarm['detail']}")
+        terminal.line(f"       {alarm['remedy']}")
+    if shown["policy_error"]:
+        terminal.line(f"policy file not in force: {shown['policy_error']}")
+
+
+@witness.command("add")
+@click.argument("party_or_vkey", metavar="PARTY|VKEY")
+@click.option("--url", help="Where it answers, up to /witness (default: from the directory).")
+@click.option("--name", help="What to call it in the policy (default: its party).")
+@terminal.JSON
+def witness_add(party_or_vkey: str, url: str | None, name: str | None, as_json: bool) -> None:
+    """Have a witness cosign this log: a party of the directory, or any witness's key.
+
+    It counts for a quorum once the policy asks for one: tocsin witness quorum K.
+    Example: tocsin witness add cert.southmark.example
+    """
+    from tocsin.wiring.peering import edit_policy, with_witness
+
+    home = _home()
+    vkey = party_or_vkey
+    if "+" not in party_or_vkey:
+        vkey, listed = _listed(party_or_vkey)
+        url = url or (f"{listed}/witness" if listed else None)
+        name = name or party_or_vkey
+    name = name or vkey.partition("+")[0].partition("/")[0]
+    if not url:
+        raise UsageError(
+            f"where {name} answers is not known",
+            remedy=f"tocsin witness add {party_or_vkey} --url https://HOST/witness",
+        )
+    done = edit_policy(home, lambda text: with_witness(text, name, vkey, url))
+    _said(done, as_json, f"{name} is asked to cosign from the next statement on")
+
+
+@witness.command("remove")
+@click.argument("name")
+@terminal.JSON
+def witness_remove(name: str, as_json: bool) -> None:
+    """Ask a witness no more. Example: tocsin witness remove cert.southmark.example"""
+    from tocsin.wiring.peering import edit_policy, without_witness
+
+    done = edit_policy(_home(), lambda text: without_witness(text, name))
+    _said(done, as_json, f"{name} is not asked any more")
+
+
+@witness.command("quorum")
+@click.argument("wanted", metavar="K|none|NAME")
+@terminal.JSON
+def witness_quorum(wanted: str, as_json: bool) -> None:
+    """How many witnesses make a quorum: a number, none, or a witness or group of the policy.
+
+    Example: tocsin witness quorum 2
+    """
+    from tocsin.wiring.peering import edit_policy, with_quorum
+
+    done = edit_policy(_home(), lambda text: with_quorum(text, wanted))
+    _said(done, as_json, f"quorum {wanted}")
+
+
+@witness.command("run")
+@click.option("--host", help="Address to answer on (default 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (default 8470; 0: any free one).")
+@click.option("--behind-proxy", is_flag=True, help="A TLS proxy stands in front.")
+@terminal.JSON
+def witness_run(host: str | None, port: int | None, behind_proxy: bool, as_json: bool) -> None:
+    """Run the witness role alone: /witness and /tlog, no console, no sign-in.
+
+    Example: tocsin witness run --port 8472
+    """
+    from tocsin.wiring.folder import load_config
+    from tocsin.wiring.serve import serve_witness
+
+    home = _home()
+    config = load_config(home)
+
+    def say(party: str, url: str, vkeys: tuple[str, ...]) -> None:
+        if as_json:
+            terminal.json_out({"party": party, "url": f"{url}/witness", "vkeys": vkeys})
+        else:
+            terminal.line(f"witness {party}   {url}/witness")
+            for vkey in vkeys:
+                terminal.line(f"key     {vkey[:72]}{'…' * (len(vkey) > 72)}")
+            click.echo("stop    Ctrl-C")
+        sys.stdout.flush()
+
+    serve_witness(
+        home,
+        host=host or config.node.host,
+        port=config.node.port if port is None else port,
+        behind_proxy=behind_proxy or config.node.behind_proxy,
+        say=say,
+    )
+    click.echo("stopped", err=True)
+
+
+def _home() -> Path:
+    from tocsin.wiring.folder import find_home
+
+    settings = click.get_current_context().find_root().obj
+    if settings["node"]:
+        raise UsageError(
+            "a policy is a file of the data folder, and --node names a node",
+            remedy="say it where the folder is: tocsin --home DIR witness …",
+        )
+    return find_home(settings["home"])
+
+
+def _listed(party: str) -> tuple[str, str]:
+    """The Ed25519 witness key of a party of the directory, and its node's address."""
+    from tocsin.record.checkpoint import COSIGNATURE, open_vkey
+
+    with terminal.node() as client:
+        items = client.get("/parties")["items"]
+    nodes = [node for p in items if p["id"] == party for node in p["nodes"]]
+    for node in nodes:
+        for vkey in node["witness_vkeys"]:
+            # Kind 4 of the two: the stand-alone verifier can check it.
+            if open_vkey(vkey).kind == COSIGNATURE:
+                return vkey, node["url"]
+    others = [p["id"] for p in items if any(n["witness_vkeys"] for n in p["nodes"])]
+    raise UsageError(
+        f"the directory names no witness of {party}",
+        remedy="one of: " + ", ".join(others) if others else "tocsin party list",
+    )
+
+
+def _said(done: Any, as_json: bool, words: str) -> None:
+    if as_json:
+        terminal.json_out(done)
+    else:
+        terminal.line(words)
+        click.echo(safe(done["policy"], one_line=False), err=True)
