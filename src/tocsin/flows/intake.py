@@ -19,19 +19,31 @@ from tocsin.claims import model as claims
 from tocsin.errors import (
     ConflictError,
     ForbiddenError,
+    LogHalted,
     MarkingError,
     NotFoundError,
     SpeakerError,
     StatementError,
+    StoreError,
+    TocsinError,
 )
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
-from tocsin.record.admission import ChainHead, admit
-from tocsin.record.envelope import open_envelope, open_statement, pae
+from tocsin.record.admission import ChainHead, Signed, admit_many, admit_opened
+from tocsin.record.envelope import Envelope, Verified, open_envelope, open_statement, pae
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
-from tocsin.record.sequencer import Waiting
-from tocsin.record.statement import MAX_SEEN, ObjectRef, Seen, Statement, chain_of, compose, parse
+from tocsin.record.sequencer import Keeping, Waiting
+from tocsin.record.statement import (
+    MAX_SEEN,
+    ROOT_KINDS,
+    ObjectRef,
+    Seen,
+    Statement,
+    chain_of,
+    compose,
+    parse,
+)
 from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, Kept
@@ -86,7 +98,8 @@ def record(node: Node, act: Act) -> Done:
         )
     with node.lock:
         payload = _payload(node, act, signer.keyid)
-        entering = _enter(node, sign_payload(payload, [signer]), act.objects)
+        opened = open_statement(sign_payload(payload, [signer]))
+        entering = _enter(node, opened, act.objects)
     return entering.wait()
 
 
@@ -124,34 +137,185 @@ def enter(node: Node, raw: bytes) -> Done:
         ChainError: it does not follow what this author said last.
     """
     envelope, statement = open_statement(raw)
-    known = node.store.statement(envelope.id, node.everything())
+    known = _known(node, envelope.id)
     if known is not None:
-        return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))
+        return known
     # Before anything is looked up: a forged envelope learns nothing of what its "author" may read.
-    for public, signature in node.keyring.signers(envelope, statement, None):
+    signed = node.keyring.signers(envelope, statement, None)
+    for public, signature in signed:
         verify(public, signature, pae(envelope.payload))
-    items: list[Item] = []
-    # Taking back or naming an object needs no bytes; saying it does.
-    if statement.kind != "withdraw":
-        for ref in statement.objects:
-            item = _waiting(node, statement.author, ref) or _held(
-                node, statement.author, ref.sha256
-            )
-            if item is None:
-                raise StatementError(
-                    f"object {ref.id} ({ref.sha256[:12]}…) is named but not here",
-                    remedy="put it first: PUT /api/v1/objects/" + ref.sha256,
-                )
-            items.append(item)
+    items = _items(node, statement)
     with node.lock:
-        entering = _enter(node, raw, items)
+        entering = _enter(node, (envelope, statement), items, signed)
     done = entering.wait()
+    _let_go(node, statement)
+    return done
+
+
+def _known(node: Node, id: str) -> Done | None:
+    known = node.store.statement(id, node.everything())
+    if known is None:
+        return None
+    return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))
+
+
+def _items(node: Node, statement: Statement) -> list[Item]:
+    """The objects a statement says, put here before it or held.
+
+    Raises:
+        StatementError: one is neither.
+    """
+    if statement.kind == "withdraw":
+        return []  # taking back or naming an object needs no bytes; saying it does
+    items: list[Item] = []
+    for ref in statement.objects:
+        item = _waiting(node, statement.author, ref) or _held(node, statement.author, ref.sha256)
+        if item is None:
+            raise StatementError(
+                f"object {ref.id} ({ref.sha256[:12]}…) is named but not here",
+                remedy="put it first: PUT /api/v1/objects/" + ref.sha256,
+            )
+        items.append(item)
+    return items
+
+
+def _let_go(node: Node, statement: Statement) -> None:
+    """The objects that were put here for this statement are its own now."""
     for ref in statement.objects:
         key = f"{statement.author}/{ref.sha256}"
         row = node.store.local("waiting", key)
         if row is not None:
             node.store.keep_local("waiting", key, None, row.version)
-    return done
+
+
+MANY = 1_000
+"""Statements that are admitted and kept together."""
+
+
+def enter_many(node: Node, raws: Sequence[bytes]) -> list[Done | TocsinError]:
+    """Admit many envelopes in this order; for each what `enter` would give, or raise.
+
+    Those that do not depend on each other share one verification, one commit and one wait.
+
+    Raises:
+        LogHalted, StoreError: as `enter`, and of what came behind nothing is kept.
+    """
+    answers: list[Done | TocsinError | Waiting] = []
+    together = _Together()
+    for raw in raws:
+        try:
+            opened = open_statement(raw)
+        except TocsinError as wrong:
+            together.add(wrong)
+            continue
+        depends = together.depends(opened)
+        if depends or len(together.opened) == MANY:
+            answers += together.enter(node)
+            if depends:  # on what is in the log: so it has to be there
+                answers = [_settled(answer) for answer in answers]
+            together = _Together()
+        if opened[1].kind in ROOT_KINDS:
+            # The key ring learns it where it stands in the log, not before.
+            answers.append(_tried(node, raw))
+        else:
+            together.add(opened)
+    answers += together.enter(node)
+    return [_settled(answer) for answer in answers]
+
+
+def _tried(node: Node, raw: bytes) -> Done | TocsinError:
+    try:
+        return enter(node, raw)
+    except (LogHalted, StoreError):
+        raise
+    except TocsinError as wrong:
+        return wrong
+
+
+def _settled(answer: Done | TocsinError | Waiting) -> Done | TocsinError:
+    return _Entering(answer).wait() if isinstance(answer, Waiting) else answer
+
+
+class _Together:
+    """Statements that are entered at once: none of them rests on another being in the log."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[Envelope, Statement]] = []
+        self._places: list[int | TocsinError] = []  # in `opened`, or why it is not there
+        self._named: set[str] = set()
+        self._cases: set[str | None] = set()
+        self._defines = False  # a marking, by which objects behind it are read
+
+    def add(self, one: tuple[Envelope, Statement] | TocsinError) -> None:
+        if isinstance(one, TocsinError):
+            self._places.append(one)
+            return
+        envelope, s = one
+        self._places.append(len(self.opened))
+        self.opened.append(one)
+        self._named.add(envelope.id)
+        self._named.update(name for o in s.objects for name in (o.id, o.sha256))
+        self._cases.add(s.case)
+        self._defines |= any(o.type == "marking-definition" for o in s.objects)
+
+    def depends(self, one: tuple[Envelope, Statement]) -> bool:
+        """Whether what this one may say hangs on what is here already."""
+        envelope, s = one
+        if s.kind in ROOT_KINDS or envelope.id in self._named:
+            return True
+        if s.body.get("event") == "case.open" and s.case in self._cases:
+            return True
+        if self._defines and s.objects:
+            return True
+        names = {name for o in s.objects for name in (o.id, o.sha256)}
+        return not self._named.isdisjoint(names.union(s.refs))
+
+    def enter(self, node: Node) -> list[Done | TocsinError | Waiting]:
+        """Admit and keep; for each what to wait for, where it stands, or why it is not let in."""
+        kept = self._keep(node) if self.opened else []
+        return [kept[place] if isinstance(place, int) else place for place in self._places]
+
+    def _keep(self, node: Node) -> list[Done | TocsinError | Waiting]:
+        # Signatures first and without the lock: others keep theirs meanwhile.
+        good = self._good(node)
+        keeping: dict[str, Keeping] = {}
+
+        def check(s: Statement, verified: Verified) -> None:
+            items = _items(node, s)
+            keeping[verified.id] = _keeping(node, verified, items)
+
+        with node.lock:
+            found = admit_many(
+                self.opened,
+                keyring=node.keyring,
+                chain=lambda s: _chain_head(node, s),
+                index=None,
+                markings=lambda s, ref: _marking_of(node, s.author, ref),
+                verifier=lambda signed: [one in good for one in signed],
+                check=check,
+            )
+            let_in = [one for one in found if isinstance(one, Verified)]
+            tickets = iter(node.log.keep_many([keeping[one.id] for one in let_in]))
+        answers: list[Done | TocsinError | Waiting] = []
+        for (envelope, statement), one in zip(self.opened, found, strict=True):
+            if isinstance(one, Verified):
+                answers.append(next(tickets))
+                if statement.objects:
+                    _let_go(node, statement)
+            else:
+                answers.append(_known(node, envelope.id) or one)
+        return answers
+
+    def _good(self, node: Node) -> set[Signed]:
+        signed: list[Signed] = []
+        for envelope, statement in self.opened:
+            try:
+                pairs = node.keyring.signers(envelope, statement, None)
+            except TocsinError:
+                continue  # admission says so in its place
+            message = pae(envelope.payload)
+            signed += [(public, signature, message) for public, signature in pairs]
+        return {one for one, fine in zip(signed, node.verifier(signed), strict=True) if fine}
 
 
 def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: str | None) -> None:
@@ -267,23 +431,43 @@ class _Entering:
         return Done(id=receipt.id, index=receipt.index, quorum=receipt.quorum)
 
 
-def _enter(node: Node, raw: bytes, items: Sequence[Item]) -> _Entering:
-    _, statement = open_statement(raw)
-    last = node.store.chain(statement.author, statement.chain)
-    verified = admit(
-        raw,
+def _enter(
+    node: Node,
+    opened: tuple[Envelope, Statement],
+    items: Sequence[Item],
+    verified: Sequence[tuple[bytes, bytes]] = (),
+) -> _Entering:
+    envelope, statement = opened
+    admitted = admit_opened(
+        envelope,
+        statement,
         keyring=node.keyring,
-        chain=ChainHead(seq=last.seq, head=last.head) if last else None,
+        chain=_chain_head(node, statement),
         index=None,
         markings=lambda ref: _marking_of(node, statement.author, ref),
+        verified=verified,
     )
-    audience = verified.statement.audience
+    return _Entering(node.log.keep(*_keeping(node, admitted, items)))
+
+
+def _chain_head(node: Node, statement: Statement) -> ChainHead | None:
+    last = node.store.chain(statement.author, statement.chain)
+    return ChainHead(seq=last.seq, head=last.head) if last else None
+
+
+def _keeping(node: Node, verified: Verified, items: Sequence[Item]) -> Keeping:
+    """What is kept of a statement that is let in, and for whom.
+
+    Raises:
+        ConflictError, SpeakerError, MarkingError: it opens another's case, or speaks for another.
+    """
+    audience = verified.audience
     _check_opening(node, verified.statement)
     _check_owners(node, verified.statement, items)
     narrowed = _object_audiences(node, audience, items)
     # Taking back names objects and brings none.
     brought = () if verified.statement.kind == "withdraw" else tuple(items)
-    return _Entering(node.log.keep(verified, brought, audience, narrowed))
+    return verified, brought, audience, narrowed
 
 
 def _marking_of(node: Node, author: str, ref: str) -> Audience | None:

@@ -114,6 +114,7 @@ def admit_many(
     index: int | None,
     markings: Callable[[Statement, str], Audience | None],
     verifier: Verifier = verify_all,
+    check: Callable[[Statement, Verified], None] | None = None,
 ) -> list[Verified | TocsinError]:
     """Let many envelopes in, as `admit` would one after the other; for each it, or why not.
 
@@ -127,6 +128,7 @@ def admit_many(
     Args:
         chain: head of a statement's chain as held before all of these.
         markings: (statement, ref) → audience, as for `admit`.
+        check: what else the caller asks of each that would be let in, in order; it raises.
     """
     held: dict[tuple[str, str], ChainHead | None] = {}
     signed: list[list[Signed] | TocsinError] = []
@@ -156,11 +158,14 @@ def admit_many(
                     keys.verify(*one)
             if statement.refs:
                 check_markings(statement, lambda ref, s=statement: markings(s, ref))  # type: ignore[misc]
+            admitted = Verified(id=envelope.id, raw=envelope.raw, statement=statement)
+            if check is not None:
+                check(statement, admitted)
         except TocsinError as wrong:
             outcomes.append(wrong)
             continue
         heads[place] = ChainHead(seq=statement.seq, head=envelope.id)
-        outcomes.append(Verified(id=envelope.id, raw=envelope.raw, statement=statement))
+        outcomes.append(admitted)
     return outcomes
 
 

@@ -218,13 +218,17 @@ class RollbackGuard:
         self._origin = origin
         self._judge = judge
         self._tell = passed
-        self._must = witnesses.policy.quorum != "none"
         # All guarded by _state.
         self._state = threading.Condition()
         self._asking = False
         self._passed = False
         self._silent = False
         self._wrong: RollbackError | None = None
+
+    @property
+    def _must(self) -> bool:
+        """Whether the policy in force wants a quorum; it may change while the node runs."""
+        return self._witnesses.policy.quorum != "none"
 
     @property
     def passed(self) -> bool:
