@@ -388,7 +388,26 @@ def _statement(r: Request) -> Any:
 
 
 def _post_statement(r: Request) -> Any:
+    kind = r.headers.get("content-type", "").partition(";")[0].strip()
+    if kind in ("application/jsonl", "application/x-ndjson"):
+        return _post_statements(r)
     return Created(intake.enter(r.node, r.body))
+
+
+def _post_statements(r: Request) -> Answer:
+    """One envelope a line in, one result a line out: what it became, or why it was refused."""
+    lines = r.body.removesuffix(b"\n").split(b"\n") if r.body else []
+    if len(lines) > intake.MANY:
+        raise UsageError(
+            f"{len(lines)} lines, and {intake.MANY} go in one request",
+            remedy=f"send at most {intake.MANY} envelopes at a time",
+        )
+    answers = [
+        msgspec.json.encode(problems.problem_of(one) if isinstance(one, TocsinError) else one)
+        for one in intake.enter_many(r.node, lines)
+    ]
+    body = b"".join(line + b"\n" for line in answers)
+    return Answer(status=200, media_type="application/jsonl", body=body)
 
 
 class Created(Struct, frozen=True):
@@ -534,8 +553,9 @@ def _checks(r: Request) -> Any:
 
 
 def _directory(r: Request) -> Any:
-    # `after` is an index; without it, from the beginning: index 0 is behind -1.
-    return key_flow.feed(r.node, r.whole("after", -1))
+    # Index 0 is behind -1.
+    after = r.query.get("after") or "-1"
+    return key_flow.feed(r.node, -1 if after == "-1" else r.whole("after", -1))
 
 
 def _signed_with(r: Request) -> Any:
@@ -689,7 +709,7 @@ ROUTES: tuple[Route, ...] = (
         "/statements",
         "",
         _post_statement,
-        "A signed envelope; its objects are put first.",
+        "A signed envelope, or one a line as JSONL; its objects are put first.",
         cost="write",
     ),
     _route(
