@@ -1,0 +1,299 @@
+"""Three real nodes that witness each other: stopped, killed, restored from a backup, forked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.node_process import NodeProcess, tocsin
+from tests.faults.three_nodes import federation, url_of, witnessed_by
+
+NORTH, SOUTH, EAST, WEST = (
+    f"cert.{name}.example" for name in ("northland", "southmark", "eastmere", "westwater")
+)
+
+
+class Nodes:
+    """The running nodes of one test; what still runs at its end is stopped."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+
+    def up(self, home: Path, port: int | None = None) -> NodeProcess:
+        node = NodeProcess(home, "--port", str(port if port is not None else url_of(home)[17:]))
+        self.stack.callback(lambda: node.process.poll() is None and node.kill())
+        return node
+
+
+@pytest.fixture
+def nodes() -> Iterator[Nodes]:
+    found = Nodes()
+    with found.stack:
+        yield found
+
+
+def eventually(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """What `what` gives once it gives something true; fails after so many seconds."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            found = what()
+        except (OSError, AssertionError) as wrong:
+            found = None
+            if time.monotonic() > until:
+                raise AssertionError(f"not within {seconds} s") from wrong
+        if found:
+            return found
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def opened(node: NodeProcess, title: str) -> dict[str, Any]:
+    """Open a case; the whole answer."""
+    body = json.dumps({"title": title, "tlp": "CLEAR"}).encode()
+    answer: dict[str, Any] = node.json("/cases", body=body)
+    return answer
+
+
+def quorum(node: NodeProcess, title: str) -> bool:
+    """Say something; whether the witnesses' quorum cosigned before the answer."""
+    found = opened(node, title)["statement"]["quorum"]
+    assert isinstance(found, bool)
+    return found
+
+
+def ready(node: NodeProcess) -> None:
+    """A witness has answered, so that the log takes writes."""
+    eventually(lambda: node.json("/log")["halted"] is None)
+
+
+def cosigned(node: NodeProcess, name: str) -> int:
+    rows = {w["name"]: w for w in node.json("/log")["witnesses"]}
+    return int(rows[name]["size"] or 0)
+
+
+def test_a_statement_is_acknowledged_with_the_quorum_the_policy_asks_for(
+    tmp_path: Path, nodes: Nodes
+) -> None:
+    north, south, east = homes = federation(tmp_path, [NORTH, SOUTH, EAST])
+    for home in homes:
+        witnessed_by(home, [other for other in homes if other != home], "2")
+    running = [nodes.up(home) for home in homes]
+    for node in running:
+        ready(node)
+        assert eventually(lambda node=node: quorum(node, "all three"))
+    found = running[0].json("/log")
+    assert found["size"] == cosigned(running[0], "southmark") == cosigned(running[0], "eastmere")
+    lines = found["checkpoint"].partition("\n\n")[2].splitlines()
+    assert sorted(line.split()[1] for line in lines) == sorted(
+        [f"{NORTH}/log", f"{SOUTH}/witness", f"{EAST}/witness"] * 2
+    ), "both lines of everybody"
+
+    # One witness is gone: two of two cannot be had, and the statement is logged all the same.
+    running[2].kill()
+    assert quorum(running[0], "one is gone") is False
+    assert running[0].json("/log")["size"] == found["size"] + 1
+    listed = json.loads(tocsin(north, "witness", "list", "--json").stdout)
+    assert {w["name"]: bool(w["error"]) for w in listed["witnesses"]} == {
+        "southmark": False,
+        "eastmere": True,
+    }
+    # The policy file is read again by the node that runs.
+    tocsin(north, "witness", "quorum", "1")
+    assert quorum(running[0], "one of two is enough") is True
+    (north / "policy.txt").write_text("quorum of none\n")
+    assert quorum(running[0], "the old policy stays in force") is True
+    assert "quorum of none" in running[0].json("/log")["policy_error"]
+
+    # kill -9 and a restart of the log itself: it asks what the witness holds, and goes on.
+    witnessed_by(north, [south, east], "1")
+    running[0].kill()
+    running[0] = nodes.up(north)
+    ready(running[0])
+    assert eventually(lambda: quorum(running[0], "after kill -9"))
+    running[2] = nodes.up(east)
+    assert eventually(
+        lambda: (
+            cosigned(running[0], "eastmere") == running[0].json("/log")["size"]
+            or not quorum(running[0], "until the third has caught up")
+        )
+    )
+    assert all(node.json("/log")["alarms"] == [] for node in running)
+    assert all(node.json("/log")["forks"] == [] for node in running)
+
+
+@pytest.mark.parametrize("lost", ["store", "store and guard", "store, and the guard is deleted"])
+def test_yesterdays_backup_is_read_and_never_signed_for(
+    lost: str, tmp_path: Path, nodes: Nodes
+) -> None:
+    north, south, east = homes = federation(tmp_path, [NORTH, SOUTH, EAST])
+    for home in homes:
+        witnessed_by(home, [other for other in homes if other != home], "1")
+    witnesses = [nodes.up(south), nodes.up(east)]
+    node = nodes.up(north)
+    ready(node)
+    kept = opened(node, "yesterday")["statement"]["id"]
+    assert node.stop()[0] == 0
+    backup = tmp_path / "backup"
+    shutil.copytree(north / "data", backup / "data")
+    shutil.copy(north / "guard", backup / "guard")
+    node = nodes.up(north)
+    ready(node)
+    assert eventually(lambda: quorum(node, "today"))
+    size = node.json("/log")["size"]
+    assert node.stop()[0] == 0
+
+    shutil.rmtree(north / "data")
+    shutil.copytree(backup / "data", north / "data")
+    if lost == "store and guard":
+        shutil.copy(backup / "guard", north / "guard")
+    elif lost == "store, and the guard is deleted":
+        (north / "guard").unlink()
+    node = nodes.up(north)
+    why = eventually(lambda: node.json("/log")["halted"])
+    body = json.dumps({"title": "a fork", "tlp": "CLEAR"}).encode()
+    status, answer = node.ask("/api/v1/cases", body=body)
+    assert status == 503, answer
+    why = eventually(lambda: node.json("/log")["halted"])
+    assert str(size) in why
+    assert node.ask(f"/api/v1/statements/{kept}")[0] == 200, "reads go on"
+    shown = tocsin(north, "log", "show").stdout
+    assert "takes no writes" in shown
+    assert "takes no writes" in tocsin(north, "doctor", code=1).stdout
+    assert all(w.json("/log")["forks"] == [] for w in witnesses), "nothing was signed twice"
+    assert all(cosigned_of(w, NORTH) == size for w in witnesses)
+
+
+def cosigned_of(node: NodeProcess, party: str) -> int:
+    rows = {w["origin"]: w["size"] for w in node.json("/log")["witnessing"]}
+    return int(rows[f"{party}/log"])
+
+
+@pytest.mark.parametrize("longer", [0, 3], ids=["same size", "one copy longer"])
+def test_a_log_that_runs_twice_is_shown_up_when_its_witnesses_meet(
+    longer: int, tmp_path: Path, nodes: Nodes
+) -> None:
+    north, south, east, west = federation(tmp_path, [NORTH, SOUTH, EAST, WEST])
+    # The operator shows each copy to another witness.
+    witnessed_by(north, [south], "1")
+    copy = tmp_path / "copy"
+    shutil.copytree(north, copy)
+    witnessed_by(copy, [east], "1")
+    witness = nodes.up(south)
+    first = nodes.up(north)
+    ready(first)
+    for n in range(1 + longer):
+        assert eventually(lambda n=n: quorum(first, f"to southmark {n}"))
+    size = first.json("/log")["size"]
+    first.stop()
+    witness.stop()
+    witness = nodes.up(east)
+    second = nodes.up(copy, 0)
+    ready(second)
+    assert eventually(lambda: quorum(second, "to eastmere"))
+    assert second.json("/log")["size"] == size - longer
+    second.stop()
+    witness.stop()
+
+    # Brought together: each has cosigned one history only, and no single one of them a fork.
+    running = {home: nodes.up(home) for home in (south, east, west)}
+    first = nodes.up(north)
+    origin = f"{NORTH}/log"
+    for home, node in running.items():
+        fork = eventually(
+            lambda node=node: next((f for f in node.json("/log")["forks"] if f["statement"]), None)
+        )
+        assert fork["origin"] == origin
+        assert sorted(fork["sizes"]) == sorted([size, size - longer])
+        found = node.json("/log")
+        assert [(a["kind"], a["origin"]) for a in found["alarms"]] == [("fork", origin)]
+        # Published, once, open to everybody, and good for whoever checks it.
+        _, envelope = node.ask(f"/api/v1/statements/{fork['statement']}")
+        assert b"payload" in envelope
+        says = [s for s in node.json("/statements?limit=1000")["items"] if s["kind"] == "say"]
+        assert len(says) == 1, home
+        assert "two histories" in tocsin(home, "doctor", code=1).stdout
+    # Nobody cosigns it any more, and its own node stops signing when it hears of it.
+    stopped = {w["origin"]: w["stopped"] for w in running[south].json("/log")["witnessing"]}
+    assert stopped[origin] is True
+    assert eventually(lambda: first.json("/log")["halted"])
+    assert "two histories" in first.json("/log")["halted"]
+
+
+def test_curl_and_other_logs_use_the_open_doors(tmp_path: Path, nodes: Nodes) -> None:
+    north, south = federation(tmp_path, [NORTH, SOUTH])
+    witnessed_by(north, [south], "1")
+    node = nodes.up(north)
+    witness = nodes.up(south)
+    ready(node)
+    assert eventually(lambda: quorum(node, "to be seen"))
+    status, note = node.ask("/tlog/checkpoint", token="")
+    assert (status, note.split(b"\n")[0]) == (200, f"{NORTH}/log".encode())
+    size = int(note.split(b"\n")[1])
+    status, tile = node.ask(f"/tlog/tile/0/000.p/{size}", token="")
+    assert (status, len(tile)) == (200, 32 * size)
+    status, bundle = node.ask(f"/tlog/tile/entries/000.p/{size}", token="")
+    assert (status, len(bundle)) == (200, 35 * size)
+    assert node.ask("/tlog/tile/0/001", token="")[0] == 404
+    if shutil.which("curl"):
+        done = subprocess.run(
+            ["curl", "-s", "-i", "--data-binary", "@-", f"{witness.url}/witness/add-checkpoint"],
+            input=b"old 0\n\n" + note,
+            capture_output=True,
+            timeout=30,
+            check=True,
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        assert b" 409 " in head.split(b"\r\n")[0]
+        assert b"content-type: text/x.tlog.size" in head
+        assert body == b"%d\n" % size
+
+
+def test_the_witness_role_runs_alone(tmp_path: Path, nodes: Nodes) -> None:
+    north, south = federation(tmp_path, [NORTH, SOUTH])
+    witnessed_by(north, [south], "1")
+    alone = WitnessProcess(south)
+    nodes.stack.callback(alone.kill)
+    node = nodes.up(north)
+    ready(node)
+    assert eventually(lambda: quorum(node, "cosigned by a witness without a console"))
+    import urllib.error
+    import urllib.request
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{url_of(south)}/cases", timeout=10)
+    with refused.value:
+        assert refused.value.code == 404
+
+
+class WitnessProcess:
+    """A running `tocsin witness run`."""
+
+    def __init__(self, home: Path) -> None:
+        import sys
+
+        port = url_of(home)[17:]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tocsin", "--home", str(home), "witness", "run", "--port", port],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.said = ""
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith("stop"):
+                break
+        assert "witness cert." in self.said
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=30)
