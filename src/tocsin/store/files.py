@@ -145,10 +145,12 @@ class TileFiles:
         killed may have made them and not synced."""
         if folder in self._named:
             return
-        make_folder(folder)
-        sync_folder(folder.parent)
         if folder not in (self.folder, self.guard.parent):
             self._make_folder(folder.parent)
+        if folder.is_dir():
+            sync_folder(folder.parent)
+        else:
+            make_folder(folder)
         self._named.add(folder)
 
     def _replace(self, target: Path, data: bytes) -> None:
