@@ -6,7 +6,8 @@ fold is asked what it would make of it: an act that would have no effect is refu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -377,27 +378,26 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
     Raises:
         NotFoundError: no such case for this reader.
     """
-    checkpoint = node.log.checkpoint
-    # What was logged after the checkpoint that covers it is for the next dossier.
-    size = open_checkpoint(open_note(checkpoint).text).size
     allowed = _both(node, reader, own or reader)
     readable = node.store.statements(allowed, case=case)
     if not readable:
         raise not_found(f"case {case}")
-    seen = {k.id: k for k in readable if k.index < size}
+    checkpoint, size = _covering(node, readable[0].index)
+    seen = {k.id: k for k in readable if k.index < size and k.raw}
     rows = [k for k in node.store.statements(node.everything(), case=case) if k.index < size]
     objects: dict[str, bytes] = {}
-    for kept in seen.values():
-        for ref in parse_kept(kept).objects:
-            found = node.store.object(ref.sha256, allowed)
-            if found is not None:
-                objects[ref.sha256] = found.raw
+    parsed = [parse_kept(kept) for kept in seen.values()]
+    for ref in (ref for s in parsed for ref in s.objects):
+        found = node.store.object(ref.sha256, allowed)
+        if found is not None:
+            objects[ref.sha256] = found.raw
     directory = [
         k
         for kind in ("directory", "key", "revoke")
         for k in node.store.statements(node.everything(), kind=kind)
         if k.index < size
     ]
+    named = {one.size for s in parsed for one in s.seen if one.origin == node.log.origin}
     return write_dossier(
         case=case,
         origin=node.log.origin,
@@ -406,7 +406,50 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
         directory=sorted((k.index, k.raw) for k in directory),
         path=node.log.prove,
         objects=objects,
+        history=[
+            (note, node.log.consistency(older, size))
+            for older, note in telling(
+                node.store.checkpoints(), named, [k.index for k in (*rows, *directory)], size
+            )
+        ],
     )
+
+
+def _covering(node: Node, index: int) -> tuple[bytes, int]:
+    """The newest checkpoint with a quorum, if it covers `index`, else the newest; and its size.
+
+    What was logged after it is for the next dossier.
+    """
+    for note in (node.log.cosigned, node.log.checkpoint):
+        if note is not None:
+            size = open_checkpoint(open_note(note).text).size
+            if index < size:
+                return note, size
+    raise not_found(f"a checkpoint over index {index}")
+
+
+def telling(
+    checkpoints: Sequence[tuple[int, bytes]],
+    named: Collection[int],
+    indexes: Iterable[int],
+    size: int,
+) -> list[tuple[int, bytes]]:
+    """Of the cosigned checkpoints below `size`, those that tell a time of these statements.
+
+    Args:
+        checkpoints: (size, note), smallest first.
+        named: sizes that a statement says it has seen: not before.
+        indexes: of the entries shown; the first checkpoint that covers one tells not after.
+        size: of the dossier's own checkpoint.
+    """
+    older = [one for one in checkpoints if one[0] < size]
+    sizes = [one[0] for one in older]
+    wanted = set(named)
+    for index in indexes:
+        at = bisect_right(sizes, index)
+        if at < len(sizes):
+            wanted.add(sizes[at])
+    return [one for one in older if one[0] in wanted]
 
 
 def export(node: Node, case: str, reader: Reader, as_: str, *, own: Reader) -> tuple[bytes, str]:
@@ -442,12 +485,17 @@ def _both(node: Node, reader: Reader, own: Reader) -> frozenset[int]:
 
 
 def proof(node: Node, statement: str, reader: Reader) -> bytes:
-    """A tlog-proof of one statement that `reader` may read. Raises NotFoundError."""
+    """A tlog-proof of one statement that `reader` may read; `extra` holds its id, in hex.
+
+    Raises:
+        NotFoundError: no such statement for this reader.
+    """
     kept = node.store.statement(statement, node.allowed(reader))
     if kept is None:
         raise not_found(f"statement {statement}")
     found = node.log.proof(kept.index)
-    return write_proof(found.index, found.path, found.checkpoint)
+    # Who has the file alone can see which entry it is about, and check it by the id.
+    return write_proof(found.index, found.path, found.checkpoint, extra=statement.encode())
 
 
 def case_objects(node: Node, case: str, reader: Reader) -> list[KeptObject]:

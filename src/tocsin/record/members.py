@@ -20,6 +20,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -664,10 +665,7 @@ def write_dossier(
     try:
         note = notes.keep_known(checkpoint, known)
         size = notes.open_checkpoint(notes.open_note(note).text).size
-        older = sorted(
-            (notes.open_checkpoint(notes.open_note(kept).text).size, kept, list(steps))
-            for kept, steps in ((notes.keep_known(n, known), steps) for n, steps in history)
-        )
+        older = sorted(_older_notes(history, known))
     except NoteError as wrong:
         raise DossierError(
             f"the directory lists no key of {origin} that signed its checkpoint: {wrong.message}",
@@ -708,6 +706,16 @@ def write_dossier(
     data = b"".join(_frame(members))
     open_dossier(data)  # what we hand out must open at the other end
     return data
+
+
+def _older_notes(
+    history: Iterable[tuple[bytes, Sequence[bytes]]], known: Sequence[notes.VerifierKey]
+) -> Iterator[tuple[int, bytes, list[bytes]]]:
+    """(size, note, path) of those that a key listed today signed: nobody could check the others."""
+    for note, steps in history:
+        with suppress(NoteError):
+            kept = notes.keep_known(note, known)
+            yield notes.open_checkpoint(notes.open_note(kept).text).size, kept, list(steps)
 
 
 def _id(raw: bytes) -> str:
