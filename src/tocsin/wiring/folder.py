@@ -43,6 +43,8 @@ class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     gossip_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
     """Seconds between two rounds."""
+    signature_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """Processes that only check signatures, for a node that many statements come to; 0: threads."""
 
 
 class RemoteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from tocsin.record.sequencer import Opened, Sequencer
 from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
+from tocsin.wiring.checking import Checkers
 from tocsin.wiring.folder import is_guest, load_config
 from tocsin.wiring.keys import SigningKeys, load_log_signer, load_signer
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
@@ -69,6 +71,8 @@ def open_node(
         for item in batch if folding else ():
             learn(keyring, item.index, item.raw)
 
+    workers = config.log.signature_workers
+    checkers = Checkers(workers or os.cpu_count() or 1, processes=workers > 0)
     sequencer = Sequencer(
         store=store,
         files=TileFiles(home / "data", home / "guard"),
@@ -114,6 +118,7 @@ def open_node(
             new_id=new_id,
             sheet=sheet_page(),
             exercise=config.exercise,
+            verifier=checkers,
             witness=witness_of(home, config.party, watch, clock),
             watch=watch,
         )
@@ -122,6 +127,7 @@ def open_node(
         folding = True
         yield node
     finally:
+        checkers.close()
         sequencer.close()
         peering.close()
         store.close()

@@ -1,0 +1,79 @@
+"""Signatures verified side by side: in threads of this process, or in worker processes.
+
+libsodium is called without the interpreter's lock, so threads help as long as nothing else is to
+be done; where opening and keeping fill this process, workers take all of it away from it.
+Spec: house.md, "Who runs what": workers that only check signatures.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+from tocsin.record.admission import Signed, verify_all
+
+SHARE = 64
+"""Signatures below which nothing is handed on: 4 ms of work."""
+
+
+class Checkers:
+    """A `record.admission.Verifier` that spreads the work; `close` ends its threads or processes.
+
+    Whatever befalls a worker, the answer is right: what is not found good is verified again by
+    whoever asks (`admit_many`).
+
+    Args:
+        workers: how many at once.
+        processes: whether they are processes of their own; else threads.
+    """
+
+    def __init__(self, workers: int, *, processes: bool) -> None:
+        self._workers = workers
+        self._start: Callable[[], Executor] = (
+            # Not forked: a fork of a process with threads may hold a lock for ever.
+            (lambda: ProcessPoolExecutor(workers, get_context("spawn"), _leave_signals))
+            if processes
+            else (lambda: ThreadPoolExecutor(workers, thread_name_prefix="signatures"))
+        )
+        self._pool: Executor | None = None
+        self._processes = processes
+
+    def __call__(self, signed: Sequence[Signed]) -> Sequence[bool]:
+        """Whether each signature is good under the strict rule."""
+        if len(signed) < SHARE or self._workers < 2:
+            return verify_all(signed)
+        if self._pool is None:
+            self._pool = self._start()
+        # More pieces than workers: others use them too, and no piece is waited for long.
+        pool = self._pool
+        size = max(SHARE // 2, -(-len(signed) // (2 * self._workers)))
+        pieces = [signed[start : start + size] for start in range(0, len(signed), size)]
+        try:
+            return [fine for part in pool.map(verify_all, pieces) for fine in part]
+        except BrokenExecutor:  # a worker was killed; the next time there are new ones
+            self._pool = None
+            return verify_all(signed)
+
+    def warm(self) -> None:
+        """Start the workers now, so that the first who asks does not wait for it."""
+        if self._pool is None:
+            self._pool = self._start()
+        list(self._pool.map(_nothing, range(self._workers)))
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _leave_signals() -> None:
+    # Ctrl-C at a terminal reaches workers too: they end when their node does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _nothing(_: Any) -> int:
+    return os.getpid()
