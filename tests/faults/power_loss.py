@@ -107,6 +107,10 @@ class NoTracing(Exception):
     """strace is missing, or this machine lets nobody trace."""
 
 
+class NotKilled(Exception):
+    """The process made fewer such calls, and ended by itself."""
+
+
 # --- recording --------------------------------------------------------------------------------
 
 
@@ -124,7 +128,7 @@ def record(folder: Path, runs: Sequence[Run], base: int) -> Recording:
     """Run these processes, one after the other, on a folder that is as it is now, and durable.
 
     Raises:
-        NoTracing: see there.
+        NoTracing, NotKilled: see there.
         AssertionError: a process failed, or did something to its folder that is not understood.
     """
     reader = _Reader(folder)
@@ -141,7 +145,9 @@ def record(folder: Path, runs: Sequence[Run], base: int) -> Recording:
         command += [str(folder), str(report), run.story, str(run.first)]
         command += [run.synchronous] if run.synchronous else []
         done = _run(command)
-        assert (done.returncode == 0) is (run.kill == ""), (run, done.returncode, done.stderr)
+        if run.kill and done.returncode == 0:
+            raise NotKilled(run.kill)
+        assert run.kill or done.returncode == 0, (run, done.returncode, done.stderr)
         reader.read(trace.read_text(), report)
     trace.unlink()
     return Recording(
@@ -217,7 +223,7 @@ class _Reader:
             at = self._clock
             if match := _RESUMED.match(line):
                 at, start = begun.pop(match[1])
-                line = start + match[3]  # noqa: PLW2901
+                line = start + match[3]
             match = _CALL.match(line)
             if match is not None and match[4] not in ("-1", "?"):
                 self._call(at, match[2], match[3], match[4])
@@ -296,7 +302,7 @@ class _Reader:
     def _on_descriptor(
         self, at: int, name: str, args: str, texts: list[bytes], result: str
     ) -> None:
-        descriptor = int(args.split(",")[0])
+        descriptor = int(args.split(",", maxsplit=1)[0])
         if descriptor in self._reports and name == "write":
             self.ops += [Say(line) for line in texts[0].splitlines(keepends=True)]
         found = self._open.get(descriptor)
@@ -602,8 +608,8 @@ class Found(Struct, kw_only=True):
 MUTANTS: dict[str, Callable[[Sync], bool]] = {
     "": lambda sync: False,
     "no sync of a tile": lambda sync: bool(re.match(r"/data/tile/.*\.tmp$", sync.path)),
-    "no sync of a tile's folder after its rename": lambda sync: (
-        bool(re.match(r"/data/tile/.*\.p$|/data/tile/(\d+|entries)$", sync.path))
+    "no sync of a tile's folder after its rename": lambda sync: bool(
+        re.match(r"/data/tile/.*\.p$|/data/tile/(\d+|entries)$", sync.path)
     ),
     "no sync of the guard": lambda sync: sync.path == "/guard/.head.tmp",
     "no sync of the guard's folder after its rename": lambda sync: sync.path == "/guard",
@@ -677,7 +683,7 @@ def save(recording: Recording, path: Path) -> Path:
 
 
 def load(path: Path) -> Recording:
-    found = pickle.loads(path.read_bytes())  # noqa: S301: our own file
+    found = pickle.loads(path.read_bytes())
     assert isinstance(found, Recording)
     return found
 
