@@ -39,6 +39,7 @@ class Head(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     id: str
     raw: bytes
+    kind: str = "say"
 
 
 class Disk:

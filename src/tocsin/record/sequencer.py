@@ -88,6 +88,8 @@ class PendingPort(Protocol):
     def id(self) -> str: ...
     @property
     def raw(self) -> bytes: ...
+    @property
+    def kind(self) -> str: ...
 
 
 class Log(Protocol):
@@ -188,6 +190,7 @@ class Opened(Struct, frozen=True, kw_only=True):
 
     index: int
     id: str
+    kind: str
     raw: bytes
 
 
@@ -763,7 +766,8 @@ class Sequencer:
         self._keep_partial(made, new.size)
         self._publish(new)
         numbered = [
-            Opened(index=old_size + n, id=item.id, raw=item.raw) for n, item in enumerate(batch)
+            Opened(index=old_size + n, id=item.id, kind=item.kind, raw=item.raw)
+            for n, item in enumerate(batch)
         ]
         asked = self._rounds.begin(new) if self._witnesses is not None else None
         if self._opened is not None:

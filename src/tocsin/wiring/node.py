@@ -69,7 +69,8 @@ def open_node(
     def opened(batch: Sequence[Opened]) -> None:
         # What recovery finishes is folded with everything else, in `refold`.
         for item in batch if folding else ():
-            learn(keyring, item.index, item.raw)
+            if item.kind in ROOT_KINDS:
+                learn(keyring, item.index, item.raw)
 
     workers = config.log.signature_workers
     checkers = Checkers(workers or os.cpu_count() or 1, processes=workers > 0)
