@@ -176,6 +176,7 @@ def open_statement(raw: bytes) -> tuple[Envelope, Statement]:
 
     Raises:
         StatementError: any rule of size, canonical form or schema is broken.
+        DirectoryError: it is a directory, and its body breaks a directory's rules.
     """
     envelope = open_envelope(raw)
     statement = parse(envelope.payload)

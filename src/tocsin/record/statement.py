@@ -227,6 +227,7 @@ def parse(payload: bytes) -> Statement:
 
     Raises:
         StatementError: it breaks a limit, the canonical form or the schema.
+        DirectoryError: it is a directory, and its body breaks a directory's rules.
     """
     if len(payload) > MAX_DIRECTORY_PAYLOAD:
         raise refusal(f"payload of {len(payload)} bytes, and at most {MAX_DIRECTORY_PAYLOAD} go")
