@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.record.dossier_case import (
     EAST,
+    LOG,
     NORTH,
     ORIGIN,
     POLICY_TEXT,
@@ -32,11 +33,11 @@ from tests.unit.record.dossier_case import (
 from tocsin.canonical import b64decode, b64encode, decode, encode
 from tocsin.errors import DossierError, TocsinError
 from tocsin.record import checkpoint as cp
-from tocsin.record import dossier
+from tocsin.record import dossier, fork, merkle
 from tocsin.record import verify as alone
 from tocsin.record.directory import registrars_of, root_of
 from tocsin.record.envelope import open_statement, pae, statement_id
-from tocsin.record.keys import PublicKey, Signer
+from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.statement import Seen, key_body, revoke_body
 
 Members = dict[str, bytes]
@@ -53,11 +54,15 @@ def _plain(verdict: Mapping[str, Any]) -> dict[str, Any]:
         {**log, "signatures": [kind.removesuffix(" not checked") for kind in log["signatures"]]}
         for log in verdict["logs"]
     ]
+    value["forks"] = [
+        {**fork, "detail": "" if fork["origin"] == "" else fork["detail"]}
+        for fork in verdict["forks"]
+    ]
     return value
 
 
 def ask(
-    files: Sequence[bytes], policy: str, root: bytes | str | None
+    files: Sequence[bytes], policy: str, root: bytes | str | None, known: Sequence[bytes] = ()
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, bool]:
     """(what tocsin says, what verify.py says, whether an ML-DSA-44 line decided).
 
@@ -66,26 +71,37 @@ def ask(
     theirs = ours = None
     only_theirs = False
     try:
-        verdict = dossier.verify(files, cp.open_policy(policy.encode()), root).to_json()
-        only_theirs = any("ml-dsa-44 line" in one["detail"] for one in verdict["problems"])
+        verdict = dossier.verify(
+            files,
+            cp.open_policy(policy.encode()),
+            root,
+            known=[dossier.Known(raw=raw) for raw in known],
+        ).to_json()
+        only_theirs = any("ml-dsa-44 line" in one["detail"] for one in verdict["problems"]) or any(
+            log["signatures"] and set(log["signatures"]) == {"ml-dsa-44"} for log in verdict["logs"]
+        )
         theirs = _plain(verdict)
     except DossierError:
         pass
     try:
         given = b"" if root == "none" else root
         assert not isinstance(given, str)
-        ours = _plain(alone.verdict_on(files, alone.Policy(policy.encode()), given))
+        rows = alone.held_rows(b"".join(raw + b"\n" for raw in known))
+        ours = _plain(alone.verdict_on(files, alone.Policy(policy.encode()), given, rows))
     except alone.Unusable:
         pass
     return theirs, ours, only_theirs
 
 
 def agree(
-    files: Sequence[bytes] | bytes, policy: str = POLICY_TEXT, root: bytes | str | None = "none"
+    files: Sequence[bytes] | bytes,
+    policy: str = POLICY_TEXT,
+    root: bytes | str | None = "none",
+    known: Sequence[bytes] = (),
 ) -> set[str] | None:
     """The codes that both found; None if both call it unreadable. Fails where they differ."""
     files = [files] if isinstance(files, bytes) else files
-    theirs, ours, only_theirs = ask(files, policy, root)
+    theirs, ours, only_theirs = ask(files, policy, root, known)
     if only_theirs:
         return None
     if theirs != ours and theirs and ours:
@@ -197,9 +213,7 @@ def rich() -> Case:
     seen = Seen(origin=ORIGIN, root=b64encode(head.root), size=9)
     secret = case.say(NORTH, 12, 13, tlp="AMBER+STRICT", to=[EAST], seen=[seen])
     case.say(NORTH, 12, 13, tlp="GREEN", refs=[statement_id(secret)])
-    case.enter(
-        EAST, "ack", {"heads": []}, signer=second, refs=[statement_id(secret)], tlp="GREEN"
-    )
+    case.enter(EAST, "ack", {"heads": []}, signer=second, refs=[statement_id(secret)], tlp="GREEN")
     case.revoke(EAST, suspect_since="2026-11-01T00:00:00Z")
     case.enter(NORTH, "compare", {"step": "offer"}, to=[EAST], tlp="AMBER")
     case.enter(
@@ -441,6 +455,165 @@ def test_both_judge_roots_with_thresholds_by_how_many_signed() -> None:
         raws = [changed, *case.raws[1:]]
         raws[2] = resigned(raws[2], lambda payload: None, *signers)
         agree(lied(case, raws, case.dossier()), POLICY_TEXT, changed)
+
+
+# --- several histories, several logs ------------------------------------------------------------
+
+
+def _grown(*numbers: int) -> Case:
+    case = usual()
+    for number in numbers:
+        case.say(EAST, number)
+    return case
+
+
+def test_both_find_the_same_forks_between_two_files() -> None:
+    found = set()
+    for mine in ((), (30,), (30, 31), (30, 31, 32, 33, 34, 35, 36, 37, 38)):
+        for other in ((), (40,), (30, 41), (40, 41, 42), (30, 31, 32, 33, 43, 44, 45, 46, 47)):
+            a, b = _grown(*mine), _grown(*other)
+            files = [a.dossier(older=[a.note(4), a.note(8)][: len(mine)]), b.dossier(withhold=[4])]
+            found |= agree(files, POLICY_TEXT, a.root) or set()
+            agree(files[::-1], POLICY_TEXT, a.root)
+            # A tail that is not shown: some subtrees are in nobody's hand.
+            short = b.dossier(drop=range(9, 20))
+            agree([files[0], short], POLICY_TEXT, a.root)
+    assert "log-fork" in found
+
+
+def test_both_say_the_same_of_fork_proofs_that_somebody_said() -> None:
+    a, b = _grown(30, 31), _grown(40, 41, 42)
+    notes = [a.note(9), b.note(10)]
+    good_one = fork.write_fork(fork.prove_fork(a.note(9), b.note(9)))
+    path = fork.fork_path(b.get, 9, 10)
+    longer = fork.write_fork(fork.prove_fork(*notes, path))
+    stranger = LogSigner.from_seeds("portco.example/log", b"\x11" * 32, b"\x12" * 32)
+    heads = [
+        cp.Checkpoint(origin=stranger.name, size=size, root=bytes([size]) * 32) for size in (3, 4)
+    ]
+    foreign = [cp.sign_checkpoint(head, stranger, 0) for head in heads]
+    same = {"kind": "fork-proof", "origin": ORIGIN, "v": 1, "proof": []}
+    said = [
+        good_one,
+        longer,
+        longer.replace(b"fork-proof", b"fork-prooF"),
+        longer.replace(b'"v":1', b'"v":2'),
+        encode({**same, "a": a.note(9).decode(), "b": a.note(9).decode()}),
+        encode({**same, "a": a.note(9).decode(), "b": b.note(10).decode()}),
+        encode(
+            {**same, "origin": stranger.name, "a": foreign[0].decode(), "b": foreign[1].decode()}
+        ),
+        encode({**same, "a": notes[1].decode(), "b": notes[0].decode()}),
+        encode({**decode(longer), "proof": [b64encode(step) for step in path[::-1]]}),
+        b"no fork proof",
+    ]
+    for data in said:
+        case = usual()
+        digest = hashlib.sha256(data).hexdigest()
+        ref = {"id": f"urn:sha256:{digest}", "sha256": digest, "type": fork.MEDIA_TYPE}
+        case.say(EAST, 50)
+        case.objects[digest] = data
+        case.raws[-1] = resigned(case.raws[-1], _set("objects", [ref]), SIGNERS[EAST])
+        codes = agree(case.dossier(), POLICY_TEXT, case.root)
+        assert codes == ({"log-fork"} if data in (good_one, longer) else set())
+
+
+def test_both_take_a_log_that_signs_for_nothing_at_all_as_no_history() -> None:
+    case, empty = _grown(30), usual()
+    head = cp.Checkpoint(origin=ORIGIN, size=0, root=hashlib.sha256(b"").digest())
+    members = alone.list_members(empty.dossier())
+    members["logs/0/checkpoint"] = cp.sign_checkpoint(head, LOG, 1_795_334_400)
+    for files in ([reframed(members)], [case.dossier(), reframed(members)]):
+        assert "inclusion" in (agree(files, POLICY_TEXT, case.root) or ())
+
+
+SECOND = LogSigner.from_seeds(f"{EAST}/log", b"\x31" * 32, b"\x32" * 32)
+
+
+def second_log(
+    case: Case, order: Sequence[int], data: bytes, time: int | None = None, *, more: int = 0
+) -> bytes:
+    """The dossier with a second log, which holds these entries of the first in this order."""
+    members = dict(alone.list_members(data))
+    twin = Case.__new__(Case)
+    twin.__dict__.update(case.__dict__)
+    twin.raws = [case.raws[index] for index in order] + case.raws[:more]
+    head = cp.Checkpoint(origin=SECOND.name, size=len(twin.raws), root=merkle.root_of(twin.leaves))
+    note = cp.sign_checkpoint(head, SECOND, 1_795_334_400)
+    if time is not None:
+        witnessed = [
+            cp.cosign_ed25519(head, f"{name}/witness", one.public, one.sign, time)
+            for name, one in WITNESSES.items()
+        ]
+        note = cp.add_lines(note, witnessed)
+    members["logs/1/checkpoint"] = note
+    members["logs/1/history.jsonl"] = b""
+    members["proofs.jsonl"] += b"".join(
+        encode(
+            {
+                "id": statement_id(raw),
+                "index": index,
+                "log": SECOND.name,
+                "path": [b64encode(step) for step in twin.path(index, len(twin.raws))],
+            }
+        )
+        + b"\n"
+        for index, raw in enumerate(twin.raws[: len(order)])
+    )
+    said = decode(members["INDEX.json"])
+    said["logs"] = [ORIGIN, SECOND.name]
+    members["INDEX.json"] = encode(said)
+    return reframed(members)
+
+
+TWO_LOGS = QUORUM_TEXT.replace("witness", f"log {SECOND.vkeys()[0]}\nwitness", 1)
+
+
+def test_both_judge_a_file_of_two_logs_alike() -> None:
+    codes = set()
+    for revoked in (False, True):
+        case = usual()
+        if revoked:
+            case.revoke(EAST, "2026-11-22T08:00:00Z")
+            case.say(NORTH, 60)
+        every = list(range(len(case.raws)))
+        for first, second in ((1_795_334_400, 1_795_334_000), (1_795_334_400, 1_795_335_000)):
+            data = case.dossier(
+                note=case.note(witnesses=dict.fromkeys(WITNESSES, first)),
+                older=[case.note(4, dict.fromkeys(WITNESSES, first - 900))],
+            )
+            for order in (every, every[::-1], every[:3], [0, 2, 1, *every[:2:-1]], [0, 1, 2, 7, 5]):
+                for time in (second, None):
+                    two = second_log(case, order, data, time)
+                    codes |= agree(two, TWO_LOGS, case.root) or set()
+                    agree(two, QUORUM_TEXT, case.root)
+                    agree([two, data], TWO_LOGS, case.root)
+                    agree([data, second_log(case, order, data, time, more=2)], TWO_LOGS, case.root)
+    assert {"quorum", "inclusion", "checkpoint"} & codes
+
+
+def test_both_judge_by_revocations_that_another_file_or_the_reader_holds() -> None:
+    whole = usual()
+    cut = whole.dossier(note=whole.note(8))
+    later = {
+        "plain": whole.revoke(EAST),
+        "suspect": usual().revoke(EAST, "2026-11-01T00:00:00Z"),
+        "late": usual().revoke(EAST, "2027-11-01T00:00:00Z"),
+    }
+    other = resigned(later["plain"], lambda payload: None, SIGNERS[EAST])
+    nobody = resigned(later["plain"], lambda payload: None, Signer.from_seed(b"\x61" * 32, EAST))
+    body = {**body_of(whole.root), "version": 2}
+    version = usual().enter(NORTH, "directory", body, signer=ROOTS[NORTH], case=None)
+    for known in (
+        [later["plain"]], [later["suspect"]], [later["late"]], [other], [nobody], [version],
+        [version, later["plain"]], [whole.raws[1]], list(later.values()), [whole.root],
+    ):  # fmt: skip
+        for policy in (POLICY_TEXT, QUORUM_TEXT):
+            agree(cut, policy, whole.root, known)
+            agree([cut, whole.dossier()], policy, whole.root, known)
+    assert agree(cut, POLICY_TEXT, whole.root, [later["plain"]]) == {"key"}
+    for note in (None, whole.note(witnesses=TIMES)):
+        agree([cut, whole.dossier(note=note)], QUORUM_TEXT, whole.root)
 
 
 # --- seeded mutation ----------------------------------------------------------------------------

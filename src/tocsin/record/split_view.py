@@ -193,6 +193,8 @@ class _Tree:
 
     def path(self, old_size: int, new_size: int) -> list[bytes] | None:
         """The path with the first subtree's hash, if all of it is in hand."""
+        if old_size == 0:  # a log may sign for nothing at all: every history begins with that
+            return None
         try:
             return fork.fork_path(self._get, old_size, new_size)
         except KeyError:

@@ -2508,6 +2508,20 @@ def dossier_in(sheet: bytes) -> bytes:
         raise Unusable(f"the dossier inside this sheet is damaged: {wrong}") from None
 
 
+def held_rows(data: bytes) -> list[Row]:
+    """What the reader holds of the directory: directory, key and revoke envelopes, one a line."""
+    rows = []
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            row = open_row(line)
+        except Refused as wrong:
+            raise Unusable(f"line {number} of the directory you hold: {wrong}") from None
+        if row.s["kind"] not in ROOT_KINDS:
+            raise Unusable(f"line {number} of the directory you hold is a {row.s['kind']}")
+        rows.append(replace(row, where=f"the directory you hold:{number}"))
+    return rows
+
+
 # --- 12 the command -----------------------------------------------------------------------------
 
 
