@@ -113,6 +113,10 @@ class StatementError(RecordError):
     """A statement's envelope or payload breaks its schema or limits."""
 
 
+class PurgedError(StatementError):
+    """Something comes back that was purged on this node. It is not kept again."""
+
+
 class SignatureError(RecordError):
     """A signature does not verify under the strict rule, or its key may not sign this."""
 

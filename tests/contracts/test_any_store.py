@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -23,7 +24,7 @@ from tests.unit.fakes import (
     thing,
 )
 
-from tocsin.errors import ChainError, ConflictError, StatementError
+from tocsin.errors import ChainError, ConflictError, NotFoundError, PurgedError, StatementError
 from tocsin.policy import Audience
 from tocsin.record.statement import KEY_CHAIN, revoke_body
 from tocsin.store.interface import (
@@ -32,6 +33,8 @@ from tocsin.store.interface import (
     Head,
     KeptObject,
     LocalRow,
+    Purge,
+    Saying,
     Store,
     broken_audit,
 )
@@ -1171,3 +1174,138 @@ def test_a_restarted_log_holds_nothing_and_everything_waits_in_its_order(
     assert store.select(all_) == everything
     assert [k.id for k in store.statements(all_)] == [b.id, a.id, gone.id, late.id]
     assert [k.withdrawn for k in store.statements(all_)] == [True, False, False, False]
+
+
+# --- purging ----------------------------------------------------------------------------------
+
+
+def dropping(what: Any, id: str, why: str = "a name of a patient") -> Purge:
+    return Purge(what=what, id=id, time="2026-11-22T09:00:00Z", actor="ada", why=why)
+
+
+def test_a_purged_object_is_in_no_read_and_its_statement_stays(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    spilt, fine = claim(1, content="wiper jane"), thing("tool", 2, name="wiper")
+    said = publish(store, northland.say(spilt, fine), spilt, fine)
+    store.keep_local("waiting", "a", spilt.raw, None)
+    one = dropping("object", spilt.sha256)
+    assert store.purge(one, [("waiting", "a"), ("waiting", "unknown")]) is True
+    assert store.purge(one) is False
+    store = opener.reopen()
+    all_ = seen_by(store, EVERYBODY)
+    assert store.object(spilt.sha256, all_) is None
+    assert store.versions(spilt.id, all_) == []
+    assert ids(store.select(all_)) == [fine.id]
+    assert store.count(all_) == 1
+    assert store.search("jane", all_) == []
+    assert ids(store.search("wiper", all_)) == [fine.id]
+    assert store.local("waiting", "a") is None
+    [kept] = store.statements(all_)
+    assert (kept.id, kept.raw) == (said.id, said.raw)
+    [held] = store.holdings(spilt.id, all_)
+    assert (held.id, held.name, held.size, held.purge) == (spilt.sha256, spilt.id, 0, one)
+    assert held.said_by == (Saying(statement=said.id, author=NORTHLAND, live=False),)
+    assert store.purge_of("object", spilt.sha256) == one
+    assert store.purge_of("object", fine.sha256) is None
+    audit = store.audit()
+    assert [(row.act, row.actor) for row in audit] == [("purge", "ada")]
+    assert audit[0].ref == f"object {spilt.sha256}: {one.why}"
+    assert broken_audit(audit) is None
+
+
+def test_a_purged_statement_keeps_its_place_in_log_and_chain(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    said = publish(store, northland.say(case="case--1", tlp="AMBER", to=[GRIDCO]))
+    one = dropping("statement", said.id)
+    assert store.purge(one) is True
+    store = opener.reopen()
+    all_ = seen_by(store, EVERYBODY)
+    assert store.statement(said.id, all_) is None
+    assert store.statements(all_, case="case--1") == []
+    assert store.entries(0, 9) == [bytes.fromhex(said.id)]
+    assert store.place(said.id) == 0
+    assert store.chain(NORTHLAND, "case--1") == Chain(seq=1, head=said.id)
+    [left] = store.purged(seen_by(store, GRIDCO), case="case--1")
+    assert (left.id, left.index, left.author, left.seq) == (said.id, 0, NORTHLAND, 1)
+    assert (left.case, left.kind, left.purge) == ("case--1", "say", one)
+    assert store.purged(seen_by(store, PORTCO)) == []
+    assert store.purged(all_, case="case--2") == []
+    store.keep_pending(said, [], said.audience)  # it comes again: held, and still purged
+    assert store.statement(said.id, all_) is None
+    publish(store, northland.say(case="case--1"))
+    assert store.chain(NORTHLAND, "case--1").seq == 2  # type: ignore[union-attr]
+
+
+def test_what_was_purged_is_not_kept_again_until_that_is_lifted(
+    store: Store, northland: Author
+) -> None:
+    spilt, other = thing("tool", 1, name="jane"), thing("tool", 2)
+    publish(store, northland.say(spilt), spilt)
+    store.purge(dropping("object", spilt.sha256))
+    eastmere, rival = Author(EASTMERE), Author(EASTMERE)
+    again = eastmere.say(spilt, other)
+    with pytest.raises(PurgedError, match=spilt.id):
+        store.keep_pending(again, [spilt, other], again.audience)
+    mine = Author(PORTCO).say(spilt)
+    with pytest.raises(PurgedError):
+        store.keep_pending(mine, [], mine.audience)
+    assert store.pending() == []
+    assert store.lift(dropping("object", spilt.sha256, "it was no name")) is True
+    assert store.lift(dropping("object", spilt.sha256)) is False
+    # Its bytes do not come back by that.
+    assert store.object(spilt.sha256, seen_by(store, EVERYBODY)) is None
+    publish(store, rival.say(spilt, other), spilt, other)
+    all_ = seen_by(store, EVERYBODY)
+    kept = store.object(spilt.sha256, all_)
+    assert kept is not None
+    assert kept.raw == spilt.raw
+    assert [o.id for o in store.search("jane", all_)] == [spilt.id]
+    assert [row.act for row in store.audit()] == ["purge", "purge.lift"]
+
+
+def test_what_was_taken_back_can_be_purged_and_what_is_hidden_is_not_held(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    said = publish(store, northland.say(tool, tlp="AMBER", to=[GRIDCO]), tool)
+    publish(store, northland.withdraw(said))
+    [held] = store.holdings(tool.sha256, seen_by(store, GRIDCO))
+    assert (held.size, held.said_by[0].live) == (len(tool.raw), False)
+    assert store.holdings(tool.id, seen_by(store, PORTCO)) == []
+    assert store.holdings(said.id, seen_by(store, PORTCO)) == []
+    [itself] = store.holdings(said.id, seen_by(store, GRIDCO))
+    assert (itself.what, itself.type, itself.size) == ("statement", "say", len(said.raw))
+    assert store.purge(dropping("object", tool.sha256)) is True
+    assert store.holdings("no id", seen_by(store, EVERYBODY)) == []
+
+
+@pytest.mark.parametrize("what", ["object", "statement"])
+def test_what_is_not_in_the_log_is_not_purged(store: Store, northland: Author, what: str) -> None:
+    waiting = northland.say()
+    store.keep_pending(waiting, [], waiting.audience)
+    for id in ("ab" * 32, waiting.id):
+        with pytest.raises(NotFoundError):
+            store.purge(dropping(what, id))
+    assert store.audit() == []
+
+
+def test_a_restarted_log_takes_in_the_commitments_of_what_was_purged(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    gone = publish(store, northland.say(tool), tool)
+    stays = publish(store, northland.say())
+    store.purge(dropping("statement", gone.id))
+    store.purge(dropping("object", tool.sha256))
+    store.restart_log()
+    waiting = store.pending()
+    assert [(p.id, p.raw) for p in waiting] == [(gone.id, b""), (stays.id, stays.raw)]
+    enter(store, *(p.id for p in waiting))
+    all_ = seen_by(store, EVERYBODY)
+    assert store.entries(0, 9) == [bytes.fromhex(gone.id), bytes.fromhex(stays.id)]
+    assert store.count(all_) == 0
+    assert [p.id for p in store.purged(all_)] == [gone.id]

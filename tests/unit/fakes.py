@@ -17,7 +17,14 @@ import orjson
 from tocsin import canonical
 from tocsin.canonical import MAX_INTEGER
 from tocsin.claims.model import EXTENSION_ID
-from tocsin.errors import ChainError, ConflictError, StatementError, TocsinError
+from tocsin.errors import (
+    ChainError,
+    ConflictError,
+    NotFoundError,
+    PurgedError,
+    StatementError,
+    TocsinError,
+)
 from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.keys import Signer
@@ -30,6 +37,7 @@ from tocsin.store.interface import (
     Chain,
     Head,
     HeadLike,
+    Holding,
     Keepable,
     Keeping,
     Kept,
@@ -37,7 +45,11 @@ from tocsin.store.interface import (
     LocalRow,
     Log,
     Pending,
+    Purge,
+    Purged,
     Reads,
+    Saying,
+    What,
     audit_hash,
     maker_of,
     new_head,
@@ -55,6 +67,7 @@ class _Saying:
     taken_back: bool = False
     cut_off: bool = False
     """Taken back, and said again narrower: even the record is for the narrower circle."""
+    purged: bool = False
 
 
 @dataclass
@@ -65,6 +78,7 @@ class _Row:
     withdrawn: bool = False
     again: int = MAX_INTEGER
     """Its index in the log that was given up."""
+    purged: bool = False
     says: list[_Saying] = field(default_factory=list)
 
     @property
@@ -85,6 +99,7 @@ class MemoryStore:
         self._local_version = 0
         self._audit: list[AuditRow] = []
         self._checkpoints: dict[tuple[str, int], bytes] = {}
+        self._purges: dict[tuple[str, str], Purge] = {}
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -111,6 +126,9 @@ class MemoryStore:
                     raise StatementError(f"{item.id} is not said", remedy="bring what is said")
                 if hashlib.sha256(item.raw).hexdigest() != item.sha256:
                     raise StatementError(f"{item.id} has other bytes", remedy="bring its bytes")
+            for ref in statement.objects if saying else ():
+                if ("object", ref.sha256) in self._purges:
+                    raise PurgedError(f"{ref.id} was purged", remedy="leave it out")
             brought = {(item.sha256, item.id): item for item in objects}
             said = [
                 (ref, brought.get((ref.sha256, ref.id)) or self._said_before(statement, ref))
@@ -137,7 +155,7 @@ class MemoryStore:
         return [
             Pending(
                 id=id,
-                raw=row.verified.raw,
+                raw=b"" if row.purged else row.verified.raw,
                 kind=row.statement.kind,
                 author=row.statement.author,
                 case=row.statement.case,
@@ -223,7 +241,7 @@ class MemoryStore:
 
     def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
         row = self._rows.get(id)
-        if row is None or row.index is None or row.audience not in allowed:
+        if row is None or row.index is None or row.purged or row.audience not in allowed:
             return None
         return self._kept(id, row)
 
@@ -237,7 +255,11 @@ class MemoryStore:
         after_index: int = -1,
         limit: int | None = None,
     ) -> list[Kept]:
-        kept = [self._kept(id, row) for id, row in self._logged() if row.audience in allowed]
+        kept = [
+            self._kept(id, row)
+            for id, row in self._logged()
+            if row.audience in allowed and not row.purged
+        ]
         found = [
             k
             for k in kept
@@ -290,6 +312,101 @@ class MemoryStore:
         found = [v for _, v in sorted(newest.items()) if wanted <= words.words_of(v)]
         found.sort(key=version_key, reverse=True)
         return found[:limit]
+
+    # --- Purges -------------------------------------------------------------------------------
+
+    def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
+        found = []
+        row = self._rows.get(id)
+        if row is not None and row.index is not None and row.audience in allowed:
+            live = not row.withdrawn
+            found.append(
+                Holding(
+                    what="statement",
+                    id=id,
+                    name=id,
+                    type=row.statement.kind,
+                    size=0 if row.purged else len(row.verified.raw),
+                    said_by=(Saying(statement=id, author=row.statement.author, live=live),),
+                    purge=self._purges.get(("statement", id)),
+                )
+            )
+        objects: dict[tuple[str, str], tuple[Keepable, bool, list[Saying]]] = {}
+        for one, row in self._logged():
+            for saying in row.says:
+                item = saying.item
+                if id in (item.sha256, item.id) and saying.audience in allowed:
+                    place = (item.sha256, item.id)
+                    if place not in objects or not saying.purged:
+                        sayings = objects[place][2] if place in objects else []
+                        objects[place] = (item, saying.purged, sayings)
+                    live = not saying.taken_back and not saying.purged
+                    objects[place][2].append(
+                        Saying(statement=one, author=row.statement.author, live=live)
+                    )
+        return found + [
+            Holding(
+                what="object",
+                id=item.sha256,
+                name=item.id,
+                type=item.type,
+                size=0 if purged else len(item.raw),
+                said_by=tuple(sayings),
+                purge=self._purges.get(("object", item.sha256)),
+            )
+            for item, purged, sayings in objects.values()
+        ]
+
+    def purge(self, one: Purge, rows: Sequence[tuple[str, str]] = ()) -> bool:
+        with self._lock:
+            dropped = held = False
+            if one.what == "statement":
+                row = self._rows.get(one.id)
+                if row is not None and row.index is not None:
+                    held = True
+                    dropped, row.purged = not row.purged, True
+            for row in self._rows.values():
+                for saying in row.says:
+                    if one.what == "object" and saying.item.sha256 == one.id:
+                        held = True
+                        dropped |= not saying.purged
+                        saying.purged = True
+            if not held:
+                raise NotFoundError(f"{one.id} is not in the log", remedy="check the id")
+            for place in rows:
+                dropped |= self._local.pop(place, None) is not None
+            if dropped:
+                self._purges[one.what, one.id] = one
+                self.append_audit(one.time, one.actor, "purge", f"{one.what} {one.id}: {one.why}")
+            return dropped
+
+    def lift(self, one: Purge) -> bool:
+        lifted = self._purges.pop((one.what, one.id), None) is not None
+        if lifted:
+            self.append_audit(one.time, one.actor, "purge.lift", f"{one.what} {one.id}: {one.why}")
+        return lifted
+
+    def purge_of(self, what: What, id: str) -> Purge | None:
+        return self._purges.get((what, id))
+
+    def purged(self, allowed: frozenset[int], *, case: str | None = None) -> list[Purged]:
+        return [
+            Purged(
+                id=id,
+                index=row.index,
+                kind=row.statement.kind,
+                author=row.statement.author,
+                case=row.statement.case,
+                seq=row.statement.seq,
+                audience=self._audiences[row.audience],
+                purge=self._purges["statement", id],
+            )
+            for id, row in self._logged()
+            if row.purged
+            and row.index is not None
+            and row.audience in allowed
+            and case in (None, row.statement.case)
+        ]
 
     # --- Local --------------------------------------------------------------------------------
 
@@ -370,6 +487,8 @@ class MemoryStore:
         for row in self._rows.values():
             for saying in row.says if row.statement.author == statement.author else ():
                 if (saying.item.sha256, saying.item.id) == (ref.sha256, ref.id):
+                    if saying.purged:
+                        raise PurgedError(f"{ref.id} was purged", remedy="leave it out")
                     return saying.item
         raise StatementError(f"{ref.id} did not come", remedy="bring it")
 
@@ -438,6 +557,8 @@ class MemoryStore:
                 continue
             for saying in row.says:
                 on_record = stays_on_record(saying.item) and not saying.cut_off
+                if saying.purged:
+                    continue
                 if saying.audience in allowed and (not saying.taken_back or on_record):
                     assert row.index is not None
                     place = (saying.item.sha256, saying.item.id)

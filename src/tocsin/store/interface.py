@@ -1,4 +1,4 @@
-"""What a store owes: four small Protocols, and the plain values that pass through them.
+"""What a store owes: five small Protocols, and the plain values that pass through them.
 
 `Store` is their sum. A store keeps bytes and answers filtered reads. It decides nothing: who may
 read arrives as `allowed`, the numbers of the audiences a reader belongs to (`policy.allowed` over
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 import orjson
@@ -188,7 +188,59 @@ class AuditRow(Struct, frozen=True, kw_only=True):
     hash: str
 
 
-# --- the four Protocols ---------------------------------------------------------------------
+What: TypeAlias = Literal["object", "statement"]
+
+
+class Purge(Struct, frozen=True, kw_only=True):
+    """Who had the bytes of something dropped from this node, and why. It is local."""
+
+    what: What
+    id: str
+    """SHA-256 of the object's bytes, or the statement's id."""
+    time: str
+    actor: str
+    why: str
+
+
+class Saying(Struct, frozen=True, kw_only=True):
+    """A statement that names an object."""
+
+    statement: str
+    author: str
+    live: bool
+    """Not taken back."""
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """What is held under an id, taken back or not, or purged."""
+
+    what: What
+    id: str
+    """SHA-256 of the object's bytes, or the statement's id."""
+    name: str
+    """The object's id; the statement's again."""
+    type: str
+    """STIX type or media type; the kind of a statement."""
+    size: int
+    """Bytes; 0 once purged."""
+    said_by: tuple[Saying, ...]
+    purge: Purge | None = None
+
+
+class Purged(Struct, frozen=True, kw_only=True):
+    """A logged statement whose envelope was purged: its place in log and chain is left."""
+
+    id: str
+    index: int
+    kind: str
+    author: str
+    case: str | None
+    seq: int
+    audience: Audience
+    purge: Purge
+
+
+# --- the five Protocols ---------------------------------------------------------------------
 
 
 class Log(Protocol):
@@ -217,6 +269,7 @@ class Log(Protocol):
             ChainError: its author has another statement at this place of this chain, or the one
                 before it is not the one it names.
             StatementError: an object is named and not brought, or brought and not named.
+            PurgedError: an object was purged here.
             StorageFullError: the disk is full; nothing of it is kept.
         """
         ...
@@ -424,7 +477,53 @@ class Local(Protocol):
         ...
 
 
-class Store(Log, Reads, Local, Protocol):
+class Purges(Protocol):
+    """Dropping the bytes of what is logged, for spills and personal data (record.md, "Purge").
+
+    The log, the chains and every proof stay as they are: they hold commitments only.
+    """
+
+    def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
+        """What this reader may read, or might before it was taken back or purged.
+
+        Args:
+            id: a STIX id (every version of it), a SHA-256, or a statement's id.
+        """
+        ...
+
+    def purge(self, one: Purge, rows: Sequence[tuple[str, str]] = ()) -> bool:
+        """Drop the bytes of a logged statement or of an object, so that no file holds them.
+
+        Rows, words, free pages, write-ahead log. Id and place stay; one line of the audit says
+        who and why. A crash half-way is finished when the store opens.
+
+        Args:
+            rows: local rows (kind, key) that hold the same bytes, and go with it.
+
+        Returns:
+            Whether anything was dropped now; False: it was purged before.
+
+        Raises:
+            NotFoundError: nothing such is in the log.
+            StorageFullError: no room to write the file anew; the bytes are out of reach, and
+                still in the file until there is: purge it again then.
+        """
+        ...
+
+    def lift(self, one: Purge) -> bool:
+        """Let an object that was purged be said anew; False: it is not purged."""
+        ...
+
+    def purge_of(self, what: What, id: str) -> Purge | None:
+        """The purge of this thing that is in force. For refusing it, never for an answer."""
+        ...
+
+    def purged(self, allowed: frozenset[int], *, case: str | None = None) -> list[Purged]:
+        """Logged statements that were purged, in log order. No other read gives them."""
+        ...
+
+
+class Store(Log, Reads, Local, Purges, Protocol):
     """Everything a node keeps."""
 
     def close(self) -> None:

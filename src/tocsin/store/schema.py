@@ -17,6 +17,8 @@ LIVE = 1
 ON_RECORD = 2
 """Withdrawn, and still shown because it is a claim, evidence, a challenge or a link."""
 GONE = 3
+PURGED = 4
+"""Its bytes were dropped. A later saying may bring them back; this one stays without them."""
 
 _FIRST = """
 CREATE TABLE meta(
@@ -171,7 +173,21 @@ CREATE TABLE again(
 ) STRICT;
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES)
+_PURGE = """
+CREATE TABLE purged(
+  what TEXT NOT NULL,
+  id BLOB NOT NULL CHECK (length(id) = 32),
+  time TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  why TEXT NOT NULL,
+  lifted TEXT NOT NULL,
+  PRIMARY KEY (what, id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('scrub', 0);
+CREATE INDEX object_id ON object(stix_id);
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -192,7 +208,7 @@ FILTERS = {
 
 PENDING_STATEMENTS = """
 SELECT s.id, e.raw, s.kind, s.author, s.case_id, s.seq, s.audience
-FROM statement s JOIN envelope e ON e.n = s.n LEFT JOIN again a ON a.statement = s.n
+FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN again a ON a.statement = s.n
 WHERE s.log_index IS NULL ORDER BY a.place NULLS LAST, s.n
 """
 
@@ -254,12 +270,48 @@ WHERE word MATCH :match AND s.live IN (1, 2)
 """
 
 ENTRIES = """
-SELECT s.id, e.raw, s.log_index
+SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL
 FROM statement s LEFT JOIN envelope e ON e.n = s.n
+  LEFT JOIN purged p ON p.what = 'statement' AND p.id = s.id
 WHERE s.log_index >= ? ORDER BY s.log_index LIMIT ?
 """
 
+PURGED_STATEMENTS = """
+SELECT s.id, s.log_index, s.kind, s.author, s.case_id, s.seq, s.audience, p.time, p.actor, p.why
+FROM purged p CROSS JOIN statement s ON s.id = p.id
+WHERE p.what = 'statement' AND s.log_index IS NOT NULL AND (:case IS NULL OR s.case_id = :case)
+  AND s.audience IN (SELECT value FROM json_each(:allowed))
+ORDER BY s.log_index
+"""
+
+HELD_STATEMENT = """
+SELECT s.author, s.kind, coalesce(length(e.raw), 0), s.withdrawn
+FROM statement s LEFT JOIN envelope e ON e.n = s.n
+WHERE s.id = :id AND s.log_index IS NOT NULL
+  AND s.audience IN (SELECT value FROM json_each(:allowed))
+"""
+
+# Whether it still counts does not matter here: what was withdrawn can be purged.
+HELD_OBJECT = """
+SELECT o.n, o.sha256, o.stix_id, o.type, length(o.raw), t.id, t.author, s.live
+FROM object o CROSS JOIN said s ON s.object = o.n CROSS JOIN statement t ON t.n = s.statement
+WHERE o.n IN (SELECT n FROM object WHERE sha256 = :sha256
+              UNION SELECT n FROM object WHERE stix_id = :id)
+  AND t.log_index IS NOT NULL AND +s.audience IN (SELECT value FROM json_each(:allowed))
+ORDER BY o.n, t.log_index
+"""
+
 # --- writes -----------------------------------------------------------------------------------
+
+DROP_ENVELOPE = "DELETE FROM envelope WHERE n = (SELECT n FROM statement WHERE id = ?)"
+HIDE_OBJECT = """
+UPDATE said SET live = 4 WHERE object IN (SELECT n FROM object WHERE sha256 = ?)
+"""
+CUT_AGAIN = (
+    "INSERT INTO word(word) VALUES ('delete-all')",
+    "UPDATE meta SET value = 0 WHERE key = 'indexed'",
+)
+DROP_OBJECT = "UPDATE object SET raw = x'' WHERE sha256 = ? AND raw <> x''"
 
 INSERTS = {
     "statement": "INSERT INTO statement(n, id, kind, author, case_id, chain, seq, audience)"
@@ -273,10 +325,11 @@ INSERTS = {
 }
 """One line for each table a statement fills, parents first."""
 
-OBJECT_HELD = "SELECT n FROM object WHERE sha256 = :sha256 AND stix_id = :id"
+OBJECT_HELD = "SELECT n, raw = x'' FROM object WHERE sha256 = :sha256 AND stix_id = :id"
 
 OBJECT_SAID_BY = """
-SELECT o.n FROM object o JOIN said s ON s.object = o.n JOIN statement t ON t.n = s.statement
+SELECT o.n, o.raw = x''
+FROM object o JOIN said s ON s.object = o.n JOIN statement t ON t.n = s.statement
 WHERE o.sha256 = :sha256 AND o.stix_id = :id AND t.author = :author
 LIMIT 1
 """

@@ -30,6 +30,7 @@ from tocsin.errors import (
 from tocsin.policy import Audience
 from tocsin.store import schema, words
 from tocsin.store import sqlite_log as log
+from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
 from tocsin.store.files import make_folder, sync_file, sync_folder
 from tocsin.store.interface import (
@@ -39,12 +40,16 @@ from tocsin.store.interface import (
     Chain,
     Head,
     HeadLike,
+    Holding,
     Keepable,
     Keeping,
     Kept,
     KeptObject,
     LocalRow,
     Pending,
+    Purge,
+    Purged,
+    What,
     audit_hash,
     new_head,
     open_audience,
@@ -111,10 +116,7 @@ class SqliteStore:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
-        with self._guard:
-            for connection in self._idle:
-                connection.close()
-            self._idle.clear()
+        self._close_idle()
         if self._broken is None:
             with contextlib.suppress(sqlite3.Error):  # the next start does it just as well
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -159,12 +161,13 @@ class SqliteStore:
             rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
         found = []
         for id, raw, kind, author, case, seq, number in rows:
-            reads.check_envelope(id, raw)  # the rest is checked when it is read from the log
+            if raw is not None:  # None: purged, and waiting for a log that begins anew
+                reads.check_envelope(id, raw)  # the rest is checked where it is read
             audience = self._audience(audiences, number)
             found.append(
                 Pending(
                     id=id.hex(),
-                    raw=raw,
+                    raw=raw or b"",
                     kind=kind,
                     author=author,
                     case=case or None,
@@ -342,6 +345,40 @@ class SqliteStore:
             found.sort(key=lambda v: v.version, reverse=True)
             return reads.opened(db, found[:limit])
 
+    # --- Purges -------------------------------------------------------------------------------
+
+    def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
+        """See `Purges.holdings`."""
+        with self._reading() as db:
+            return purging.holdings(db, id, reads.numbers(allowed))
+
+    def purge(self, one: Purge, rows: Sequence[tuple[str, str]] = ()) -> bool:
+        """See `Purges.purge`."""
+        dropped = self._write(lambda db: purging.purge(db, one, rows))
+        self._close_idle()
+        if not self._ask(_Scrub(purging.scrub)):
+            raise StoreError(
+                f"{one.id} is out of reach, and its bytes are still in the files of {self.folder}:"
+                " somebody has been reading for too long",
+                remedy="purge it again, or restart the node: it is done first then",
+            )
+        return dropped
+
+    def lift(self, one: Purge) -> bool:
+        """See `Purges.lift`."""
+        return self._write(lambda db: purging.lift(db, one))
+
+    def purge_of(self, what: What, id: str) -> Purge | None:
+        """See `Purges.purge_of`."""
+        with self._reading() as db:
+            return purging.standing(db, what, reads.digest(id))
+
+    def purged(self, allowed: frozenset[int], *, case: str | None = None) -> list[Purged]:
+        """See `Purges.purged`."""
+        audiences = self.audiences()
+        with self._reading() as db:
+            return purging.purged(db, case, reads.numbers(allowed), audiences)
+
     # --- Local --------------------------------------------------------------------------------
 
     def local(self, kind: str, key: str) -> LocalRow | None:
@@ -417,7 +454,7 @@ class SqliteStore:
                 return
             group = [first]
             last = False
-            while len(group) < MAX_GROUP and not last:
+            while len(group) < MAX_GROUP and not last and not isinstance(group[-1], _Scrub):
                 try:
                     job = self._queue.get_nowait()
                 except queue.Empty:
@@ -426,7 +463,10 @@ class SqliteStore:
                     last = True
                 else:
                     group.append(job)
+            scrub = group.pop() if isinstance(group[-1], _Scrub) else None
             self._commit(group)
+            if scrub is not None:
+                self._scrub(scrub)
             if last:
                 return
             self._shorten_wal()
@@ -436,6 +476,8 @@ class SqliteStore:
         """Do these jobs in one transaction, each under its own savepoint, then answer them."""
         if self._broken is not None:
             _fail(group, self._broken)
+            return
+        if not group:
             return
         db = self._writer
         done: list[tuple[_Job, Any]] = []
@@ -490,6 +532,19 @@ class SqliteStore:
         except sqlite3.Error as worse:
             self._broken = self._typed(worse)
 
+    def _scrub(self, job: _Job) -> None:
+        """Write the file anew, outside any transaction."""
+        if self._broken is not None:
+            _fail([job], self._broken)
+            return
+        try:
+            done = not purging.is_due(self._writer) or job.work(self._writer)
+        except BaseException as wrong:
+            self._undo(wrong)
+            job.done.set_exception(self._typed(wrong))
+        else:
+            job.done.set_result(done)
+
     def _shorten_wal(self) -> None:
         # Not left to SQLite: its own checkpoint hides a failed sync and tries again.
         try:
@@ -539,6 +594,8 @@ class SqliteStore:
             _upgrade(db, self.path)
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+            if purging.is_due(db):  # a purge was cut off half-way
+                purging.scrub(db)
         except OSError as wrong:
             raise _cannot_write(self.path, wrong) from wrong
         except sqlite3.Error as wrong:
@@ -569,6 +626,12 @@ class SqliteStore:
         finally:
             if db is not None:
                 self._give_back(db)
+
+    def _close_idle(self) -> None:
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
 
     def _give_back(self, db: sqlite3.Connection) -> None:
         try:
@@ -637,6 +700,10 @@ class _Keeping(_Job):
     def __init__(self, arrivals: Sequence[log.Arrival]) -> None:
         super().__init__(lambda db: log.keep_all(db, arrivals))
         self.arrivals = arrivals
+
+
+class _Scrub(_Job):
+    """No write: the whole file is written anew."""
 
 
 def _results(db: sqlite3.Connection, jobs: Sequence[_Job]) -> list[Any]:

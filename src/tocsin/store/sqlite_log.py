@@ -11,7 +11,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tocsin.errors import ChainError, ConflictError, RollbackError, StatementError, TocsinError
+from tocsin.errors import (
+    ChainError,
+    ConflictError,
+    PurgedError,
+    RollbackError,
+    StatementError,
+    TocsinError,
+)
 from tocsin.policy import Audience
 from tocsin.record.envelope import commitment
 from tocsin.store import schema
@@ -97,6 +104,9 @@ class _Batch:
         self._numbers: dict[Audience, int] = {}
         self._objects: dict[Place, int] = {}
         self._said_by: set[tuple[str, Place]] = set()
+        rows = db.execute("SELECT id, lifted FROM purged WHERE what = 'object'").fetchall()
+        self._purged = {id.hex() for id, lifted in rows if not lifted}
+        self._lifted = {id.hex() for id, lifted in rows if lifted}
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in schema.INSERTS}
 
     def take(self, one: Arrival) -> None:
@@ -119,6 +129,8 @@ class _Batch:
             rows["taken_back"] += [(n, bytes.fromhex(o.sha256)) for o in s.objects]
         for ref, held in objects:
             number = held if held is not None else self._new(one.brought[ref.sha256, ref.id])
+            if ref.sha256 in self._lifted and (ref.sha256, ref.id) in one.brought:
+                self._fill(number, one.brought[ref.sha256, ref.id])
             narrowed = one.object_audiences.get(ref.sha256)
             audience = own if narrowed is None else self._intern(narrowed)
             rows["said"].append((n, number, audience, schema.PENDING, ref.type, ref.id, case))
@@ -184,7 +196,10 @@ class _Batch:
         Raises:
             StatementError: it was not brought, and this author has not said it before. Another's,
                 named by its digest alone, would open it.
+            PurgedError: it was purged here.
         """
+        if ref.sha256 in self._purged:
+            raise purged_error(f"object {ref.id} ({ref.sha256[:12]}…)")
         place = ref.sha256, ref.id
         came = place in brought
         if place in self._objects and (came or (author, place) in self._said_by):
@@ -198,9 +213,21 @@ class _Batch:
                 f"object {ref.id} ({ref.sha256}) is said, and its bytes did not come",
                 remedy="bring the object with the statement",
             )
-        if row is not None:
-            self._objects[place] = row[0]
-        return row[0] if row else None
+        if row is None:
+            return None
+        number, empty = row
+        if empty and not came and ref.sha256 in self._lifted:
+            raise purged_error(f"object {ref.id} ({ref.sha256[:12]}…)")
+        self._objects[place] = number
+        return int(number)
+
+    def _fill(self, number: int, item: Keepable) -> None:
+        """Give an object that was purged, and is allowed again, its bytes back."""
+        self.write()
+        sql = "UPDATE object SET raw = ? WHERE n = ? AND raw = x''"
+        if self._db.execute(sql, (item.raw, number)).rowcount:
+            for words in schema.CUT_AGAIN:
+                self._db.execute(words)
 
     def _new(self, item: Keepable) -> int:
         place = item.sha256, item.id
@@ -227,6 +254,14 @@ class _Batch:
             )
         )
         return n
+
+
+def purged_error(what: str) -> PurgedError:
+    """The refusal of something that was purged here and comes again."""
+    return PurgedError(
+        f"{what} was purged on this node, and is not kept again",
+        remedy="leave it out; or have an admin allow it: tocsin purge ID --lift --why TEXT",
+    )
 
 
 def chain(db: sqlite3.Connection, author: str, name: str) -> Chain | None:
@@ -325,11 +360,13 @@ def restart(db: sqlite3.Connection) -> None:
         db.execute(sql)
 
 
-def entry(id: bytes, envelope: bytes | None, index: int) -> bytes:
+def entry(id: bytes, envelope: bytes | None, index: int, purged: int) -> bytes:
     """The commitment that the log holds, if the envelope beside it is still the one it is to.
 
     The log is read whole at every start, so that bytes changed in the store show then.
     """
+    if envelope is None and purged:
+        return id
     if envelope is None or commitment(envelope) != id:
         raise RollbackError(
             f"the store holds other bytes at index {index} than were logged there",

@@ -10,16 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
 
 from tocsin.errors import NodeBusyError, RollbackError, StoreError
 from tocsin.policy import Audience
+from tocsin.record.envelope import Verified
 from tocsin.record.statement import KEY_CHAIN
-from tocsin.store import schema, sqlite, sqlite_reads
-from tocsin.store.interface import audience_key
+from tocsin.store import schema, sqlite, sqlite_purge, sqlite_reads
+from tocsin.store.interface import Attachment, Purge, audience_key
 from tocsin.store.sqlite import SqliteStore
 
 OPEN_TO_ALL = audience_key(Audience(author="x.example", tlp="CLEAR"))
@@ -445,3 +448,123 @@ def test_a_statement_whose_row_was_changed_in_the_file_is_never_handed_out(
         with pytest.raises(StoreError, match=said.id):
             read()
     store.close()
+
+
+# --- purging: the bytes are gone from the files ------------------------------------------------
+
+SPILT = "jane-doe-of-ward-7"
+
+
+def spill(store: SqliteStore) -> tuple[list[Attachment], Verified, Purge]:
+    """A store in which the spilt word has been moved about, and the purge to come."""
+    author = Author("cert.northland.example")
+    items = [
+        Attachment.of(f"{n} {SPILT} ".encode() * (1, 3, 900)[n], "text/plain") for n in range(3)
+    ]
+    others = [thing("tool", n, name=f"other{n}" * 30) for n in range(300)]
+    publish(store, author.say(*others[:150]), *others[:150])
+    said = author.say(*items, body={"reason": SPILT})
+    publish(store, said, *items)
+    store.keep_local("report", "r", SPILT.encode() * 400, None)
+    publish(store, author.say(*others[150:]), *others[150:])
+    assert len(store.search(SPILT, seen_by(store, EVERYBODY))) == 3
+    one = Purge(
+        what="object", id=items[0].sha256, time="2026-11-22T09:00:00Z", actor="ada", why="spilt"
+    )
+    return items, said, one
+
+
+def holding(folder: Path, needle: bytes) -> list[str]:
+    """The files that hold these bytes."""
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    return [p.name for p in files if needle in p.read_bytes()]
+
+
+def terms(store: SqliteStore) -> set[str]:
+    """Every word the index knows."""
+    with sqlite3.connect(store.path) as db:
+        db.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab(main, word, row)")
+        found = {term for [term] in db.execute("SELECT term FROM temp.term")}
+    db.close()
+    return found
+
+
+def purge_all(store: SqliteStore) -> Verified:
+    items, said, one = spill(store)
+    for item in items:
+        store.purge(replace(one, id=item.sha256))
+    store.purge(replace(one, what="statement", id=said.id), [("report", "r")])
+    return said
+
+
+def test_after_a_purge_no_file_holds_the_bytes(store: SqliteStore) -> None:
+    all_ = frozenset(range(1, 9))
+    reader = threading.Thread(target=lambda: store.select(all_))
+    reader.start()
+    said = purge_all(store)
+    reader.join()
+    assert holding(store.folder, SPILT.encode()) == []
+    assert holding(store.folder, said.raw[100:160]) == []
+    everybody = seen_by(store, EVERYBODY)
+    assert store.search(SPILT, everybody) == []
+    assert len(store.search("other7" * 30, everybody)) == 1
+    assert SPILT not in terms(store)
+    assert "jane" not in terms(store)
+    assert holding(store.folder, SPILT.encode()) == []
+    assert store.entries(0, 9)[1].hex() in {p.id for p in store.purged(everybody)}
+
+
+def test_a_purge_cut_off_before_its_bytes_were_overwritten_is_finished_by_the_next_start(
+    store: SqliteStore,
+) -> None:
+    items, said, one = spill(store)
+    for what, id in [*(("object", i.sha256) for i in items), ("statement", said.id)]:
+        due = replace(one, what=what, id=id)
+        store._write(partial(sqlite_purge.purge, one=due, rows=[("report", "r")]))
+    assert holding(store.folder, SPILT.encode()) != []
+    store.close()
+    store = SqliteStore.open(store.folder)
+    assert holding(store.folder, SPILT.encode()) == []
+    assert store.purge(one) is False
+    store.close()
+
+
+def test_a_purge_during_a_long_read_says_that_it_is_not_finished_and_is_finished_later(
+    store: SqliteStore,
+) -> None:
+    items, _, one = spill(store)
+    store._writer.execute("PRAGMA busy_timeout = 50")
+    with store._reading() as db:
+        db.execute("SELECT count(*) FROM object").fetchone()
+        with pytest.raises(StoreError, match="still in the files"):
+            store.purge(replace(one, id=items[2].sha256))
+    assert store.object(items[2].sha256, seen_by(store, EVERYBODY)) is None
+    assert store.purge(replace(one, id=items[2].sha256)) is False
+    assert holding(store.folder, items[2].raw[:200]) == []
+
+
+def test_others_write_on_while_something_is_purged(store: SqliteStore) -> None:
+    items, _, one = spill(store)
+    stop = threading.Event()
+    wrong: list[BaseException] = []
+
+    def write() -> None:
+        author = Author("cert.eastmere.example")
+        while not stop.is_set():
+            try:
+                said = author.say()
+                store.keep_pending(said, [], said.audience)
+                store.statements(seen_by(store, EVERYBODY))
+            except BaseException as failed:
+                wrong.append(failed)
+
+    writers = [threading.Thread(target=write)]
+    for writer in writers:
+        writer.start()
+    for item in items:
+        assert store.purge(replace(one, id=item.sha256))
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert wrong == []
+    assert len(store.pending()) > 0

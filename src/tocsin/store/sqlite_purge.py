@@ -1,0 +1,171 @@
+"""Purging in the SQLite store: the bytes go, from rows, words, free pages and write-ahead log.
+
+Two steps. A transaction takes them out of reach and notes who did it and why; then the file is
+written anew, because SQLite leaves deleted bytes in free pages and in the gaps of pages. `meta`
+says between the two that the second is due: a store that opens then does it first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from tocsin.errors import NotFoundError
+from tocsin.policy import Audience
+from tocsin.store import schema
+from tocsin.store.interface import Holding, Purge, Purged, Saying, What, audit_hash
+
+
+def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -> bool:
+    """See `Purges.purge`; whether anything was dropped now."""
+    id = bytes.fromhex(one.id)
+    known = db.execute(
+        "SELECT 1 FROM purged WHERE what = ? AND id = ? AND lifted = ''", (one.what, id)
+    ).fetchone()
+    if one.what == "statement":
+        held = db.execute(
+            "SELECT 1 FROM statement WHERE id = ? AND log_index IS NOT NULL", (id,)
+        ).fetchone()
+        dropped = db.execute(schema.DROP_ENVELOPE, (id,)).rowcount if held else 0
+    else:
+        held = db.execute("SELECT 1 FROM object WHERE sha256 = ?", (id,)).fetchone()
+        db.execute(schema.HIDE_OBJECT, (id,))
+        dropped = db.execute(schema.DROP_OBJECT, (id,)).rowcount
+    if not held:
+        raise NotFoundError(
+            f"{one.what} {one.id} is not in the log of this node", remedy="check the id"
+        )
+    for kind, key in rows:
+        dropped += db.execute("DELETE FROM local WHERE kind = ? AND key = ?", (kind, key)).rowcount
+    if known and not dropped:
+        return False
+    db.execute(
+        "INSERT INTO purged VALUES (?, ?, ?, ?, ?, '') ON CONFLICT (what, id) DO UPDATE SET"
+        " time = excluded.time, actor = excluded.actor, why = excluded.why, lifted = ''",
+        (one.what, id, one.time, one.actor, one.why),
+    )
+    _note(db, one, "purge")
+    # All words are cut again from what is left: a contentless index forgets a row only if it is
+    # told the very words, and those may have been cut by an older rule.
+    for words in schema.CUT_AGAIN:
+        db.execute(words)
+    db.execute("UPDATE meta SET value = 1 WHERE key = 'scrub'")
+    return True
+
+
+def lift(db: sqlite3.Connection, one: Purge) -> bool:
+    """See `Purges.lift`."""
+    lifted = db.execute(
+        "UPDATE purged SET lifted = ? WHERE what = ? AND id = ? AND lifted = ''",
+        (one.time, one.what, bytes.fromhex(one.id)),
+    ).rowcount
+    if lifted:
+        _note(db, one, "purge.lift")
+    return bool(lifted)
+
+
+def _note(db: sqlite3.Connection, one: Purge, act: str) -> None:
+    last = db.execute("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
+    n, before = last or (0, "")
+    ref = f"{one.what} {one.id}: {one.why}"
+    hashed = audit_hash(before, one.time, one.actor, act, ref)
+    db.execute(
+        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)",
+        (n + 1, one.time, one.actor, act, ref, hashed),
+    )
+
+
+def is_due(db: sqlite3.Connection) -> bool:
+    """Whether bytes of something purged may still be in the files."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'scrub'").fetchone()
+    return bool(row and row[0])
+
+
+def scrub(db: sqlite3.Connection) -> bool:
+    """Write the file anew without what was deleted, and empty the write-ahead log.
+
+    Takes room for a second copy, and about a second for 300 MB.
+
+    Returns:
+        False: somebody still reads the old state; it is due until it succeeds.
+    """
+    db.execute("VACUUM")
+    if not _empty_wal(db):
+        return False
+    db.execute("UPDATE meta SET value = 0 WHERE key = 'scrub'")
+    return _empty_wal(db)
+
+
+def _empty_wal(db: sqlite3.Connection) -> bool:
+    busy: int = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return busy == 0
+
+
+def standing(db: sqlite3.Connection, what: What, id: bytes) -> Purge | None:
+    """The purge of this thing that is in force."""
+    row = db.execute(
+        "SELECT time, actor, why FROM purged WHERE what = ? AND id = ? AND lifted = ''", (what, id)
+    ).fetchone()
+    if row is None:
+        return None
+    time, actor, why = row
+    return Purge(what=what, id=id.hex(), time=time, actor=actor, why=why)
+
+
+def holdings(db: sqlite3.Connection, id: str, allowed: str) -> list[Holding]:
+    """See `Purges.holdings`."""
+    digest = bytes.fromhex(id) if len(id) == 64 and not set(id) - set("0123456789abcdef") else b""
+    found: list[Holding] = []
+    for row in db.execute(schema.HELD_STATEMENT, {"id": digest, "allowed": allowed}).fetchall():
+        author, kind, size, withdrawn = row
+        found.append(
+            Holding(
+                what="statement",
+                id=id,
+                name=id,
+                type=kind,
+                size=size,
+                said_by=(Saying(statement=id, author=author, live=not withdrawn),),
+                purge=standing(db, "statement", digest),
+            )
+        )
+    rows = db.execute(
+        schema.HELD_OBJECT, {"sha256": digest, "id": id, "allowed": allowed}
+    ).fetchall()
+    objects: dict[int, tuple[bytes, str, str, int, list[Saying]]] = {}
+    for n, sha256, name, type, size, statement, author, live in rows:
+        one = objects.setdefault(n, (sha256, name, type, size, []))
+        one[4].append(Saying(statement=statement.hex(), author=author, live=live == schema.LIVE))
+    for sha256, name, type, size, sayings in objects.values():
+        found.append(
+            Holding(
+                what="object",
+                id=sha256.hex(),
+                name=name,
+                type=type,
+                size=size,
+                said_by=tuple(sayings),
+                purge=standing(db, "object", sha256),
+            )
+        )
+    return found
+
+
+def purged(
+    db: sqlite3.Connection, case: str | None, allowed: str, audiences: Mapping[int, Audience]
+) -> list[Purged]:
+    """See `Purges.purged`."""
+    rows = db.execute(schema.PURGED_STATEMENTS, {"case": case, "allowed": allowed})
+    return [
+        Purged(
+            id=id.hex(),
+            index=index,
+            kind=kind,
+            author=author,
+            case=of or None,
+            seq=seq,
+            audience=audiences[number],
+            purge=Purge(what="statement", id=id.hex(), time=time, actor=actor, why=why),
+        )
+        for id, index, kind, author, of, seq, number, time, actor, why in rows
+    ]
