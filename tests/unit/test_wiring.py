@@ -413,7 +413,8 @@ def test_verifying_needs_a_policy_and_no_folder(
         verify_files(files, policy=None, root=None, home=None)
     with pytest.raises(UsageError, match="policy"):
         verify_files(files, policy=b"\x00", root=None, home=None)
-    verdict, _ = verify_files(files, policy=policy, root=world.node.root, home=None)
+    verdict = verify_files(files, policy=policy, root=world.node.root, home=None).verdict
     assert verdict["ok"], verdict["problems"]
+    assert verdict["v"] == 1
     json.dumps(verdict)
     assert list(tmp_path.iterdir()) == []

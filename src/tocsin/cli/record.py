@@ -26,6 +26,7 @@ from tocsin.errors import (
 if TYPE_CHECKING:
     from tocsin.client import Client
     from tocsin.record.statement import Statement
+    from tocsin.wiring.offline import Checked
 
 
 @click.command()
@@ -179,6 +180,15 @@ def export(case: str, as_: str, party: str | None, out: str | None, as_party: st
 @click.option(
     "--root", metavar="FILE", help="Your root file, or none (default on a node: its own)."
 )
+@click.option(
+    "--directory",
+    metavar="FILE",
+    help="Key statements you hold, one envelope a line: a revocation among them counts too "
+    "(default on a node: its own).",
+)
+@click.option(
+    "--fork-proof-out", metavar="FILE", help="Where to write the proof of a fork that was found."
+)
 @terminal.JSON
 @click.pass_context
 def verify(
@@ -186,9 +196,14 @@ def verify(
     files: tuple[str, ...],
     policy: str | None,
     root: str | None,
+    directory: str | None,
+    fork_proof_out: str | None,
     as_json: bool,
 ) -> int:
     """Check a dossier, two of them, or a sheet, offline; a verdict for each statement.
+
+    Also a .tlog-proof, alone or with its envelope, and a fork proof. Two dossiers are merged and
+    compared: what one withholds the other may show, and two histories of one log show as a fork.
 
     Verified means: who said it and when it was logged, and that nobody changed it; not that it is
     true. Exit 0 verified, 3 something fails, 2 unreadable.
@@ -202,23 +217,39 @@ def verify(
     settings = ctx.find_root().obj
     bodies = [(name, terminal.read_input(name)) for name in files]
     try:
-        verdict, sheet = verify_files(
+        found = verify_files(
             bodies,
             policy=terminal.read_input(policy) if policy else None,
             root=root if root == "none" else terminal.read_input(root) if root else None,
             home=settings["home"],
+            directory=terminal.read_input(directory) if directory else None,
         )
-    except (UsageError, DossierError):
+    except (UsageError, UnreadableError, DossierError):
         raise
     except InputError as wrong:
         # Exit 1 is never the answer to "is this right?": what cannot be judged has failed.
         raise VerificationError(wrong.message, remedy=wrong.remedy) from wrong
+    verdict = found.verdict
+    if fork_proof_out:
+        _write_fork(verdict, fork_proof_out)
     if as_json:
         terminal.json_out(verdict)
     else:
         _name_trust(settings["home"], policy=policy, root=root)
-        _print_verdict(verdict, sheet)
+        _SHOWN.get(verdict.get("kind", ""), _print_verdict)(found)
     return 0 if verdict["ok"] else 3
+
+
+def _write_fork(verdict: dict[str, Any], name: str) -> None:
+    """The first proven fork as a file that everybody can check."""
+    from tocsin.canonical import encode
+
+    proof = next((one["proof"] for one in verdict.get("forks", ()) if "proof" in one), None)
+    if proof is None:
+        click.echo("no fork proof to write: none was found, or no path shows it", err=True)
+        return
+    terminal.write_output(name, encode(proof))
+    click.echo(f"wrote {safe(name)}: anybody can check it with tocsin verify", err=True)
 
 
 def _name_trust(home: str | None, *, policy: str | None, root: str | None) -> None:
@@ -234,47 +265,114 @@ def _name_trust(home: str | None, *, policy: str | None, root: str | None) -> No
         click.echo(f"{named}; give others with --policy FILE --root FILE", err=True)
 
 
-def _print_verdict(verdict: dict[str, Any], sheet: str | None) -> None:
-    mark = {True: "ok", False: "FAILS", None: "not checked"}
-    line(f"case  {verdict.get('case') or '(none)'}")
+_MARK = {True: "ok", False: "FAILS", None: "not checked"}
+
+
+def _print_verdict(found: Checked) -> None:
+    verdict = found.verdict
+    line(f"case  {verdict['case'] or '(none)'}")
     for log in verdict["logs"]:
-        signed = ", ".join(log["signatures"]) or "by nobody known"
-        line(
-            f"log   {log['origin']}  size {log['size']}  signed {signed}"
-            f"  quorum {mark[log['quorum']]}  witnesses {len(log['witnesses'])}"
-        )
-    if verdict.get("directory"):
-        known = verdict["directory"]
-        line(f"directory version {known['version']}: {mark[known['ok']]}")
-    if sheet:
-        line(f"sheet {sheet}")
+        _print_log(log)
+    known = verdict["directory"]
+    line(f"directory version {known['version']}: {_MARK[known['ok']]}")
+    if found.sheet:
+        line(f"sheet {found.sheet}")
     if verdict["statements"]:
-        terminal.table(
-            ["INDEX", "AUTHOR", "KIND", "SIGNATURE", "KEY", "IN LOG", "OBJECTS", "STATEMENT"],
-            [
-                [
-                    s["index"],
-                    s["author"] or "-",
-                    s["kind"] or "withheld",
-                    mark[s["signature"]],
-                    s["key"] or "-",
-                    mark[s["included"]],
-                    f"{s['objects']['held']} held, {s['objects']['withheld']} withheld",
-                    s["id"][:16] + "…",
-                ]
-                for s in verdict["statements"]
-            ],
-            grow=1,
-        )
-    for p in verdict["problems"]:
-        line(f"problem {p['code']} at {p['where']}: {p['detail']}")
-        line(f"        {p['remedy']}")
+        _print_statements(verdict["statements"], found.said)
+    if verdict["chains"]:
+        click.echo()
+        click.echo("Heads, to compare with their authors: a tail that was cut does not show here.")
+        for one in verdict["chains"]:
+            name = one["author"] + (" (keys)" if one["keys"] else "")
+            hidden = f"  withheld {len(one['withheld'])}" if one["withheld"] else ""
+            line(f"chain {name}  {one['first']} to {one['last']}  head {one['head']}{hidden}")
+    for fork in verdict["forks"]:
+        word = "fork " if fork["explained"] else "unexplained"
+        line(f"{word} {fork['origin'] or '(no log)'}: {fork['detail']}")
+    _print_problems(verdict)
     if verdict["ok"]:
         click.echo("VERIFIED: who said it and when it was logged; nobody changed it.")
         click.echo("That does not mean that it is true.")
-    else:
+
+
+def _print_log(log: dict[str, Any]) -> None:
+    signed = ", ".join(log["signatures"]) or "by nobody known"
+    line(
+        f"log   {log['origin']}  size {log['size']}  signed {signed}"
+        f"  quorum {_MARK[log['quorum']]}  witnesses {len(log['witnesses'])}"
+    )
+    for witness in log["witnesses"]:
+        line(f"      cosigned by {witness['name']} at {witness['time']}")
+
+
+def _print_statements(statements: list[dict[str, Any]], said: dict[str, str]) -> None:
+    """The author's own time beside what witnesses' times say: not before, not after."""
+
+    def between(s: dict[str, Any]) -> str:
+        low, high = s["not_before"], s["not_after"]
+        return f"{low or '…'} – {high or '…'}" if low or high else "-"
+
+    terminal.table(
+        ["INDEX", "AUTHOR", "KIND", "SIGNATURE", "KEY", "IN LOG", "OBJECTS", "SAID AT",
+         "BY WITNESSES BETWEEN", "STATEMENT"],
+        [
+            [
+                s["index"],
+                s["author"] or "-",
+                s["kind"] or "withheld",
+                _MARK[s["signature"]],
+                s["key"] or "-",
+                _MARK[s["included"]],
+                f"{s['objects']['held']} held, {s['objects']['withheld']} withheld",
+                said.get(s["id"], "-"),
+                between(s),
+                s["id"][:16] + "…",
+            ]
+            for s in statements
+        ],
+        grow=1,
+    )  # fmt: skip
+
+
+def _print_problems(verdict: dict[str, Any]) -> None:
+    for p in verdict["problems"]:
+        line(f"problem {p['code']} at {p['where']}: {p['detail']}")
+        line(f"        {p['remedy']}")
+    if not verdict["ok"]:
         count = len(verdict["problems"])
         click.echo(f"NOT VERIFIED: {count} problem{'' if count == 1 else 's'}.")
+
+
+def _print_proof(found: Checked) -> None:
+    verdict = found.verdict
+    if verdict["log"]:
+        _print_log(verdict["log"])
+    line(f"statement {verdict['id']}  log index {verdict['index']}")
+    if verdict["author"]:
+        line(f"says it is a {verdict['statement']} by {verdict['author']} of {verdict['time']}")
+    if verdict["not_after"]:
+        line(f"cosigned by a quorum no later than {verdict['not_after']}")
+    _print_problems(verdict)
+    if verdict["proved"] == "envelope":
+        click.echo("VERIFIED: these bytes are in the log at that index.")
+        click.echo("Whether its author's key counts is not checked here: a dossier shows that.")
+    elif verdict["proved"] == "id":
+        click.echo("VERIFIED: a statement with that id is in the log at that index.")
+        click.echo("Its bytes were not given: tocsin verify PROOF ENVELOPE checks them too.")
+
+
+def _print_fork(found: Checked) -> None:
+    verdict = found.verdict
+    line(f"log   {verdict['origin'] or '(unreadable)'}")
+    for size, root in zip(verdict["sizes"], verdict["roots"], strict=True):
+        line(f"      signed size {size} with root {root}")
+    _print_problems(verdict)
+    if verdict["ok"]:
+        click.echo("FORK PROVEN: this log has signed two histories that no one history can hold.")
+        click.echo("Show the proof to the other members, and rely on neither history.")
+
+
+_SHOWN = {"tlog-proof": _print_proof, "fork-proof": _print_fork}
 
 
 @click.group()
@@ -340,7 +438,10 @@ def _newest(client: Client, limit: int) -> list[Any]:
 @click.argument("statement")
 @terminal.AS
 def log_prove(statement: str, as_party: str | None) -> None:
-    """A tlog-proof of one statement. Example: tocsin log prove 5f0c… > x.tlog-proof"""
+    """A tlog-proof of one statement, with its id inside.
+
+    Example: tocsin log prove 5f0c… > x.tlog-proof
+    """
     with terminal.node() as client:
         found = client.call("GET", "/log/proof", query={"id": statement}).decode("utf-8", "replace")
         click.echo(safe(found, one_line=False), nl=False)

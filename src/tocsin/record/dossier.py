@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -66,6 +65,7 @@ from tocsin.record.verdict import (
 __all__ = [
     "ChainVerdict",
     "Dossier",
+    "Each",
     "Job",
     "Known",
     "Older",
@@ -86,16 +86,18 @@ Pairs = Sequence[tuple[bytes, bytes]]
 """(public key, signature), all of which must verify."""
 Job = tuple[bytes, bytes, bytes]
 """One signature to verify: public key, signature, message."""
-Each = Callable[[Callable[[Job], SignatureError | None], Iterable[Job]], Iterable[Any]]
+Fault = tuple[str, str]
+"""What is wrong with it, and the remedy."""
+Each = Callable[[Callable[[Job], Fault | None], Iterable[Job]], Iterable[Fault | None]]
 """Applies a function to each job, results in their order: `map`, or a pool of processes."""
 
 
-def fault(job: Job) -> SignatureError | None:
+def fault(job: Job) -> Fault | None:
     """What is wrong with one signature; None where it holds."""
     try:
         keys.verify(*job)
     except SignatureError as wrong:
-        return wrong
+        return wrong.message, wrong.remedy
     return None
 
 
@@ -448,9 +450,9 @@ class _File:
         number = row.proofs[0].log if row.proofs else 0
         return self.logs[number].ring if self.logs else None
 
-    def _judge(self, row: Row, signed: bool, faults: Sequence[SignatureError]) -> None:
+    def _judge(self, row: Row, signed: bool, faults: Sequence[Fault]) -> None:
         if faults:
-            self.say_of(row.id, "signature", row.where, faults[0].message, faults[0].remedy)
+            self.say_of(row.id, "signature", row.where, *faults[0])
         elif signed:
             self.verdicts[row.id].signature = True
             self.good.append(row)

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import date
-from typing import Any
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import msgspec
+from msgspec import Struct
 
 from tocsin.claims.model import Broken
-from tocsin.errors import NoteError, NotFoundError, UnreadableError, UsageError
+from tocsin.errors import (
+    InputError,
+    NoteError,
+    NotFoundError,
+    StoreError,
+    UnreadableError,
+    UsageError,
+)
 from tocsin.importers.interface import sniff, to_json
+from tocsin.record.envelope import open_statement
+from tocsin.record.judgement import Placed
+from tocsin.record.revocations import Known
+from tocsin.record.shown import Point, ShownLog, quorum_time
+from tocsin.record.statement import ROOT_KINDS
+from tocsin.record.verdict import instant
 from tocsin.stix.bundle import open_bundle
+from tocsin.store.peek import key_rows
 from tocsin.wiring.folder import find_home, load_config
 from tocsin.wiring.keys import load_log_signer
 from tocsin.wiring.peering import policy_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
+
+if TYPE_CHECKING:
+    from tocsin.record.checkpoint import Policy
+    from tocsin.record.dossier import Each, Job
 
 
 def read_file(raw: bytes, name: str, *, published: date | None) -> dict[str, Any]:
@@ -53,35 +77,51 @@ def standings_of_file(
     return [s.to_json() for s in found], [explain(s, view) for s in found], view.broken
 
 
+class Checked(Struct, frozen=True, kw_only=True):
+    """A verdict, and what is said beside it."""
+
+    verdict: dict[str, Any]
+    """As JSON: of dossiers record.md's, of a proof or a fork proof that of `record.evidence`."""
+    said: dict[str, str] = {}
+    """Statement id → its author's own word for the time."""
+    sheet: str | None = None
+    """What was found of a sheet's page."""
+
+
 def verify_files(
     files: Sequence[tuple[str, bytes]],
     *,
     policy: bytes | None,
     root: bytes | str | None,
     home: str | None,
-) -> tuple[dict[str, Any], str | None]:
-    """The verdict on dossiers or sheets, and what is said of a sheet's page.
+    directory: bytes | None = None,
+) -> Checked:
+    """The verdict on dossiers or sheets, on a tlog-proof with its envelope, or on a fork proof.
 
     Trust comes from the reader's own policy and root, on a node from its own.
 
+    Args:
+        directory: JSON lines: envelopes of directory, key and revoke statements that the reader
+            holds besides. None: on a node its own, if the root is its own too.
+
     Raises:
-        UsageError: no policy is given, and there is no node to take it from.
-        UnreadableError: a file is neither a dossier nor a sheet.
+        UsageError: no policy is given, and there is no node to take it from; or files that do not
+            go together.
+        UnreadableError: a file is none of these.
         VerificationError: a sheet's page is not what its dossier gives.
     """
-    from tocsin.cases import sheet
-    from tocsin.record import checkpoint, dossier
+    from tocsin.record import checkpoint, evidence
 
-    if policy is None or root is None:
-        try:
+    folder = None
+    if policy is None or root is None or directory is None:
+        with suppress(UnreadableError):
             folder = find_home(home)
-        except UnreadableError:
-            folder = None
-        if folder is not None and policy is None and (folder / "keys" / "log.ed25519").exists():
-            own = load_log_signer(folder, load_config(folder).party)
-            policy = policy_of(folder, own).encode("utf-8", "surrogateescape")
-        if folder is not None and root is None:
-            root = (folder / "root.json").read_bytes()
+    own_root = None if folder is None else _own_root(folder)
+    if folder is not None and policy is None and (folder / "keys" / "log.ed25519").exists():
+        own = load_log_signer(folder, load_config(folder).party)
+        policy = policy_of(folder, own).encode("utf-8", "surrogateescape")
+    if root is None:
+        root = own_root
     if policy is None:
         raise UsageError(
             "no policy: whose log is to be trusted?",
@@ -91,6 +131,53 @@ def verify_files(
         trusted = checkpoint.open_policy(policy)
     except NoteError as wrong:
         raise UsageError(f"the policy: {wrong.message}", remedy=wrong.remedy) from wrong
+    proofs = [raw for _, raw in files if evidence.is_proof(raw)]
+    if proofs:
+        others = [raw for _, raw in files if not evidence.is_proof(raw)]
+        if len(proofs) > 1 or len(others) > 1:
+            raise UsageError(f"{len(files)} files", remedy="give one tlog-proof and its envelope")
+        try:
+            proven = evidence.verify_proof(proofs[0], others[0] if others else None, trusted)
+        except NoteError as wrong:
+            raise UnreadableError(wrong.message, remedy=wrong.remedy) from wrong
+        return Checked(verdict=proven)
+    if len(files) == 1 and evidence.is_fork(files[0][1]):
+        return Checked(verdict=evidence.verify_fork_proof(files[0][1], trusted))
+    if directory is not None:
+        known = list(_held(directory))
+    else:
+        known = _own_keys(folder, trusted) if folder is not None and root == own_root else []
+    return _verify_dossiers(files, trusted, root, known)
+
+
+def _held(directory: bytes) -> Iterator[Known]:
+    for number, row in enumerate(directory.split(b"\n"), 1):
+        if not row:
+            continue
+        try:
+            _, statement = open_statement(row)
+        except InputError as wrong:
+            raise UsageError(
+                f"line {number} of the directory: {wrong.message}",
+                remedy="one envelope a line, as directory.jsonl of a dossier has them",
+            ) from wrong
+        if statement.kind not in ROOT_KINDS:
+            raise UsageError(
+                f"line {number} of the directory is a {statement.kind}",
+                remedy="give directory, key and revoke statements only",
+            )
+        yield Known(raw=row)
+
+
+def _verify_dossiers(
+    files: Sequence[tuple[str, bytes]],
+    policy: Policy,
+    root: bytes | str | None,
+    known: Sequence[Known],
+) -> Checked:
+    from tocsin.cases import sheet
+    from tocsin.record import dossier
+
     bodies, said = [], None
     for name, raw in files:
         if sheet.is_sheet(raw):
@@ -98,6 +185,77 @@ def verify_files(
             said = f"{name}: every byte is what its dossier gives"
         else:
             bodies.append(raw)
-    verdict = dossier.verify(bodies, trusted, root)
-    plain: dict[str, Any] = msgspec.to_builtins(verdict)
-    return plain, said
+    with _no_collector(sum(map(len, bodies))), _signature_workers(sum(map(len, bodies))) as each:
+        verdict = dossier.verify(bodies, policy, root, known=known, each=each)
+        return Checked(verdict=verdict.to_json(), said=verdict.said, sheet=said)
+
+
+LARGE = 32 * 1024 * 1024
+"""Bytes of dossiers from which on workers are worth their start: some 10,000 statements."""
+_CHUNK = 1_000
+"""Signatures handed to a worker at a time."""
+
+
+@contextmanager
+def _no_collector(size: int) -> Iterator[None]:
+    """A verdict on a large dossier makes millions of objects and no cycle among them."""
+    if size < LARGE or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def _signature_workers(size: int) -> Iterator[Each]:
+    """Every core checks signatures of a large dossier; a small one is done before they start."""
+    cores = os.cpu_count() or 1
+    if size < LARGE or cores < 2:
+        yield map
+        return
+    # Started anew, not forked: the dossier itself is not theirs to hold.
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+
+        def each(function: Callable[[Job], Any], jobs: Iterable[Job]) -> Iterable[Any]:
+            return pool.map(function, jobs, chunksize=_CHUNK)
+
+        yield each
+
+
+def _own_root(folder: Path) -> bytes | None:
+    path = folder / "root.json"
+    return path.read_bytes() if path.exists() else None
+
+
+def _own_keys(folder: Path, policy: Policy) -> list[Known]:
+    """The key history of the node in `folder`, with its places and when a quorum covered them.
+
+    Raises:
+        UsageError: its store cannot be read.
+    """
+    try:
+        held = key_rows(folder / "data")
+    except StoreError as wrong:
+        # Without it a revocation could be missed in silence.
+        raise UsageError(wrong.message, remedy=wrong.remedy) from wrong
+    if held is None:
+        return []
+    log = ShownLog(held.origin)
+    for _, note in held.checkpoints:
+        with suppress(NoteError):
+            judged = policy.judge(note)
+            time = quorum_time(policy, judged.witnesses) if judged.quorum else None
+            log.older.append(
+                Point(checkpoint=judged.checkpoint, note=note, quorum=judged.quorum, time=time)
+            )
+    log.settle()
+    known = []
+    for index, raw in held.rows:
+        time = log.not_after(index)
+        cosigned = None if time is None else instant(time)
+        place = Placed(log=held.origin, index=index, cosigned=cosigned)
+        known.append(Known(raw=bytes(raw), placed=place))
+    return known
