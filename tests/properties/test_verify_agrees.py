@@ -486,7 +486,7 @@ def test_both_say_the_same_of_fork_proofs_that_somebody_said() -> None:
     notes = [a.note(9), b.note(10)]
     good_one = fork.write_fork(fork.prove_fork(a.note(9), b.note(9)))
     path = fork.fork_path(b.get, 9, 10)
-    longer = fork.write_fork(fork.prove_fork(*notes, path))
+    longer = fork.write_fork(fork.prove_fork(notes[0], notes[1], path))
     stranger = LogSigner.from_seeds("portco.example/log", b"\x11" * 32, b"\x12" * 32)
     heads = [
         cp.Checkpoint(origin=stranger.name, size=size, root=bytes([size]) * 32) for size in (3, 4)

@@ -598,13 +598,18 @@ def open_row(raw: bytes) -> Row:
     if signatures[0][0] != s["key"]:
         raise Refused("schema", "the first signature is not by the key that `key` names")
     return Row(
-        id=sha256(b"tocsin/commit/v1\n" + raw).hex(),
+        id=id_of(raw),
         raw=raw,
         s=s,
         signatures=tuple(signatures),
         signed=b"DSSEv1 %d %b %d %b"
         % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload),
     )
+
+
+def id_of(raw: bytes) -> str:
+    """A statement's id: SHA-256 over its envelope under a label, in hex. The log holds no more."""
+    return sha256(b"tocsin/commit/v1\n" + raw).hex()
 
 
 def leaf_of(id: str) -> bytes:
@@ -2511,15 +2516,138 @@ def dossier_in(sheet: bytes) -> bytes:
 def held_rows(data: bytes) -> list[Row]:
     """What the reader holds of the directory: directory, key and revoke envelopes, one a line."""
     rows = []
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(filter(None, data.split(b"\n")), 1):
+        where = f"the directory you hold:{number}"
         try:
-            row = open_row(line)
+            rows.append(replace(open_row(line), where=where))
         except Refused as wrong:
-            raise Unusable(f"line {number} of the directory you hold: {wrong}") from None
-        if row.s["kind"] not in ROOT_KINDS:
-            raise Unusable(f"line {number} of the directory you hold is a {row.s['kind']}")
-        rows.append(replace(row, where=f"the directory you hold:{number}"))
+            raise Unusable(f"{where}: {wrong}") from None
+        if rows[-1].s["kind"] not in ROOT_KINDS:
+            raise Unusable(f"{where} is a {rows[-1].s['kind']}")
     return rows
+
+
+PROOF_START = b"c2sp.org/tlog-proof@v1\n"
+
+
+@dataclass(frozen=True)
+class LogProof:
+    """A `.tlog-proof`: where an entry is in a log, the path, the checkpoint it leads to."""
+
+    index: int
+    path: tuple[bytes, ...]
+    note: Note
+    extra: bytes
+    """Signed by nobody; ours holds the statement's id in hex."""
+
+
+def open_proof(data: bytes) -> LogProof:
+    """Parse a `.tlog-proof`. Spec: C2SP tlog-proof, "Format"."""
+    head, blank, checkpoint = data.partition(b"\n\n")
+    if len(data) > 192 << 10 or not blank:
+        raise Refused("schema", "a proof is a few lines, a blank one and a checkpoint")
+    try:
+        rows = head.decode("ascii").split("\n")[1:]
+    except UnicodeDecodeError:
+        raise Refused("schema", "a proof is ASCII") from None
+    extra = b""
+    if rows and rows[0].startswith("extra "):
+        extra = unb64(rows.pop(0)[len("extra ") :], "extra")
+    word, _, number = (rows.pop(0) if rows else "").partition(" ")
+    if word != "index" or not DECIMAL.fullmatch(number):
+        raise Refused("schema", "no index line")
+    path = tuple(unb64(row, "a path's hash") for row in rows)
+    if len(path) > 64 or any(len(digest) != 32 for digest in path):
+        raise Refused("schema", "a path is at most 64 hashes of 32 bytes")
+    return LogProof(int(number), path, open_note(checkpoint), extra)
+
+
+def verdict_on_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[str, Any]:
+    """What a log proof proves of a statement: of its bytes, or of the id that the proof names.
+
+    Whether its author's key counts is not asked: that takes a directory, and so a dossier.
+    """
+    try:
+        proof = open_proof(data)
+    except Refused as wrong:
+        raise Unusable(f"no log proof: {wrong}") from None
+    named = proof.extra.decode("latin-1") if hex64(proof.extra.decode("latin-1")) else None
+    if envelope is None and named is None:
+        raise Unusable("the proof names no statement: give the envelope too")
+    report, s = Report(""), {}
+    id = named or ""
+    if envelope is not None:
+        id = id_of(envelope)
+        try:
+            s = open_row(envelope).s
+        except Refused as wrong:
+            report.say("schema", "envelope", wrong.detail)
+        if named not in (None, id):
+            report.say("index", "envelope", f"the proof is about {named}, and this is {id}")
+    log = Log(proof.note.origin)
+    try:
+        log.newest = judged_point(policy, proof.note, log)
+        if not log.newest.quorum:
+            report.say("quorum", "checkpoint", f"{len(log.witnesses)} witnesses are too few")
+        root = proof.note.root
+        check_inclusion(leaf_of(id), proof.index, proof.note.size, proof.path, root)
+    except Refused as wrong:
+        code = wrong.code if log.newest else "checkpoint"
+        report.say(code, "path" if log.newest else "checkpoint", wrong.detail)
+    time = log.newest.time if log.newest else None
+    return {
+        "v": 1,
+        "ok": not report.problems,
+        "kind": "tlog-proof",
+        "file": sha256(data).hex(),
+        "policy": policy.sha256,
+        "id": id,
+        "proved": None if report.problems else "id" if envelope is None else "envelope",
+        "index": proof.index,
+        "not_after": None if time is None else instant(time),
+        "log": log.json() if log.newest else None,
+        "author": s.get("author"),
+        "statement": s.get("kind"),
+        "time": s.get("time"),
+        "problems": report.problems,
+    }
+
+
+def judged_point(policy: Policy, note: Note, log: Log) -> PointInTime:
+    """The note as the policy has it; its lines and witnesses go into `log`."""
+    known = [key for key in policy.logs if key.name == note.origin]
+    log.lines = signed_lines(note, [*known, *policy.witnesses.values()])
+    log.witnesses = policy.judge(note)
+    quorum = policy.satisfied(name for name, _ in log.witnesses)
+    return PointInTime(note, quorum, policy.quorum_time(log.witnesses) if quorum else None)
+
+
+def is_fork_proof(data: bytes) -> bool:
+    """Whether this claims to be one."""
+    return data.startswith(b'{"a":"') and b'"kind":"fork-proof"' in data
+
+
+def verdict_on_fork(data: bytes, policy: Policy) -> dict[str, Any]:
+    """Whether a fork proof holds against a log of the reader's policy."""
+    report, origin = Report(""), None
+    facts: dict[str, Any] = {"sizes": [], "roots": []}
+    try:
+        fork = ForkProof(data)
+        origin = fork.origin
+        fork.check_signatures(policy.logs)
+        facts = fork.facts()
+    except Refused as wrong:
+        report.say("log-fork", "fork proof", wrong.detail)
+    return {
+        "v": 1,
+        "ok": not report.problems,
+        "kind": "fork-proof",
+        "file": sha256(data).hex(),
+        "policy": policy.sha256,
+        "origin": origin,
+        **facts,
+        "problems": report.problems,
+    }
 
 
 # --- 12 the command -----------------------------------------------------------------------------
@@ -2550,11 +2678,7 @@ def show(verdict: Mapping[str, Any]) -> Iterator[str]:
     mark = {True: "ok", False: "FAILS", None: "not checked"}
     yield f"case  {verdict['case'] or '(none)'}"
     for log in verdict["logs"]:
-        signed = ", ".join(log["signatures"]) or "by nobody known"
-        yield (
-            f"log   {log['origin']}  size {log['size']}  signed {signed}  "
-            f"quorum {mark[log['quorum']]}  witnesses {len(log['witnesses'])}"
-        )
+        yield from show_log(log)
     known = verdict["directory"]
     yield f"directory version {known['version']}: {mark[known['ok']]}"
     for s in verdict["statements"]:
@@ -2571,15 +2695,80 @@ def show(verdict: Mapping[str, Any]) -> Iterator[str]:
         )
     for fork in verdict["forks"]:
         yield f"fork  {fork['origin']}: {fork['detail']}"
-    for one in verdict["problems"]:
-        yield f"problem {one['code']} at {one['where']}: {one['detail']}"
-        yield f"        {one['remedy']}"
     if verdict["ok"]:
         yield "VERIFIED: who said it and when it was logged; nobody changed it."
         yield "That does not mean that it is true."
-    else:
+
+
+def show_log(log: Mapping[str, Any]) -> Iterator[str]:
+    """A log and its witnesses."""
+    signed = ", ".join(log["signatures"]) or "by nobody known"
+    quorum = "ok" if log["quorum"] else "FAILS"
+    yield f"log   {log['origin']}  size {log['size']}  signed {signed}  quorum {quorum}"
+    for witness in log["witnesses"]:
+        yield f"      cosigned by {witness['name']} at {witness['time']}"
+
+
+def show_proof(verdict: Mapping[str, Any]) -> Iterator[str]:
+    """What a log proof proves."""
+    yield from show_log(verdict["log"]) if verdict["log"] else ()
+    yield f"statement {verdict['id']}  log index {verdict['index']}"
+    if verdict["author"]:
+        yield f"says it is a {verdict['statement']} by {verdict['author']} of {verdict['time']}"
+    if verdict["not_after"]:
+        yield f"cosigned by a quorum no later than {verdict['not_after']}"
+    if verdict["proved"] == "envelope":
+        yield "VERIFIED: these bytes are in the log at that index."
+        yield "Whether its author's key counts is not checked here: a dossier shows that."
+    elif verdict["proved"] == "id":
+        yield "VERIFIED: a statement with that id is in the log at that index."
+        yield "Its bytes were not given: give PROOF and ENVELOPE to check them too."
+
+
+def show_fork(verdict: Mapping[str, Any]) -> Iterator[str]:
+    """What a fork proof proves."""
+    yield f"log   {verdict['origin'] or '(unreadable)'}"
+    for size, root in zip(verdict["sizes"], verdict["roots"]):
+        yield f"      signed size {size} with root {root}"
+    if verdict["ok"]:
+        yield "FORK PROVEN: this log has signed two histories that no one history can hold."
+        yield "Show the proof to the other members, and rely on neither history."
+
+
+def show_problems(verdict: Mapping[str, Any]) -> Iterator[str]:
+    """Every problem with its place and what to do about it."""
+    for one in verdict["problems"]:
+        yield f"problem {one['code']} at {one['where']}: {one['detail']}"
+        yield f"        {one['remedy']}"
+    if not verdict["ok"]:
         count = len(verdict["problems"])
         yield f"NOT VERIFIED: {count} problem{'' if count == 1 else 's'}."
+
+
+def verdict_of(given: argparse.Namespace) -> dict[str, Any]:
+    """The verdict on the files named: each kind tells itself by its first bytes."""
+    if len(given.files) > 2:
+        raise Unusable(f"{len(given.files)} files: give one, or two to compare")
+    try:
+        policy = Policy(read(given.policy))
+    except Refused as wrong:
+        raise Unusable(f"the policy: {wrong.detail}") from None
+    root = b"" if given.root == "none" else read(given.root) if given.root else None
+    known = held_rows(read(given.directory)) if given.directory else []
+    bodies = [read(name) for name in given.files]
+    proofs = [data for data in bodies if data.startswith(PROOF_START)]
+    if proofs:
+        others = [data for data in bodies if not data.startswith(PROOF_START)]
+        if len(proofs) > 1:
+            raise Unusable("give one log proof, and its envelope if you have it")
+        return verdict_on_proof(proofs[0], others[0] if others else None, policy)
+    if len(bodies) == 1 and is_fork_proof(bodies[0]):
+        return verdict_on_fork(bodies[0], policy)
+    for number, (name, data) in enumerate(zip(given.files, bodies)):
+        if data.startswith(SHEET_HEAD):
+            bodies[number] = dossier_in(data)
+            print(f"{visible(name)}: the page itself was not compared", file=sys.stderr)
+    return verdict_on(bodies, policy, root, known)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -2590,32 +2779,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--policy", required=True, help="your tlog-policy")
     parser.add_argument("--root", help="your root file, or none")
+    parser.add_argument("--directory", help="key statements you hold, one envelope a line")
     parser.add_argument("--json", action="store_true", help="the verdict as one line of JSON")
     given = parser.parse_args(arguments)
     try:
-        if len(given.files) > 2:
-            raise Unusable(f"{len(given.files)} files: give one, or two to compare")
-        try:
-            policy = Policy(read(given.policy))
-        except Refused as wrong:
-            raise Unusable(f"the policy: {wrong.detail}") from None
-        root = b"" if given.root == "none" else read(given.root) if given.root else None
-        bodies = []
-        for name in given.files:
-            data = read(name)
-            if data.startswith(SHEET_HEAD):
-                data = dossier_in(data)
-                print(f"{visible(name)}: the page itself was not compared", file=sys.stderr)
-            bodies.append(data)
-        verdict = verdict_on(bodies, policy, root)
+        verdict = verdict_of(given)
     except Unusable as wrong:
         print(f"verify.py: error: {visible(wrong)}", file=sys.stderr)
         return 2
     if given.json:
         print(json.dumps(verdict, separators=(",", ":")))
-    else:
-        for line in show(verdict):
-            print(visible(line))
+        return 0 if verdict["ok"] else 3
+    shown = {"tlog-proof": show_proof, "fork-proof": show_fork}.get(verdict.get("kind", ""), show)
+    for line in (*shown(verdict), *show_problems(verdict)):
+        print(visible(line))
     return 0 if verdict["ok"] else 3
 
 
