@@ -102,8 +102,9 @@ PARSERS: dict[str, tuple[Open, Refusal, list[bytes]]] = {
 SEEDS = [data for _, _, valid in PARSERS.values() for data in valid]
 TOKENS = [
     b"\n", b"\n\n", b" ", b"\r\n", b"\x00", b"\xff", b"\xc3\xa9", "— ".encode(), b"old ", b"+",
-    b"-", b"0", b"18446744073709551616", b"=", b"==", b"{", b"}", b"[", b"]", b'"', b",", b":", b"null",
-    b"1e9", b"\\u0000", b"\\ud800", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xe2\x80\xa8", b".p/", b"x000/",
+    b"-", b"0", b"18446744073709551616", b"=", b"==", b"{", b"}", b"[", b"]", b'"', b",", b":",
+    b"null", b"1e9", b"\\u0000", b"\\ud800", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xe2\x80\xa8",
+    b".p/", b"x000/",
 ]  # fmt: skip
 pieces = st.one_of(
     st.sampled_from(TOKENS),

@@ -361,13 +361,15 @@ class Node:
                 continue
             del self.questions[key]
             met = need.new if key[1:] == (need.new.size, need.new.root) else need.old
-            # What is held has grown since the question: let it be met again by all of it.
+            # What is held may have grown since the question: let it be met again by all of it.
             if isinstance(verdict, gossip.Consistent) and met.note is not None:
                 again = gossip.meet(self.held, met)
-                if isinstance(again, gossip.NeedsPath) and again != need:
-                    self.questions[key] = gossip.Question(need=again)
-                    continue
-                verdict = verdict if again is None or again == need else again
+                if isinstance(again, gossip.NeedsPath):
+                    if again != need:
+                        self.questions[key] = gossip.Question(need=again)
+                        continue
+                elif again is not None:
+                    verdict = again
             self.settle(met, verdict)
 
     def alarmed(self, origin: str) -> bool:
