@@ -69,6 +69,12 @@ class Files(TileFiles):
     """Real files that tell what is shown once it is."""
 
     tell: Tell = staticmethod(lambda _: None)
+    settle: Callable[[], None] = staticmethod(lambda: None)
+    """Called before the guard, the first thing that the sequencer's own thread writes."""
+
+    def write_guard(self, origin: str, size: int, root: bytes) -> None:
+        self.settle()
+        super().write_guard(origin, size, root)
 
     def write_checkpoint(self, data: bytes) -> None:
         super().write_checkpoint(data)
@@ -102,16 +108,28 @@ def saying(number: int, size: int = 0) -> tuple[Verified, tuple[Attachment, ...]
 
 
 class Node:
-    """A data folder with its log open. The guard lies outside `data`, as in a real folder."""
+    """A data folder with its log open. The guard lies outside `data`, as in a real folder.
 
-    def __init__(self, folder: Path, tell: Tell = lambda _: None, synchronous: str = "") -> None:
+    Args:
+        tell: hears every promise once it is made.
+        how: SQLite's `synchronous`, where it is not to be what the store sets.
+        steady: the store's writer thread rests before another thread goes on, so that all disk
+            calls come in one order.
+    """
+
+    def __init__(
+        self, folder: Path, tell: Tell = lambda _: None, how: str = "", *, steady: bool = False
+    ) -> None:
         self.store = SqliteStore.open(folder / "data")
         try:
-            if synchronous:  # a mutant: the store asks for FULL
+            if how:  # a mutant: the store asks for FULL
                 with self.store._guard:
-                    self.store._writer.execute(f"PRAGMA synchronous = {synchronous}")
+                    self.store._writer.execute(f"PRAGMA synchronous = {how}")
             self.files = Files(folder / "data", folder / "guard" / "head")
             self.files.tell = tell
+            self._held = saying(0)[0] if self.store.head() else None
+            self._steady = steady
+            self.files.settle = self.settle
             self.log = Sequencer(store=self.store, files=self.files, signer=LOG, clock=Clock())
             self.tell = tell
             self.log.recover()
@@ -122,8 +140,16 @@ class Node:
     def keep(self, number: int, size: int = 0) -> tuple[str, Waiting]:
         verified, objects = saying(number, size)
         waiting = self.log.keep(verified, objects, CLEAR)
+        self._held = verified
+        self.settle()
         self.tell(b"kept " + verified.id.encode() + b"\n")
         return verified.id, waiting
+
+    def settle(self) -> None:
+        """Return when the writer has nothing more to do for what was asked of it before."""
+        if self._steady and self._held is not None:
+            # What is held is not kept again, and its turn comes after everything else.
+            self.store.keep_pending(self._held, (), CLEAR)
 
     def wait(self, id: str, waiting: Waiting) -> None:
         receipt = waiting.wait()
@@ -134,12 +160,18 @@ class Node:
 
 
 def play(
-    folder: Path, story: Sequence[str], first: int, tell: Tell = lambda _: None, how: str = ""
+    folder: Path,
+    story: Sequence[str],
+    first: int,
+    tell: Tell = lambda _: None,
+    how: str = "",
+    *,
+    steady: bool = False,
 ) -> int:
     """Do what the story says, with statements numbered from `first`; the next free number.
 
     Args:
-        how: SQLite's `synchronous` where it is not to be what the store sets.
+        tell, how, steady: as `Node` takes them.
     """
     node: Node | None = None
     number = first
@@ -150,7 +182,7 @@ def play(
         if word == "exit":
             return number
         if word == "open":
-            node = Node(folder, tell, how)
+            node = Node(folder, tell, how, steady=steady)
             continue
         assert node is not None, story
         if word == "close":
@@ -184,8 +216,9 @@ def prepare(folder: Path, size: int) -> Path:
     try:
         for start in range(0, size, 5000):
             numbers = range(start, min(start + 5000, size))
-            for _, waiting in [node.keep(number) for number in numbers]:
-                waiting.wait()
+            refused = node.store.keep_pending_many([(saying(n)[0], (), CLEAR, {}) for n in numbers])
+            assert not any(refused)
+        node.log.recover()
     finally:
         node.close()
     return folder
