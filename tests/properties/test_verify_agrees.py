@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -31,9 +32,9 @@ from tests.unit.record.dossier_case import (
 )
 
 from tocsin.canonical import b64decode, b64encode, decode, encode
-from tocsin.errors import DossierError, TocsinError
+from tocsin.errors import DossierError, NoteError, TocsinError, UsageError
 from tocsin.record import checkpoint as cp
-from tocsin.record import dossier, fork, merkle
+from tocsin.record import dossier, evidence, fork, merkle
 from tocsin.record import verify as alone
 from tocsin.record.directory import registrars_of, root_of
 from tocsin.record.envelope import open_statement, pae, statement_id
@@ -614,6 +615,80 @@ def test_both_judge_by_revocations_that_another_file_or_the_reader_holds() -> No
     assert agree(cut, POLICY_TEXT, whole.root, [later["plain"]]) == {"key"}
     for note in (None, whole.note(witnesses=TIMES)):
         agree([cut, whole.dossier(note=note)], QUORUM_TEXT, whole.root)
+
+
+# --- proofs by themselves -----------------------------------------------------------------------
+
+
+def _both_on_proof(data: bytes, raw: bytes | None, policy: str) -> dict[str, Any] | None:
+    theirs = ours = None
+    only_theirs = False
+    try:
+        theirs = evidence.verify_proof(data, raw, cp.open_policy(policy.encode()))
+        only_theirs = any("ml-dsa-44 line" in one["detail"] for one in theirs["problems"])
+    except (NoteError, UsageError):
+        pass
+    with suppress(alone.Unusable):
+        ours = alone.verdict_on_proof(data, raw, alone.Policy(policy.encode()))
+    for one in (theirs, ours):
+        if one:
+            one["problems"] = [(p["code"], p["where"]) for p in one["problems"]]
+            names = one["log"]["signatures"] if one["log"] else []
+            names[:] = [name.removesuffix(" not checked") for name in names]
+    assert only_theirs or theirs == ours
+    return ours
+
+
+def test_both_say_the_same_of_log_proofs() -> None:
+    case = usual()
+    note = case.note(witnesses=TIMES)
+    raw = case.raws[4]
+    id = statement_id(raw).encode()
+    plain = cp.write_proof(4, case.path(4, 8), note, id)
+    for policy in (POLICY_TEXT, QUORUM_TEXT, TWO_LOGS):
+        found = _both_on_proof(plain, raw, policy)
+        assert found
+        assert found["proved"] == "envelope"
+        assert (found["not_after"] is not None) == (policy != POLICY_TEXT)
+        for data in (
+            plain,
+            cp.write_proof(4, case.path(4, 8), note),
+            cp.write_proof(4, case.path(4, 8), case.note(), id),
+            cp.write_proof(5, case.path(4, 8), note, id),
+            cp.write_proof(4, case.path(5, 8), note, id),
+            cp.write_proof(4, case.path(4, 8)[:-1], note, id),
+            cp.write_proof(4, case.path(4, 8), note, b"no id"),
+            cp.write_proof(4, case.path(4, 8), note, id[::-1]),
+        ):
+            for with_it in (raw, case.raws[5], case.raws[0], raw + b" ", b"", None):
+                _both_on_proof(data, with_it, policy)
+    for seed in range(300):
+        rng = random.Random(seed)
+        _both_on_proof(_bent_bytes(plain, rng), rng.choice((raw, None)), QUORUM_TEXT)
+
+
+def test_both_say_the_same_of_fork_proofs() -> None:
+    a, b = _grown(30, 31), _grown(40, 41, 42)
+    good_one = fork.write_fork(fork.prove_fork(a.note(9), b.note(10), fork.fork_path(b.get, 9, 10)))
+    policies = (POLICY_TEXT, f"log {SECOND.vkeys()[0]}\nquorum none\n")
+    for seed in range(200):
+        rng = random.Random(seed)
+        data = good_one
+        if seed:
+            data = _bent_bytes(data, rng)
+        if seed > 100:
+            data = encode(_bent_json(decode(good_one), rng))
+        for policy in policies:
+            theirs = evidence.verify_fork_proof(data, cp.open_policy(policy.encode()))
+            ours = alone.verdict_on_fork(data, alone.Policy(policy.encode()))
+            decided = any(
+                "ml-dsa-44 line" in one["detail"] or "ML-DSA-44 only" in one["detail"]
+                for one in (*theirs["problems"], *ours["problems"])
+            )
+            for one in (theirs, ours):
+                one["problems"] = [(p["code"], p["where"]) for p in one["problems"]]
+            assert decided or theirs == ours, seed
+            assert seed or ours["ok"] == (policy == POLICY_TEXT)
 
 
 # --- seeded mutation ----------------------------------------------------------------------------
