@@ -29,8 +29,6 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 PLANNED = {
-    "directory",
-    "key",
     "taxii",
     "stix",
     "db",

@@ -22,6 +22,7 @@ from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
 from tocsin.flows import advise, audit, intake, join, respond, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows import keys as key_flow
+from tocsin.flows import purge as purging
 from tocsin.flows.node import Node
 from tocsin.policy import Actor, Tlp, UserRole, may_act
 from tocsin.record.statement import read_time
@@ -108,6 +109,15 @@ class EditBody(_Strict, kw_only=True):
 class RejectBody(_Strict, kw_only=True):
     revision: int
     why: str = ""
+
+
+class PurgeBody(_Strict, kw_only=True):
+    id: str
+    """A STIX id, a SHA-256, or a statement's id."""
+    why: str
+    local_only: bool = False
+    lift: bool = False
+    dry_run: bool = False
 
 
 class OpenCaseBody(_Strict, kw_only=True):
@@ -383,6 +393,7 @@ def _statements(r: Request) -> Any:
 def _statement(r: Request) -> Any:
     kept = r.node.store.statement(r.params["id"], r.node.allowed(r.actor.reader))
     if kept is None:
+        purging.gone(r.node, r.actor.reader, r.params["id"])
         raise intake.not_found("statement " + r.params["id"])
     return Answer(status=200, media_type="application/vnd.dsse+json", body=kept.raw)
 
@@ -433,7 +444,25 @@ def _withdraw(r: Request, body: WithdrawBody) -> Any:
     return {"statement": done}
 
 
+def _purge(r: Request, body: PurgeBody) -> Any:
+    reader = r.actor.reader
+    actor = reader.person or r.party
+    if body.lift:
+        lifted = purging.lift(r.node, reader, body.id, body.why, actor=actor)
+        return {"lifted": lifted, "done": True}
+    return purging.purge(
+        r.node,
+        reader,
+        body.id,
+        body.why,
+        actor=actor,
+        local_only=body.local_only,
+        dry_run=body.dry_run,
+    )
+
+
 def _put_object(r: Request) -> Any:
+    purging.refuse_purged(r.node, r.params["sha256"], r.params["sha256"])
     intake.keep_object(
         r.node,
         r.party,
@@ -447,6 +476,7 @@ def _put_object(r: Request) -> Any:
 def _object(r: Request) -> Any:
     kept = r.node.store.object(r.params["sha256"], r.node.allowed(r.actor.reader))
     if kept is None:
+        purging.gone(r.node, r.actor.reader, r.params["sha256"])
         raise intake.not_found("object " + r.params["sha256"])
     return Answer(
         status=200,
@@ -731,6 +761,15 @@ ROUTES: tuple[Route, ...] = (
         cost="write",
     ),
     _route("GET", "/objects/{sha256}", "read", _object, "An object's received bytes."),
+    _route(
+        "POST",
+        "/purge",
+        "purge",
+        _purge,
+        "Drop the bytes of an object or a statement from this node.",
+        PurgeBody,
+        "write",
+    ),
     _route("GET", "/indicators", "read", _indicators, "Indicators in force; ?case."),
     _route("GET", "/parties", "read", _parties, "The directory."),
     _route(
@@ -825,7 +864,7 @@ def _compiled() -> tuple[tuple[re.Pattern[str], Route], ...]:
 
 _PATTERNS = _compiled()
 
-OWN = frozenset({"draft", "case", "party", "token"})
+OWN = frozenset({"draft", "case", "party", "token", "purge"})
 """Verbs on what belongs to this node alone, which no token of another party's does."""
 
 

@@ -32,10 +32,14 @@ class KeyHistory:
         self.taken: list[Verified] = []
         """What was taken, in that order."""
         self._ids: set[str] = set()
+        self._next = 0
         self.take(root)
 
-    def take(self, raw: bytes) -> Verified | None:
+    def take(self, raw: bytes, index: int | None = None) -> Verified | None:
         """Judge one envelope at the end of this history; None if it was taken before.
+
+        Args:
+            index: its place in the log it was fetched from, above all before; None: the next.
 
         Raises:
             StatementError: not a statement, or of a kind that does not belong here.
@@ -52,7 +56,9 @@ class KeyHistory:
             index=None,
             markings=lambda _: None,
         )
-        self.ring.admit_key(found, len(self.taken))
+        self._next = self._next if index is None else index
+        self.ring.admit_key(found, self._next)
+        self._next += 1
         self.heads[s.author] = ChainHead(seq=s.seq, head=found.id)
         self.taken.append(found)
         self._ids.add(found.id)

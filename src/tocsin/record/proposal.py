@@ -263,16 +263,27 @@ def _short(value: Any) -> str:
 def first_of(
     before: Directory, after: Directory, *, own: str = "", parties: Collection[str] = ()
 ) -> str:
-    """The keyid that the next version's payload has to name: the smallest that is to sign.
+    """The keyid that the next version's payload names as the smallest that signs: see `smallest`.
 
     Args:
-        own: keyid of whoever proposes: it alone is named where it alone is enough.
-        parties: the registrars that are to sign, where not all are at hand; empty: all.
+        own: keyid of whoever proposes.
+        parties: the registrars that are to sign, where not all are at hand; empty: any.
 
     Raises:
         DirectoryError: these cannot meet the thresholds.
     """
-    wanted = [_registrars(before), _registrars(after)]
+    return smallest([_registrars(before), _registrars(after)], own=own, parties=parties)
+
+
+def smallest(wanted: Sequence[Slot], *, own: str, parties: Collection[str] = ()) -> str:
+    """The keyid that a payload names in `key`: it must sign, and beside it only larger ones may.
+
+    Where all thresholds can be met with it, the proposer's own; else the largest below that can,
+    so that as many as may be are free to sign.
+
+    Raises:
+        DirectoryError: these cannot meet the thresholds.
+    """
     chosen = [
         {k for k, (_, party) in slot.keys.items() if not parties or party in parties}
         for slot in wanted
@@ -283,9 +294,15 @@ def first_of(
                 f"{len(found)} of the {slot.what} are named to sign, and {slot.threshold} must",
                 remedy="name more of: " + ", ".join(sorted(_holders([slot]))),
             )
-    if not parties and all(own in slot.keys and slot.threshold == 1 for slot in wanted):
-        return own
-    return min(set().union(*chosen))
+    fit = [
+        c
+        for c in sorted(set().union(*chosen))
+        if all(
+            sum(k >= c for k in found) >= slot.threshold
+            for slot, found in zip(wanted, chosen, strict=True)
+        )
+    ]
+    return own if own in fit else max((c for c in fit if c < own), default=fit[-1])
 
 
 def proposal_of(payload: bytes) -> Proposal:

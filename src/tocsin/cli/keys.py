@@ -1,0 +1,612 @@
+"""Verbs about keys and the directory: key list, rotate, revoke; directory show to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from tocsin.cli import terminal
+from tocsin.cli.terminal import line
+from tocsin.console.untrusted import terminal as safe
+from tocsin.errors import ConflictError, UnreadableError, UsageError
+
+if TYPE_CHECKING:
+    from tocsin.record.proposal import Proposal
+    from tocsin.wiring.keyholder import Keyholder, NeedsOthers
+    from tocsin.wiring.rotation import NeedsRegistrar, Rotated
+
+DRY = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+PROPOSE = click.option(
+    "--propose",
+    metavar="FILE",
+    help="Where several keys must sign: write the proposal here.",
+)
+KEYFILE = click.option(
+    "--key", "keyfile", metavar="FILE", help="Sign with this key file (default: the party's root)."
+)
+
+
+def _home() -> Path:
+    from tocsin.wiring.folder import find_home
+
+    return find_home(click.get_current_context().find_root().obj["home"])
+
+
+@contextmanager
+def _holder() -> Iterator[Keyholder]:
+    """This folder's root key, and the key history of the node that the verb is for."""
+    from tocsin.wiring.folder import load_config
+    from tocsin.wiring.keyholder import Keyholder
+
+    home = _home()
+    party = click.get_current_context().params.get("as_party") or load_config(home).party
+    with terminal.node() as client:
+        yield Keyholder(home, party, client)
+
+
+@click.group()
+def key() -> None:
+    """A party's keys: list, rotate, revoke."""
+
+
+@key.command("list")
+@click.argument("party", required=False)
+@terminal.AS
+@terminal.JSON
+def key_list(party: str | None, as_party: str | None, as_json: bool) -> None:
+    """Every key of a party: what it signs, since when, until when, and what is in doubt.
+
+    Example: tocsin key list gridco.example
+    """
+    from tocsin.wiring.rotation import listing
+
+    with _holder() as holder:
+        whose = party or holder.party
+        rows = listing(holder, whose)
+    if as_json:
+        terminal.json_out({"party": whose, "items": rows})
+        return
+    line(f"party {whose}; places are indexes of the log that answered")
+    terminal.table(
+        ["ROLE", "KEY", "SIGNS", "SINCE", "UNTIL", "SUSPECT SINCE", "REASON"],
+        [
+            [
+                r["role"],
+                r["id"] if len(r["id"]) <= 48 else r["id"][:16] + "…",
+                ", ".join(r["kinds"]) or "-",
+                "-" if r["since"] is None else r["since"],
+                "-" if r["until"] is None else r["until"],
+                r["suspect_since"] or "-",
+                r["reason"] or "-",
+            ]
+            for r in rows
+        ],
+        grow=2,
+    )
+
+
+@key.command("rotate")
+@click.option("--log", "log", is_flag=True, help="A new log (origin), with all that was said.")
+@click.option("--witness", is_flag=True, help="The key this node cosigns with.")
+@click.option("--hpke", is_flag=True, help="The key that sealed statements are wrapped to.")
+@click.option("--node", "node_key", is_flag=True, help="The key of requests to other nodes.")
+@PROPOSE
+@terminal.AS
+@DRY
+@terminal.YES
+@terminal.JSON
+def key_rotate(
+    log: bool,
+    witness: bool,
+    hpke: bool,
+    node_key: bool,
+    propose: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """A new signing key in place of the old one; or another key, by its flag.
+
+    Cut off, say the same again: it goes on where it was. Old key files stay in keys/old/.
+
+    Example: tocsin key rotate
+    """
+    chosen = [
+        name
+        for name, on in (("log", log), ("witness", witness), ("hpke", hpke), ("node", node_key))
+        if on
+    ]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"--{chosen[0]} and --{chosen[1]} together", remedy="one at a time: each is a statement"
+        )
+    what = chosen[0] if chosen else "signing"
+    if dry_run:
+        line(f"would make a new {what} key and {_THEN[what]}; nothing was changed")
+        return 0
+    terminal.agree(f"make a new {what} key and {_THEN[what]}?", yes)
+    from tocsin.wiring.keyholder import NeedsOthers
+    from tocsin.wiring.rotation import NeedsRegistrar
+
+    try:
+        done = _rotate(what)
+    except NeedsOthers as needs:
+        return _hand_on(needs, propose)
+    except NeedsRegistrar as needs:
+        return _hand_entry(needs, propose)
+    if as_json:
+        terminal.json_out(done)
+        return 0
+    if done.old:
+        line(f"old  {done.old}")
+    line(f"new  {done.new}")
+    if what in ("witness", "hpke", "node"):
+        click.echo("a node that runs takes it over when it is started again", err=True)
+    return 0
+
+
+_THEN = {
+    "signing": "revoke the old one as rotated",
+    "witness": "list it in the directory",
+    "hpke": "list it in the directory",
+    "node": "list it in the directory",
+    "log": "begin a new log with all that was said, under a new origin",
+}
+
+
+def _rotate(what: str) -> Rotated:
+    from tocsin.wiring import rotation
+
+    if what == "log":
+        return _rotate_log()
+    with _holder() as holder:
+        if what == "signing":
+            return rotation.rotate_signing(holder)
+        return rotation.rotate_listed(holder, what)  # type: ignore[arg-type]
+
+
+def _rotate_log() -> Rotated:
+    import secrets
+
+    from tocsin.wiring import rotation
+    from tocsin.wiring.door import running
+    from tocsin.wiring.folder import is_guest, load_config
+
+    home = _home()
+    config = load_config(home)
+    if is_guest(home, config):
+        raise UsageError(
+            f"{config.party} has no log of its own", remedy="its node's party rotates that log"
+        )
+    if not rotation.log_settled(home):
+        if running(home) is not None:
+            raise ConflictError(
+                f"the node of {config.party} is running", remedy="stop it first (Ctrl-C there)"
+            )
+        rotation.begin_log(home, config.party, secrets.token_bytes, lambda _: None)
+    with _holder() as holder:
+        old = holder.entry.nodes[0].origin if holder.entry.nodes else ""
+        log = rotation.list_log(holder)
+    return rotation.Rotated(what="log", old=old, new=log.name)
+
+
+@key.command("revoke")
+@click.argument("keyid")
+@click.option("--reason", required=True, help="Why, in words; goes on record.")
+@click.option(
+    "--suspect-since",
+    metavar="TIME",
+    help="From when on what it signed is in doubt: 2026-11-22T08:30:00Z.",
+)
+@PROPOSE
+@terminal.AS
+@DRY
+@terminal.YES
+@terminal.JSON
+def key_revoke(
+    keyid: str,
+    reason: str,
+    suspect_since: str | None,
+    propose: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """From here on this key signs nothing for you. First it says what that puts in doubt.
+
+    Example: tocsin key revoke 5f0c… --reason stolen --suspect-since 2026-11-20T00:00:00Z
+    """
+    from tocsin.record.statement import revoke_body
+    from tocsin.wiring.keyholder import NeedsOthers
+    from tocsin.wiring.keys import load_signer
+    from tocsin.wiring.rotation import key_named
+
+    since = _instant(suspect_since) if suspect_since else None
+    with _holder() as holder:
+        whole = key_named(holder, keyid)
+        found = holder.client.get(f"/keys/{whole}/statements", since=since) if since else None
+        doubted: list[dict[str, Any]] = found["items"] if found else []
+        if not as_json:
+            _say_doubt(whole, since, doubted)
+        if dry_run:
+            if as_json:
+                terminal.json_out({"key": whole, "suspect_since": since, "doubted": doubted})
+            else:
+                line("nothing was changed")
+            return 0
+        terminal.agree(f"revoke {whole[:16]}… of {holder.party} for ever?", yes)
+        own = load_signer(holder.home, holder.party, "signing").keyid
+        try:
+            holder.say("revoke", revoke_body(whole, reason, since))
+        except NeedsOthers as needs:
+            return _hand_on(needs, propose)
+        until = holder.history.ring.key(holder.party, whole)
+    if as_json:
+        terminal.json_out({"key": whole, "suspect_since": since, "doubted": doubted})
+    else:
+        line(f"revoked {whole}" + (f" at index {until.until}" if until else ""))
+    if whole == own:
+        again = terminal.again()
+        click.echo(f"{again} key rotate gives you another to sign with", err=True)
+    return 0
+
+
+def _say_doubt(keyid: str, since: str | None, doubted: Sequence[dict[str, Any]]) -> None:
+    if since is None:
+        line(f"puts nothing in doubt: what {keyid[:16]}… signed below its revocation counts")
+        line("       (--suspect-since TIME says from when on it was in other hands)")
+        return
+    line(f"puts {len(doubted)} statements in doubt, signed with {keyid[:16]}… since {since}")
+    if doubted:
+        terminal.table(
+            ["INDEX", "TIME", "KIND", "CASE", "STATEMENT"],
+            [
+                [d["index"], d["time"], d["kind"], d["case"] or "-", d["id"][:16] + "…"]
+                for d in doubted[:20]
+            ],
+            grow=3,
+        )
+    if len(doubted) > 20:
+        line(f"and {len(doubted) - 20} more: --dry-run --json lists all")
+
+
+def _instant(text: str) -> str:
+    """A time of the user's as a statement writes it. Raises UsageError: no zone, no time."""
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError(f"{text!r} is no time", remedy="2026-11-22T08:30:00Z") from wrong
+    if found.tzinfo is None:
+        raise UsageError(f"{text!r} names no zone", remedy="add one: 2026-11-22T08:30:00Z")
+    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@key.command("make")
+@click.argument("file")
+@terminal.JSON
+def key_make(file: str, as_json: bool) -> None:
+    """Make a key file for a further root key of your party; prints what the directory lists.
+
+    It goes in by: tocsin directory propose --root-key PUBLIC --root-threshold 2
+
+    Example: tocsin key make second.root
+    """
+    import secrets
+
+    from tocsin.canonical import b64encode
+    from tocsin.record.keys import Signer
+    from tocsin.wiring.keys import make_seed, seed_in
+
+    make_seed(Path(file), secrets.token_bytes)
+    signer = Signer.from_seed(seed_in(Path(file)), "")
+    value = {"keyid": signer.keyid, "public": b64encode(signer.public)}
+    if as_json:
+        terminal.json_out(value)
+        return
+    line(f"wrote   {file} (mode 0600)")
+    line(f"keyid   {value['keyid']}")
+    line(f"public  {value['public']}")
+
+
+# --- what several sign --------------------------------------------------------------------------
+
+
+def _hand_on(needs: NeedsOthers, file: str | None) -> int:
+    """One key is not enough: write what the others are to sign."""
+    from tocsin.record.proposal import write_proposal
+
+    if file is None:
+        raise UsageError(str(needs), remedy="write a proposal for the others: --propose FILE")
+    terminal.write_output(file, write_proposal(needs.proposal))
+    for lack in needs.lacks:
+        click.echo(safe(f"waits  {lack}"), err=True)
+    click.echo(
+        safe(f"wrote {file}: tocsin key sign {file}, tocsin key publish {file}; then this again"),
+        err=True,
+    )
+    return 1
+
+
+def _hand_entry(needs: NeedsRegistrar, file: str | None) -> int:
+    """No registrar: write the entry that a registrar is to propose."""
+    from tocsin.record.directory import party_json
+
+    if file is None:
+        raise UsageError(
+            f"{needs.entry.id} is no registrar, and the directory has to list the new key",
+            remedy="write your entry for a registrar: --propose entry.json",
+        )
+    entry = msgspec.json.encode(party_json(needs.entry), order="sorted")
+    terminal.write_output(file, entry + b"\n")
+    click.echo(
+        safe(
+            f"wrote {file}: a registrar says tocsin directory propose --entry {file}; when that "
+            "version is in force here, say this again"
+        ),
+        err=True,
+    )
+    return 1
+
+
+def _read_proposal(file: str) -> Proposal:
+    from tocsin.errors import RecordError
+    from tocsin.record.proposal import open_proposal
+
+    try:
+        return open_proposal(terminal.read_input(file))
+    except RecordError as wrong:
+        raise UnreadableError(f"{file}: {wrong.message}", remedy=wrong.remedy) from wrong
+
+
+def _show_proposal(holder: Keyholder, proposal: Proposal) -> None:
+    from tocsin.record.directory import read_directory
+    from tocsin.record.proposal import changes
+
+    s = proposal.statement
+    line(f"{s.kind} statement of {s.author}, number {s.seq} of its key chain, {s.time}")
+    if s.kind == "directory":
+        for told in changes(holder.directory, read_directory(s.body)):
+            line(told)
+        return
+    for name, value in sorted(s.body.items()):
+        line(f"{name}: {value if isinstance(value, str) else ', '.join(map(str, value))}")
+
+
+def _sign(file: str, out: str | None, keyfile: str | None, yes: bool) -> int:
+    from tocsin.record.keys import Signer
+    from tocsin.record.proposal import lacking, signed_by, slots, write_proposal
+    from tocsin.wiring.keys import seed_in
+
+    proposal = _read_proposal(file)
+    with _holder() as holder:
+        wanted = slots(holder.history.ring, proposal.statement)
+        signer = (
+            Signer.from_seed(seed_in(Path(keyfile)), holder.party) if keyfile else holder.root()
+        )
+        _show_proposal(holder, proposal)
+        terminal.agree(f"sign this as {holder.party}?", yes)
+        signed = signed_by(proposal, signer, wanted)
+        lacks = lacking(signed, wanted)
+    target = out or ("-" if file == "-" else file)
+    terminal.write_output(target, write_proposal(signed))
+    for lack in lacks:
+        click.echo(safe(f"waits  {lack}"), err=True)
+    if not lacks:
+        click.echo(safe(f"enough have signed: tocsin directory publish {target}"), err=True)
+    return 0
+
+
+def _publish(file: str, dry_run: bool, yes: bool) -> int:
+    from tocsin.record.proposal import envelope_of, slots
+
+    proposal = _read_proposal(file)
+    with _holder() as holder:
+        raw = envelope_of(proposal, slots(holder.history.ring, proposal.statement))
+        _show_proposal(holder, proposal)
+        if dry_run:
+            line("enough have signed; nothing was published")
+            return 0
+        terminal.agree("publish this?", yes)
+        holder.bring(raw)
+        line(f"in force: directory version {holder.directory.version}")
+    return 0
+
+
+def _signs(group: click.Group, example: str) -> None:
+    """`sign` and `publish`, under `key` and under `directory`: proposals are one kind of file."""
+
+    @group.command(
+        "sign",
+        help=f"Add this party's signature to a proposal.\n\nFirst it shows what "
+        f"changes, and asks. Example: tocsin {example} sign proposal.json",
+    )
+    @click.argument("file")
+    @click.option("--out", metavar="FILE", help="Where to (default: the same file).")
+    @KEYFILE
+    @terminal.AS
+    @terminal.YES
+    def sign(
+        file: str, out: str | None, keyfile: str | None, as_party: str | None, yes: bool
+    ) -> int:
+        return _sign(file, out, keyfile, yes)
+
+    @group.command(
+        "publish",
+        help=f"Enter a proposal that enough have signed; names who is "
+        f"missing otherwise.\n\nExample: tocsin {example} publish proposal.json",
+    )
+    @click.argument("file")
+    @terminal.AS
+    @DRY
+    @terminal.YES
+    def publish(file: str, as_party: str | None, dry_run: bool, yes: bool) -> int:
+        return _publish(file, dry_run, yes)
+
+
+# --- the directory ------------------------------------------------------------------------------
+
+
+@click.group()
+def directory() -> None:
+    """The directory: show, propose, sign, publish, fetch."""
+
+
+_signs(key, "key")
+_signs(directory, "directory")
+
+
+@directory.command("show")
+@terminal.AS
+@terminal.JSON
+def directory_show(as_party: str | None, as_json: bool) -> None:
+    """The version in force: registrars, parties, nodes. Example: tocsin directory show"""
+    from tocsin.record.directory import fingerprint
+
+    with _holder() as holder:
+        found = holder.directory
+        root = fingerprint(holder.history.ring.root)
+    if as_json:
+        terminal.json_out({"fingerprint": root, **found.body})
+        return
+    r = found.registrars
+    line(f"version      {found.version}")
+    line(f"fingerprint  {root}")
+    line(f"registrars   {r.threshold} of {len(r.keys)}: " + ", ".join(k.party for k in r.keys))
+    terminal.table(
+        ["PARTY", "NAME", "ROOT", "LOG", "ADDRESS", "CLIENTS"],
+        [
+            [
+                p.id,
+                p.name,
+                f"{p.root.threshold} of {len(p.root.keys)}",
+                ", ".join(n.origin for n in p.nodes) or "-",
+                ", ".join(n.url for n in p.nodes if n.url) or "-",
+                ", ".join(p.clients) or "-",
+            ]
+            for p in found.parties
+        ],
+        grow=1,
+    )
+
+
+@directory.command("propose")
+@click.option("--out", metavar="FILE", default="-", help="Where to (default: stdout).")
+@click.option("--entry", "entries", multiple=True, metavar="FILE", help="Add or replace an entry.")
+@click.option("--joining", multiple=True, metavar="PARTY", help="A party whose answer waits here.")
+@click.option("--url", help="Where your own node answers; '' takes it out.")
+@click.option("--name", help="How your own organisation calls itself.")
+@click.option("--client", "clients", multiple=True, metavar="PARTY=CLIENT", help="Add a client.")
+@click.option("--no-client", multiple=True, metavar="PARTY=CLIENT", help="Take one out.")
+@click.option("--registrar", "add", multiple=True, metavar="PARTY", help="Add as a registrar.")
+@click.option("--no-registrar", "drop", multiple=True, metavar="PARTY", help="Take one out.")
+@click.option("--threshold", type=click.IntRange(1, 16), help="How many registrars must sign.")
+@click.option("--root-key", "roots", multiple=True, metavar="PUBLIC", help="Add an own root key.")
+@click.option("--root-threshold", type=click.IntRange(1, 16), help="How many own roots must sign.")
+@click.option("--signer", "signers", multiple=True, metavar="PARTY", help="Who is to sign.")
+@terminal.AS
+def directory_propose(
+    out: str,
+    entries: tuple[str, ...],
+    joining: tuple[str, ...],
+    url: str | None,
+    name: str | None,
+    clients: tuple[str, ...],
+    no_client: tuple[str, ...],
+    add: tuple[str, ...],
+    drop: tuple[str, ...],
+    threshold: int | None,
+    roots: tuple[str, ...],
+    root_threshold: int | None,
+    signers: tuple[str, ...],
+    as_party: str | None,
+) -> None:
+    """Write the next version as one fixed payload, for registrars to sign. Nothing is published.
+
+    Example: tocsin directory propose --registrar gridco.example --threshold 2 --out next.json
+    """
+    from tocsin.record.proposal import changes, write_proposal
+    from tocsin.wiring import registrar
+
+    with _holder() as holder:
+        change = registrar.Change(
+            entries=[
+                *(registrar.open_entry(f, terminal.read_input(f)) for f in entries),
+                *registrar.joining(holder, joining),
+            ],
+            url=url,
+            name=name,
+            clients=[_pair(c) for c in clients],
+            no_clients=[_pair(c) for c in no_client],
+            registrars=list(add),
+            no_registrars=list(drop),
+            threshold=threshold,
+            roots=list(roots),
+            root_threshold=root_threshold,
+        )
+        following = registrar.following(holder, change)
+        proposal = holder.proposal("directory", following.body, signers)
+        for told in changes(holder.directory, following):
+            click.echo(safe(told), err=True)
+    terminal.write_output(out, write_proposal(proposal))
+    if out != "-":
+        click.echo(safe(f"wrote {out}: tocsin directory sign {out}"), err=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    party, equals, client = text.partition("=")
+    if not equals or not client:
+        raise UsageError(f"{text!r} is no pair", remedy="--client PARTY=CLIENT")
+    return party, client
+
+
+@directory.command("fetch")
+@click.argument("url", required=False)
+@terminal.AS
+@terminal.JSON
+def directory_fetch(url: str | None, as_party: str | None, as_json: bool) -> int:
+    """Take directory versions, keys and revocations over from other nodes; each is judged here.
+
+    Without URL: from where this party joined, and from every node the directory lists.
+
+    Example: tocsin directory fetch https://node.example
+    """
+    from tocsin.wiring import registrar
+
+    with _holder() as holder:
+        rows = [
+            registrar.fetch(holder, source) for source in ([url] if url else holder_sources(holder))
+        ]
+        version = holder.directory.version
+    if as_json:
+        terminal.json_out({"version": version, "sources": rows})
+    else:
+        for row in rows:
+            line(f"{row.url}: {row.entered} new, {len(row.refused)} refused" + row.said)
+            for why in row.refused:
+                line(f"  refused {why}")
+        line(f"directory version {version}")
+    return 1 if any(row.failed or row.refused for row in rows) else 0
+
+
+def holder_sources(holder: Keyholder) -> list[str]:
+    """Where the directory is fetched from. Raises UsageError: nowhere is known."""
+    from tocsin.wiring import registrar
+
+    found = registrar.sources(holder)
+    if not found:
+        raise UsageError(
+            "no other node's address is known here", remedy="name one: tocsin directory fetch URL"
+        )
+    return found
+
+
+__all__ = ["directory", "key"]

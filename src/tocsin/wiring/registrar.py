@@ -1,0 +1,233 @@
+"""What a registrar does at home: the next version put together, and other nodes' versions taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.canonical import b64decode
+from tocsin.client import Client, Door
+from tocsin.errors import (
+    CanonicalError,
+    NotFoundError,
+    RecordError,
+    TocsinError,
+    UnreadableError,
+    UsageError,
+)
+from tocsin.record.directory import (
+    Directory,
+    Party,
+    RegistrarKey,
+    RootKey,
+    party_json,
+    read_directory,
+    read_party,
+)
+from tocsin.record.envelope import statement_id
+from tocsin.record.history import settle
+from tocsin.record.keys import PublicKey
+from tocsin.wiring.door import http_door
+from tocsin.wiring.folder import load_config
+from tocsin.wiring.keyholder import Keyholder, feed_of
+from tocsin.wiring.party import check_name, check_url
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What the next version is to say that the one in force does not. Empty: as it is."""
+
+    entries: Sequence[Party] = ()
+    url: str | None = None
+    name: str | None = None
+    clients: Sequence[tuple[str, str]] = ()
+    no_clients: Sequence[tuple[str, str]] = ()
+    registrars: Sequence[str] = ()
+    no_registrars: Sequence[str] = ()
+    threshold: int | None = None
+    roots: Sequence[str] = ()
+    root_threshold: int | None = None
+
+
+def open_entry(file: str, raw: bytes) -> Party:
+    """A party's entry from its file. Raises UnreadableError."""
+    try:
+        return read_party(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, RecursionError) as wrong:
+        raise UnreadableError(f"{file}: {wrong}", remedy="give the entry's JSON") from wrong
+    except RecordError as wrong:
+        raise UnreadableError(f"{file}: {wrong.message}", remedy=wrong.remedy) from wrong
+
+
+def joining(holder: Keyholder, parties: Sequence[str]) -> list[Party]:
+    """The entries of invited parties whose answers wait at this node.
+
+    Raises:
+        NotFoundError: no answer of one of them waits.
+    """
+    if not parties:
+        return []
+    waiting = {item["id"]: item for item in holder.client.get("/parties/waiting")["items"]}
+    for party in parties:
+        if party not in waiting:
+            raise NotFoundError(
+                f"no answer of {party} waits here", remedy="invite it: tocsin party invite " + party
+            )
+    return [read_party(waiting[party]) for party in parties]
+
+
+def following(holder: Keyholder, change: Change) -> Directory:
+    """The next version with this change in it.
+
+    Whatever else the signed body holds, of other entries too, is carried over as it stands.
+
+    Raises:
+        UsageError: nothing would change, or a party that is named is not there.
+        DirectoryError: what would come of it is no directory.
+    """
+    held = holder.directory
+    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(held.body))
+    parties = {entry["id"]: entry for entry in body["parties"]}
+    for entry in change.entries:
+        parties[entry.id] = party_json(entry)
+    _own(holder, change, parties)
+    for party, client in change.clients:
+        named = _named(parties, party)
+        _named(parties, client)
+        named["clients"] = sorted({*named.get("clients", []), client})
+    for party, client in change.no_clients:
+        named = _named(parties, party)
+        named["clients"] = [c for c in named.get("clients", []) if c != client]
+        if not named["clients"]:
+            del named["clients"]
+    body["parties"] = [parties[name] for name in sorted(parties)]
+    body["registrars"] = _registrars(held, change, parties)
+    body["version"] = held.version + 1
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
+    if {**plain, "version": held.version} == msgspec.json.decode(msgspec.json.encode(held.body)):
+        raise UsageError("nothing would change", remedy="tocsin directory propose --help")
+    return read_directory(plain)
+
+
+def _own(holder: Keyholder, change: Change, parties: dict[str, dict[str, Any]]) -> None:
+    """What a party says of itself: address, name, roots."""
+    asked = (change.url, change.name, change.root_threshold)
+    if asked == (None, None, None) and not change.roots:
+        return
+    entry = read_party(_named(parties, holder.party))
+    if change.name is not None:
+        check_name(change.name)
+        entry = msgspec.structs.replace(entry, name=change.name)
+    if change.url is not None:
+        if not entry.nodes:
+            raise UsageError(f"{holder.party} has no node", remedy="leave out --url")
+        node = msgspec.structs.replace(entry.nodes[0], url=check_url(change.url))
+        entry = msgspec.structs.replace(entry, nodes=(node, *entry.nodes[1:]))
+    if change.roots or change.root_threshold is not None:
+        keys = {key.keyid: key for key in entry.root.keys}
+        for public in change.roots:
+            found = _public(public)
+            keys[found.keyid] = RootKey(keyid=found.keyid, public=public)
+        root = msgspec.structs.replace(
+            entry.root,
+            keys=tuple(keys[keyid] for keyid in sorted(keys)),
+            threshold=change.root_threshold or entry.root.threshold,
+        )
+        entry = msgspec.structs.replace(entry, root=root)
+    parties[holder.party] = {**parties[holder.party], **party_json(entry)}
+
+
+def _registrars(
+    held: Directory, change: Change, parties: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """A registrar signs with its party's root key, the first where it has several."""
+    keys = {key.keyid: key for key in held.registrars.keys}
+    for party in change.registrars:
+        root = read_party(_named(parties, party)).root.keys[0]
+        if all(key.party != party for key in keys.values()):
+            keys[root.keyid] = RegistrarKey(party=party, keyid=root.keyid, public=root.public)
+    for party in change.no_registrars:
+        leaving = [keyid for keyid, key in keys.items() if key.party == party]
+        if not leaving:
+            raise UsageError(
+                f"{party} is no registrar",
+                remedy="one of: " + ", ".join(sorted(k.party for k in keys.values())),
+            )
+        for keyid in leaving:
+            del keys[keyid]
+    return {
+        "threshold": change.threshold or held.registrars.threshold,
+        "keys": [msgspec.to_builtins(keys[keyid]) for keyid in sorted(keys)],
+    }
+
+
+def _named(parties: dict[str, dict[str, Any]], party: str) -> dict[str, Any]:
+    if party not in parties:
+        raise UsageError(f"{party} is not in the directory", remedy="see: tocsin party list")
+    return parties[party]
+
+
+def _public(text: str) -> PublicKey:
+    try:
+        return PublicKey.of(b64decode(text))
+    except (CanonicalError, RecordError) as wrong:
+        raise UsageError(
+            f"--root-key {text}: {wrong.message}", remedy="what `tocsin key make` printed"
+        ) from wrong
+
+
+# --- other nodes' versions ------------------------------------------------------------------------
+
+
+class FetchedFrom(Struct, frozen=True, kw_only=True):
+    """What came of one node's feed."""
+
+    url: str
+    entered: int = 0
+    refused: tuple[str, ...] = ()
+    failed: str = ""
+    """Why the node gave nothing."""
+
+    @property
+    def said(self) -> str:
+        """The failure, for a line."""
+        return f" ({self.failed})" if self.failed else ""
+
+
+def sources(holder: Keyholder) -> list[str]:
+    """Addresses to fetch from: where this party joined, then every other node of the directory."""
+    config = load_config(holder.home)
+    listed = [
+        node.url or node.peer_url
+        for party in holder.directory.parties
+        for node in party.nodes
+        if party.id != holder.party
+    ]
+    own = {config.remote.url} if config.remote else set()
+    found = dict.fromkeys([*config.directory.sources, *listed])
+    return [url for url in found if url and url not in own]
+
+
+def fetch(holder: Keyholder, url: str, doors: Callable[[str], Door] = http_door) -> FetchedFrom:
+    """Bring what another node's feed holds to this one, which judges each statement."""
+    held = {found.id for found in holder.history.taken}
+    entered = 0
+
+    def take(raw: bytes) -> None:
+        nonlocal entered
+        holder.history.take(raw)
+        holder.client.call("POST", "/statements", body=raw, media_type="application/vnd.dsse+json")
+        entered += 1
+
+    try:
+        items = [raw for _, raw in feed_of(Client(doors(url))) if statement_id(raw) not in held]
+    except TocsinError as wrong:
+        return FetchedFrom(url=url, failed=wrong.message)
+    refused = settle(items, take)
+    return FetchedFrom(
+        url=url,
+        entered=entered,
+        refused=tuple(f"{r.id[:16]}…: {r.error.message}" for r in refused),
+    )

@@ -1,0 +1,397 @@
+"""Keys that change places. Each step is durable before the next; cut off, it is said again.
+
+A rotation of the signing key: 1 the new key in `keys/next/`; 2 its `key` statement; 3 the `revoke`
+of the old one; 4 the old file kept in `keys/old/`; 5 the new file in its place. A node that runs
+signs with the new key from 2 on (`wiring.keys.SigningKeys`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from tocsin.canonical import b64encode
+from tocsin.errors import ConflictError, NotFoundError, UsageError
+from tocsin.record.directory import Hpke, NodeEntry, Party, add_party
+from tocsin.record.hpke import HpkeKey
+from tocsin.record.keys import LogSigner, Signer, WitnessSigner
+from tocsin.record.statement import key_body, revoke_body
+from tocsin.store.files import TileFiles, make_folder, read_secret, sync_folder, write_secret
+from tocsin.store.sqlite import SqliteStore
+from tocsin.wiring.keyholder import Keyholder
+from tocsin.wiring.keys import (
+    HPKE,
+    NODE,
+    WITNESS,
+    load_log_signer,
+    log_files,
+    log_number,
+    log_origin,
+    make_seed,
+    seed_in,
+)
+
+Part = Literal["witness", "hpke", "node"]
+
+
+class Rotated(Struct, frozen=True, kw_only=True):
+    """What has changed places."""
+
+    what: str
+    old: str
+    """Its id; "" where there was none."""
+    new: str
+
+
+class NeedsRegistrar(Exception):
+    """Only a registrar can publish the entry: `entry` is what it is to be given."""
+
+    def __init__(self, entry: Party) -> None:
+        super().__init__(entry.id)
+        self.entry = entry
+
+
+# --- the signing key ------------------------------------------------------------------------------
+
+
+class _Turn(Struct, frozen=True):
+    """`keys/next/rotation.json`: a rotation that has begun."""
+
+    old: str
+    new: str
+
+
+def rotate_signing(holder: Keyholder, step: Callable[[str], None] = lambda _: None) -> Rotated:
+    """A new signing key in place of the old one, which is revoked as `rotated`.
+
+    Args:
+        step: told before each step, for whoever looks on.
+
+    Raises:
+        NeedsOthers: the party's root asks for more than one key; say it again once that is logged.
+    """
+    current = holder.keys / f"{holder.party}.signing"
+    coming = holder.next / f"{holder.party}.signing"
+    turn_file = holder.next / "rotation.json"
+    old = Signer.from_seed(seed_in(current), holder.party)
+    if turn_file.exists():
+        turn = msgspec.json.decode(read_secret(turn_file), type=_Turn)
+        if turn.new == old.keyid:  # only the note of it was left
+            turn_file.unlink()
+            return Rotated(what="signing", old=turn.old, new=turn.new)
+    step("new key")
+    if not coming.exists():
+        make_seed(coming, holder.rng)
+    new = Signer.from_seed(seed_in(coming), holder.party)
+    if not turn_file.exists():
+        step("note")
+        write_secret(turn_file, msgspec.json.encode(_Turn(old=old.keyid, new=new.keyid)))
+    ring = holder.history.ring
+    if ring.key(holder.party, new.keyid) is None:
+        step("key statement")
+        holder.say("key", key_body(new.public))
+    known = ring.key(holder.party, old.keyid)
+    if known is not None and known.until is None:
+        step("revocation")
+        holder.say("revoke", revoke_body(old.keyid, "rotated"))
+    step("old file")
+    _keep_old(holder, current, f"{holder.party}.signing.{old.keyid[:16]}")
+    step("new file")
+    coming.replace(current)
+    sync_folder(current.parent)
+    step("done")
+    for left in ("key.json", "revoke.json"):
+        (holder.next / left).unlink(missing_ok=True)
+    turn_file.unlink()
+    return Rotated(what="signing", old=old.keyid, new=new.keyid)
+
+
+def _keep_old(holder: Keyholder, path: Path, name: str) -> None:
+    """A copy in `keys/old/`; the file itself stays until the new one takes its place."""
+    if not (holder.old / name).exists():
+        write_secret(holder.old / name, read_secret(path))
+
+
+# --- keys that only the directory names ---------------------------------------------------------
+
+
+def rotate_listed(
+    holder: Keyholder, part: Part, step: Callable[[str], None] = lambda _: None
+) -> Rotated:
+    """A new witness, HPKE or node key, listed by a new directory version, then put in place.
+
+    Where there was none (a folder made before these keys), one is made.
+
+    Raises:
+        NeedsRegistrar: this party may not publish a version; say it again once it is in force.
+        NeedsOthers: other registrars have to sign too.
+    """
+    names = _files(holder, part)
+    note = holder.next / f"{part}.json"
+    if not note.exists():
+        if part != "hpke" and not holder.entry.nodes:
+            raise UsageError(
+                f"{holder.party} has no node in the directory",
+                remedy="only --hpke; a party joins with a node by: tocsin party join … --node",
+            )
+        for name in names:
+            step(f"new {name}")
+            if not (holder.next / name).exists():
+                make_seed(holder.next / name, holder.rng)
+        step("note")
+        # From here on no more is made: some of the files may be in place already.
+        write_secret(note, b"{}")
+    entry, new, old = _with_part(holder, part, names)
+    if entry != holder.entry:
+        step("directory version")
+        publish_entry(holder, entry)
+    for name in names:
+        step(f"place {name}")
+        current = holder.keys / name
+        if (holder.next / name).exists():
+            if current.exists():
+                _keep_old(holder, current, f"{name}.{_mark(current)}")
+            (holder.next / name).replace(current)
+            sync_folder(holder.keys)
+    step("done")
+    note.unlink()
+    return Rotated(what=part, old=old, new=new)
+
+
+def _mark(path: Path) -> str:
+    """Tells one seed file from another; a digest of it tells nothing about it."""
+    return hashlib.sha256(b"tocsin/seed/v1\n" + seed_in(path)).hexdigest()[:16]
+
+
+def _files(holder: Keyholder, part: Part) -> tuple[str, ...]:
+    if part == "witness":
+        return WITNESS
+    if part == "node":
+        return (NODE,)
+    other = f"{holder.party}.hpke"
+    return (other if (holder.keys / other).exists() else HPKE,)
+
+
+def _with_part(holder: Keyholder, part: Part, names: tuple[str, ...]) -> tuple[Party, str, str]:
+    """(the entry with the new key, the new key's id, the old one's)."""
+
+    def seed(name: str) -> bytes:
+        waiting = holder.next / name
+        return seed_in(waiting if waiting.exists() else holder.keys / name)
+
+    entry = holder.entry
+    if part == "hpke":
+        key = HpkeKey(seed(names[0]))
+        old = entry.hpke.id if isinstance(entry.hpke, Hpke) else ""
+        listed = Hpke(id=key.id, public=b64encode(key.public))
+        return msgspec.structs.replace(entry, hpke=listed), key.id, old
+    node = entry.nodes[0]
+    if part == "node":
+        signer = Signer.from_seed(seed(names[0]), holder.party)
+        changed = msgspec.structs.replace(node, key=b64encode(signer.public))
+        new, old = changed.key, node.key
+    else:
+        witness = WitnessSigner.from_seeds(
+            f"{holder.party}/witness", seed(names[0]), seed(names[1])
+        ).vkeys()
+        changed = msgspec.structs.replace(node, witness_vkeys=witness)
+        new, old = (v[0].split("+")[1] if v else "" for v in (witness, node.witness_vkeys))
+    return msgspec.structs.replace(entry, nodes=(changed, *entry.nodes[1:])), new, old
+
+
+def publish_entry(holder: Keyholder, entry: Party) -> None:
+    """Publish the next directory version with this entry.
+
+    Raises:
+        NeedsRegistrar: this party is no registrar.
+        NeedsOthers: it is not enough alone.
+    """
+    own = holder.root().keyid
+    if all(key.keyid != own for key in holder.directory.registrars.keys):
+        raise NeedsRegistrar(entry)
+    holder.say("directory", add_party(holder.directory, entry))
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def begin_log(
+    home: Path, party: str, rng: Callable[[int], bytes], step: Callable[[str], None]
+) -> str:
+    """Let everything said wait for a log of a new origin; the old one is kept as evidence.
+
+    The folder must not be open. Its tiles, checkpoint and guard are moved to `old/log-<n>/`; what
+    the store holds is logged again, in the same order, when the folder is opened next.
+
+    Returns:
+        The new origin.
+
+    Raises:
+        NodeBusyError: a node runs on this folder.
+    """
+    note = home / "keys" / "next" / "log.json"
+    number = log_number(home)
+    if note.exists():
+        following = int(msgspec.json.decode(read_secret(note), type=dict[str, int])["to"])
+    else:
+        following = number + 1
+        step("note")
+        write_secret(note, msgspec.json.encode({"to": following}))
+    origin = log_origin(party, following)
+    aside = home / "old" / f"log-{following - 1}"
+    # Held over all of it: two rotations at once, or a node that starts, would mix two logs.
+    store = SqliteStore.open(home / "data")
+    try:
+        # The Ed25519 file last: it is what says that the folder is at its n-th log now. From here
+        # on the old head is refused as another log's, until this has been done to the end.
+        for name in reversed(log_files(following)):
+            step(f"new {name}")
+            if not (home / "keys" / name).exists():
+                make_seed(home / "keys" / name, rng)
+        head = store.head()
+        if head is not None and head.origin != origin:
+            step("old checkpoint")
+            make_folder(aside, 0o700)
+            (aside / "head").write_bytes(head.checkpoint)
+            sync_folder(aside)
+            step("restart")
+            store.restart_log()
+        for name in ("tile", "checkpoint"):
+            step(f"aside {name}")
+            _move(home / "data" / name, aside / name, lambda: _guard_is_old(home, origin))
+        step("aside guard")
+        if _guard_is_old(home, origin):
+            _move(home / "guard", aside / "guard", lambda: True)
+    finally:
+        store.close()
+    return origin
+
+
+def _guard_is_old(home: Path, origin: str) -> bool:
+    """While the guard is the old log's, so are the tiles; it is moved last."""
+    guard = TileFiles(home / "data", home / "guard").read_guard()
+    return guard is not None and guard.origin != origin
+
+
+def _move(source: Path, target: Path, old: Callable[[], bool]) -> None:
+    if not source.exists() or not old():
+        return
+    make_folder(target.parent, 0o700)
+    if target.exists():
+        raise ConflictError(
+            f"{target} is there already", remedy="move it away by hand, then say the same again"
+        )
+    source.rename(target)
+    sync_folder(target.parent)
+    sync_folder(source.parent)
+
+
+def log_settled(home: Path) -> bool:
+    """Whether a rotation of the log that has begun has all its files in place: it can be listed."""
+    note = home / "keys" / "next" / "log.json"
+    if not note.exists():
+        return False
+    following = int(msgspec.json.decode(read_secret(note), type=dict[str, int])["to"])
+    guard = TileFiles(home / "data", home / "guard").read_guard()
+    aside = home / "old" / f"log-{following - 1}" / "guard"
+    at = log_number(home) == following and aside.exists()
+    return at and (guard is None or guard.origin.endswith(f"/log/{following}"))
+
+
+def list_log(holder: Keyholder) -> LogSigner:
+    """Publish the directory version with the new origin, and end the rotation of the log.
+
+    Raises:
+        NeedsRegistrar, NeedsOthers: as `rotate_listed`.
+    """
+    log = load_log_signer(holder.home, holder.party)
+    entry = holder.entry
+    first = entry.nodes[0] if entry.nodes else NodeEntry()
+    node = msgspec.structs.replace(first, origin=log.name, log_vkeys=log.vkeys())
+    changed = msgspec.structs.replace(entry, nodes=(node, *entry.nodes[1:]))
+    if changed != entry:
+        publish_entry(holder, changed)
+    old_names = log_files(log_number(holder.home) - 1)
+    for name in old_names:
+        current = holder.keys / name
+        if current.exists():
+            _keep_old(holder, current, f"{name}.{log_number(holder.home) - 1}")
+            current.unlink()
+    (holder.next / "log.json").unlink(missing_ok=True)
+    return log
+
+
+# --- what is there -------------------------------------------------------------------------------
+
+
+def key_named(holder: Keyholder, given: str) -> str:
+    """The one key of this party whose id begins with `given`.
+
+    Raises:
+        NotFoundError, UsageError: none does, or several do.
+    """
+    found = [
+        k.keyid for k in holder.history.ring.keys_of(holder.party) if k.keyid.startswith(given)
+    ]
+    if not found or not given:
+        raise NotFoundError(
+            f"{holder.party} has enrolled no key {given!r}", remedy="see: tocsin key list"
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{given} fits {len(found)} keys", remedy="give more of its digits: tocsin key list"
+        )
+    return found[0]
+
+
+def listing(holder: Keyholder, party: str) -> list[dict[str, Any]]:
+    """Every key of a party as the log knows it: one row each, roots first.
+
+    Raises:
+        NotFoundError: the directory does not list the party.
+    """
+    entry = holder.directory.party(party)
+    if entry is None:
+        raise NotFoundError(f"{party} is not in the directory", remedy="see: tocsin party list")
+
+    def row(role: str, id: str, **more: Any) -> dict[str, Any]:
+        return {
+            "role": role,
+            "id": id,
+            "kinds": [],
+            "since": None,
+            "until": None,
+            "suspect_since": None,
+            "reason": None,
+            **more,
+        }
+
+    rows = [
+        row("root", k.keyid, kinds=["directory", "key", "revoke"], threshold=entry.root.threshold)
+        for k in entry.root.keys
+    ]
+    rows += [
+        row(
+            "signing",
+            k.keyid,
+            kinds=sorted(k.kinds),
+            since=k.since,
+            until=k.until,
+            suspect_since=k.suspect_since,
+            reason=k.reason or None,
+        )
+        for k in holder.history.ring.keys_of(party)
+    ]
+    for node in entry.nodes:
+        rows += [row("log", v.rsplit("+", 1)[0], origin=node.origin) for v in node.log_vkeys]
+        rows += [row("witness", v.rsplit("+", 1)[0]) for v in node.witness_vkeys]
+        if node.key:
+            rows.append(row("node", node.key))
+    if entry.hpke is not UNSET:
+        rows.append(row("hpke", entry.hpke.id))
+    return rows

@@ -1,0 +1,394 @@
+"""Keys that change places, and a process that ends at any step of it."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin.client import Client
+from tocsin.errors import SignatureError, TocsinError, UsageError, VerificationError
+from tocsin.flows import intake
+from tocsin.flows import keys as key_flow
+from tocsin.flows.node import Node
+from tocsin.record.checkpoint import open_checkpoint, open_note
+from tocsin.record.directory import Party
+from tocsin.record.hpke import HpkeKey
+from tocsin.record.statement import KEY_CHAIN, revoke_body
+from tocsin.wiring.door import inner_door
+from tocsin.wiring.keyholder import Keyholder
+from tocsin.wiring.keys import (
+    load_hpke,
+    load_node_key,
+    load_signer,
+    load_witness_signer,
+)
+from tocsin.wiring.node import open_node
+from tocsin.wiring.party import init
+from tocsin.wiring.rotation import (
+    begin_log,
+    key_named,
+    list_log,
+    listing,
+    log_settled,
+    rotate_listed,
+    rotate_signing,
+)
+
+NORTH = "cert.northland.example"
+World = Any  # tests/unit/conftest.py
+
+
+class CutOff(BaseException):
+    """The process ends here."""
+
+
+def at(n: int) -> Callable[[str], None]:
+    """Ends the process before its n-th step."""
+    seen: list[str] = []
+
+    def step(name: str) -> None:
+        seen.append(name)
+        if len(seen) == n + 1:
+            raise CutOff(name)
+
+    return step
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("made") / "own"
+    init(home, NORTH, "CERT Northland")
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "own")
+    return tmp_path / "own"
+
+
+def holder_of(home: Path, node: Node, party: str = NORTH) -> Keyholder:
+    return Keyholder(home, party, Client(inner_door(node, NORTH)))
+
+
+@contextmanager
+def holding(home: Path) -> Iterator[tuple[Node, Keyholder]]:
+    with open_node(home) as node:
+        yield node, holder_of(home, node)
+
+
+def ack(node: Node) -> intake.Done:
+    done = intake.record(
+        node, intake.Act(author=NORTH, kind="ack", tlp="CLEAR", body={"heads": []})
+    )
+    assert isinstance(done, intake.Done)
+    return done
+
+
+# --- the signing key ------------------------------------------------------------------------------
+
+
+def test_a_rotated_key_signs_at_once_and_the_old_one_never_again(home: Path) -> None:
+    old = load_signer(home, NORTH, "signing")
+    with holding(home) as (node, holder):
+        before = ack(node)
+        done = rotate_signing(holder)
+        after = ack(node)
+        ring = node.keyring
+        assert (done.old, ring.state(NORTH, old.keyid, None)) == (old.keyid, "revoked")
+        assert ring.state(NORTH, old.keyid, before.index) == "valid"
+        assert intake.signing_key(node, NORTH) == done.new == node.signers[NORTH].keyid
+        kept = node.store.statement(after.id, node.everything())
+        assert kept is not None
+        assert intake.parse_kept(kept).key == done.new
+        ended = ring.key(NORTH, old.keyid)
+        assert ended is not None
+        assert ended.reason == "rotated"
+    assert load_signer(home, NORTH, "signing").keyid == done.new
+    [kept_file] = (home / "keys" / "old").iterdir()
+    assert stat.S_IMODE(kept_file.stat().st_mode) == 0o600
+    assert list((home / "keys" / "next").iterdir()) == []
+
+
+@pytest.mark.parametrize("n", range(7))
+def test_a_rotation_that_is_cut_off_is_finished_by_saying_it_again(home: Path, n: int) -> None:
+    old = load_signer(home, NORTH, "signing").keyid
+    with holding(home) as (node, holder):
+        with pytest.raises(CutOff):
+            rotate_signing(holder, at(n))
+        # Wherever it ended, the node goes on saying things.
+        ack(node)
+    with holding(home) as (node, holder):
+        ack(node)
+        done = rotate_signing(holder)
+        ack(node)
+        assert (done.old, done.new) == (old, load_signer(home, NORTH, "signing").keyid)
+        keys = {k.keyid: k.until for k in node.keyring.keys_of(NORTH)}
+        assert keys.keys() == {old, done.new}
+        assert keys[old] is not None
+        assert keys[done.new] is None
+        # directory, key, key, revoke: nothing was said twice.
+        last = node.store.chain(NORTH, KEY_CHAIN)
+        assert last is not None
+        assert last.seq == 4
+    assert list((home / "keys" / "next").iterdir()) == []
+
+
+def test_that_was_all_of_the_steps(home: Path) -> None:
+    with holding(home) as (_, holder):
+        steps: list[str] = []
+        rotate_signing(holder, steps.append)
+    assert len(steps) == 7, steps
+
+
+class Lost(Exception):
+    """The answer to a POST never arrives; the node has logged it."""
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_statement_that_was_logged_and_not_answered_is_not_said_twice(
+    home: Path, lost: int
+) -> None:
+    with open_node(home) as node:
+        inner = inner_door(node, NORTH)
+        posts = [0]
+
+        def door(method: str, *rest: Any) -> Any:
+            found = inner(method, *rest)
+            posts[0] += method == "POST"
+            if method == "POST" and posts[0] == lost:
+                raise Lost
+            return found
+
+        with pytest.raises(Lost):
+            rotate_signing(Keyholder(home, NORTH, Client(door)))
+        rotate_signing(holder_of(home, node))
+        last = node.store.chain(NORTH, KEY_CHAIN)
+        assert last is not None
+        assert last.seq == 4
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_statement_that_never_arrived_is_brought_again_byte_for_byte(
+    home: Path, lost: int
+) -> None:
+    sent: list[bytes] = []
+    with open_node(home) as node:
+        inner = inner_door(node, NORTH)
+
+        def door(method: str, path: str, query: Any, body: bytes, headers: Any) -> Any:
+            if method == "POST":
+                sent.append(body)
+                if len(sent) == lost:
+                    raise Lost
+            return inner(method, path, query, body, headers)
+
+        with pytest.raises(Lost):
+            rotate_signing(Keyholder(home, NORTH, Client(door)))
+        rotate_signing(Keyholder(home, NORTH, Client(door)))
+        assert sent[lost] == sent[lost - 1]
+
+
+def test_the_key_one_signs_with_may_be_revoked_first(home: Path) -> None:
+    with holding(home) as (node, holder):
+        keyid = load_signer(home, NORTH, "signing").keyid
+        holder.say("revoke", revoke_body(keyid, "stolen", "2026-11-20T00:00:00Z"))
+        with pytest.raises(SignatureError, match="revoked"):
+            ack(node)
+        done = rotate_signing(holder_of(home, node))
+        assert done.old == keyid
+        ack(node)
+        ended = node.keyring.key(NORTH, keyid)
+        assert ended is not None
+        assert ended.reason == "stolen"
+
+
+def test_a_node_that_keeps_the_end_of_a_chain_back_is_noticed(home: Path) -> None:
+    with open_node(home) as node:
+        rotate_signing(holder_of(home, node))
+        inner = inner_door(node, NORTH)
+
+        def door(method: str, path: str, *rest: Any) -> Any:
+            found = inner(method, path, *rest)
+            if path.endswith("/directory"):
+                import msgspec
+
+                page = msgspec.json.decode(found.body)
+                page["items"].pop()
+                return msgspec.structs.replace(found, body=msgspec.json.encode(page))
+            return found
+
+        with pytest.raises(VerificationError, match="number 4"):
+            Keyholder(home, NORTH, Client(door))
+
+
+# --- keys that only the directory names -----------------------------------------------------------
+
+
+def listed(node: Node) -> Party:
+    found = node.directory.party(NORTH)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("part", ["witness", "hpke", "node"])
+def test_a_listed_key_changes_with_the_directory(home: Path, part: Any) -> None:
+    with holding(home) as (node, holder):
+        before = listed(node)
+        done = rotate_listed(holder, part)
+        after = listed(node)
+        assert node.directory.version == 2
+        assert done.old != done.new
+        assert before != after
+        _agree(home, after)
+    assert list((home / "keys" / "next").iterdir()) == []
+    assert list((home / "keys" / "old").iterdir())
+
+
+def _agree(home: Path, entry: Party) -> None:
+    """The directory lists what the folder holds."""
+    from tocsin.canonical import b64encode
+    from tocsin.record.directory import Hpke
+
+    witness, node, seed = (
+        load_witness_signer(home, NORTH),
+        load_node_key(home, NORTH),
+        load_hpke(home),
+    )
+    assert witness is not None
+    assert node is not None
+    assert seed is not None
+    assert entry.nodes[0].witness_vkeys == witness.vkeys()
+    assert entry.nodes[0].key == b64encode(node.public)
+    assert isinstance(entry.hpke, Hpke)
+    assert entry.hpke.id == HpkeKey(seed).id
+
+
+@pytest.mark.parametrize(
+    ("part", "n"), [("witness", n) for n in range(7)] + [("hpke", n) for n in range(5)]
+)
+def test_a_listed_key_that_is_cut_off_is_finished_by_saying_it_again(
+    home: Path, part: Any, n: int
+) -> None:
+    with holding(home) as (_, holder), pytest.raises(CutOff):
+        rotate_listed(holder, part, at(n))
+    with holding(home) as (node, holder):
+        rotate_listed(holder, part)
+        assert node.directory.version == 2
+        _agree(home, listed(node))
+    assert list((home / "keys" / "next").iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["witness", "hpke", "node"])
+def test_a_folder_made_before_gets_its_missing_keys(home: Path, part: Any) -> None:
+    names = {"witness": ["witness.ed25519", "witness.mldsa"], "hpke": ["hpke"]}
+    for name in names.get(part, ["node.ed25519"]):
+        (home / "keys" / name).unlink()
+    with holding(home) as (node, holder):
+        rotate_listed(holder, part)
+        _agree(home, listed(node))
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def everything_said(node: Node) -> list[str]:
+    return [k.id for k in node.store.statements(node.everything())]
+
+
+LOG_STEPS = 10
+
+
+@pytest.mark.parametrize("n", [*range(LOG_STEPS), 99])
+def test_a_new_log_says_everything_in_the_same_order(home: Path, n: int) -> None:
+    import secrets
+
+    with holding(home) as (node, _):
+        for _ in range(3):
+            ack(node)
+        said = everything_said(node)
+        old = node.log.checkpoint
+    names: list[str] = []
+    cut = at(n)
+
+    def step(name: str) -> None:
+        names.append(name)
+        cut(name)
+
+    try:
+        begin_log(home, NORTH, secrets.token_bytes, step)
+        assert n >= len(names)
+    except CutOff:
+        # Nobody starts the old log anew in between: opened now it reads only, or is the new one.
+        with open_node(home) as node:
+            if node.log.origin == f"{NORTH}/log":
+                assert node.log.checkpoint == old
+            else:
+                assert node.log.halted is not None or everything_said(node) == said
+        if not log_settled(home):
+            begin_log(home, NORTH, secrets.token_bytes, lambda _: None)
+    assert log_settled(home)
+    with holding(home) as (node, holder):
+        assert node.log.halted is None
+        assert node.log.origin == f"{NORTH}/log/2"
+        assert everything_said(node) == said
+        list_log(holder)
+        assert listed(node).nodes[0].origin == f"{NORTH}/log/2"
+        ack(node)
+        note = open_note(node.log.checkpoint)
+        assert open_checkpoint(note.text).size == len(said) + 2
+    kept = home / "old" / "log-1"
+    assert (kept / "head").read_bytes().split(b"\n")[1] == str(len(said)).encode()
+    assert (kept / "tile").is_dir()
+    assert (kept / "guard").exists()
+    with open_node(home) as node:
+        assert node.log.halted is None
+
+
+# --- what is there --------------------------------------------------------------------------------
+
+
+def test_a_key_is_named_by_its_first_digits(home: Path) -> None:
+    with holding(home) as (_, holder):
+        keyid = load_signer(home, NORTH, "signing").keyid
+        assert key_named(holder, keyid[:8]) == keyid
+        for wrong in ("", "zz", holder.root().keyid):
+            with pytest.raises(TocsinError):
+                key_named(holder, wrong)
+
+
+def test_every_key_of_a_party_is_listed(home: Path) -> None:
+    with holding(home) as (_, holder):
+        rotate_signing(holder)
+        rows = listing(holder, NORTH)
+        with pytest.raises(TocsinError):
+            listing(holder, "nobody.example")
+    roles = [r["role"] for r in rows]
+    assert roles == [
+        "root",
+        "signing",
+        "signing",
+        "log",
+        "log",
+        "witness",
+        "witness",
+        "node",
+        "hpke",
+    ]
+    assert [r["reason"] for r in rows if r["role"] == "signing"] == ["rotated", None]
+
+
+def test_a_key_that_is_the_nodes_is_nobodys_without_one(world: World) -> None:
+    holder = Keyholder(
+        world.home, world.NORTH, Client(inner_door(world.node, world.NORTH)), rng=world.node.rng
+    )
+    holder.party = world.GRID
+    with pytest.raises(UsageError, match="no node"):
+        rotate_listed(holder, "witness")
+    assert key_flow.signed_with(world.node, world.GRID, "0" * 64) == []
