@@ -36,6 +36,7 @@ STATUS: dict[type[TocsinError], int] = {
     errors.StaleDraftError: 409,
     errors.RecordError: 400,
     errors.StatementError: 400,
+    errors.PurgedError: 410,
     errors.SignatureError: 403,
     errors.ChainError: 409,
     errors.ProofError: 400,

@@ -84,7 +84,7 @@ def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseStat
         (k.author, k.seq)
         for k in node.store.statements(node.everything(), case=case)
         if k.id not in ids
-    )
+    ) | {(k.author, k.seq) for k in node.store.purged(node.everything(), case=case)}
     return fold(
         visible,
         directory=frozenset(p.id for p in node.directory.parties),
@@ -385,6 +385,7 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
     checkpoint, size = _covering(node, readable[0].index)
     seen = {k.id: k for k in readable if k.index < size and k.raw}
     rows = [k for k in node.store.statements(node.everything(), case=case) if k.index < size]
+    purged = node.store.purged(node.everything(), case=case)
     objects: dict[str, bytes] = {}
     parsed = [parse_kept(kept) for kept in seen.values()]
     for ref in (ref for s in parsed for ref in s.objects):
@@ -402,7 +403,10 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
         case=case,
         origin=node.log.origin,
         checkpoint=checkpoint,
-        statements=[(k.index, k.id, seen[k.id].raw if k.id in seen else None) for k in rows],
+        statements=[
+            *((k.index, k.id, seen[k.id].raw if k.id in seen else None) for k in rows),
+            *((k.index, k.id, None) for k in purged if k.index < size),
+        ],
         directory=sorted((k.index, k.raw) for k in directory),
         path=node.log.prove,
         objects=objects,

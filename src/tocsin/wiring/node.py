@@ -190,6 +190,8 @@ def learn(keyring: KeyRing, index: int, raw: bytes) -> None:
     One that may not stand there (its key was revoked between admission and logging) changes
     nothing, now or at the next start.
     """
+    if not raw:  # purged here: only its commitment is entered again
+        return
     _, s = open_statement(raw)
     if s.kind not in ROOT_KINDS:
         return
