@@ -271,6 +271,7 @@ class WitnessClients:
             size = asked.size or 0  # "MAY initially make a request with a old size of zero"
             for _ in range(TURNS):
                 if size > head.size:
+                    asked.size = None  # it is asked again from the beginning: it may have lied
                     raise ProofError(
                         f"it holds size {size} of {head.origin}, and we are at {head.size}",
                         remedy="another node signs with this log's keys, or this store is an old "

@@ -97,7 +97,8 @@ class _Door:
         except WitnessRefused as refused:
             status = STATUS[refused.status]
             if refused.size is not None:
-                return Response(f"{refused.size}\n", status, media_type=TLOG_SIZE)
+                # As a header: a media type of text would be given a charset, which is none of it.
+                return Response(f"{refused.size}\n", status, headers={"content-type": TLOG_SIZE})
             return PlainTextResponse(f"{refused.message}\n", status)
 
     async def held(self, request: Request) -> Response:

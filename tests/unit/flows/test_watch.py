@@ -1,0 +1,427 @@
+"""What a node makes of what others show: alarms, forks, what is published and what is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.unit.fakes import MemoryStore
+from tests.unit.record.log_case import GrowingLog
+
+from tocsin.canonical import b64encode
+from tocsin.errors import ConflictError, ForkError, LogHalted, UnreachableError, WitnessRefused
+from tocsin.flows.watch import Watch
+from tocsin.flows.witnessing import LocalWitnessState
+from tocsin.record import checkpoint as notes
+from tocsin.record import fork as forks
+from tocsin.record import gossip, tiles
+from tocsin.record.directory import Directory, NodeEntry, Party, Registrars, Root, RootKey
+from tocsin.record.keys import LogSigner, WitnessSigner
+from tocsin.record.statement import Seen
+from tocsin.record.witness import Held, Witness, write_request
+
+NORTH, SOUTH, EAST = "cert.northland.example", "cert.southmark.example", "cert.eastmere.example"
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def log_of(party: str, size: int = 5) -> GrowingLog:
+    seed = party.encode().ljust(32, b"\0")[:32]
+    return GrowingLog(LogSigner.from_seeds(f"{party}/log", seed, seed)).grow(size)
+
+
+def witness_signer(party: str) -> WitnessSigner:
+    seed = party.encode().ljust(32, b"\1")[:32]
+    return WitnessSigner.from_seeds(f"{party}/witness", seed, seed)
+
+
+def tile_of(log: GrowingLog, path: str) -> bytes | None:
+    at = tiles.open_path(path)
+    assert at.level is not None
+    start = at.number * tiles.WIDTH
+    if start + at.width > log.size >> 8 * at.level:
+        return None
+    return b"".join(log.get_hash(8 * at.level, start + n) for n in range(at.width))
+
+
+class Own:
+    """Our own log, as the sequencer shows it."""
+
+    def __init__(self, log: GrowingLog) -> None:
+        self.log = log
+        self.halted: str | None = None
+
+    @property
+    def origin(self) -> str:
+        return self.log.origin
+
+    @property
+    def checkpoint(self) -> bytes:
+        if self.log.size == 0:
+            raise LogHalted("empty", remedy="log something")
+        return self.log.note()
+
+    def tile(self, path: str) -> bytes | None:
+        return tile_of(self.log, path)
+
+    def halt(self, why: str) -> None:
+        self.halted = why
+
+
+class Shown:
+    """One other node: its log, what its witness holds, the forks it knows."""
+
+    def __init__(self, log: GrowingLog) -> None:
+        self.log = log
+        self.size = log.size
+        self.held: dict[str, bytes] = {}
+        self.known: list[bytes] = []
+        self.away = False
+        self.no_tiles = False
+
+
+class Peers:
+    """Other nodes by address."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Shown] = {}
+        self.tiles_read = 0
+
+    def _at(self, url: str) -> Shown:
+        found = self.nodes.get(url)
+        if found is None or found.away:
+            raise UnreachableError(f"{url} does not answer", remedy="wait")
+        return found
+
+    def checkpoint(self, url: str) -> bytes:
+        node = self._at(url)
+        return node.log.note(node.size)
+
+    def tile(self, url: str, path: str) -> bytes:
+        node = self._at(url)
+        self.tiles_read += 1
+        data = None if node.no_tiles else tile_of(node.log, path)
+        if data is None:
+            raise UnreachableError(f"{path} is not there", remedy="ask for another")
+        return data
+
+    def held(self, url: str, origin: str) -> bytes | None:
+        return self._at(url).held.get(origin)
+
+    def forks(self, url: str) -> list[bytes]:
+        return self._at(url).known
+
+
+class World:
+    """North watches; South and East are other nodes."""
+
+    def __init__(self) -> None:
+        self.own = Own(log_of(NORTH))
+        self.south = Shown(log_of(SOUTH))
+        self.east = Shown(log_of(EAST))
+        self.peers = Peers()
+        self.peers.nodes = {url(SOUTH): self.south, url(EAST): self.east}
+        self.store = MemoryStore()
+        self.said: list[bytes] = []
+        self.policy = notes.open_policy(
+            f"log {self.own.log.signer.vkeys()[0]}\nquorum none\n".encode()
+        )
+        root = Root(threshold=1, keys=(RootKey(keyid="0" * 64, public=""),))
+        logs = {NORTH: self.own.log, SOUTH: self.south.log, EAST: self.east.log}
+        self.directory = Directory(
+            version=1,
+            registrars=Registrars(threshold=1, keys=()),
+            parties=tuple(
+                Party(
+                    id=party,
+                    name=party,
+                    root=root,
+                    identity="",
+                    nodes=(
+                        NodeEntry(
+                            origin=log.origin,
+                            url=url(party),
+                            log_vkeys=log.signer.vkeys(),
+                            witness_vkeys=witness_signer(party).vkeys(),
+                        ),
+                    ),
+                )
+                for party, log in sorted(logs.items())
+            ),
+        )
+        self.watch = self.started()
+
+    def started(self) -> Watch:
+        """A watch over the same store: as after a restart."""
+        return Watch(
+            party=NORTH,
+            store=self.store,
+            own=self.own,
+            directory=lambda: self.directory,
+            peers=self.peers,
+            clock=lambda: NOW,
+            publish=self.publish,
+            policy=lambda: (self.policy, None),
+            everything=lambda: frozenset(self.store.audiences()),
+        )
+
+    def publish(self, proof: bytes) -> str:
+        if self.own.halted:
+            raise LogHalted(self.own.halted, remedy="look")
+        self.said.append(proof)
+        return f"{len(self.said):064x}"
+
+    def kinds(self) -> list[tuple[str, str]]:
+        return [(a.kind, a.origin) for a in self.watch.alarms()]
+
+
+def url(party: str) -> str:
+    return f"https://{party}"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_honest_logs_that_grow_are_no_alarm(world: World) -> None:
+    for _ in range(4):
+        world.watch.round()
+        world.south.held[world.east.log.origin] = world.east.log.note(world.east.size)
+        world.south.log.grow(7)
+        world.south.size = world.south.log.size
+        world.own.log.grow(1)
+        world.east.held[world.own.origin] = world.own.log.note()
+    assert world.watch.alarms() == []
+    assert [p.error for p in world.watch.witnessing().peers] == [None, None]
+
+
+def test_two_roots_at_one_size_are_published_once_and_cosigned_no_more(world: World) -> None:
+    other = world.south.log.copy(3).grow(2, "another")
+    world.east.held[world.south.log.origin] = other.note()
+    for _ in range(3):
+        world.watch.round()
+    assert world.kinds() == [("fork", world.south.log.origin)]
+    [proof] = world.said
+    forks.verify_fork(forks.open_fork(proof), world.south.log.keys)
+    assert world.watch.stopped(world.south.log.origin)
+    assert not world.watch.stopped(world.east.log.origin)
+    assert world.watch.alarms()[0].statement == f"{1:064x}"
+    again = world.started()
+    assert again.stopped(world.south.log.origin), "also after a restart"
+    again.round()
+    assert len(world.said) == 1
+
+
+@pytest.mark.parametrize("sizes", [(3, 9), (4, 9), (8, 9), (9, 300)])
+def test_a_fork_between_two_sizes_is_proven_from_the_tiles(
+    sizes: tuple[int, int], world: World
+) -> None:
+    small, large = sizes
+    base = world.south.log.copy(2)
+    world.south.log = base.copy().grow(large - 2, "shown")
+    world.south.size = large
+    world.east.held[world.south.log.origin] = base.copy().grow(small - 2, "hidden").note()
+    world.watch.round()
+    assert world.kinds() == [("fork", world.south.log.origin)]
+    proof = forks.open_fork(world.said[0])
+    a, b = forks.verify_fork(proof, world.south.log.keys)
+    assert (a.size, b.size) == sizes
+
+
+def test_a_larger_view_without_tiles_is_unexplained_until_the_log_shows_the_path(
+    world: World,
+) -> None:
+    longer = world.south.log.copy().grow(4)
+    world.east.held[world.south.log.origin] = longer.note()
+    for _ in range(5):
+        world.watch.round()
+    origin = world.south.log.origin
+    assert sorted(world.kinds()) == [("behind", origin), ("unexplained", origin)]
+    assert world.said == []
+    assert not world.watch.stopped(world.south.log.origin)
+    world.south.log, world.south.size = longer, longer.size
+    world.watch.round()
+    assert world.watch.alarms() == []
+
+
+def test_a_log_that_is_cut_off_is_not_suspected_for_it(world: World) -> None:
+    world.watch.round()
+    world.east.held[world.south.log.origin] = world.south.log.grow(3).note()
+    world.south.away = True
+    for _ in range(9):
+        world.watch.round()
+    assert world.watch.alarms() == []
+    rows = {p.party: p for p in world.watch.witnessing().peers}
+    assert "does not answer" in (rows[SOUTH].error or "")
+    assert rows[EAST].error is None
+
+
+def test_a_log_that_goes_back_is_an_alarm_and_no_fork(world: World) -> None:
+    world.watch.round()
+    world.south.size = 3
+    world.watch.round()
+    assert world.kinds() == [("behind", world.south.log.origin)]
+    world.south.size = 5
+    world.watch.round()
+    assert world.watch.alarms() == []
+
+
+def test_our_own_log_with_another_history_stops_signing(world: World) -> None:
+    twin = world.own.log.copy(3).grow(2, "twin")
+    world.south.held[world.own.origin] = twin.note()
+    world.watch.round()
+    assert world.kinds() == [("fork", world.own.origin)]
+    assert "two histories" in (world.own.halted or "")
+    assert world.said == [], "our own word about it is worth nothing"
+    world.own.halted = None
+    world.started().stop_own()
+    assert world.own.halted, "also after a restart"
+
+
+def test_our_own_log_that_others_know_longer_stops_signing(world: World) -> None:
+    longer = world.own.log.copy().grow(2)
+    world.south.held[world.own.origin] = longer.note()
+    world.watch.round()
+    assert world.kinds() == [("rollback", world.own.origin)]
+    assert "size 7" in (world.own.halted or "")
+    world.own.log = longer  # the newest store was restored
+    world.watch.round()
+    assert world.watch.alarms() == []
+
+
+def test_an_unsigned_checkpoint_says_nothing_about_a_log(world: World) -> None:
+    thief = LogSigner.from_seeds(world.south.log.origin, b"\7" * 32, b"\7" * 32)
+    world.east.held[world.south.log.origin] = GrowingLog(thief).grow(5, "invented").note()
+    world.watch.round()
+    assert world.watch.alarms() == []
+    [south_error, east_error] = sorted((p.party, p.error) for p in world.watch.witnessing().peers)
+    assert south_error == (EAST, south_error[1])
+    assert east_error == (SOUTH, None)
+
+
+def test_a_fork_proof_of_another_node_is_checked_before_it_counts(world: World) -> None:
+    log = world.south.log
+    proof = forks.write_fork(forks.prove_fork(log.note(), log.copy(3).grow(2, "x").note()))
+    world.east.known = [proof.replace(log.origin.encode(), world.east.log.origin.encode())]
+    world.watch.round()
+    assert world.watch.alarms() == []
+    world.east.known = [b"{}", proof]
+    world.watch.round()
+    assert world.kinds() == [("fork", log.origin)]
+    with pytest.raises(ForkError):
+        world.watch.learn_fork(b"{}")
+
+
+def test_a_conflicting_request_to_our_witness_is_kept_and_proven(world: World) -> None:
+    signer = witness_signer(NORTH)
+    witness = Witness(
+        signer,
+        world.watch.state,
+        world.watch.witnessed_keys,
+        lambda: NOW,
+        world.watch.stopped,
+        world.watch.conflict,
+        origins=world.watch.witnessed,
+    )
+    log = world.south.log
+    witness.add_checkpoint(write_request(0, (), log.note()))
+    twin = log.copy(4).grow(1, "twin")
+    with pytest.raises(WitnessRefused):
+        witness.add_checkpoint(write_request(5, (), twin.note()))
+    assert world.watch.stopped(log.origin), "before the refusal is out"
+    with pytest.raises(WitnessRefused, match="two histories"):
+        witness.add_checkpoint(write_request(5, (), log.note()))
+    with pytest.raises(WitnessRefused, match="not known"):
+        witness.add_checkpoint(write_request(0, (), world.own.log.note()))
+    world.watch.round()
+    assert len(world.said) == 1
+    assert len(world.store.list_local("evidence")) == 1
+
+
+def test_a_bad_proof_for_an_honest_checkpoint_accuses_nobody(world: World) -> None:
+    """Anybody can bring a log's own checkpoint with a proof of his own making."""
+    signer = witness_signer(NORTH)
+    witness = Witness(
+        signer,
+        world.watch.state,
+        world.watch.witnessed_keys,
+        lambda: NOW,
+        world.watch.stopped,
+        world.watch.conflict,
+        origins=world.watch.witnessed,
+    )
+    log = world.south.log
+    witness.add_checkpoint(write_request(0, (), log.note()))
+    log.grow(3)
+    world.south.size = log.size
+    with pytest.raises(WitnessRefused):
+        witness.add_checkpoint(write_request(5, [b"\0" * 32] * 3, log.note()))
+    for _ in range(4):
+        world.watch.round()
+    assert world.watch.alarms() == []
+    assert not world.watch.stopped(log.origin)
+
+
+def test_what_our_witness_holds_moves_only_from_what_was_read() -> None:
+    state = LocalWitnessState(MemoryStore())
+    one = Held(origin="a/log", size=1, root=b"\1" * 32, note=b"one", time=1)
+    two = Held(origin="a/log", size=2, root=b"\2" * 32, note=b"two", time=2)
+    state.advance(one, None)
+    with pytest.raises(ConflictError):
+        state.advance(two, None)
+    state.advance(two, one)
+    assert state.read("a/log") == two
+    assert state.read("b/log") is None
+
+
+def test_only_what_a_quorum_has_cosigned_is_named_as_seen(world: World) -> None:
+    signer = witness_signer(EAST)
+    own = world.own.log.signer.vkeys()[0]
+    world.policy = notes.open_policy(
+        f"log {own}\nwitness east {signer.vkeys()[0]}\nquorum east\n".encode()
+    )
+    world.watch.round()
+    assert world.watch.seen_others() == ()
+    log = world.south.log
+    head = log.head()
+    line = notes.cosign_ed25519(head, signer.name, signer.public, signer.sign_ed25519, 1)
+    log._notes[log.size] = notes.add_lines(log.note(), [line])
+    world.watch.round()
+    assert world.watch.seen_others() == (
+        Seen(origin=log.origin, root=b64encode(head.root), size=head.size),
+    )
+
+
+def test_a_seen_that_contradicts_is_unexplained_for_each_who_says_it(world: World) -> None:
+    def meet(seen: Seen) -> Any:
+        return world.watch._meet(gossip.said(seen, "cert.southmark.example"))
+
+    log = world.south.log
+    world.watch.round()
+    good = Seen(origin=log.origin, root=b64encode(log.root(3)), size=3)
+    bad = Seen(origin=log.origin, root=b64encode(b"\5" * 32), size=3)
+    own = Seen(origin=world.own.origin, root=b64encode(world.own.log.root(2)), size=2)
+    assert meet(good) is True
+    assert meet(own) is True
+    assert meet(bad) is False
+    assert meet(Seen(origin=world.own.origin, root=b64encode(b"\6" * 32), size=2)) is False
+    assert sorted(world.kinds()) == sorted(
+        [("unexplained", log.origin), ("unexplained", world.own.origin)]
+    )
+    assert world.own.halted is None, "anybody can write any root into a statement"
+    assert not world.watch.stopped(log.origin)
+    world.watch.round()
+    assert len(world.watch.alarms()) == 2
+
+
+def test_paths_that_were_checked_are_not_fetched_again(world: World) -> None:
+    world.watch.round()
+    world.south.log.grow(40)
+    world.south.size = world.south.log.size
+    world.watch.round()
+    read = world.peers.tiles_read
+    assert read
+    for _ in range(5):
+        world.watch.round()
+    assert world.peers.tiles_read == read
