@@ -100,6 +100,7 @@ class Case:
         signer: Signer | None = None,
         case: str | None = CASE,
         objects: Sequence[bytes] = (),
+        named: Sequence[ObjectRef] = (),
         refs: Sequence[str] = (),
         tlp: str = "CLEAR",
         to: Sequence[str] = (),
@@ -123,7 +124,7 @@ class Case:
             tlp=tlp,
             body=body,
             case=case,
-            objects=[ref(raw) for raw in objects],
+            objects=[*named, *(ref(raw) for raw in objects)],
             refs=refs,
             to=to,
             seen=seen,
@@ -138,6 +139,11 @@ class Case:
     def say(self, author: str, *numbers: int, **rest: Any) -> bytes:
         """Say objects of these numbers."""
         return self.enter(author, "say", {}, objects=[note_object(n) for n in numbers], **rest)
+
+    def attach(self, author: str, named: ObjectRef, data: bytes) -> bytes:
+        """Say bytes that are no STIX object."""
+        self.objects[named.sha256] = data
+        return self.enter(author, "say", {}, named=[named])
 
     def revoke(self, party: str, suspect_since: str | None = None) -> bytes:
         """Revoke the party's signing key."""
