@@ -662,6 +662,11 @@ def test_both_say_the_same_of_log_proofs() -> None:
         ):
             for with_it in (raw, case.raws[5], case.raws[0], raw + b" ", b"", None):
                 _both_on_proof(data, with_it, policy)
+    # A directory that is none is no statement either.
+    bad = resigned(case.raws[0], _set("body", {"version": 1}), ROOTS[NORTH])
+    found = _both_on_proof(cp.write_proof(0, case.path(0, 8), note), bad, POLICY_TEXT)
+    assert found
+    assert ("schema", "envelope") in found["problems"]
     for seed in range(300):
         rng = random.Random(seed)
         _both_on_proof(_bent_bytes(plain, rng), rng.choice((raw, None)), QUORUM_TEXT)

@@ -13,7 +13,15 @@ from typing import Any
 import msgspec
 
 from tocsin.canonical import b64encode
-from tocsin.errors import ForkError, NoteError, ProofError, StatementError, TocsinError, UsageError
+from tocsin.errors import (
+    DirectoryError,
+    ForkError,
+    NoteError,
+    ProofError,
+    StatementError,
+    TocsinError,
+    UsageError,
+)
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork, merkle
 from tocsin.record.checkpoint import Policy
@@ -88,7 +96,7 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
         try:
             _, s = open_statement(envelope)
             said = {"author": s.author, "statement": s.kind, "time": s.time}
-        except StatementError as wrong:
+        except (StatementError, DirectoryError) as wrong:
             found.say("schema", "envelope", wrong)
         if named is not None and named != id:
             remedy = "give the envelope that belongs to this proof"
