@@ -145,11 +145,58 @@ def enter(node: Node, raw: bytes) -> Done:
     for public, signature in signed:
         verify(public, signature, pae(envelope.payload))
     items = _items(node, statement)
+    message = pae(envelope.payload)
+    arrival = _Arrival((envelope, statement), [(*pair, message) for pair in signed], items)
+    node.arrivals.append(arrival)
     with node.lock:
-        entering = _enter(node, (envelope, statement), items, signed)
-    done = entering.wait()
+        # Whoever has the lock lets all in who have come by then: they share one commit.
+        while arrival.answer is None:
+            _let_in(node)
+    answer = arrival.answer
+    if isinstance(answer, Exception):
+        raise answer
+    done = _Entering(answer).wait()
     _let_go(node, statement)
     return done
+
+
+class _Arrival:
+    """A statement whose signatures are good, at the door."""
+
+    def __init__(
+        self, opened: tuple[Envelope, Statement], signed: Sequence[Signed], items: Sequence[Item]
+    ) -> None:
+        self.opened, self.signed, self.items = opened, signed, items
+        self.answer: Waiting | Exception | None = None
+        """Set by whoever holds the node's lock."""
+
+
+def _let_in(node: Node) -> None:
+    """Admit and keep whatever is at the door, under the node's lock."""
+    arrived: list[_Arrival] = []
+    while node.arrivals and len(arrived) < MANY:
+        arrived.append(node.arrivals.popleft())
+    items = {one.opened[0].id: one.items for one in arrived}
+    good = {signed for one in arrived for signed in one.signed}
+    keeping: list[Keeping] = []
+    try:
+        found = admit_many(
+            [one.opened for one in arrived],
+            keyring=node.keyring,
+            chain=lambda s: _chain_head(node, s),
+            index=None,
+            markings=lambda s, ref: _marking_of(node, s.author, ref),
+            verifier=lambda signed: [one in good for one in signed],
+            check=lambda _, v: keeping.append(_keeping(node, v, items[v.id])),
+        )
+        tickets = iter(node.log.keep_many(keeping))
+        for one, verdict in zip(arrived, found, strict=True):
+            one.answer = next(tickets) if isinstance(verdict, Verified) else verdict
+    except BaseException as wrong:
+        told = LogHalted("it was interrupted before it was kept", remedy="send it again")
+        for one in arrived:
+            one.answer = one.answer or (wrong if isinstance(wrong, Exception) else told)
+        raise
 
 
 def _known(node: Node, id: str) -> Done | None:
@@ -435,7 +482,6 @@ def _enter(
     node: Node,
     opened: tuple[Envelope, Statement],
     items: Sequence[Item],
-    verified: Sequence[tuple[bytes, bytes]] = (),
 ) -> _Entering:
     envelope, statement = opened
     admitted = admit_opened(
@@ -445,7 +491,6 @@ def _enter(
         chain=_chain_head(node, statement),
         index=None,
         markings=lambda ref: _marking_of(node, statement.author, ref),
-        verified=verified,
     )
     return _Entering(node.log.keep(*_keeping(node, admitted, items)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +78,8 @@ class Node:
     """What readers see, as last decoded, by (audiences, case, log size): a cache, nothing else."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held from reading a chain's head to keeping the statement that follows it."""
+    arrivals: deque[Any] = field(default_factory=deque)
+    """Statements at the door, for whoever holds `lock` next: `intake.enter`."""
     drafting: threading.Lock = field(default_factory=threading.Lock)
     """Held from looking at a report or draft to keeping what became of it: two at once would keep
     the one, or say the other, twice.

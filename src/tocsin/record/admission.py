@@ -66,20 +66,14 @@ def admit_opened(
     chain: ChainHead | None,
     index: int | None,
     markings: Callable[[str], Audience | None],
-    verified: Sequence[tuple[bytes, bytes]] = (),
 ) -> Verified:
-    """`admit` for an envelope that `open_statement` has opened.
-
-    Args:
-        verified: (public key, signature) over this very payload that have been verified already.
-    """
+    """`admit` for an envelope that `open_statement` has opened."""
     signed = keyring.signers(envelope, statement, index)
     check_chain(statement, chain)
     check_markings(statement, markings)
     message = pae(envelope.payload)
     for public, signature in signed:
-        if (public, signature) not in verified:
-            keys.verify(public, signature, message)
+        keys.verify(public, signature, message)
     return Verified(id=envelope.id, raw=envelope.raw, statement=statement)
 
 

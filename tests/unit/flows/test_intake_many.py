@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import msgspec
 import pytest
 from tests.unit.flows.test_intake import claim
 
-from tocsin.errors import TocsinError
+from tocsin.errors import ChainError, TocsinError
 from tocsin.flows import intake
 from tocsin.record.envelope import assemble, open_statement, sign, statement_id
 from tocsin.record.statement import ObjectRef, compose
@@ -164,3 +166,33 @@ def test_a_thousand_and_one_lines_are_refused_whole(world: World) -> None:
     )
     assert status == 400
     assert "1000 go in one request" in detail
+
+
+def test_those_who_come_one_by_one_at_once_are_each_answered(world: World) -> None:
+    south = Author(world, world.SOUTH)
+    raws = [south.says(case=f"case-{n}") for n in range(40)]
+    fork = south.says(case="case-0", seq=1, prev="")
+    size = world.size
+    answers: dict[bytes, Any] = {}
+
+    def one(raw: bytes) -> None:
+        try:
+            answers[raw] = intake.enter(world.node, raw)
+        except TocsinError as wrong:
+            answers[raw] = wrong
+
+    with world.node.lock:  # everybody is at the door before it opens
+        threads = [threading.Thread(target=one, args=(raw,)) for raw in [*raws, fork]]
+        for thread in threads:
+            thread.start()
+        for _ in range(500):
+            if len(world.node.arrivals) == 41:
+                break
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join(20)
+    done = [answer for answer in answers.values() if isinstance(answer, intake.Done)]
+    [refused] = [answer for answer in answers.values() if isinstance(answer, TocsinError)]
+    assert isinstance(refused, ChainError)
+    assert sorted(answer.index for answer in done) == list(range(size, size + 40))
+    assert {statement_id(raw) for raw in answers} >= {answer.id for answer in done}
