@@ -1360,8 +1360,9 @@ LISTED = 1_000
 MAX_STATEMENTS = 1_000_000
 FIXED = ("INDEX.json", "README.txt", "directory.jsonl", "proofs.jsonl", "statements.jsonl")
 OBJECT_MEMBER = re.compile(r"objects/([0-9a-f]{64})")
-READMES = frozenset(
-    {"41cdf1b275abeb8327ae04c7fba886bb6d3775a8a465c9004d8e24a21b483f03"},
+READMES = (
+    "41cdf1b275abeb8327ae04c7fba886bb6d3775a8a465c9004d8e24a21b483f03",
+    "89a279e22ca01d211fccaba060716592a2240c8ea014764dce6e070e36c394cd",
 )
 """SHA-256 of every README.txt that a version of tocsin has written."""
 

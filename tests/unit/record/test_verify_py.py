@@ -24,7 +24,7 @@ from tests.unit.record.test_checkpoint import LOG, NOTE, THIRD_KEY, WITNESS_KEY
 
 from tocsin.errors import NoteError, SignatureError
 from tocsin.record import checkpoint as cp
-from tocsin.record import keys
+from tocsin.record import keys, members
 from tocsin.record import verify as alone
 from tocsin.record.keys import Signer
 
@@ -123,6 +123,15 @@ def test_any_bytes_are_a_good_key_for_both_or_for_neither(public: bytes) -> None
     except SignatureError:
         good = False
     assert alone.good_key(public) == good
+
+
+# --- what a dossier holds ------------------------------------------------------------------------
+
+
+def test_every_checker_knows_every_readme_that_was_ever_written() -> None:
+    assert set(alone.READMES) == members.READMES
+    script = (SOURCE.parents[1] / "console" / "static" / "verify.js").read_text()
+    assert all(digest in script for digest in members.READMES)
 
 
 # --- JSON, statements ---------------------------------------------------------------------------

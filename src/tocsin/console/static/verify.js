@@ -767,7 +767,10 @@ const index = (members, name, logs, count) =>
 // --- the verdict -----------------------------------------------------------------------------------
 
 const FIXED = ["INDEX.json", "README.txt", "directory.jsonl", "proofs.jsonl", "statements.jsonl"];
-const READMES = ["41cdf1b275abeb8327ae04c7fba886bb6d3775a8a465c9004d8e24a21b483f03"];
+const READMES = [
+  "41cdf1b275abeb8327ae04c7fba886bb6d3775a8a465c9004d8e24a21b483f03",
+  "89a279e22ca01d211fccaba060716592a2240c8ea014764dce6e070e36c394cd",
+];
 
 const STEPS = [
   ["The file has the one exact form of a dossier", "framing", "limit"],
