@@ -7,6 +7,7 @@ say that they are on disk.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -148,7 +149,7 @@ class TileFiles:
         if folder not in (self.folder, self.guard.parent):
             self._make_folder(folder.parent)
         if folder.is_dir():
-            sync_folder(folder.parent)
+            sync_name(folder)
         else:
             make_folder(folder)
         self._named.add(folder)
@@ -280,6 +281,13 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_name(folder: Path) -> None:
+    """Have the disk know this folder by its name. One above that we may not open we did not make,
+    nor anything in it."""
+    with contextlib.suppress(PermissionError):
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

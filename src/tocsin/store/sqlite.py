@@ -32,7 +32,7 @@ from tocsin.store import schema, words
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
-from tocsin.store.files import make_folder, sync_file, sync_folder
+from tocsin.store.files import make_folder, sync_file, sync_folder, sync_name
 from tocsin.store.interface import (
     NO_AUDIENCES,
     Attachment,
@@ -723,7 +723,7 @@ def _lock(folder: Path) -> IO[str]:
     path = folder / "lock"
     try:
         make_folder(folder, 0o700)
-        sync_folder(folder.parent)  # whoever made it may have been killed before it did
+        sync_name(folder)  # whoever made it may have been killed before it did
         file = path.open("a+", encoding="ascii")
     except OSError as wrong:
         raise _cannot_write(path, wrong) from wrong
