@@ -98,7 +98,7 @@ def cut_off(folder: Path, point: Point) -> tuple[Told, str]:
                 point.call,
                 torn=point.torn,
                 folder=folder,
-                dying=lambda name: os.write(write, f"died {name}\n".encode()) and None,
+                dying=lambda name: write_all(write, f"died {name}\n".encode()),
             )
             calls.watch()
             story = point.story.split(",")
@@ -206,6 +206,7 @@ def test_ten_thousand_kills_break_no_promise(place: Path) -> None:
     for size in (*SMALL, *LARGE):
         base(place, size)
     prepared = time.monotonic() - begin
+    jobs: list[tuple[range, Sequence[int]]]
     jobs = [(range(start, start + 10), LARGE) for start in range(0, 200, 10)]
     jobs += [(range(start, start + 100), SMALL) for start in range(10_000, 19_800, 100)]
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
