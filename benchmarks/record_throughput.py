@@ -31,7 +31,7 @@ from tocsin.wiring.party import init
 PARTY = "cert.northland.example"
 BODY = 1_000
 """Statements in one request."""
-CLIENTS = 2
+CLIENTS = 4
 
 
 def main() -> None:
@@ -46,9 +46,9 @@ def main() -> None:
             home = Path(folder) / "home"
             init(home, PARTY, "Northland", config=config)
             with open_node(home) as node, run_log(node):
-                bodies = [_body(node, f"case-{n}", BODY) for n in range(-(-count // BODY))]
+                bodies = [body(node, f"case-{n}", BODY) for n in range(-(-count // BODY))]
                 # The workers are started by whoever comes first.
-                intake.enter_many(node, _body(node, "case-first", 256))
+                intake.enter_many(node, body(node, "case-first", 256))
                 before = _verify_rate(node, bodies)
                 seconds = _entered(node, bodies)
                 rate = (before + _verify_rate(node, bodies)) / 2
@@ -66,7 +66,7 @@ def main() -> None:
         )
 
 
-def _body(node: Node, case: str, count: int) -> list[bytes]:
+def body(node: Node, case: str, count: int) -> list[bytes]:
     """So many statements of one chain."""
     signer = node.signers[PARTY]
     raws: list[bytes] = []
