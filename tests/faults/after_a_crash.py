@@ -93,11 +93,11 @@ def _restarted(
     return size
 
 
-def head(note: bytes) -> cp.Checkpoint:
-    """The checkpoint of a note that our keys signed. Raises Broken for any other."""
+def head(note: bytes, keys: Sequence[cp.VerifierKey] = KEYS) -> cp.Checkpoint:
+    """The checkpoint of a note that all these keys signed. Raises Broken for any other."""
     try:
         opened = cp.open_note(note)
-        if len(cp.verify_note(opened, KEYS)) < len(KEYS):
+        if len(cp.verify_note(opened, keys)) < len(keys):
             raise Broken("a checkpoint lacks a signature of the log")
         return cp.open_checkpoint(opened.text)
     except TocsinError as wrong:
@@ -119,14 +119,14 @@ def same_history(commitments: Sequence[bytes], heads: Iterable[cp.Checkpoint]) -
         raise Broken(f"sizes {sorted(wanted)} were shown, and the log has {len(commitments)}")
 
 
-def published(folder: Path) -> bytes | None:
+def published(folder: Path, keys: Sequence[cp.VerifierKey] = KEYS) -> bytes | None:
     """The checkpoint as it lies on disk, once its tiles are all there and lead to its root."""
     data = folder / "data"
     try:
         note = (data / "checkpoint").read_bytes()
     except FileNotFoundError:
         return None
-    shown = head(note)
+    shown = head(note, keys)
     entries: list[bytes] = []
     for path, width in _row(shown.size, None):
         bundle = tiles.open_bundle(_bytes(data / path))
