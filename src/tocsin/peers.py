@@ -13,17 +13,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from tocsin import outbound
 from tocsin.canonical import b64decode
 from tocsin.errors import NoteError, ProofError, TocsinError, UnreachableError
 from tocsin.record import checkpoint as notes
 from tocsin.record.checkpoint import NoteLine, Policy, VerifierKey
 from tocsin.record.witness import open_answer, open_size, write_request
+
+if TYPE_CHECKING:  # a verb that opens the data folder and asks nobody loads no HTTP library
+    from tocsin import outbound
 
 log = logging.getLogger("tocsin.peers")
 
@@ -50,6 +52,8 @@ def open_client(url: str, *, own_machine: bool = False) -> Any:
     Addresses of one's own networks are opened: nodes in one building are the normal case. This
     machine itself is opened only where the URL names it and `own_machine` says that this is meant.
     """
+    from tocsin import outbound
+
     return outbound.client(
         url, timeout=SECONDS, private=True, local=own_machine and outbound.is_loopback(url)
     )
@@ -143,6 +147,8 @@ class Peers:
         return found
 
     def _maybe(self, url: str, path: str, limit: int) -> bytes | None:
+        from tocsin import outbound
+
         found = outbound.fetch(self._client(url), "GET", path, max_bytes=limit, seconds=SECONDS)
         if found.status == 404:
             return None
@@ -221,6 +227,7 @@ class WitnessClients:
         self._keys = keys
         self._open = open
         self._now = monotonic
+        self._closed = False
         self._lock = threading.Lock()
         self._asked: dict[tuple[str, VerifierKey, str], _Asked] = {}
         self._clients: dict[str, Any] = {}
@@ -231,8 +238,9 @@ class WitnessClients:
         return self._policy()
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections; who is being asked is not listened to any more."""
         with self._lock:
+            self._closed = True
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
@@ -382,7 +390,8 @@ class WitnessClients:
         except TocsinError as wrong:
             asked.error = wrong.message
         except Exception as fault:  # a thread that dies says nothing to anybody
-            log.exception("asking a witness failed", extra={"witness": asked.name})
+            if not self._closed:
+                log.exception("asking a witness failed", extra={"witness": asked.name})
             asked.error = f"{type(fault).__name__}: {fault}"
         finally:
             asked.busy.release()
@@ -401,6 +410,8 @@ class WitnessClients:
     def _fetch(
         self, asked: _Asked, method: str, path: str, until: float, body: bytes = b""
     ) -> outbound.Fetched:
+        from tocsin import outbound
+
         if not asked.url:
             raise UnreachableError(
                 "the policy names no address for it",

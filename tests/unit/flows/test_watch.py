@@ -395,7 +395,7 @@ def test_only_what_a_quorum_has_cosigned_is_named_as_seen(world: World) -> None:
 
 def test_a_seen_that_contradicts_is_unexplained_for_each_who_says_it(world: World) -> None:
     def meet(seen: Seen) -> Any:
-        return world.watch._meet(gossip.said(seen, "cert.southmark.example"))
+        return world.watch.histories.meet(gossip.said(seen, "cert.southmark.example"))
 
     log = world.south.log
     world.watch.round()
@@ -425,3 +425,44 @@ def test_paths_that_were_checked_are_not_fetched_again(world: World) -> None:
     for _ in range(5):
         world.watch.round()
     assert world.peers.tiles_read == read
+
+
+def test_what_our_witness_cosigned_is_compared_with_what_was_shown_to_us(world: World) -> None:
+    """A log may show its pages one history and our witness another, each without a break."""
+    trunk = world.south.log
+    cosigned, shown = trunk.copy().grow(4, "cosigned"), trunk.copy().grow(2, "shown")
+    witness = Witness(
+        witness_signer(NORTH),
+        world.watch.state,
+        world.watch.witnessed_keys,
+        lambda: NOW,
+        world.watch.stopped,
+        world.watch.conflict,
+        origins=world.watch.witnessed,
+    )
+    witness.add_checkpoint(write_request(0, [], trunk.note()))
+    world.watch.round()
+    world.south.log, world.south.size = shown, shown.size
+    world.watch.round()
+    witness.add_checkpoint(write_request(5, cosigned.path(5), cosigned.note()))
+    for _ in range(2):
+        world.watch.round()
+    assert ("unexplained", trunk.origin) in world.kinds()
+    world.south.log = cosigned  # it shows the tiles after all
+    world.watch.round()
+    assert world.kinds() == [("fork", trunk.origin)]
+
+
+def test_tiles_that_do_not_come_in_one_round_are_no_alarm_yet(world: World) -> None:
+    world.watch.round()
+    world.south.log.grow(4)
+    world.south.size = world.south.log.size
+    world.east.held[world.south.log.origin] = world.south.log.note()
+    world.south.no_tiles = True
+    world.watch.round()
+    assert world.kinds() == []
+    world.watch.round()
+    assert world.kinds() == [("unexplained", world.south.log.origin)]
+    world.south.no_tiles = False
+    world.watch.round()
+    assert world.kinds() == []
