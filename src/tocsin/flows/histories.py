@@ -217,6 +217,8 @@ class Histories:
         if met.size == 0 or self.stopped(met.origin):
             self._close(met)
             return None
+        if before is None and self._open.get(_key(met)) is not None:
+            return None  # it waits: asked for once a round, in `try_again`
         own = met.origin == self._own.origin
         newest = self.own_head()
         if not own:
@@ -243,7 +245,8 @@ class Histories:
             if not own and met.note is not None:
                 self._remember(met)
             return True
-        self._wait(met, before, silent, None)
+        # `try_again` asks in this very round; one round without an answer counts once.
+        self._wait(met, before, silent if before is not None else 0, None)
         return None
 
     def meet_cosigned(self, origins: Iterable[str]) -> None:
