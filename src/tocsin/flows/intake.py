@@ -22,6 +22,7 @@ from tocsin.errors import (
     LogHalted,
     MarkingError,
     NotFoundError,
+    PurgedError,
     SpeakerError,
     StatementError,
     StoreError,
@@ -29,7 +30,7 @@ from tocsin.errors import (
 )
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
-from tocsin.record.admission import ChainHead, Signed, admit_many, admit_opened
+from tocsin.record.admission import ChainHead, Signed, admit_many, admit_opened, signatures
 from tocsin.record.envelope import Envelope, Verified, open_envelope, open_statement, pae
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
@@ -354,14 +355,9 @@ class _Together:
         return answers
 
     def _good(self, node: Node) -> set[Signed]:
-        signed: list[Signed] = []
-        for envelope, statement in self.opened:
-            try:
-                pairs = node.keyring.signers(envelope, statement, None)
-            except TocsinError:
-                continue  # admission says so in its place
-            message = pae(envelope.payload)
-            signed += [(public, signature, message) for public, signature in pairs]
+        asked = signatures(self.opened, node.keyring, None)
+        # Of whom the key ring refuses, admission says so in its place.
+        signed = [one for each in asked if not isinstance(each, TocsinError) for one in each]
         return {one for one, fine in zip(signed, node.verifier(signed), strict=True) if fine}
 
 
@@ -405,12 +401,22 @@ class _Waiting(Struct):
 def _keep_waiting(node: Node, author: str, items: Iterable[Item]) -> None:
     now = stamp(node.clock())
     for item in items:
+        refuse_purged(node, item.sha256, item.id)
         media_type = item.type if isinstance(item, Attachment) else None
         value = msgspec.msgpack.encode(_Waiting(raw=item.raw, media_type=media_type, since=now))
         # By author too: nobody says another's object by guessing its digest.
         key = f"{author}/{item.sha256}"
         row = node.store.local("waiting", key)
         node.store.keep_local("waiting", key, value, row.version if row else None)
+
+
+def refuse_purged(node: Node, sha256: str, name: str) -> None:
+    """Raises PurgedError if these bytes were purged here: nothing keeps them again."""
+    if node.store.purge_of("object", sha256) is not None:
+        raise PurgedError(
+            f"{name} was purged on this node, and is not kept again",
+            remedy="leave it out; or have an admin allow it: tocsin purge ID --lift --why TEXT",
+        )
 
 
 def _waiting(node: Node, author: str, ref: ObjectRef) -> Item | None:

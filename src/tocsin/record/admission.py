@@ -125,17 +125,10 @@ def admit_many(
         check: what else the caller asks of each that would be let in, in order; it raises.
     """
     held: dict[tuple[str, str], ChainHead | None] = {}
-    signed: list[list[Signed] | TocsinError] = []
-    for envelope, statement in opened:
+    signed = signatures(opened, keyring, index)
+    for (_, statement), asked in zip(opened, signed, strict=True):
         place = (statement.author, statement.chain)
-        try:
-            pairs = keyring.signers(envelope, statement, index)
-        except TocsinError as wrong:
-            signed.append(wrong)
-            continue
-        message = pae(envelope.payload)
-        signed.append([(public, signature, message) for public, signature in pairs])
-        if place not in held:
+        if place not in held and not isinstance(asked, TocsinError):
             held[place] = chain(statement)
     good = _good_signatures(_hopeful(opened, signed, held), verifier)
     outcomes: list[Verified | TocsinError] = []
@@ -161,6 +154,31 @@ def admit_many(
         heads[place] = ChainHead(seq=statement.seq, head=envelope.id)
         outcomes.append(admitted)
     return outcomes
+
+
+def signatures(
+    opened: Sequence[Opened], keyring: KeyRing, index: int | None
+) -> list[list[Signed] | TocsinError]:
+    """What is to be verified of each (`KeyRing.signers`), or why its keys may not sign it."""
+    found: list[list[Signed] | TocsinError] = []
+    known: dict[tuple[str, str, str], bytes] = {}
+    for envelope, s in opened:
+        # Of an ordinary statement these three decide, and many in a row have the same.
+        author = (s.author, s.key, s.kind)
+        public = known.get(author)
+        if public is not None:
+            found.append([(public, envelope.signatures[0].sig, pae(envelope.payload))])
+            continue
+        try:
+            pairs = keyring.signers(envelope, s, index)
+        except TocsinError as wrong:
+            found.append(wrong)
+            continue
+        message = pae(envelope.payload)
+        found.append([(public, signature, message) for public, signature in pairs])
+        if s.kind not in ROOT_KINDS:
+            [(known[author], _)] = pairs
+    return found
 
 
 def _hopeful(
