@@ -465,6 +465,7 @@ class Ring {
     this.versions = [{ index: -1, body: rootEnvelope.s.body }];
     this.keys = new Map();
     this.revoked = new Set();
+    this.floors = new Map(); // party → [index from which it counts, lowest version whose root it takes]
   }
 
   /** The directory in force for a statement at this index. */
@@ -488,8 +489,9 @@ class Ring {
     const party = this.at(index).parties.find((p) => p.id === s.author);
     if (!party) refuse("key", `${s.author} is not in the directory at index ${index}`);
     if (ROOT_KINDS.includes(s.kind)) {
-      const pairs = known(envelope, party.root.keys, "key");
-      if (pairs.length < party.root.threshold) refuse("key", `too few root keys of ${party.id}`);
+      const { root: own } = (this.rootVersion(envelope, index) || { party }).party;
+      const pairs = known(envelope, own.keys, "key");
+      if (pairs.length < own.threshold) refuse("key", `too few root keys of ${party.id}`);
       if (s.kind === "key" && this.versions.some(({ body }) => roots(body).includes(s.body.keyid))) {
         refuse("key", "a root or registrar key is enrolled for everyday signing");
       }
@@ -501,7 +503,22 @@ class Ring {
     if (state === "unknown" || state === "revoked" || !allowed) {
       refuse("key", `key ${s.key} of ${s.author} may not sign a ${s.kind} at ${index} (${state})`);
     }
+    if (roots(this.at(index)).includes(s.key)) refuse("key", `${s.key} is a root key, and signs no ${s.kind}`);
     return [[held.public, envelope.signatures[0].sig]];
+  }
+
+  /** The first version, from the author's floor on, whose root these signatures are: an old root
+   * counts until its party says something with a newer one, in every log at the same place. */
+  rootVersion({ s, signatures }, index) {
+    const floor = (this.floors.get(s.author) || []).filter(([at]) => at < index).at(-1)?.[1] ?? 0;
+    for (const [n, { index: at, body }] of this.versions.entries()) {
+      if (body.version < floor || (n && at >= index)) continue;
+      const party = body.parties.find((p) => p.id === s.author);
+      const ids = party ? party.root.keys.map((k) => k.keyid) : [];
+      const all = party && signatures.every((g) => ids.includes(g.keyid));
+      if (all && signatures.length >= party.root.threshold) return { version: body.version, party };
+    }
+    return null;
   }
 
   registrars(envelope) {
@@ -512,9 +529,6 @@ class Ring {
     }
     const before = place > 0 ? this.versions[place - 1].body : this.versions.at(-1).body;
     if (place < 0 && body.version !== before.version + 1) refuse("directory", "version skipped");
-    if (roots(body).some((id) => [...this.keys.keys()].some((k) => k.endsWith(id)))) {
-      refuse("directory", "an everyday key is listed as a root");
-    }
     const versions = place === 0 ? [body] : [before, body];
     const holders = versions.flatMap((v) => v.registrars.keys);
     if (!holders.some((k) => k.party === author)) refuse("directory", `${author} is no registrar`);
@@ -527,22 +541,29 @@ class Ring {
   }
 
   /** Take in a `directory`, `key` or `revoke` that has been verified, in log order. */
-  admit({ s }, index) {
+  admit(envelope, index) {
+    const { s } = envelope;
     const { keyid } = s.body;
     const name = `${s.author} ${keyid}`;
     const held = this.keys.get(name);
-    if (s.kind === "directory" && s.body.version > this.versions.at(-1).body.version) {
-      this.versions.push({ index, body: s.body });
-    } else if (s.kind === "key" && !this.revoked.has(name)) {
+    if (s.kind === "directory") {
+      if (s.body.version > this.versions.at(-1).body.version) this.versions.push({ index, body: s.body });
+      return;
+    }
+    const [standing, floors] = [this.rootVersion(envelope, Infinity), this.floors.get(s.author) || []];
+    if (standing && standing.version > (floors.at(-1)?.[1] ?? 0)) {
+      this.floors.set(s.author, [...floors, [index, standing.version]]);
+    }
+    if (s.kind === "key" && !this.revoked.has(name)) {
       const kinds = Object.fromEntries(s.body.kinds.map((kind) => [kind, index]));
       const since = held ? held.since : index;
       const all = { ...kinds, ...(held && held.kinds) };
       this.keys.set(name, { public: unb64(s.body.public), kinds: all, since });
     } else if (s.kind === "revoke") {
-      this.revoked.add(name);
-      if (held && !(held.until <= index)) {
-        this.keys.set(name, { ...held, until: index, suspect: s.body.suspect_since });
-      }
+      this.revoked.add(name); // the earliest counts, and the earliest doubt
+      const since = [held?.suspect, s.body.suspect_since].filter(Boolean).sort()[0];
+      const until = Math.min(held?.until ?? Infinity, index);
+      if (held) this.keys.set(name, { ...held, until, suspect: since });
     }
   }
 }
@@ -588,6 +609,16 @@ function openVkey(line) {
   return { name, id, kind: raw[0], public: raw.subarray(1) };
 }
 
+/** Those of these verifier keys that are of a kind we know. */
+const openAll = (texts) =>
+  texts.flatMap((one) => {
+    try {
+      return [openVkey(one)];
+    } catch {
+      return [];
+    }
+  });
+
 function openNote(bytes) {
   const all = text(bytes, "checkpoint");
   const cut = all.lastIndexOf("\n\n");
@@ -612,6 +643,25 @@ function subtree(name, time, { origin, size, root: hash }) {
   const long = (number) => unhex(number.toString(16).padStart(16, "0"));
   const parts = [short(name), long(time), short(origin), long(0n), long(BigInt(size)), hash];
   return concat(utf8("subtree/v1\n\0"), ...parts);
+}
+
+const KINDS = new Map([[ED25519, "ed25519"], [COSIGNATURE, "ed25519 cosignature"], [MLDSA, "ml-dsa-44"]]);
+const timeOf = ({ kind }, { blob }) =>
+  kind === ED25519 ? 0 : Number(new DataView(blob.slice(0, 8).buffer).getBigUint64(0));
+
+/** Seconds since 1970 as a verdict writes them. */
+const instant = (time) =>
+  time <= 253402300799 ? `${new Date(time * 1000).toISOString().slice(0, 19)}Z` : `${time} s after 1970`;
+
+/** The earliest time by which the quorum was there; null where it needs no witness, or is not. */
+function quorumTime(policy, witnesses) {
+  const counted = [];
+  if (hasQuorum(policy, counted)) return null;
+  for (const { name, at } of [...witnesses].sort((a, b) => a.at - b.at)) {
+    counted.push(name);
+    if (hasQuorum(policy, counted)) return at;
+  }
+  return null;
 }
 
 /** Whether a note line of a known key is good; null: of a kind that this browser cannot check. */
@@ -676,23 +726,60 @@ function rootFromPath(leaf, index, size, path) {
   return last === 0 && index < size ? hash : null;
 }
 
-/** Whether the tree of n leaves only appends to that of m (RFC 9162 §2.1.4.2), 1 <= m < n. */
-function consistent(m, n, oldRoot, newRoot, path) {
-  const power = (BigInt(m) & BigInt(m - 1)) === 0n;
-  const hashes = power ? [oldRoot, ...path] : [...path];
+/** The roots of m and n leaves that a path with its first hash leads to (RFC 9162 §2.1.4.2), or null. */
+function rootsFromPath(m, n, hashes) {
   let [place, last] = [m - 1, n - 1];
+  if (m < 1 || m >= n || !hashes.length) return null;
   while (place % 2) [place, last] = [(place - 1) / 2, Math.floor(last / 2)];
-  if (m < 1 || m >= n || !hashes.length) return false;
   let [older, newer] = [hashes[0], hashes[0]];
   for (const sibling of hashes.slice(1)) {
-    if (last === 0) return false;
+    if (last === 0) return null;
     if (place % 2 || place === last) {
       [older, newer] = [node(sibling, older), node(sibling, newer)];
       while (place % 2 === 0 && place) [place, last] = [place / 2, Math.floor(last / 2)];
     } else newer = node(newer, sibling);
     [place, last] = [Math.floor(place / 2), Math.floor(last / 2)];
   }
-  return last === 0 && same(older, oldRoot) && same(newer, newRoot);
+  return last === 0 ? [older, newer] : null;
+}
+
+/** Whether the tree of n leaves only appends to that of m, 1 <= m < n. */
+function consistent(m, n, oldRoot, newRoot, path) {
+  const power = m > 0 && (BigInt(m) & BigInt(m - 1)) === 0n;
+  const found = rootsFromPath(m, n, power ? [oldRoot, ...path] : path);
+  return found !== null && same(found[0], oldRoot) && same(found[1], newRoot);
+}
+
+// --- fork proofs ------------------------------------------------------------------------------------
+
+const FORK_TYPE = "application/vnd.tocsin.fork-proof+json";
+const FORK = shape({
+  a: string, b: string, kind: among("fork-proof"), origin: string, proof: list(string), v: among(1),
+});
+
+/** What a fork proof shows against one of these log keys, or a refusal. */
+async function openFork(bytes, keys) {
+  const value = decode(bytes);
+  if (!FORK(value) || bytes.length > 4 * 131072 + 8192) refuse("schema", "not a fork proof");
+  const [a, b] = [value.a, value.b].map((note) => openNote(utf8(note)));
+  const path = value.proof.map((hash) => unb64(hash, "schema", "a hash"));
+  if ([a, b].some((note) => note.origin !== value.origin)) refuse("schema", "notes of another log");
+  if (a.size < 1 || a.size > b.size || path.length > 64 || path.some((hash) => hash.length !== 32)) {
+    refuse("schema", "sizes or path out of order");
+  }
+  if (a.size === b.size && path.length) refuse("schema", "equal sizes need no path");
+  const found = a.size === b.size ? [b.root, b.root] : rootsFromPath(a.size, b.size, path);
+  if (!found || !same(found[1], b.root)) refuse("schema", "the path does not lead to the larger root");
+  if (same(found[0], a.root)) refuse("schema", "the two are one history");
+  for (const note of [a, b]) {
+    const answers = [];
+    for (const line of note.lines) {
+      const key = keys.find((k) => k.name === value.origin && k.name === line.name && k.id === line.id);
+      if (key && key.kind !== COSIGNATURE) answers.push(await goodLine(key, line, note));
+    }
+    if (!answers.includes(true) || answers.includes(false)) refuse("schema", "the log did not sign it");
+  }
+  return { value, a, b };
 }
 
 // --- the file: a ZIP of one exact form --------------------------------------------------------------
@@ -778,7 +865,7 @@ const STEPS = [
   ["Every line is canonical and has its exact shape", "canonical", "schema"],
   ["The root is the one you compared", "unanchored"],
   ["The directory follows from the root", "directory"],
-  ["The log signed its checkpoint (Ed25519)", "checkpoint"],
+  ["The log signed its checkpoint (Ed25519)", "checkpoint", "log-fork"],
   ["The log's second signature (ML-DSA-44)", "ml-dsa-44"],
   ["Enough witnesses cosigned it", "quorum", "policy"],
   ["Every statement leads to the checkpoint's root", "inclusion"],
@@ -872,6 +959,19 @@ class Chain {
   }
 }
 
+/** How a signature at a place stands by a revocation at others: twin of record/judgement.py. */
+function judge(at, ended, since) {
+  let suspect = false;
+  for (const end of ended.length ? ended : [{ log: -2, index: -1, time: null }]) {
+    if (end.log === at.log) {
+      if (end.index < at.index) return "revoked";
+    } else if (end.time === null) suspect = true;
+    else if (at.time === null || at.time >= end.time) return "revoked";
+    suspect ||= Boolean(since) && (at.time === null || at.time >= since);
+  }
+  return suspect ? "suspect" : "valid";
+}
+
 /** Whether two of these were signed for one place. Dropping one of several root signatures makes
  * another id of the same statement, and frames nobody. */
 const twice = ([first, ...others]) =>
@@ -881,7 +981,9 @@ const twice = ([first, ...others]) =>
 class Check {
   constructor(bytes, policyText, rootBytes) {
     this.problems = [];
+    this.codes = new Map(); // statement id → codes of its problems
     this.facts = {};
+    this.good = new Set(); // SHA-256 of the objects that are here
     this.second = []; // what was found of each ML-DSA-44 line of a log
     this.root = rootBytes;
     this.members = readZip(bytes);
@@ -890,17 +992,20 @@ class Check {
     this.names();
   }
 
-  say(code, where, detail) {
+  say(code, where, detail, id = null) {
     this.problems.push({ code, where, detail });
+    if (id === null) return;
+    if (!this.codes.has(id)) this.codes.set(id, new Set());
+    this.codes.get(id).add(code);
   }
 
   /** What `job` gives, or undefined and a problem at `where`. */
-  async at(where, job) {
+  async at(where, job, id = null) {
     try {
       return await job();
     } catch (wrong) {
       if (!(wrong instanceof Problem)) throw wrong;
-      return this.say(wrong.code, where, wrong.message);
+      return this.say(wrong.code, where, wrong.message, id);
     }
   }
 
@@ -955,7 +1060,7 @@ class Check {
       const note = await this.at(where, () => openNote(this.members.get(where)));
       const twice = note && this.logs.some((log) => log.origin === note.origin);
       if (twice) this.say("index", where, `a second checkpoint of ${note.origin}`);
-      this.logs.push({ note, origin: note && !twice ? note.origin : `? ${n}`, older: [] });
+      this.logs.push({ note, origin: !note ? `unreadable log ${n}` : twice ? `second ${note.origin} ${n}` : note.origin, older: [], bounds: [], times: new Map() });
     }
     await this.proofs();
     this.authority = await this.rows("directory.jsonl");
@@ -966,6 +1071,9 @@ class Check {
     for (const [n, log] of this.logs.entries()) if (log.note) await this.checkpoint(n, log);
     await this.paths();
     await this.signatures();
+    this.revocations();
+    this.withdrawals();
+    await this.forks();
     this.chains();
     this.objects();
     this.markings();
@@ -1014,7 +1122,7 @@ class Check {
         }
         last = [log, place];
         Object.assign(row, { log, index: place });
-      } else this.say("inclusion", where, `${row.id} has no proof`);
+      } else this.say("inclusion", where, `${row.id} has no proof`, row.id);
       found.push(row);
     }
     return found;
@@ -1052,6 +1160,7 @@ class Check {
         await verifyAll(ring.registrars(first.row), first.row.signed, "directory");
         log.ring = ring;
       });
+      if (log.ring) this.version = Math.max(this.version ?? 0, 1);
       for (const { row, index: place } of log.ring ? mine : []) {
         if (row === first.row) continue;
         try {
@@ -1062,6 +1171,7 @@ class Check {
           if (row.s.kind === "directory") this.say("directory", row.where, wrong.message);
         }
       }
+      if (log.ring) this.version = Math.max(this.version, ring.versions.at(-1).body.version);
       this.facts.directory = `version ${ring.versions.at(-1).body.version}, ${ring.versions.at(-1).body.parties.length} parties`;
     }
   }
@@ -1069,16 +1179,9 @@ class Check {
   /** The keys whose lines may stand on this log's checkpoints. */
   known(log) {
     const nodes = log.ring ? log.ring.versions.at(-1).body.parties.flatMap((p) => p.nodes || []) : [];
-    const texts = nodes.flatMap((n) => [
+    const listed = openAll(nodes.flatMap((n) => [
       ...(n.origin === log.origin ? n.log_vkeys || [] : []), ...(n.witness_vkeys || []),
-    ]);
-    const listed = texts.flatMap((one) => {
-      try {
-        return [openVkey(one)];
-      } catch {
-        return [];
-      }
-    });
+    ]));
     const { logs, witnesses } = this.policy || { logs: [], witnesses: new Map() };
     return [...listed, ...logs.filter((key) => key.name === log.origin), ...witnesses.values()];
   }
@@ -1086,6 +1189,7 @@ class Check {
   async point(log, note, where) {
     const keys = this.known(log);
     const good = [];
+    const lines = [];
     for (const [n, line] of note.lines.entries()) {
       const key = keys.find((k) => k.name === line.name && k.id === line.id);
       if (!key) this.say("checkpoint", where, `a line by ${line.name} that nobody can check`);
@@ -1096,14 +1200,23 @@ class Check {
       if (key && key.kind === MLDSA && key.name === log.origin) this.second.push(answer);
       if (answer === false) refuse("checkpoint", `the line of ${line.name} does not verify`);
       if (answer) good.push(key);
+      if (answer) lines.push([key, line]);
     }
     if (note.origin !== log.origin) refuse("checkpoint", `a checkpoint of ${note.origin}`);
     if (!good.some((k) => k.name === log.origin)) refuse("checkpoint", `${log.origin} did not sign it`);
     const by = (key) => good.some((k) => k.id === key.id && k.name === key.name);
     const named = this.policy && this.policy.logs.some((key) => key.name === log.origin && by(key));
     if (this.policy && !named) this.say("checkpoint", where, `no log of your policy signed it as ${log.origin}`);
-    const names = this.policy && [...this.policy.witnesses].filter(([, key]) => by(key)).map(([n]) => n);
-    return { ...note, witnesses: names, quorum: this.policy && named && hasQuorum(this.policy, names) };
+    const signatures = good.filter((key) => key.name === log.origin).map((key) => KINDS.get(key.kind));
+    const point = { ...note, signatures, witnesses: [], quorum: false, time: null };
+    if (!named) return { ...point, quorum: this.policy && false };
+    for (const [key, line] of lines) {
+      const [name] = [...this.policy.witnesses].find(([, k]) => k.id === key.id && k.name === key.name) || [];
+      if (name) point.witnesses.push({ name, at: timeOf(key, line) });
+    }
+    point.quorum = hasQuorum(this.policy, point.witnesses.map((witness) => witness.name));
+    if (point.quorum) point.time = quorumTime(this.policy, point.witnesses);
+    return point;
   }
 
   async checkpoint(n, log) {
@@ -1127,6 +1240,18 @@ class Check {
         log.older.push(point);
       });
     }
+    // From when on which checkpoint was cosigned, and so until when an index was logged.
+    let earliest = null;
+    for (const point of [...log.older, log.newest].filter((p) => p && p.time !== null).reverse()) {
+      earliest = earliest === null ? point.time : Math.min(earliest, point.time);
+      log.bounds.unshift([point.size, earliest]);
+      log.times.set(`${point.size} ${b64(point.root)}`, point.time);
+    }
+  }
+
+  notAfter({ log, index: place }) {
+    const bound = this.logs[log].bounds.find(([size]) => size > place);
+    return bound ? instant(bound[1]) : null;
   }
 
   async paths() {
@@ -1141,10 +1266,10 @@ class Check {
         const hash = head && rootFromPath(leaf, place, head.size, path);
         if (hash && same(hash, head.root)) {
           if (n === 0) this.included.add(id);
-        } else if (!head) this.say("inclusion", where, "no checkpoint that holds");
+        } else if (!head) this.say("inclusion", where, "no checkpoint that holds", id);
         else {
           const found = hash ? hex(hash) : "nothing: its path has the wrong length";
-          this.say("inclusion", where, `entry ${place}: leads to ${found}, and the checkpoint has ${hex(head.root)}`);
+          this.say("inclusion", where, `entry ${place}: leads to ${found}, and the checkpoint has ${hex(head.root)}`, id);
         }
       }
       if (!row) this.withheld.push({ id, index: proofs[0].index, log: proofs[0].log });
@@ -1159,27 +1284,105 @@ class Check {
       const ring = this.logs[Math.max(row.log, 0)]?.ring;
       const place = row.index < 0 ? Infinity : row.index; // without a place: as at the log's end
       if (!ring) {
-        this.say("key", where, "without a directory no key is known");
+        this.say("key", where, "without a directory no key is known", row.id);
         continue;
       }
-      if (!ROOT_KINDS.includes(s.kind)) row.key = ring.state(s, place);
+      const after = this.included.has(row.id) ? this.notAfter(row) : null;
+      if (!ROOT_KINDS.includes(s.kind)) row.key = ring.state(s, place, after);
       let pairs;
       try {
         pairs = ring.signers(row, place);
       } catch (wrong) {
         if (!(wrong instanceof Problem)) throw wrong;
-        if (s.kind === "directory") continue; // the directory's own step has said it
-        this.say("key", where, wrong.message);
+        if (s.kind === "directory") { // the directory's own step has said it
+          this.codes.set(row.id, new Set([...(this.codes.get(row.id) || []), "directory"]));
+          continue;
+        }
+        this.say("key", where, wrong.message, row.id);
         const held = ring.keys.get(`${s.author} ${s.key}`);
         if (!held || ROOT_KINDS.includes(s.kind)) continue;
         pairs = [[held.public, row.signatures[0].sig]]; // whether it did sign is worth knowing
       }
-      row.good = (await this.at(where, () => verifyAll(pairs, row.signed).then(() => true))) || false;
+      if (ROOT_KINDS.includes(s.kind)) row.key = "valid";
+      row.good = (await this.at(where, () => verifyAll(pairs, row.signed).then(() => true), row.id)) || false;
       count += row.good;
     }
     this.facts.signature = `${count} of ${this.all.length}`;
     const suspect = this.statements.filter((row) => row.key === "suspect").length;
     this.facts.key = suspect ? `${suspect} by a key under suspicion` : "";
+  }
+
+  /** A revocation in another log than the statement's: cosigned times decide, cautiously. */
+  revocations() {
+    const placed = (row) => row.proofs.map((p) => ({ log: p.log, index: p.index, time: this.notAfter(p) }));
+    for (const revoke of this.authority.filter((row) => row.good && row.s.kind === "revoke")) {
+      const { keyid, suspect_since: since } = revoke.s.body;
+      for (const row of this.all) {
+        const mine = row.s.author === revoke.s.author && row.s.key === keyid && !ROOT_KINDS.includes(row.s.kind);
+        if (!mine || !row.good || !["valid", "suspect"].includes(row.key)) continue;
+        const at = placed(row)[0] || { log: -1, index: Number.MAX_SAFE_INTEGER, time: null };
+        const state = judge(at, placed(revoke), since);
+        if (state === "revoked") {
+          this.say("key", row.where, `key ${keyid} of ${row.s.author} is revoked here by ${revoke.id}`, row.id);
+        }
+        if (state === "revoked" || (state === "suspect" && row.key === "valid")) row.key = state;
+      }
+    }
+  }
+
+  /** Who took back all of what. Only the author may; another's attempt does nothing. */
+  withdrawals() {
+    const good = new Map(this.all.filter((row) => row.good).map((row) => [row.id, row]));
+    const names = ({ objects = [] }) => objects.map((o) => `${o.id} ${o.sha256}`);
+    for (const row of good.values()) {
+      if (row.s.kind !== "withdraw") continue;
+      const part = names(row.s);
+      for (const target of row.s.refs.map((ref) => good.get(ref)).filter(Boolean)) {
+        const whole = !part.length || names(target.s).every((name) => part.includes(name));
+        if (target.s.author === row.s.author && whole) (target.withdrawnBy ||= []).push(row.id);
+      }
+    }
+  }
+
+  /** Fork proofs that somebody has said, and roots that somebody says to have seen. */
+  async forks() {
+    this.found = [];
+    const listed = this.logs.flatMap(({ ring }) => (ring ? ring.versions.at(-1).body.parties : []));
+    const texts = listed.flatMap((p) => (p.nodes || []).flatMap((n) => (n.origin && n.log_vkeys) || []));
+    const keys = [...openAll(texts), ...(this.policy ? this.policy.logs : [])];
+    const good = this.all.filter((row) => row.good);
+    for (const { s, id } of good) {
+      for (const { type, sha256: digest } of s.objects || []) {
+        const data = this.members.get(`objects/${digest}`);
+        if (type !== FORK_TYPE || !data || hex(sha256(data)) !== digest) continue;
+        try {
+          const { value, a, b } = await openFork(data, keys);
+          const detail = `a fork proof said by ${s.author}: sizes ${a.size} and ${b.size}`;
+          const facts = { sizes: [a.size, b.size], roots: [b64(a.root), b64(b.root)], statement: id, proof: value };
+          if (this.logs.some((log) => log.origin === value.origin)) {
+            if (this.found.some((one) => one.origin === value.origin && one.detail === detail)) continue;
+            this.say("log-fork", value.origin, detail);
+          }
+          this.found.push({ origin: value.origin, explained: true, detail, ...facts });
+        } catch (wrong) {
+          if (!(wrong instanceof Problem)) throw wrong;
+          const detail = `what ${s.author} calls a fork proof does not hold: ${wrong.message}`;
+          this.found.push({ origin: "", explained: false, detail, statement: id });
+        }
+      }
+    }
+    const points = this.logs.flatMap((log) => [...log.older, ...(log.newest ? [log.newest] : [])]);
+    const roots = new Map(points.map((p) => [`${p.origin} ${p.size}`, b64(p.root)]));
+    for (const { s, id } of good) {
+      for (const { origin, size, root: seen } of s.seen || []) {
+        const held = roots.get(`${origin} ${size}`);
+        if (held === undefined || held === seen) continue;
+        // One party's word against a signed note: shown, and nobody is framed by it.
+        const detail = `${s.author} has seen another root at size ${size}, without the log's signature`;
+        const both = [seen, held].sort();
+        this.found.push({ origin, explained: false, detail, statement: id, size, roots: both });
+      }
+    }
   }
 
   chains() {
@@ -1214,6 +1417,7 @@ class Check {
       if (name !== `objects/${digest}`) this.say("object", name, `its bytes have the SHA-256 ${digest}`);
       else if (!named.has(digest)) this.say("object", name, "no statement names it");
       else held++;
+      if (name === `objects/${digest}`) this.good.add(digest);
     }
     this.facts.object = `${held} held, ${named.size - held} withheld`;
   }
@@ -1236,7 +1440,7 @@ class Check {
         );
         const floor = Math.min(rank(target.s), ...again.map((other) => rank(other.s)));
         if (!own && rank(row.s) < floor) {
-          this.say("marking", row.where, `TLP:${row.s.tlp} refers to TLP:${target.s.tlp} ${ref}`);
+          this.say("marking", row.where, `TLP:${row.s.tlp} refers to TLP:${target.s.tlp} ${ref}`, row.id);
         }
       }
     }
@@ -1260,13 +1464,51 @@ class Check {
       }
       return step;
     });
-    const statements = this.all.map(({ id, s, index: place, good, key }) => ({
-      id, kind: s.kind, author: s.author, seq: s.seq, index: place,
-      signature: Boolean(good), key: key || "valid", included: this.included.has(id),
-    }));
     return {
-      ok: !this.problems.length, case: this.case, steps, problems: this.problems, statements,
-      chains: this.heads, withheld: this.withheld, fingerprint: this.fingerprint,
+      ok: !this.problems.length, case: this.case, steps, problems: this.problems, statements: this.listed(),
+      chains: this.heads, forks: this.found, withheld: this.withheld, fingerprint: this.fingerprint,
+      directory: { version: this.version ?? null, ok: !this.problems.some((p) => p.code === "directory") },
+      logs: this.logs.map(({ origin, newest }) => ({
+        origin, size: newest ? newest.size : 0, root: newest ? b64(newest.root) : "",
+        signatures: newest ? newest.signatures : [], quorum: Boolean(newest && newest.quorum),
+        witnesses: newest ? newest.witnesses.map(({ name, at }) => ({ name, time: instant(at) })) : [],
+      })),
+    };
+  }
+
+  /** Every statement as record.md's verdict has it, by (log, index); of a withheld one its place only. */
+  listed() {
+    const shown = this.all.map((row) => {
+      const { id, s, good, key } = row;
+      const first = row.proofs[0];
+      const seen = (s.seen || []).flatMap(({ origin, size, root: hash }) =>
+        this.logs.filter((log) => log.origin === origin).map((log) => log.times.get(`${size} ${hash}`)));
+      const times = seen.filter((time) => time !== undefined);
+      const held = (s.objects || []).filter((o) => this.good.has(o.sha256)).length;
+      return {
+        id, kind: s.kind, author: s.author, seq: s.seq, log: first ? this.logs[first.log].origin : "",
+        index: first ? first.index : null, signature: Boolean(good), key: key || "unknown",
+        ...this.place(id, first), not_before: times.length ? instant(Math.max(...times)) : null,
+        withdrawn_by: row.withdrawnBy || [],
+        objects: { held, withheld: (s.objects || []).length - held },
+        problems: [...(this.codes.get(id) || [])],
+      };
+    });
+    const hidden = this.withheld.map(({ id, index: place, log }) => ({
+      id, kind: null, author: null, seq: null, log: this.logs[log].origin, index: place, signature: null,
+      key: null, ...this.place(id, { log, index: place }), not_before: null, withdrawn_by: [],
+      objects: { held: 0, withheld: 0 }, problems: [...(this.codes.get(id) || [])],
+    }));
+    const at = (one) => one.index ?? -1;
+    const order = (a, b) => (a.log === b.log ? at(a) - at(b) : a.log < b.log ? -1 : 1);
+    return [...shown, ...hidden].sort(order);
+  }
+
+  place(id, first) {
+    const included = this.included.has(id);
+    return {
+      included, quorum: Boolean(first && this.logs[first.log].newest && this.logs[first.log].newest.quorum),
+      not_after: included ? this.notAfter(first) : null,
     };
   }
 }
