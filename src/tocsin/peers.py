@@ -418,6 +418,8 @@ class WitnessClients:
                 remedy="add its URL: tocsin witness add NAME --url URL",
             )
         with self._lock:
+            if self._closed:
+                raise UnreachableError("this node is stopping", remedy="start it again")
             client = self._clients.get(asked.url)
             if client is None:
                 client = self._clients[asked.url] = self._open(asked.url)
