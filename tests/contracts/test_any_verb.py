@@ -32,7 +32,6 @@ PLANNED = {
     "taxii",
     "stix",
     "db",
-    "purge",
     "relate",
     "compare",
     "play",

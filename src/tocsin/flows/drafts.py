@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from tocsin.claims import model as claims
 from tocsin.claims import write
-from tocsin.errors import ConflictError, DraftError, ForbiddenError, PurgedError, StaleDraftError
-from tocsin.flows.intake import Act, Done, not_found, record, stamp, stix_time
+from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
+from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Reading, Source, sniff
 from tocsin.policy import Tlp
@@ -99,11 +99,7 @@ def _kept(
     if known is not None:
         return report(node, tag), drafts(node, tag)
     for item in reading.objects:
-        if node.store.purge_of("object", item.sha256) is not None:
-            raise PurgedError(
-                f"{item.id or 'an object'} in it was purged on this node, and is not kept again",
-                remedy="leave it out; or have an admin allow it: tocsin purge ID --lift --why TEXT",
-            )
+        refuse_purged(node, item.sha256, item.id or "an object in it")
     found = [
         KeptDraft(report=tag, n=n, kind="claim", machine=msgspec.to_builtins(d))
         for n, d in enumerate(reading.drafts, 1)

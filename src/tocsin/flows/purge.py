@@ -138,15 +138,6 @@ def lift(node: Node, reader: Reader, id: str, why: str, *, actor: str) -> tuple[
     return tuple(lifted)
 
 
-def refuse_purged(node: Node, sha256: str, name: str) -> None:
-    """Raises PurgedError if these bytes were purged here and may not be kept again."""
-    if node.store.purge_of("object", sha256) is not None:
-        raise PurgedError(
-            f"{name} was purged on this node, and is not kept again",
-            remedy=f"leave it out; or have an admin allow it: tocsin purge {name} --lift",
-        )
-
-
 def gone(node: Node, reader: Reader, id: str) -> None:
     """Raises PurgedError if this is something that `reader` could read before it was purged."""
     for one in node.store.holdings(id, node.allowed(reader)):

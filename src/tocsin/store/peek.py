@@ -40,8 +40,9 @@ def key_rows(folder: Path) -> KeyRows | None:
             if head is None:
                 return None
             rows = db.execute(
-                "SELECT log_index, envelope FROM statement WHERE log_index IS NOT NULL"
-                " AND kind IN ('directory', 'key', 'revoke') ORDER BY log_index"
+                "SELECT s.log_index, e.raw FROM statement s JOIN envelope e ON e.n = s.n"
+                " WHERE s.log_index IS NOT NULL AND s.kind IN ('directory', 'key', 'revoke')"
+                " ORDER BY s.log_index"
             ).fetchall()
             notes = db.execute(
                 "SELECT size, note FROM checkpoint WHERE origin = ? ORDER BY size", head
