@@ -212,15 +212,22 @@ class _Desk:
             ask = self._ask(request, signed, body)
             response = self._draw(request, signed, form, page.draw(ask))
             if page.audit and response.status_code < 400:
-                self.doors.audit(signed, page.audit, request.url.path[:200])
+                self._audit(signed, page.audit, request.url.path)
             return response
         except TocsinError as error:
             if problems.status_of(error) == 403:
-                self.doors.audit(signed, "refused", request.url.path[:200])
+                self._audit(signed, "refused", request.url.path)
             return self._problem(request, signed, form, problems.problem_of(error))
         except Exception:
             log.exception("page failed", extra={"path": request.url.path})
             return self._failed(request, signed, form)
+
+    def _audit(self, signed: Signed | None, act: str, path: str) -> None:
+        """Note what was done or refused. It stays so, and is answered so, if the disk cannot."""
+        try:
+            self.doors.audit(signed, act, path[:200])
+        except TocsinError:
+            log.exception("audit failed", extra={"path": path, "act": act})
 
     def _ask(self, request: Request, signed: Signed, body: bytes) -> Ask:
         fields, uploads = forms.read(request.headers.get("content-type", ""), body)
@@ -486,6 +493,12 @@ class _Desk:
         return await run_in_threadpool(self._api, request, body)
 
     def _api(self, request: Request, body: bytes) -> Response:
+        try:
+            return self._carry(request, body)
+        except TocsinError as error:  # the store could not even say who is asking
+            return problems.respond(problems.problem_of(error))
+
+    def _carry(self, request: Request, body: bytes) -> Response:
         signed = self.doors.who(request)
         path = request.url.path
         try:
@@ -513,9 +526,9 @@ class _Desk:
             log.exception("api failed", extra={"path": path})
             return self._failed(request, signed, "json")
         if answer.status == 403:
-            self.doors.audit(signed, "refused", path[:200])
+            self._audit(signed, "refused", path)
         elif answer.status < 400 and route.verb in AUDITED:
-            self.doors.audit(signed, route.verb, path[:200])
+            self._audit(signed, route.verb, path)
         response = Response(answer.body, status_code=answer.status, media_type=answer.media_type)
         for name, value in answer.headers:
             response.headers[name] = value
