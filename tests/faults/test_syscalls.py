@@ -297,6 +297,7 @@ SLICE = (
     Point("tocsin-store", "pwrite64", 3, "signal=KILL"),
     Point("tocsin-store", "fdatasync", 2, "error=EIO"),
     Point("tocsin-store", "pwrite64", 16, "error=ENOSPC"),
+    Point("tocsin-store", "fdatasync", 3, "error=EIO"),
     Point("sequencer", "fsync", 2, "error=EIO"),
     Point("sequencer", "rename", 2, "signal=KILL"),
     Point("sequencer", "write", 2, "error=ENOSPC"),
