@@ -437,3 +437,34 @@ def test_another_node_is_fetched_from_by_hand(town: Town) -> None:
     assert registrar.fetch(holder, "http://nobody", nobody).failed
     with pytest.raises(TocsinError):
         Keyholder(town.homes[PORT], PORT, Client(nobody("")))
+
+
+def test_a_node_that_runs_follows_the_others_by_itself(town: Town) -> None:
+    """Dock is told by Port only, of what happened at North; a source that is down holds up none."""
+
+    class Pages:
+        asked: list[tuple[str, int]] = []  # noqa: RUF012
+
+        def directory(self, url: str, after: int = -1) -> Any:
+            self.asked.append((url, after))
+            party = url.removeprefix("http://").replace("north", NORTH)
+            found = Client(town.doors(party)).get("/directory", after=after)
+            return msgspec.convert(found, key_flow.Feed)
+
+    rotate_signing(town.holder(NORTH, NORTH))
+    towards_north = key_flow.Follower(town.nodes[PORT], lambda: ["http://north"], Pages())
+    assert towards_north.round() == 4
+    assert towards_north.round() == 0
+    assert Pages.asked[-1] == ("http://north", len(key_flow.chain_of_trust(town.nodes[NORTH])) - 1)
+    rotate_signing(town.holder(PORT, PORT))
+
+    class Down(Pages):
+        def directory(self, url: str, after: int = -1) -> Any:
+            if url == "http://north":
+                raise UnreachableError("north is down", remedy="wait")
+            return super().directory(url, after)
+
+    dock = key_flow.Follower(town.nodes[DOCK], lambda: ["http://north", f"http://{PORT}"], Down())
+    assert dock.round() > 0
+    assert set(known(town.nodes[DOCK])) == set(known(town.nodes[PORT]))
+    assert town.nodes[DOCK].keyring.keys_of(NORTH)[0].reason == "rotated"

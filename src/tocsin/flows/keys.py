@@ -7,8 +7,10 @@ Spec: record.md, "Directory and keys".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -21,8 +23,14 @@ from tocsin.record.history import Refused, settle
 from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.interface import Kept
 
+log = logging.getLogger("tocsin.keys")
+
 PAGE = 500
 """Statements in one answer, at most."""
+PAGES_A_ROUND = 20
+"""Of one node; a feed without end holds up no other."""
+ROUNDS_TO_FORGET = 120
+"""After so many rounds a feed of which something was refused is read from its beginning."""
 PAGE_BYTES = 4 << 20
 """Bytes of envelopes in one answer; a larger single one (1.5 MiB at most) goes alone."""
 
@@ -66,6 +74,7 @@ def feed(node: Node, after: int = -1) -> Feed:
     found.sort(key=lambda kept: kept.index)
     page: list[Kept] = []
     size = 0
+    found = [kept for kept in found if kept.raw]  # purged here: only its commitment is left
     for kept in found[:PAGE]:
         size += len(kept.raw)
         if page and size > PAGE_BYTES:
@@ -122,7 +131,86 @@ def chain_of_trust(node: Node) -> list[bytes]:
         for kind in sorted(ROOT_KINDS)
         for k in node.store.statements(node.everything(), kind=kind)
     ]
-    return [k.raw for k in sorted(kept, key=lambda k: k.index)]
+    return [k.raw for k in sorted(kept, key=lambda k: k.index) if k.raw]
+
+
+class Pages(Protocol):
+    """How another node's feed is asked for; `tocsin.peers.Peers` is one. Raises TocsinError."""
+
+    def directory(self, url: str, after: int = -1) -> Any: ...
+
+
+class Follower:
+    """Keeps this node's directory, keys and revocations as new as those of the nodes it can ask.
+
+    One thread uses it. Places in other nodes' feeds are kept in memory only: after a restart each
+    is read from its beginning once, and what is held is passed over.
+
+    Args:
+        sources: addresses, in the order in which they are asked; asked anew each round.
+        pages: the way to them.
+    """
+
+    def __init__(self, node: Node, sources: Callable[[], Sequence[str]], pages: Pages) -> None:
+        self._node, self._sources, self._pages = node, sources, pages
+        self._after: dict[str, int] = {}
+        # Refused once, a statement may stand when another node has told what it builds on.
+        self._again: set[str] = set()
+        self._rounds = 0
+
+    def run(self, stop: threading.Event, wait: Callable[[], float]) -> None:
+        """Round after round until `stop` is set; `wait` gives the seconds between two."""
+        while not stop.is_set():
+            try:
+                self.round(stop)
+            except Exception:  # the next round may find things mended
+                log.exception("following directories failed")
+            stop.wait(wait())
+
+    def round(self, stop: threading.Event | None = None) -> int:
+        """Ask every source once; how many statements came in.
+
+        Raises:
+            LogHalted, StorageFullError: this node takes no statements now.
+        """
+        entered = 0
+        for url in self._sources():
+            if stop is not None and stop.is_set():
+                break
+            try:
+                entered += self._ask(url)
+            except UnreachableError as wrong:
+                log.info("directory of %s: %s", url, wrong.message)
+        self._rounds += 1
+        if entered or self._rounds % ROUNDS_TO_FORGET == 0:
+            for url in self._again:
+                self._after.pop(url, None)
+            self._again = set()
+        return entered
+
+    def _ask(self, url: str) -> int:
+        entered = 0
+        for _ in range(PAGES_A_ROUND):
+            after = self._after.get(url, -1)
+            page = self._pages.directory(url, after)
+            indexes = [int(item.index) for item in page.items]
+            if not indexes or indexes != sorted(set(indexes)) or indexes[0] <= after:
+                break
+            try:
+                raws = [b64decode(item.envelope) for item in page.items]
+            except CanonicalError as wrong:
+                raise UnreachableError(
+                    f"{url} gives envelopes that are no base64", remedy="ask its operator"
+                ) from wrong
+            followed = follow(self._node, raws)
+            entered += len(followed.entered)
+            for refused in followed.refused:
+                self._again.add(url)
+                log.info("of %s: %s refused: %s", url, refused.id[:16], refused.error.message)
+            self._after[url] = indexes[-1]
+            if page.next is None:
+                break
+        return entered
 
 
 class SignedWith(Struct, frozen=True, kw_only=True):

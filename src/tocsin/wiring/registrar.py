@@ -32,6 +32,7 @@ from tocsin.record.history import settle
 from tocsin.record.keys import PublicKey
 from tocsin.wiring.door import http_door
 from tocsin.wiring.folder import load_config
+from tocsin.wiring.following import sources_of
 from tocsin.wiring.keyholder import Keyholder, feed_of
 from tocsin.wiring.party import check_name, check_url
 
@@ -199,15 +200,9 @@ class FetchedFrom(Struct, frozen=True, kw_only=True):
 def sources(holder: Keyholder) -> list[str]:
     """Addresses to fetch from: where this party joined, then every other node of the directory."""
     config = load_config(holder.home)
-    listed = [
-        node.url or node.peer_url
-        for party in holder.directory.parties
-        for node in party.nodes
-        if party.id != holder.party
-    ]
-    own = {config.remote.url} if config.remote else set()
-    found = dict.fromkeys([*config.directory.sources, *listed])
-    return [url for url in found if url and url not in own]
+    own = config.remote.url if config.remote else None
+    found = sources_of(holder.directory, holder.party, config.directory.sources)
+    return [url for url in found if url != own]
 
 
 def fetch(holder: Keyholder, url: str, doors: Callable[[str], Door] = http_door) -> FetchedFrom:

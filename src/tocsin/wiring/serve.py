@@ -22,6 +22,7 @@ from tocsin.policy import SCOPES
 from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
 from tocsin.wiring.folder import load_config
+from tocsin.wiring.following import following
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, run_log
 from tocsin.wiring.peering import gossiping
@@ -53,6 +54,7 @@ def serve(
             open_node(home, url=url) as node,
             run_log(node),
             gossiping(node, config_file.log.gossip_s),
+            following(node, home, config_file.log.gossip_s),
         ):
             console = build(
                 node,
@@ -110,7 +112,11 @@ def serve_witness(
             raise ConfigError(
                 f"{home} has no witness keys", remedy="make them: tocsin key rotate --witness"
             )
-        with run_log(node), gossiping(node, config_file.log.gossip_s):
+        with (
+            run_log(node),
+            gossiping(node, config_file.log.gossip_s),
+            following(node, home, config_file.log.gossip_s),
+        ):
             inner = Router(routes(node, Rates(time.monotonic)), redirect_slashes=False)
             hosts = (*LOOPBACK, host, *config_file.node.hosts, *listed_hosts(node))
             app = Harden(KnownHost(SameOrigin(BodyLimit(inner)), hosts))
