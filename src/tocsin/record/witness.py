@@ -76,15 +76,15 @@ def open_request(data: bytes) -> AddCheckpoint:
 def _open(data: bytes) -> tuple[AddCheckpoint, notes.Note, notes.Checkpoint]:
     if len(data) > MAX_REQUEST_BYTES:
         raise _malformed(f"a request of {len(data)} bytes, and {MAX_REQUEST_BYTES} are taken")
-    head, blank, note = data.partition(b"\n\n")
+    head, _, note = data.partition(b"\n\n")
     try:
         rows = head.decode("ascii").split("\n")
     except UnicodeDecodeError as wrong:
         raise _malformed(f"a proof is ASCII, not byte {wrong.start}") from wrong
     first = rows.pop(0)
     number = first.removeprefix("old ")
-    if not blank or not first.startswith("old ") or not _DECIMAL.fullmatch(number):
-        raise _malformed(f"no old size line and empty line: {first[:40]!r}")
+    if not first.startswith("old ") or not _DECIMAL.fullmatch(number):
+        raise _malformed(f"no old size line: {first[:40]!r}")
     if int(number) > merkle.MAX_SIZE:
         raise _malformed(f"no tree has {number} leaves")
     if len(rows) > MAX_PROOF_LINES:
@@ -152,7 +152,7 @@ def open_size(data: bytes) -> int:
         NoteError: not a decimal number and a newline.
     """
     text = data[:32].decode("ascii", "replace")
-    if len(data) > 20 or not text.endswith("\n") or not _DECIMAL.fullmatch(text[:-1]):
+    if not text.endswith("\n") or not _DECIMAL.fullmatch(text[:-1]):
         raise NoteError(
             f"no size: {text!r}", remedy="ask the witness's owner to look at its answers"
         )

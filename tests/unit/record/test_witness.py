@@ -270,7 +270,9 @@ def test_two_roots_of_one_size_are_evidence_whatever_old_size_is_said() -> None:
     bench = Bench(log)
     bench.ask(log, 0)
     assert bench.refusal(write_request(3, other.path(3), other.note())).status == "conflict"
-    assert [conflict.why for conflict in bench.conflicts] == ["root"]
+    [conflict] = bench.conflicts
+    assert (conflict.why, conflict.proof) == ("root", tuple(other.path(3)))
+    assert conflict.fork is not None
 
 
 def test_a_history_rewritten_behind_the_witness_is_proven_by_its_own_proof() -> None:
@@ -477,6 +479,15 @@ def test_an_answer_is_read_with_the_keys_of_the_witness_asked() -> None:
             open_answer(log.note(5), junk, KEYS)
 
 
+def test_a_cosignature_over_more_than_was_sent_is_none() -> None:
+    log = north()
+    longer = notes.open_note(log.note()).text + "\nmore\n"
+    blob = TIME.to_bytes(8, "big") + SIGNER.sign_ed25519(notes.cosigned_message(TIME, longer))
+    line = notes.NoteLine(name=SIGNER.name, keyid=KEYS[0].keyid, blob=blob)
+    with pytest.raises(NoteError, match="more than signature lines"):
+        open_answer(log.note(), b"more\n\n" + line.text.encode(), KEYS)
+
+
 def test_a_log_key_makes_no_cosignature() -> None:
     log = north()
     own = log.note().partition(b"\n\n")[2]
@@ -488,7 +499,17 @@ def test_a_log_key_makes_no_cosignature() -> None:
 def test_the_size_of_a_refusal_is_read_back() -> None:
     assert open_size(witness.size_body(0)) == 0
     assert open_size(b"20852163\n") == 20852163
-    for junk in (b"", b"5", b"05\n", b"5\n\n", b"-1\n", b" 5\n", b"\xff\n", b"9" * 30 + b"\n"):
+    for junk in (
+        b"",
+        b"5",
+        b"55",
+        b"05\n",
+        b"5\n\n",
+        b"-1\n",
+        b" 5\n",
+        b"\xff\n",
+        b"9" * 30 + b"\n",
+    ):
         with pytest.raises(NoteError, match="no size"):
             open_size(junk)
 
@@ -519,7 +540,7 @@ def test_the_largest_request_of_the_specification_is_taken() -> None:
         2**63 - 1, [b"h" * 32] * 63, notes.write_note(note.text, [*note.lines, filler])
     )
     assert notes.MAX_NOTE_BYTES - 4 < len(data) <= witness.MAX_REQUEST_BYTES
-    with pytest.raises(WitnessRefused, match="are taken"):
+    with pytest.raises(WitnessRefused, match="a request of"):
         open_request(data + b" " * witness.MAX_REQUEST_BYTES)
 
 
