@@ -624,14 +624,16 @@ function openNote(bytes) {
   const cut = all.lastIndexOf("\n\n");
   const lines = all.slice(cut + 2, -1).split("\n");
   if (cut < 0 || !all.endsWith("\n") || lines.length > 32) refuse("checkpoint", "not a signed note");
+  if (/[\x00-\x09\x0b-\x1f]/.test(all)) refuse("checkpoint", "a control character in a note");
   const [origin, size, hash, end] = all.slice(0, cut + 1).split("\n");
   const good = /^(0|[1-9][0-9]{0,15})$/.test(size) && end === "" && all.slice(0, cut).split("\n").length === 3;
-  if (!good || !b64of(32)(hash)) refuse("checkpoint", "not a checkpoint");
+  if (!good || !origin || !b64of(32)(hash)) refuse("checkpoint", "not a checkpoint");
   return {
     body: all.slice(0, cut + 1), origin, size: Number(size), root: unb64(hash),
     lines: lines.map((line) => {
-      const [, name, rest] = /^— ([^\s+]+) ([A-Za-z0-9+/=]+)$/.exec(line) || [];
+      const [, name, rest] = /^— ([^\s+\x85]+) ([A-Za-z0-9+/=]+)$/.exec(line) || [];
       const raw = name ? unb64(rest, "checkpoint", "note line") : refuse("checkpoint", "bad note line");
+      if (raw.length < 5) refuse("checkpoint", "a note line without a signature");
       return { name, id: hex(raw.subarray(0, 4)), blob: raw.subarray(4) };
     }),
   };
@@ -1412,7 +1414,7 @@ class Check {
     const named = new Set(this.statements.flatMap(({ s }) => (s.objects || []).map((o) => o.sha256)));
     let held = 0;
     for (const [name, content] of this.members) {
-      if (!name.startsWith("objects/")) continue;
+      if (!/^objects\/[0-9a-f]{64}$/.test(name)) continue;
       const digest = hex(sha256(content));
       if (name !== `objects/${digest}`) this.say("object", name, `its bytes have the SHA-256 ${digest}`);
       else if (!named.has(digest)) this.say("object", name, "no statement names it");
