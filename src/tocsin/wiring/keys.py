@@ -82,6 +82,11 @@ def log_files(number: int) -> tuple[str, str]:
     return f"{stem}.ed25519", f"{stem}.mldsa"
 
 
+def has_log(home: Path) -> bool:
+    """Whether this folder holds the keys of a log of its own."""
+    return (home / "keys" / log_files(log_number(home))[0]).exists()
+
+
 def load_log_signer(home: Path, party: str) -> LogSigner:
     """The two keys of the party's newest log."""
     number = log_number(home)

@@ -33,7 +33,7 @@ from tocsin.record.verdict import instant
 from tocsin.stix.bundle import open_bundle
 from tocsin.store.peek import key_rows
 from tocsin.wiring.folder import find_home, load_config
-from tocsin.wiring.keys import load_log_signer
+from tocsin.wiring.keys import has_log, load_log_signer
 from tocsin.wiring.peering import policy_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
@@ -117,7 +117,7 @@ def verify_files(
         with suppress(UnreadableError):
             folder = find_home(home)
     own_root = None if folder is None else _own_root(folder)
-    if folder is not None and policy is None and (folder / "keys" / "log.ed25519").exists():
+    if folder is not None and policy is None and has_log(folder):
         own = load_log_signer(folder, load_config(folder).party)
         policy = policy_of(folder, own).encode("utf-8", "surrogateescape")
     if root is None:
