@@ -215,7 +215,9 @@ def test_a_log_that_runs_twice_is_shown_up_when_its_witnesses_meet(
     for home, node in running.items():
         fork = eventually(partial(published, node))
         assert fork["origin"] == origin
-        assert sorted(fork["sizes"]) == sorted([size, size - longer])
+        # What eastmere cosigned, and whichever checkpoint of the other copy was met first.
+        assert size - longer in fork["sizes"]
+        assert max(fork["sizes"]) <= size
         found = node.json("/log")
         assert [(a["kind"], a["origin"]) for a in found["alarms"]] == [("fork", origin)]
         # Published, once, open to everybody, and good for whoever checks it.
