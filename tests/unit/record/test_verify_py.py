@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.record.dossier_case import (
+    EAST,
+    NORTH,
     POLICY_TEXT,
     QUORUM_TEXT,
     WITNESSES,
@@ -22,11 +24,14 @@ from tests.unit.record.dossier_case import (
 )
 from tests.unit.record.test_checkpoint import LOG, NOTE, THIRD_KEY, WITNESS_KEY
 
+from tocsin.cases.sheet import render_sheet
 from tocsin.errors import NoteError, SignatureError
 from tocsin.record import checkpoint as cp
-from tocsin.record import keys, members
+from tocsin.record import fork, keys, members
 from tocsin.record import verify as alone
+from tocsin.record.envelope import statement_id
 from tocsin.record.keys import Signer
+from tocsin.wiring.shipped import sheet_page
 
 Corpus = Callable[[str], Path]
 SOURCE = Path(alone.__file__)
@@ -373,3 +378,112 @@ def test_wrong_use_is_2_and_never_1(folder: Path, arguments: list[str]) -> None:
 
 def test_foreign_text_reaches_no_terminal_as_a_command() -> None:
     assert alone.visible("a\x1b[31m\u202eb\x9bé") == "a\\x1b[31m\\u202eb\\x9bé"
+
+
+# --- beside tocsin verify -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of each kind of file, good and bad."""
+    folder = tmp_path_factory.mktemp("evidence")
+    case, other = usual(), usual()
+    note = case.note(witnesses=dict.fromkeys(WITNESSES, 1_795_334_400))
+    other.say(NORTH, 77)
+    case.say(EAST, 78)
+    revoked = usual().revoke(EAST, "2026-11-01T00:00:00Z")
+    proof = cp.write_proof(4, case.path(4, 8), note, statement_id(case.raws[4]).encode())
+    split = fork.prove_fork(case.note(9), other.note(9))
+    dossier = case.dossier(note=note)
+    sheet = render_sheet(dossier, sheet_page())
+    files = {
+        "policy": QUORUM_TEXT.encode(),
+        "none": POLICY_TEXT.encode(),
+        "root": case.root,
+        "revoked": revoked + b"\n",
+        "say": case.raws[4] + b"\n",
+        "good": dossier,
+        "gap": case.dossier(note=note, drop=[4]),
+        "other": other.dossier(),
+        "longer": case.dossier(),
+        "sheet": sheet,
+        "damaged sheet": sheet[:-200].replace(b"tocsin-dossier", b"tocsin-dossie"),
+        "proof": proof,
+        "bare proof": cp.write_proof(4, case.path(4, 8), note),
+        "bent proof": proof.replace(b"index 4", b"index 5"),
+        "cut proof": proof[:100],
+        "envelope": case.raws[4],
+        "another": case.raws[5],
+        "fork": fork.write_fork(split),
+        "no fork": fork.write_fork(split).replace(b'"size', b'"sizE').replace(b"A", b"B", 1),
+        "text": b"nothing at all",
+        "empty": b"",
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def _tocsin(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tocsin", "--home", str(folder / "nobody"), "verify", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("good --policy policy --root root", 0),
+        ("good --policy none --root none", 0),
+        ("good --policy policy", 3),
+        ("good --policy policy --root another", 3),
+        ("good --policy policy --root root --directory revoked", 3),
+        ("good --policy policy --root root --directory say", 2),
+        ("good --policy policy --root root --directory root", 0),
+        ("gap --policy policy --root root", 3),
+        ("gap good --policy policy --root root", 0),
+        ("other longer --policy none --root root", 3),
+        ("other good --policy none --root root", 0),
+        ("sheet --policy policy --root root", 0),
+        ("damaged@sheet --policy policy --root root", 2),
+        ("proof --policy policy", 0),
+        ("proof envelope --policy policy", 0),
+        ("proof another --policy policy", 3),
+        ("proof proof --policy policy", 2),
+        ("bare@proof --policy policy", 2),
+        ("bare@proof envelope --policy policy", 0),
+        ("bent@proof --policy policy", 3),
+        ("cut@proof --policy policy", 2),
+        ("fork --policy none", 0),
+        ("no@fork --policy none", 3),
+        ("fork good --policy none", 2),
+        ("text --policy none", 2),
+        ("empty --policy none", 2),
+        ("good --policy text", 2),
+        ("good good good --policy none", 2),
+        ("absent --policy none", 2),
+    ],
+)
+def test_it_answers_as_tocsin_verify_does(evidence: Path, arguments: str, code: int) -> None:
+    words = [word.replace("@", " ") for word in arguments.split()]
+    mine = _run(evidence, *words, "--json")
+    theirs = _tocsin(evidence, *words, "--json")
+    assert (mine.returncode, theirs.returncode) == (code, code), (mine, theirs)
+    if code == 2:
+        assert (mine.stdout, theirs.stdout) == ("", "")
+        return
+    left, right = json.loads(mine.stdout), json.loads(theirs.stdout)
+    assert [(p["code"], p["where"]) for p in left.pop("problems")] == [
+        (p["code"], p["where"]) for p in right.pop("problems")
+    ]
+    for log in [*left.get("logs", ()), *filter(None, [left.get("log")])]:
+        log["signatures"] = [name.removesuffix(" not checked") for name in log["signatures"]]
+    assert left == right
+    assert _run(evidence, *words).returncode == code
+    if "sheet" in words:
+        assert "sheet: the page itself was not compared" in mine.stderr
