@@ -19,7 +19,7 @@ from tests.unit.fakes import EVERYBODY, Author, claim, enter, seen_by, thing
 
 from tocsin.errors import NodeBusyError
 from tocsin.record.envelope import Verified
-from tocsin.store.interface import Attachment
+from tocsin.store.interface import Attachment, Purge
 from tocsin.store.sqlite import INDEX_AFTER, SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,3 +266,57 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
             SqliteStore.open(tmp_path)
         process.kill()
     SqliteStore.open(tmp_path).close()
+
+
+# --- a purge cut off ----------------------------------------------------------------------------
+
+
+SPILT = b"jane-doe-of-ward-7"
+
+
+def purge_of_pair(store: SqliteStore) -> Purge:
+    [note] = store.versions(pair(2)[1].id, seen_by(store, EVERYBODY))
+    return Purge(
+        what="object", id=note.sha256, time="2026-11-22T09:00:00Z", actor="ada", why="spilt"
+    )
+
+
+def die_purging(store: SqliteStore, point: int) -> None:
+    keep(store, Author(NORTHLAND), point)
+    enter(store, *(p.id for p in store.pending()))
+    store.keep_local("report", "r", SPILT * 999, None)
+    store._index_all()
+    time.sleep(2 * INDEX_AFTER)
+    one = purge_of_pair(store)
+    die_at(store, point)
+    store.purge(one, [("report", "r")])
+    say(point, "purged")
+
+
+def holding(folder: Path, needle: bytes) -> list[str]:
+    return [p.name for p in folder.rglob("*") if p.is_file() and needle in p.read_bytes()]
+
+
+def test_a_kill_in_the_middle_of_a_purge_leaves_all_of_it_or_nothing(tmp_path: Path) -> None:
+    cut_off = set()
+    for point, said in killed_at(die_purging, tmp_path, range(1, 31)).items():
+        folder = tmp_path / str(point)
+        store = SqliteStore.open(folder)
+        note = pair(2)[1]
+        all_ = seen_by(store, EVERYBODY)
+        [held] = store.holdings(note.id, all_)
+        if held.purge is None:
+            assert "purged" not in said
+            assert store.object(held.id, all_) is not None
+            cut_off.add("before")
+            store.purge(purge_of_pair(store), [("report", "r")])
+        else:
+            cut_off.add("purged" if "purged" in said else "after")
+        # The start has finished what it found half done: nobody has to ask again.
+        assert store.local("report", "r") is None
+        assert holding(folder, SPILT) == []
+        assert holding(folder, note.raw) == []
+        assert store.search("claim2", all_) == []
+        assert len(store.search("claim1", all_)) == 1
+        store.close()
+    assert cut_off == {"before", "after", "purged"}

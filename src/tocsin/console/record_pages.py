@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
@@ -14,10 +15,13 @@ from msgspec import Struct
 from tocsin.canonical import b64encode
 from tocsin.claims.model import EXTENSION_ID
 from tocsin.console.page import ROWS, Ask, Bytes, Drawn, command, in_words, names
-from tocsin.errors import NotFoundError
-from tocsin.flows import intake
+from tocsin.errors import LogHalted, NotFoundError
+from tocsin.flows import intake, purge
 from tocsin.flows.node import Node
-from tocsin.store.interface import Kept, KeptObject
+from tocsin.flows.witnessing import Alarm, Witnessing
+from tocsin.record import checkpoint as notes
+from tocsin.record import fork as forks
+from tocsin.store.interface import Head, Kept, KeptObject, Purged
 
 # --- Log ---
 
@@ -38,13 +42,19 @@ class StatementRow(Struct, frozen=True, kw_only=True):
 
 
 class LogView(Struct, frozen=True, kw_only=True):
-    """The log's head and the statements this reader may read."""
+    """The log's head, who vouches for it, and the statements this reader may read."""
 
     origin: str
     size: int
     root: str
     """Base64."""
     checkpoint: str
+    """The published note, with the cosignatures so far."""
+    cosigned: int
+    """Entries under the newest checkpoint that the quorum has cosigned; 0: none yet."""
+    witnessing: Witnessing | None
+    """None where no gossip runs."""
+    alarms: tuple[Alarm, ...]
     halted: str | None
     statements: tuple[StatementRow, ...]
     before: int | None
@@ -64,20 +74,26 @@ def log(ask: Ask) -> Drawn:
     top = min(int(asked), size) if asked.isdecimal() and len(asked) < 16 else size
     called = names(node)
     rows: list[StatementRow] = []
+    purged = {k.index: k for k in node.store.purged(node.allowed(ask.reader))}
     start = top
     while start > 0 and len(rows) < ROWS:
         back = max(0, start - ROWS)
         found = node.store.statements(
             node.allowed(ask.reader), after_index=back - 1, limit=start - back
         )
-        rows = [_statement_row(k, called) for k in found if k.index < start] + rows
+        here = {k.index: _statement_row(k, called) for k in found if k.index < start}
+        here |= {n: _purged_row(k, called) for n, k in purged.items() if back <= n < start}
+        rows = [here[n] for n in sorted(here)] + rows
         start = back
     shown = rows[-ROWS:]
     view = LogView(
         origin=node.log.origin,
         size=size,
         root=b64encode(head.root if head else EMPTY_ROOT),
-        checkpoint=head.checkpoint.decode("utf-8", "replace") if head else "",
+        checkpoint=_published(node, head),
+        cosigned=_size_of(node.log.cosigned),
+        witnessing=node.witnessing(),
+        alarms=tuple(node.alarms(ask.reader)),
         halted=node.log.halted,
         statements=tuple(reversed(shown)),
         before=shown[0].index if shown and (start > 0 or len(rows) > ROWS) else None,
@@ -97,6 +113,17 @@ def log(ask: Ask) -> Drawn:
             ],
         ),
     )
+
+
+def _published(node: Node, head: Head | None) -> str:
+    """The checkpoint as everybody is given it; the stored one where none is published."""
+    with suppress(LogHalted):
+        return node.log.checkpoint.decode("utf-8", "replace")
+    return head.checkpoint.decode("utf-8", "replace") if head else ""
+
+
+def _size_of(note: bytes | None) -> int:
+    return 0 if note is None else notes.open_checkpoint(notes.open_note(note).text).size
 
 
 def _vkeys(node: Node) -> tuple[str, ...]:
@@ -122,6 +149,22 @@ def _statement_row(kept: Kept, called: Mapping[str, str]) -> StatementRow:
         case=kept.case,
         time=statement.time,
         withdrawn=kept.withdrawn,
+    )
+
+
+def _purged_row(gone: Purged, called: Mapping[str, str]) -> StatementRow:
+    """A statement whose bytes were purged here: its place, its author, and when it went."""
+    return StatementRow(
+        index=gone.index,
+        id=gone.id,
+        kind=gone.kind,
+        author=gone.author,
+        name=called.get(gone.author, gone.author),
+        what="withheld: purged",
+        tlp=gone.audience.tlp,
+        case=gone.case,
+        time=gone.purge.time,
+        withdrawn=False,
     )
 
 
@@ -177,6 +220,88 @@ def log_copy(ask: Ask) -> Drawn:
         ),
     )
     return Drawn(template="", view=view, key="log", title="")
+
+
+# --- a fork ---
+
+
+class ForkHead(Struct, frozen=True, kw_only=True):
+    """One of the two heads that a log has signed."""
+
+    size: int
+    root: str
+    """Base64."""
+    signed: tuple[str, ...]
+    """Names of the log's own lines and of witnesses that stand on it; not checked here."""
+    note: str
+
+
+class ForkView(Struct, frozen=True, kw_only=True):
+    """Two heads of one log that cannot both be of one history, side by side."""
+
+    origin: str
+    heads: tuple[ForkHead, ForkHead]
+    path: int
+    """Hashes in the proof: 0 where both heads have one size."""
+    since: str
+    statement: str | None
+    proof: str
+    """The proof as it is published, for the check in the browser and for `tocsin verify`."""
+    vkeys: tuple[str, ...]
+
+
+def fork(ask: Ask) -> Drawn:
+    """Fork: both heads of a log that has signed two histories."""
+    node = ask.node
+    origin = ask.query.get("log", "")
+    found = _fork_of(node, origin)
+    rows = node.witnessing()
+    row = next((f for f in rows.forks if f.origin == origin), None) if rows else None
+    view = ForkView(
+        origin=origin,
+        heads=(_fork_head(found.a), _fork_head(found.b)),
+        path=len(found.proof),
+        since=row.since if row else "",
+        statement=row.statement if row else None,
+        proof=forks.write_fork(found).decode(),
+        vkeys=node.directory.origins().get(origin, ()),
+    )
+    return Drawn(
+        template="fork.html",
+        view=view,
+        key="log",
+        title=f"Two histories of {origin}",
+        cli=command("verify", "fork.json"),
+        table=(
+            ("head", "size", "root"),
+            [(name, h.size, h.root) for name, h in zip("ab", view.heads, strict=True)],
+        ),
+    )
+
+
+def fork_bytes(ask: Ask) -> Bytes:
+    """The fork proof as it is published, to keep and to pass on."""
+    found = _fork_of(ask.node, ask.query.get("log", ""))
+    return Bytes(raw=forks.write_fork(found), name="fork.json")
+
+
+def _fork_of(node: Node, origin: str) -> forks.ForkProof:
+    for raw in node.watch.forks() if node.watch is not None else ():
+        found = forks.open_fork(raw)
+        if found.origin == origin:
+            return found
+    raise intake.not_found(f"fork of {origin or 'a log'}")
+
+
+def _fork_head(note: bytes) -> ForkHead:
+    opened = notes.open_note(note)
+    head = notes.open_checkpoint(opened.text)
+    return ForkHead(
+        size=head.size,
+        root=b64encode(head.root),
+        signed=tuple(dict.fromkeys(line.name for line in opened.lines)),
+        note=note.decode("utf-8", "replace"),
+    )
 
 
 # --- Object ---
@@ -242,6 +367,7 @@ def object_(ask: Ask) -> Drawn:
 def _found(ask: Ask) -> KeptObject:
     found = ask.node.store.object(ask.path["sha256"], ask.node.allowed(ask.reader))
     if found is None:
+        purge.gone(ask.node, ask.reader, ask.path["sha256"])
         raise intake.not_found("object " + ask.path["sha256"])
     return found
 

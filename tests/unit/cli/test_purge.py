@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.flows.test_intake import claim, said
-from tests.unit.flows.test_purge import JANE, NOTE, holding
+from tests.unit.flows.test_intake import NOTE, claim, said
+from tests.unit.flows.test_purge import JANE, holding
 
 from tocsin.cli import run
 
