@@ -63,13 +63,14 @@ def ref(raw: bytes) -> ObjectRef:
 class Case:
     """A log under construction: directory, keys, then whatever is said."""
 
-    def __init__(self, *, vkeys: bool = True) -> None:
+    def __init__(self, *, vkeys: bool | int = True) -> None:
+        """`vkeys`: whether the directory lists the log's keys; 1: only the Ed25519 one."""
         self.raws: list[bytes] = []
         self.objects: dict[str, bytes] = {}
         self._heads: dict[tuple[str, str], tuple[int, str]] = {}
         node = NodeEntry(
             origin=ORIGIN,
-            log_vkeys=LOG.vkeys() if vkeys else (),
+            log_vkeys=LOG.vkeys()[: 2 if vkeys is True else vkeys],
             witness_vkeys=tuple(
                 keys.vkey(name + "/witness", cp.COSIGNATURE, signer.public)
                 for name, signer in WITNESSES.items()
