@@ -178,6 +178,10 @@ class FakeFiles:
         self.disk.files[path] = data
         self.disk.end(failing, "tile")
 
+    def write_all(self, items: Sequence[tuple[str, bytes]]) -> None:
+        for path, data in items:
+            self.write(path, data)
+
     def read(self, path: str) -> bytes | None:
         return self.disk.files.get(path)
 

@@ -31,6 +31,10 @@ class Deadly:
         self._inner = inner
         self._strike = strike
 
+    def write_all(self, items: Any) -> None:
+        for path, data in items:
+            self.write(path, data)
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
         if name not in STEPS:

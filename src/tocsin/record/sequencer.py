@@ -155,6 +155,9 @@ class TileFiles(Protocol):
     def write(self, path: str, data: bytes) -> None:
         """Keep a tile. The same bytes again are nothing new; other bytes there are an error."""
 
+    def write_all(self, items: Sequence[tuple[str, bytes]]) -> None:
+        """`write` of each, in any order."""
+
     def read(self, path: str) -> bytes | None:
         """The tile's bytes; None where there is none."""
 
@@ -760,8 +763,7 @@ class Sequencer:
         self._store.append([item.id for item in batch], edge.to_list(), new.checkpoint, old)
         self._files.write_guard(new.origin, new.size, new.root)
         made = self._make_tiles(old_size, new.size, leaves, entries)
-        for path, data in made:
-            self._files.write(path, data)
+        self._files.write_all(made)
         self._head, self._edge = new, edge
         self._keep_partial(made, new.size)
         self._publish(new)

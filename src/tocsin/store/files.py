@@ -11,6 +11,8 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -28,6 +30,12 @@ from tocsin.errors import (
 )
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+FEW = 6
+"""Files that are written one after the other: what a batch that fills no tile needs."""
+WRITERS = 8
+"""Files that are synced at the same time: the disk's journal takes them together."""
 
 
 class Guard(Struct, frozen=True, kw_only=True):
@@ -81,6 +89,45 @@ class TileFiles:
                 f"{target} holds {len(held)} other bytes than the {len(data)} this log computes",
                 remedy="move the file away as evidence; a restart writes it anew",
             )
+
+    def write_all(self, items: Sequence[tuple[str, bytes]]) -> None:
+        """`write` of each; where there are many, their syncs are waited for together.
+
+        All are durable under their names when it returns, and none has its name before all its
+        bytes are durable. Raises as `write` does; then some may be written, and others not.
+        """
+        if len(items) <= FEW:
+            for path, data in items:
+                self.write(path, data)
+            return
+        targets = [(self._at(path), data) for path, data in items]
+        held = {target for target, _ in targets if _read(target) is not None}
+        for path, data in items:
+            if self._at(path) in held:
+                self.write(path, data)
+        new = [(target, data) for target, data in targets if target not in held]
+        self._refuse_if_broken()
+        at = self.folder
+        try:
+            for folder in sorted({target.parent for target, _ in new}):
+                at = folder
+                self._make_folder(folder)
+            with ThreadPoolExecutor(WRITERS) as pool:
+                written = [
+                    pool.submit(_write_synced, _temporary(target), data, os.O_TRUNC, 0o644)
+                    for target, data in new
+                ]
+            for (target, _), one in zip(new, written, strict=True):
+                at = target
+                one.result()
+            for target, _ in new:
+                at = target
+                _temporary(target).rename(target)
+            for folder in sorted({target.parent for target, _ in new}):
+                at = folder
+                sync_folder(folder)
+        except OSError as wrong:
+            raise self._failure(at, wrong) from wrong
 
     def read(self, path: str) -> bytes | None:
         """The bytes at `path`; None where there are none."""
@@ -155,21 +202,31 @@ class TileFiles:
         self._named.add(folder)
 
     def _replace(self, target: Path, data: bytes) -> None:
-        if self._broken is not None:
-            raise StoreError(
-                f"not written after an earlier failure: {self._broken}",
-                remedy="check the disk, then restart the node",
-            )
-        temporary = target.with_name(f".{target.name}.tmp")
+        self._refuse_if_broken()
+        temporary = _temporary(target)
         try:
             self._make_folder(target.parent)
             _write_synced(temporary, data, os.O_TRUNC, 0o644)
             temporary.rename(target)
             sync_folder(target.parent)
         except OSError as wrong:
-            if wrong.errno not in _FULL:
-                self._broken = f"{target}: {wrong.strerror}"
-            raise _failed(target, wrong) from wrong
+            raise self._failure(target, wrong) from wrong
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken is not None:
+            raise StoreError(
+                f"not written after an earlier failure: {self._broken}",
+                remedy="check the disk, then restart the node",
+            )
+
+    def _failure(self, target: Path, wrong: OSError) -> TocsinError:
+        if wrong.errno not in _FULL:
+            self._broken = f"{target}: {wrong.strerror}"
+        return _failed(target, wrong)
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.tmp")
 
 
 def write_secret(path: Path, data: bytes) -> None:

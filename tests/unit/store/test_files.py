@@ -16,7 +16,7 @@ from tocsin.errors import (
     StoreError,
     UnreadableError,
 )
-from tocsin.store.files import Guard, TileFiles, read_secret, write_secret
+from tocsin.store.files import FEW, Guard, TileFiles, read_secret, write_secret
 
 ORIGIN = "cert.northland.example/log"
 
@@ -243,3 +243,34 @@ def test_a_disk_without_hard_links_keeps_secrets_too(
         write_secret(tmp_path / "a.key", b"two")
     assert names(tmp_path) == ["a.key"]
     assert read_secret(tmp_path / "a.key") == b"hush"
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, 30])
+def test_many_tiles_are_written_like_one(files: TileFiles, count: int) -> None:
+    items = [(f"tile/{n % 3}/{n:03d}", bytes([n]) * 32) for n in range(count)]
+    files.write_all(items)
+    files.write_all(items)  # a restart does this
+    assert [files.read(path) for path, _ in items] == [data for _, data in items]
+    assert not list(files.folder.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1])
+def test_other_bytes_among_many_are_never_overwritten(files: TileFiles, count: int) -> None:
+    items = [(f"tile/0/{n:03d}", bytes(32)) for n in range(count)]
+    files.write("tile/0/003", b"other")
+    with pytest.raises(ConflictError):
+        files.write_all(items)
+    assert files.read("tile/0/003") == b"other"
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1])
+def test_a_failure_among_many_ends_all_writing(files: TileFiles, count: int) -> None:
+    items = [(f"tile/0/{n:03d}", bytes(32)) for n in range(count)]
+    files.write("tile/0/090", b"x")
+    # A folder where a file is to be: the write fails, as on a disk that gives errors.
+    (files.folder / "tile" / "0" / ".003.tmp").mkdir()
+    with pytest.raises(StoreError):
+        files.write_all(items)
+    assert files.read("tile/0/003") is None
+    with pytest.raises(StoreError, match="earlier failure"):
+        files.write("tile/0/091", b"x")
