@@ -17,22 +17,24 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.faults.power_loss import (
-    MUTANTS,
-    STYLES,
-    Case,
-    Disk,
-    Found,
+from tests.faults.disk_trace import (
     NotKilled,
     NoTracing,
     Recording,
     Run,
     Show,
     Sync,
+    record,
+)
+from tests.faults.power_loss import (
+    MUTANTS,
+    STYLES,
+    Case,
+    Disk,
+    Found,
     cases,
     digest,
     load,
-    record,
     save,
     search,
 )
