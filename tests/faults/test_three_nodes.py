@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.faults.node_process import NodeProcess, tocsin
-from tests.faults.three_nodes import federation, url_of, witnessed_by
+from tests.faults.three_nodes import federation, free_ports, url_of, witnessed_by
 
 NORTH, SOUTH, EAST, WEST = (
     f"cert.{name}.example" for name in ("northland", "southmark", "eastmere", "westwater")
@@ -266,6 +267,48 @@ def test_curl_and_other_logs_use_the_open_doors(tmp_path: Path, nodes: Nodes) ->
         assert b" 409 " in head.split(b"\r\n")[0]
         assert b"content-type: text/x.tlog.size" in head
         assert body == b"%d\n" % size
+
+
+def test_two_parties_that_joined_over_the_network_witness_each_other(
+    tmp_path: Path, nodes: Nodes
+) -> None:
+    ports = free_ports(2)
+    north, south = tmp_path / "north", tmp_path / "south"
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    made = tocsin(north, "init", "--party", NORTH, "--url", urls[0], "--json")
+    fingerprint = json.loads(made.stdout)["fingerprint"]
+    gossip_every(north, 0.3)
+    first = nodes.up(north, ports[0])
+    invitation = tmp_path / "invitation.json"
+    invitation.write_text(tocsin(north, "party", "invite", SOUTH).stdout)
+    answer = ("--node", "--url", urls[1], "--fingerprint", fingerprint)
+    tocsin(south, "party", "join", str(invitation), *answer)
+    gossip_every(south, 0.3)
+    second = nodes.up(south, ports[1])
+    # Both run already when they begin to witness each other.
+    tocsin(north, "witness", "add", SOUTH)
+    tocsin(south, "witness", "add", NORTH)
+    for home, node in ((north, first), (south, second)):
+        tocsin(home, "witness", "quorum", "1")
+        assert eventually(partial(quorum, node, "hello"))
+        assert node.json("/log")["alarms"] == []
+    for node in (first, second):
+        assert [w["size"] > 0 for w in node.json("/log")["witnessing"]] == [True]
+    assert "lag 0" in tocsin(north, "doctor").stdout
+    # What either says from now on names what it has seen of the other.
+    eventually(lambda: seen_by(first, opened(first, "again")) == {f"{NORTH}/log", f"{SOUTH}/log"})
+
+
+def gossip_every(home: Path, seconds: float) -> None:
+    with (home / "tocsin.toml").open("a") as file:
+        file.write(f"\n[log]\ngossip_s = {seconds}\n")
+
+
+def seen_by(node: NodeProcess, answer: dict[str, Any]) -> set[str]:
+    """The logs that a statement names in its `seen`."""
+    _, envelope = node.ask(f"/api/v1/statements/{answer['statement']['id']}")
+    payload = json.loads(base64.b64decode(json.loads(envelope)["payload"]))
+    return {seen["origin"] for seen in payload["seen"]}
 
 
 def test_the_witness_role_runs_alone(tmp_path: Path, nodes: Nodes) -> None:

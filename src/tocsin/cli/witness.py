@@ -115,10 +115,22 @@ def witness_quorum(wanted: str, as_json: bool) -> None:
 
     Example: tocsin witness quorum 2
     """
-    from tocsin.wiring.peering import edit_policy, with_quorum
+    from tocsin.wiring.peering import GROUP, edit_policy, with_quorum
 
     done = edit_policy(_home(), lambda text: with_quorum(text, wanted))
     _said(done, as_json, f"quorum {wanted}")
+    if wanted.isdecimal():
+        k = int(wanted)
+        n = next(
+            len(r.split()) - 3
+            for r in done["policy"].splitlines()
+            if r.startswith(f"group {GROUP} ")
+        )
+        # Two quorums share at least 2k - n witnesses: decisions/0028.
+        liars = 2 * k - n - 1
+        words = f"bears {liars} that cosign anything" if liars >= 0 else ""
+        words = words or "two histories can each reach it: ask for more than half"
+        click.echo(f"{k} of {n}: {words}; {n - k} may be away", err=True)
 
 
 @witness.command("run")
