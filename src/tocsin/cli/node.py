@@ -158,8 +158,8 @@ def party_invite(name: str, url: str, expires: int) -> None:
         )
     terminal.json_out(invitation)
     click.echo(
-        f"send it over a channel you trust; it admits once whoever answers it, "
-        f"until {terminal_text(invitation['expires'])}",
+        f"send it over a channel you trust; it admits once, within {expires} days, "
+        "whoever answers it",
         err=True,
     )
 
