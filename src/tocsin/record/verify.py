@@ -41,6 +41,7 @@ import base64
 import binascii
 import bisect
 import hashlib
+import io
 import itertools
 import json
 import re
@@ -249,8 +250,16 @@ def open_json(data: bytes) -> Any:
     def no_float(text: str) -> Any:
         raise ValueError(f"the number {text[:40]} is no integer")
 
+    def short_int(text: str) -> Any:  # int() takes quadratic time
+        return int(text) if len(text) <= 17 else no_float(text)
+
     try:
-        value = json.loads(data.decode("utf-8"), parse_float=no_float, parse_constant=no_float)
+        value = json.loads(
+            data.decode("utf-8"),
+            parse_float=no_float,
+            parse_constant=no_float,
+            parse_int=short_int,
+        )
         within_profile(value, 1)
         again = json_bytes(value)
     except (ValueError, RecursionError) as wrong:  # UnicodeError is a ValueError
@@ -705,16 +714,13 @@ class Version:
     body: dict[str, Any]
     parties: dict[str, dict[str, Any]]
     """By id."""
+    roots: frozenset[str]
+    """Ids of all keys that sign root kinds."""
 
     @property
     def number(self) -> int:
         number: int = self.body["version"]
         return number
-
-    def root_keyids(self) -> Iterator[str]:
-        """Ids of all keys that sign root kinds."""
-        for listed in (self.body["registrars"], *(p["root"] for p in self.body["parties"])):
-            yield from (key["keyid"] for key in listed["keys"])
 
     def vkeys(self, origin: str) -> list[str]:
         """Whose lines may stand on a checkpoint of `origin`: the log's keys, and all witnesses'."""
@@ -778,7 +784,10 @@ def all_hold(pairs: Pairs, row: Row) -> None:
 
 def version_of(row: Row, index: int) -> Version:
     """A directory statement as a version."""
-    return Version(index, row.s["body"], {p["id"]: p for p in row.s["body"]["parties"]})
+    body = row.s["body"]
+    listed = [body["registrars"], *(party["root"] for party in body["parties"])]
+    roots = frozenset(key["keyid"] for one in listed for key in one["keys"])
+    return Version(index, body, {party["id"]: party for party in body["parties"]}, roots)
 
 
 class Ring:
@@ -807,8 +816,10 @@ class Ring:
         """The version in force at a place; None: the newest. The root: from the start on."""
         if index is None:
             return self.versions[-1]
-        later = [version for version in self.versions[1:] if version.index < index]
-        return later[-1] if later else self.versions[0]
+        for version in reversed(self.versions):
+            if version.index < index:
+                return version
+        return self.versions[0]
 
     def state(self, s: Mapping[str, Any], index: int | None, time: str | None = None) -> str:
         """How the statement's key stands at its place: valid, suspect, revoked or unknown.
@@ -840,7 +851,7 @@ class Ring:
         state, key = self.state(s, index), self.keys.get((s["author"], s["key"]))
         if key is None or state in ("unknown", "revoked"):
             raise Refused("key", f"key {s['key']} of {s['author']} is {state} at index {index}")
-        if s["key"] in version.root_keyids():
+        if s["key"] in version.roots:
             raise Refused("key", f"{s['key']} is a root key, and signs no other kind")
         since = key.kinds.get(s["kind"])
         if since is None or (index is not None and index <= since):
@@ -854,8 +865,7 @@ class Ring:
         pairs = signed_by(row, root["keys"], "key", "root")
         if len(pairs) < root["threshold"]:
             raise Refused("key", f"too few root keys of {party['id']} signed a {row.s['kind']}")
-        roots = {keyid for version in self.versions for keyid in version.root_keyids()}
-        if row.s["kind"] == "key" and row.s["body"]["keyid"] in roots:
+        if row.s["kind"] == "key" and any(row.s["body"]["keyid"] in v.roots for v in self.versions):
             raise Refused("key", f"{row.s['body']['keyid']} is a root key, and signs no other kind")
         return pairs
 
@@ -1625,8 +1635,10 @@ class Log:
         self.witnesses: list[tuple[str, int]] = []
         self.times: dict[tuple[int, str], int] = {}
         """(size, root) of a checkpoint → when a quorum had cosigned it."""
-        self.bounds: list[tuple[int, int]] = []
-        """(size, earliest time of that and every larger checkpoint), smallest size first."""
+        self.sizes: list[int] = []
+        """Of the checkpoints with a time, smallest first."""
+        self.earliest: list[int] = []
+        """The earliest time of each of these and of every larger one."""
 
     def points(self) -> list[PointInTime]:
         """All checkpoints that verified."""
@@ -1634,17 +1646,18 @@ class Log:
 
     def settle(self) -> None:
         """All checkpoints are in: put their times in order."""
-        earliest: int | None = None
         for point in sorted(self.points(), key=lambda p: -p.head.size):
             if point.time is not None:
-                earliest = point.time if earliest is None else min(earliest, point.time)
-                self.bounds.insert(0, (point.head.size, earliest))
+                self.sizes.append(point.head.size)
+                self.earliest.append(min([point.time, *self.earliest[-1:]]))
                 self.times[point.head.size, b64(point.head.root)] = point.time
+        self.sizes.reverse()
+        self.earliest.reverse()
 
     def not_after(self, index: int) -> str | None:
         """The earliest time by which a quorum had cosigned this index."""
-        at = bisect.bisect_right([size for size, _ in self.bounds], index)
-        return instant(self.bounds[at][1]) if at < len(self.bounds) else None
+        at = bisect.bisect_right(self.sizes, index)
+        return instant(self.earliest[at]) if at < len(self.sizes) else None
 
     def json(self) -> dict[str, Any]:
         """What the verdict shows of it."""
@@ -2092,10 +2105,14 @@ class Forks:
         self._told: set[tuple[str, str]] = set()
         if len(files) > 1 or len(files[0].logs) > 1:
             self._entries(files)
+            views: dict[str, list[tuple[File, Log]]] = {}
             logs = [(file, log) for file in files for log in file.logs if log.newest]
-            for (_, one), (other, two) in itertools.permutations(logs, 2):
-                if one.origin == two.origin:
-                    self._heads(one, other, two)
+            for file, log in logs:
+                views.setdefault(log.origin, []).append((file, log))
+            for _, log in logs:
+                for file, other in views[log.origin]:
+                    if other is not log:
+                        self._heads(log, file, other)
         keys = log_keys(files, policy)
         rows = [(file, row) for file in files for row in file.good]
         for file, row in rows:
@@ -2800,6 +2817,9 @@ def main(arguments: Sequence[str]) -> int:
 def run() -> None:
     """Exit 1 is never the answer to "is this right?": a fault of this program is exit 2."""
     code = 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal can write
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
