@@ -32,6 +32,8 @@ log = logging.getLogger("tocsin.peers")
 MAX_LINES_BYTES = 64 * 1024
 MAX_TILE_BYTES = 64 * 1024
 """Of a tile or an entry bundle of ours; a full one has 8,960 bytes."""
+MAX_FORKS = 64
+"""Proofs of one node that are looked at in one round."""
 MAX_FORKS_BYTES = 4 * 1024 * 1024
 MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
 SECONDS = 5.0
@@ -121,7 +123,7 @@ class Peers:
         found = self._maybe(url, "/witness/forks", MAX_FORKS_BYTES)
         try:
             listed = msgspec.json.decode(found or b'{"forks":[]}', type=_Forks)
-            return [b64decode(text) for text in listed.forks]
+            return [b64decode(text) for text in listed.forks[:MAX_FORKS]]
         except (msgspec.DecodeError, TocsinError) as wrong:
             raise UnreachableError(
                 f"{url} lists no fork proofs: {wrong}", remedy="ask its operator"
