@@ -578,6 +578,12 @@ def _export(r: Request) -> Any:
 
 
 def _checks(r: Request) -> Any:
+    if r.party != r.node.party:
+        # What is found speaks of all that is kept here, also of what is hidden from this reader.
+        raise ForbiddenError(
+            f"only {r.node.party} looks through what its own node keeps",
+            remedy="audit what is published: tocsin log audit URL",
+        )
     return audit.checks(r.node, r.whole("start", 0))
 
 

@@ -31,6 +31,7 @@ from tocsin.console.live import Live, News
 from tocsin.console.page import Ask, Bytes, Drawn, Go, Page, news
 from tocsin.errors import NotFoundError, TocsinError
 from tocsin.flows.node import Node
+from tocsin.flows.witnessing import Alarm
 from tocsin.policy import ANONYMOUS, Actor
 
 log = logging.getLogger("tocsin.console")
@@ -62,6 +63,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     json: str | None = None
     csv: str | None = None
     after: int | None = None
+    alarms: tuple[Alarm, ...] = ()
+    """What is wrong with a log: on every page, until it is explained."""
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,12 +264,12 @@ class _Desk:
         return self._html(
             signed,
             drawn.template,
-            self._frame(request, drawn),
+            self._frame(request, signed, drawn),
             {"view": drawn.view, **drawn.more},
             status=drawn.status,
         )
 
-    def _frame(self, request: Request, drawn: Drawn) -> Frame:
+    def _frame(self, request: Request, signed: Signed, drawn: Drawn) -> Frame:
         language = i18n.pick(request.query_params.get("lang"))
         stem = "/index" if request.url.path == "/" else request.url.path
         query = f"?{request.url.query}" if request.url.query else ""
@@ -281,6 +284,7 @@ class _Desk:
             json=f"{stem}.json{query}" if shown_here else None,
             csv=f"{stem}.csv{query}" if shown_here and drawn.table is not None else None,
             after=_size(self.node) - 1,
+            alarms=tuple(self.node.alarms(auth.actor(signed, self.node.reader).reader)),
         )
 
     def _html(

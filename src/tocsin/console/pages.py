@@ -316,6 +316,8 @@ TABLE: tuple[Page, ...] = (
     Page(path="/claims", draw=claims),
     Page(path="/claims/{id}", draw=claim),
     Page(path="/log", draw=record_pages.log),
+    Page(path="/log/fork", draw=record_pages.fork),
+    Page(path="/log/fork/bytes", draw=record_pages.fork_bytes, forms=("html",)),
     Page(path="/log/copy", draw=record_pages.log_copy, forms=("json",)),
     Page(path="/objects/{sha256}", draw=record_pages.object_),
     Page(path="/objects/{sha256}/bytes", draw=record_pages.object_bytes, forms=("html",)),

@@ -44,6 +44,7 @@ STATUS: dict[type[TocsinError], int] = {
     errors.DirectoryError: 400,
     errors.DossierError: 400,
     errors.ForkError: 400,
+    errors.SealError: 400,
     errors.WitnessRefused: 422,
     errors.VerificationError: 422,
     errors.LogHalted: 503,
