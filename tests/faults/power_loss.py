@@ -1,8 +1,8 @@
 """A disk that loses its power: recorded from the real node, cut off anywhere (decisions/0025).
 
 `disk_trace.record` keeps every operation of publish cycles on the data folder, SQLite's own too.
-`Disk` plays them up to any point, knows what a sync has made durable by then, and builds the folders
-that may lie there after the power came back: of what is not yet synced any part may be there:
+`Disk` plays them up to any point, knows what a sync has made durable by then, and builds the
+folders that may lie there after the power came back. Of what is not synced any part may be there:
 
 - a file's bytes by sectors of 512, in any order, its length apart from them;
 - a name (created, renamed, removed) apart from the bytes behind it: syncing a file does not sync
