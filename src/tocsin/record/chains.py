@@ -142,6 +142,8 @@ class _Chain:
                     )
 
     def _twice(self, ids: Mapping[str, Row]) -> bool:
+        if len(ids) == 1:
+            return False
         rows = [Verified(id=r.id, raw=r.raw, statement=r.statement) for r in ids.values()]
         return any(equivocates(rows[0], other) for other in rows[1:])
 

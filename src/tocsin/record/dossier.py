@@ -15,6 +15,7 @@ all problems are listed. Spec: record.md, "Dossier". The order of the checks:
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -186,6 +187,9 @@ class _File:
         self.directory_ok = True
         self._anchor(root)
         placed = _placed(self.dossier.directory)
+        self._changes = [[at for at, _ in placed.get(n, [])] for n in range(len(self.logs))]
+        self._standing: dict[tuple[tuple[int, int] | None, str, str, str], bytes] = {}
+        """(`_between`, author, key, kind) → public key, where that key may sign it there."""
         for number, log in enumerate(self.logs):
             self._ring(log, placed.get(number, []), root)
         self._notes()
@@ -457,15 +461,33 @@ class _File:
             self.verdicts[row.id].signature = True
             self.good.append(row)
 
+    def _between(self, row: Row) -> tuple[int, int] | None:
+        """Log, and number of its key statements before this place: between two of them no key's
+        standing changes, unless it is ever revoked. None for what is no ordinary statement there.
+        """
+        if row.statement.kind in ROOT_KINDS or not row.proofs:
+            return None
+        first = row.proofs[0]
+        return first.log, bisect_left(self._changes[first.log], first.index)
+
     def _signers(self, row: Row) -> tuple[Pairs, TocsinError | None]:
         """What has to verify, and what keeps the key from counting; its state: in the verdict."""
         s, ring, verdict = row.statement, self._ring_of(row), self.verdicts[row.id]
         if ring is None:
             return (), SignatureError("without a directory no key is known", remedy=ANOTHER_MEMBER)
+        place = self._between(row)
+        standing = (place, s.author, s.key, s.kind)
+        public = self._standing.get(standing)
+        if public is not None:
+            verdict.key = "valid"
+            return ((public, row.envelope.signatures[0].sig),), None
         if s.kind not in ROOT_KINDS:
             verdict.key = ring.state(s.author, s.key, verdict.index, verdict.not_after)
         try:
             signed = ring.signers(row.envelope, s, verdict.index)
+            enrolled = ring.key(s.author, s.key)
+            if place is not None and enrolled is not None and enrolled.until is None:
+                self._standing[standing] = enrolled.public
             if s.kind in ROOT_KINDS:
                 verdict.key = "valid"
             return signed, None

@@ -564,15 +564,16 @@ def _plain_proof(
     if found is None:
         return None
     id, index, log, hashes = found.groups()
-    path = []
-    for text in hashes[1:-1].split(b'","') if hashes else ():
-        digest = known.get(text)
-        if digest is None:
-            try:
-                digest = known[text] = b64decode(text.decode())
-            except CanonicalError:
-                return None
-        path.append(digest)
+    texts = hashes[1:-1].split(b'","') if hashes else []
+    path = [known.get(text) for text in texts]
+    if None in path:
+        try:
+            for text in texts:
+                if text not in known:
+                    known[text] = b64decode(text.decode())
+        except CanonicalError:
+            return None
+        path = [known[text] for text in texts]
     row = _ProofLine(id=id.decode(), index=int(index), log=log.decode(), path=[])
     return row, tuple(path)
 

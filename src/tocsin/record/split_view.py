@@ -51,9 +51,10 @@ def split_views(
         for (_, a), (other, b) in permutations(views, 2):
             if a.origin == b.origin:
                 _heads(a, other, b, found)
+    log_keys = _log_keys(files, policy)
     for one in files:
         for row in one.good:
-            _said(one, row, _log_keys(files, policy), found)
+            _said(one, row, log_keys, found)
     roots = {
         (point.checkpoint.origin, point.checkpoint.size): point.checkpoint.root
         for one in files
