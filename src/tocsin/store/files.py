@@ -32,8 +32,8 @@ from tocsin.errors import (
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
-FEW = 6
-"""Files that are written one after the other: what a batch that fills no tile needs."""
+FEW = 8
+"""Files that are written one after the other: a batch over the edge of one tile at every level."""
 WRITERS = 8
 """Files that are synced at the same time: the disk's journal takes them together."""
 
