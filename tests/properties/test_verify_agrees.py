@@ -437,6 +437,27 @@ def test_both_follow_the_directory_alike(name: str) -> None:
         agree(lied(case, raws, like), POLICY_TEXT, case.root)
 
 
+def test_both_know_that_true_is_not_1() -> None:
+    """Python holds them equal, and JSON does not."""
+    case = usual()
+    one = {**body_of(case.root), "version": 2, "x": 1}
+    case.enter(NORTH, "directory", one, signer=ROOTS[NORTH], case=None)
+    case.enter(NORTH, "directory", {**one, "x": True}, signer=ROOTS[NORTH], case=None)
+    assert agree(case.dossier(), POLICY_TEXT, case.root) == {"directory"}
+    case = usual()
+    body = {"keyid": SIGNERS[NORTH].keyid, "reason": "stolen", "x": 1}
+    first = case.enter(NORTH, "revoke", body, signer=ROOTS[NORTH], case=None)
+    place = {"seq": 3, "prev": open_statement(first)[1].prev}
+    case.enter(NORTH, "revoke", body, signer=ROOTS[NORTH], case=None)
+    raws = [
+        *case.raws[:-1],
+        resigned(
+            first, lambda payload: payload.update(body={**body, "x": True}, **place), ROOTS[NORTH]
+        ),
+    ]
+    assert agree(lied(case, raws, case.dossier()), POLICY_TEXT, case.root) == {"chain-fork"}
+
+
 def test_both_judge_roots_with_thresholds_by_how_many_signed() -> None:
     """Root kinds by one of two root keys, by both, by an ordinary key, by a stranger."""
     pair = [Signer.from_seed(bytes([n]) * 32, EAST) for n in (0x21, 0x22)]

@@ -615,7 +615,8 @@ class KeyRing:
         known = {d.version: (place, d) for place, (_, _, d) in enumerate(self._versions)}
         if directory.version in known:
             place, held = known[directory.version]
-            if held.body != directory.body:
+            # As bytes: to Python, true is 1.
+            if canonical.encode(held.body) != canonical.encode(directory.body):
                 raise _wrong(f"another version {directory.version} than the one held")
             before = self._versions[place - 1][2] if place else held
         else:

@@ -893,7 +893,7 @@ class Ring:
         new = version_of(row, -1)
         if new.number <= len(self.versions):  # they rise by one from 1
             held = self.versions[new.number - 1]
-            if held.body != new.body:
+            if json_bytes(held.body) != json_bytes(new.body):  # to Python, true is 1
                 raise Refused("directory", f"another version {new.number} than the one held")
             before = self.versions[max(new.number - 2, 0)]
         else:
@@ -1733,9 +1733,10 @@ class File:
         except Refused as wrong:
             self._bad_directory(first[1].where, wrong.detail)
             return
-        for index, row in placed:
-            if (index, row) == first:
+        for pair in placed:
+            if pair is first:
                 continue
+            index, row = pair
             try:
                 all_hold(ring.signers(row, index), row)
                 ring.admit(row, index)
@@ -2071,7 +2072,9 @@ def two_said(rows: Mapping[str, Row]) -> bool:
     payload: that proves nothing against the author.
     """
     first, *others = rows.values()
-    return any(first.s["kind"] not in ROOT_KINDS or first.s != other.s for other in others)
+    return any(
+        first.s["kind"] not in ROOT_KINDS or first.signed != other.signed for other in others
+    )
 
 
 def chains_of(files: Sequence[File]) -> list[Chain]:
