@@ -591,7 +591,7 @@ def maker_of(raw: bytes) -> str:
     """The `created_by_ref` of an object's bytes; "" where it names nobody."""
     try:
         named = msgspec.json.decode(raw, type=_Made).created_by_ref
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return named if isinstance(named, str) else ""
 

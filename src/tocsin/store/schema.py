@@ -187,7 +187,11 @@ INSERT INTO meta VALUES ('scrub', 0);
 CREATE INDEX object_id ON object(stix_id);
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE)
+_WORDS = """
+INSERT INTO meta VALUES ('words', 1);
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -307,10 +311,10 @@ DROP_ENVELOPE = "DELETE FROM envelope WHERE n = (SELECT n FROM statement WHERE i
 HIDE_OBJECT = """
 UPDATE said SET live = 4 WHERE object IN (SELECT n FROM object WHERE sha256 = ?)
 """
-CUT_AGAIN = (
-    "INSERT INTO word(word) VALUES ('delete-all')",
-    "UPDATE meta SET value = 0 WHERE key = 'indexed'",
-)
+INDEX_AGAIN = """
+INSERT INTO word(rowid, words)
+SELECT ?, ? WHERE ? <= (SELECT value FROM meta WHERE key = 'indexed')
+"""
 DROP_OBJECT = "UPDATE object SET raw = x'' WHERE sha256 = ? AND raw <> x''"
 
 INSERTS = {

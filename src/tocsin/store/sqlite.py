@@ -594,6 +594,7 @@ class SqliteStore:
             _upgrade(db, self.path)
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+            purging.cut_anew(db)
             if purging.is_due(db):  # a purge was cut off half-way
                 purging.scrub(db)
         except OSError as wrong:
@@ -823,7 +824,7 @@ def _index(db: sqlite3.Connection) -> int:
         item = Attachment(raw=raw, sha256="", id=id, type=type)
         db.execute(
             "INSERT INTO word(rowid, words) VALUES (?, ?)",
-            (n, " ".join(sorted(words.words_of(item)))),
+            (n, words.line_of(item)),
         )
     if rows:
         db.execute("UPDATE meta SET value = ? WHERE key = 'indexed'", (rows[-1][0],))

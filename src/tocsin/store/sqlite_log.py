@@ -21,7 +21,7 @@ from tocsin.errors import (
 )
 from tocsin.policy import Audience
 from tocsin.record.envelope import commitment
-from tocsin.store import schema
+from tocsin.store import schema, words
 from tocsin.store.interface import (
     Chain,
     Head,
@@ -226,8 +226,7 @@ class _Batch:
         self.write()
         sql = "UPDATE object SET raw = ? WHERE n = ? AND raw = x''"
         if self._db.execute(sql, (item.raw, number)).rowcount:
-            for words in schema.CUT_AGAIN:
-                self._db.execute(words)
+            self._db.execute(schema.INDEX_AGAIN, (number, words.line_of(item), number))
 
     def _new(self, item: Keepable) -> int:
         place = item.sha256, item.id

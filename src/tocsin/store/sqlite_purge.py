@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from tocsin.errors import NotFoundError
 from tocsin.policy import Audience
-from tocsin.store import schema
-from tocsin.store.interface import Holding, Purge, Purged, Saying, What, audit_hash
+from tocsin.store import schema, words
+from tocsin.store.interface import Attachment, Holding, Purge, Purged, Saying, What, audit_hash
 
 
 def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -> bool:
@@ -29,6 +29,7 @@ def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -
         dropped = db.execute(schema.DROP_ENVELOPE, (id,)).rowcount if held else 0
     else:
         held = db.execute("SELECT 1 FROM object WHERE sha256 = ?", (id,)).fetchone()
+        _forget_words(db, id)
         db.execute(schema.HIDE_OBJECT, (id,))
         dropped = db.execute(schema.DROP_OBJECT, (id,)).rowcount
     if not held:
@@ -45,10 +46,6 @@ def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -
         (one.what, id, one.time, one.actor, one.why),
     )
     _note(db, one, "purge")
-    # All words are cut again from what is left: a contentless index forgets a row only if it is
-    # told the very words, and those may have been cut by an older rule.
-    for words in schema.CUT_AGAIN:
-        db.execute(words)
     db.execute("UPDATE meta SET value = 1 WHERE key = 'scrub'")
     return True
 
@@ -75,6 +72,32 @@ def _note(db: sqlite3.Connection, one: Purge, act: str) -> None:
     )
 
 
+def _forget_words(db: sqlite3.Connection, sha256: bytes) -> None:
+    """Take an object's words out of the index. They are in its file until it is optimised."""
+    rows = db.execute(
+        "SELECT n, raw, stix_id, type FROM object WHERE sha256 = ? AND raw <> x''"
+        " AND n <= (SELECT value FROM meta WHERE key = 'indexed')",
+        (sha256,),
+    ).fetchall()
+    for n, raw, id, type in rows:
+        # A contentless index forgets a row only if it is given the very words.
+        item = Attachment(raw=raw, sha256="", id=id, type=type)
+        db.execute(
+            "INSERT INTO word(word, rowid, words) VALUES ('delete', ?, ?)", (n, words.line_of(item))
+        )
+
+
+def cut_anew(db: sqlite3.Connection) -> None:
+    """Start the word index from nothing if its words were cut by another rule."""
+    if db.execute("SELECT value FROM meta WHERE key = 'words'").fetchone() == (words.CUT,):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT INTO word(word) VALUES ('delete-all')")
+    db.execute("UPDATE meta SET value = 0 WHERE key = 'indexed'")
+    db.execute("UPDATE meta SET value = ? WHERE key = 'words'", (words.CUT,))
+    db.execute("COMMIT")
+
+
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether bytes of something purged may still be in the files."""
     row = db.execute("SELECT value FROM meta WHERE key = 'scrub'").fetchone()
@@ -84,11 +107,12 @@ def is_due(db: sqlite3.Connection) -> bool:
 def scrub(db: sqlite3.Connection) -> bool:
     """Write the file anew without what was deleted, and empty the write-ahead log.
 
-    Takes room for a second copy, and about a second for 300 MB.
+    Takes room for a second copy, and about a second of one core for 150 MB.
 
     Returns:
         False: somebody still reads the old state; it is due until it succeeds.
     """
+    db.execute("INSERT INTO word(word) VALUES ('optimize')")  # drops the words of what is gone
     db.execute("VACUUM")
     if not _empty_wal(db):
         return False

@@ -15,6 +15,8 @@ import orjson
 
 from tocsin.store.interface import Keepable
 
+CUT = 1
+"""Raise it with any change in how words are cut: every index is then cut anew."""
 MAX_WORD = 512
 """Code points; a longer word is cut, in texts and in questions alike."""
 MAX_TEXT = 1024 * 1024
@@ -48,6 +50,11 @@ def words(text: str) -> set[str]:
 def words_of(item: Keepable) -> set[str]:
     """The words of an object's text values, or of an attachment that is text."""
     return words("\n".join(_texts(item))[:MAX_TEXT])
+
+
+def line_of(item: Keepable) -> str:
+    """The words of an object in one order: what an index is given, and given again to forget."""
+    return " ".join(sorted(words_of(item)))
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from tocsin.errors import NodeBusyError, RollbackError, StoreError
 from tocsin.policy import Audience
 from tocsin.record.envelope import Verified
 from tocsin.record.statement import KEY_CHAIN
-from tocsin.store import schema, sqlite, sqlite_purge, sqlite_reads
+from tocsin.store import schema, sqlite, sqlite_purge, sqlite_reads, words
 from tocsin.store.interface import Attachment, Purge, audience_key
 from tocsin.store.sqlite import SqliteStore
 
@@ -568,3 +568,21 @@ def test_others_write_on_while_something_is_purged(store: SqliteStore) -> None:
         writer.join()
     assert wrong == []
     assert len(store.pending()) > 0
+
+
+def test_words_cut_by_an_older_rule_are_cut_anew_at_the_next_start(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = thing("tool", 1, name="wiper")
+    publish(store, Author("cert.northland.example").say(tool), tool)
+    store._index_all()
+    store.close()
+    altered(store, "INSERT INTO word(word) VALUES ('delete-all')")
+    store = SqliteStore.open(store.folder)
+    assert store.search("wiper", seen_by(store, EVERYBODY)) == []
+    store.close()
+    monkeypatch.setattr(words, "CUT", words.CUT + 1)
+    for _ in range(2):
+        store = SqliteStore.open(store.folder)
+        assert len(store.search("wiper", seen_by(store, EVERYBODY))) == 1
+        store.close()
