@@ -27,6 +27,7 @@ from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.policy import ANONYMOUS, Actor
 from tocsin.record.directory import fingerprint
+from tocsin.wiring.door import connect
 from tocsin.wiring.folder import load_config
 from tocsin.wiring.join import finish, join, open_invitation, unfinished
 from tocsin.wiring.keys import load_signer, load_witness_signer
@@ -214,6 +215,16 @@ def test_a_reply_that_is_none_is_refused(world: World, tmp_path: Path, reply: by
     with pytest.raises(TocsinError):
         finish(home, reply)
     assert unfinished(home) is not None
+
+
+def test_a_node_that_has_not_joined_yet_does_not_run(world: World, tmp_path: Path) -> None:
+    home = tmp_path / "port"
+    done = answer(world, home, send=False, node=True)
+    with pytest.raises(ConflictError, match="nothing has come back"), connect(str(home)):
+        pass
+    finish(home, world.ask("POST", "/parties", party=None, body=done.answer).body)
+    with connect(str(home)) as client:
+        assert client.get("/parties")["version"] == world.node.directory.version
 
 
 def test_the_address_of_a_node_needs_a_node(world: World, tmp_path: Path) -> None:

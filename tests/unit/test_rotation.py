@@ -13,23 +13,25 @@ import pytest
 
 from tocsin.client import Client
 from tocsin.errors import SignatureError, TocsinError, UsageError, VerificationError
-from tocsin.flows import intake
+from tocsin.flows import intake, join
 from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.record.checkpoint import open_checkpoint, open_note
 from tocsin.record.directory import Party
 from tocsin.record.hpke import HpkeKey
-from tocsin.record.statement import KEY_CHAIN, revoke_body
+from tocsin.record.statement import KEY_CHAIN, key_body, revoke_body
 from tocsin.wiring.door import inner_door
 from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import (
     load_hpke,
+    load_hpke_all,
     load_node_key,
     load_signer,
     load_witness_signer,
+    make_keys,
 )
 from tocsin.wiring.node import open_node
-from tocsin.wiring.party import init
+from tocsin.wiring.party import init, party_entry
 from tocsin.wiring.rotation import (
     begin_log,
     key_named,
@@ -283,6 +285,38 @@ def test_a_listed_key_that_is_cut_off_is_finished_by_saying_it_again(
         assert node.directory.version == 2
         _agree(home, listed(node))
     assert list((home / "keys" / "next").iterdir()) == []
+
+
+def test_what_was_sealed_to_an_old_key_still_opens(home: Path) -> None:
+    seeds = [load_hpke(home)]
+    for _ in range(2):
+        with holding(home) as (_, holder):
+            rotate_listed(holder, "hpke")
+        seeds.append(load_hpke(home))
+    assert load_hpke_all(home)[0] == seeds[-1]
+    assert set(load_hpke_all(home)) == set(seeds)
+
+
+def test_parties_in_one_folder_rotate_apart(home: Path) -> None:
+    """The exercise: an unfinished rotation of one is nothing to the other."""
+    other = "gridco.example"
+    with open_node(home) as node:
+        make_keys(home, other, log=False, rng=node.rng)
+        answer = join.enrolment(
+            join.invitation(node, NORTH, other, url=""),
+            party_entry(home, other, "GridCo", log=None),
+            load_signer(home, other, "root"),
+            key_body(load_signer(home, other, "signing").public),
+            time=node.clock(),
+            salt=node.rng(16).hex(),
+        )
+        join.admit_party(node, answer)
+        with pytest.raises(CutOff):
+            rotate_signing(holder_of(home, node), at(3))
+        for party in (other, NORTH, other):
+            done = rotate_signing(holder_of(home, node, party))
+            assert load_signer(home, party, "signing").keyid == done.new
+            assert node.keyring.state(party, done.old, None) == "revoked"
 
 
 @pytest.mark.parametrize("part", ["witness", "hpke", "node"])

@@ -231,8 +231,7 @@ def key_revoke(
     since = _instant(suspect_since) if suspect_since else None
     with _holder() as holder:
         whole = key_named(holder, keyid)
-        found = holder.client.get(f"/keys/{whole}/statements", since=since) if since else None
-        doubted: list[dict[str, Any]] = found["items"] if found else []
+        doubted = _doubted(holder, whole, since) if since else []
         if not as_json:
             _say_doubt(whole, since, doubted)
         if dry_run:
@@ -256,6 +255,24 @@ def key_revoke(
         again = terminal.again()
         click.echo(f"{again} key rotate gives you another to sign with", err=True)
     return 0
+
+
+def _doubted(holder: Keyholder, keyid: str, since: str) -> list[dict[str, Any]]:
+    """What the node holds that this key signed; nothing where one has no account there."""
+    from tocsin.errors import TocsinError, UnreachableError
+
+    try:
+        found = holder.client.get(f"/keys/{keyid}/statements", since=since)
+    except UnreachableError:
+        raise
+    except TocsinError as wrong:
+        # A revocation may be entered at any node, and one need not have a token there.
+        click.echo(
+            safe(f"this node does not say what that puts in doubt ({wrong.message})"), err=True
+        )
+        return []
+    items: list[dict[str, Any]] = found["items"]
+    return items
 
 
 def _say_doubt(keyid: str, since: str | None, doubted: Sequence[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from tocsin.flows.node import Node
 from tocsin.policy import Actor
 from tocsin.record.keys import Signer
 from tocsin.store.files import read_secret
-from tocsin.wiring.folder import find_home, load_config, secret
+from tocsin.wiring.folder import check_joined, find_home, load_config, secret
 from tocsin.wiring.keys import load_signer
 from tocsin.wiring.node import open_node
 
@@ -71,6 +71,7 @@ def connect(
             http_door(config.remote.url), token=token, signer=lambda: _signer_of(folder, party)
         )
         return
+    check_joined(folder)
     live = running(folder)
     if live is not None:
         if party not in live.tokens:

@@ -175,6 +175,19 @@ def is_guest(home: Path, config: Config) -> bool:
     )
 
 
+def check_joined(home: Path) -> None:
+    """Return if this folder is in the middle of nothing.
+
+    Raises:
+        ConflictError: it is to have a node, and has answered an invitation without a reply yet.
+    """
+    if (home / "keys" / "join.json").exists() and (home / "keys" / "log.ed25519").exists():
+        raise ConflictError(
+            f"{home} has answered an invitation, and nothing has come back yet",
+            remedy="say the same `tocsin party join …` again; with a reply by file: --reply FILE",
+        )
+
+
 @contextmanager
 def fresh_folder(home: Path) -> Iterator[Path]:
     """A new folder beside `home` that becomes `home` only when everything in it is there.

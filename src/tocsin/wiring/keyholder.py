@@ -53,7 +53,7 @@ class NeedsOthers(Exception):
 
 
 class _End(Struct, frozen=True):
-    """`keys/chain.json`: the last root-kind statement this folder has said and seen logged."""
+    """`keys/<party>.chain.json`: the last root-kind statement said here and seen logged."""
 
     seq: int
     head: str
@@ -81,6 +81,7 @@ class Keyholder:
         self.keys = home / "keys"
         self.next = self.keys / "next"
         self.old = self.keys / "old"
+        self._end = self.keys / f"{party}.chain.json"
         self.clock, self.rng = clock, rng
         self.history = fetch_history(client, (home / "root.json").read_bytes())
         self._check_end()
@@ -173,10 +174,11 @@ class Keyholder:
         self.client.call("POST", "/statements", body=raw, media_type="application/vnd.dsse+json")
         if s.author == self.party:
             end = msgspec.json.encode(_End(seq=s.seq, head=statement_id(raw)))
-            replace_secret(self.keys / "chain.json", end)
+            replace_secret(self._end, end)
 
     def _path(self, kind: str) -> Path:
-        return self.next / f"{kind}.json"
+        # By party too: the exercise holds several in one folder.
+        return self.next / f"{self.party}.{kind}.json"
 
     def _kept(self, kind: str, body: dict[str, Any]) -> bytes | None:
         """What was signed before it was cut off, if it is the same act at the same place."""
@@ -203,7 +205,7 @@ class Keyholder:
         return None
 
     def _check_end(self) -> None:
-        path = self.keys / "chain.json"
+        path = self._end
         if not path.exists():
             return
         end = msgspec.json.decode(read_secret(path), type=_End)

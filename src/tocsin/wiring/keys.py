@@ -121,6 +121,15 @@ def load_hpke(home: Path, party: str | None = None) -> bytes | None:
     return seed_in(path) if path.exists() else None
 
 
+def load_hpke_all(home: Path, party: str | None = None) -> list[bytes]:
+    """The seeds of this party's HPKE keys, those used before too: what was sealed to them still
+    opens. The present one first; a sealed file names its key by `HpkeKey.id`."""
+    now = load_hpke(home, party)
+    stem = f"{party}.hpke" if (home / "keys" / f"{party}.hpke").exists() else HPKE
+    old = [seed_in(path) for path in sorted((home / "keys" / "old").glob(f"{stem}.*"))]
+    return [*([now] if now is not None else []), *old]
+
+
 def load_node_key(home: Path, party: str) -> Signer | None:
     """The key that signs this node's requests to other nodes; None: it has none yet."""
     path = home / "keys" / NODE

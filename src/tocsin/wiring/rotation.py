@@ -20,7 +20,7 @@ from tocsin.errors import ConflictError, NotFoundError, UsageError
 from tocsin.record.directory import Hpke, NodeEntry, Party, add_party
 from tocsin.record.hpke import HpkeKey
 from tocsin.record.keys import LogSigner, Signer, WitnessSigner
-from tocsin.record.statement import key_body, revoke_body
+from tocsin.record.statement import ORDINARY_KINDS, key_body, revoke_body
 from tocsin.store.files import TileFiles, make_folder, read_secret, sync_folder, write_secret
 from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.keyholder import Keyholder
@@ -60,7 +60,7 @@ class NeedsRegistrar(Exception):
 
 
 class _Turn(Struct, frozen=True):
-    """`keys/next/rotation.json`: a rotation that has begun."""
+    """`keys/next/<party>.rotation.json`: a rotation that has begun."""
 
     old: str
     new: str
@@ -77,7 +77,7 @@ def rotate_signing(holder: Keyholder, step: Callable[[str], None] = lambda _: No
     """
     current = holder.keys / f"{holder.party}.signing"
     coming = holder.next / f"{holder.party}.signing"
-    turn_file = holder.next / "rotation.json"
+    turn_file = holder.next / f"{holder.party}.rotation.json"
     old = Signer.from_seed(seed_in(current), holder.party)
     if turn_file.exists():
         turn = msgspec.json.decode(read_secret(turn_file), type=_Turn)
@@ -92,10 +92,11 @@ def rotate_signing(holder: Keyholder, step: Callable[[str], None] = lambda _: No
         step("note")
         write_secret(turn_file, msgspec.json.encode(_Turn(old=old.keyid, new=new.keyid)))
     ring = holder.history.ring
+    known = ring.key(holder.party, old.keyid)
     if ring.key(holder.party, new.keyid) is None:
         step("key statement")
-        holder.say("key", key_body(new.public))
-    known = ring.key(holder.party, old.keyid)
+        kinds = sorted(known.kinds) if known is not None else ORDINARY_KINDS
+        holder.say("key", key_body(new.public, kinds))
     if known is not None and known.until is None:
         step("revocation")
         holder.say("revoke", revoke_body(old.keyid, "rotated"))
@@ -105,8 +106,8 @@ def rotate_signing(holder: Keyholder, step: Callable[[str], None] = lambda _: No
     coming.replace(current)
     sync_folder(current.parent)
     step("done")
-    for left in ("key.json", "revoke.json"):
-        (holder.next / left).unlink(missing_ok=True)
+    for left in ("key", "revoke"):
+        (holder.next / f"{holder.party}.{left}.json").unlink(missing_ok=True)
     turn_file.unlink()
     return Rotated(what="signing", old=old.keyid, new=new.keyid)
 
@@ -132,7 +133,7 @@ def rotate_listed(
         NeedsOthers: other registrars have to sign too.
     """
     names = _files(holder, part)
-    note = holder.next / f"{part}.json"
+    note = holder.next / f"{holder.party}.{part}.json"
     if not note.exists():
         if part != "hpke" and not holder.entry.nodes:
             raise UsageError(
@@ -388,10 +389,15 @@ def listing(holder: Keyholder, party: str) -> list[dict[str, Any]]:
         for k in holder.history.ring.keys_of(party)
     ]
     for node in entry.nodes:
-        rows += [row("log", v.rsplit("+", 1)[0], origin=node.origin) for v in node.log_vkeys]
-        rows += [row("witness", v.rsplit("+", 1)[0]) for v in node.witness_vkeys]
+        rows += [row("log", _named(v), origin=node.origin) for v in node.log_vkeys]
+        rows += [row("witness", _named(v)) for v in node.witness_vkeys]
         if node.key:
             rows.append(row("node", node.key))
     if entry.hpke is not UNSET:
         rows.append(row("hpke", entry.hpke.id))
     return rows
+
+
+def _named(vkey: str) -> str:
+    """A verifier key's name and id, without the key (which may hold a `+` of its own)."""
+    return "+".join(vkey.split("+", 2)[:2])

@@ -21,7 +21,7 @@ from tocsin.flows.node import Node
 from tocsin.policy import SCOPES
 from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
-from tocsin.wiring.folder import load_config
+from tocsin.wiring.folder import check_joined, load_config
 from tocsin.wiring.following import following
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, run_log
@@ -46,6 +46,7 @@ def serve(
     from tocsin.console.auth import Rates
     from tocsin.console.public import routes
 
+    check_joined(home)
     _check_bind(host, behind_proxy)
     with bound(host, port) as sock:
         url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
