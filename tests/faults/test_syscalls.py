@@ -142,7 +142,11 @@ class Served:
     @staticmethod
     def detach(tracer: subprocess.Popen[str]) -> None:
         tracer.terminate()
-        tracer.communicate(timeout=20)
+        try:
+            tracer.communicate(timeout=3)
+        except subprocess.TimeoutExpired:  # it waits for a process that was killed under it
+            tracer.kill()
+            tracer.communicate(timeout=20)
 
     # --- the node's own doors -------------------------------------------------------------
 
