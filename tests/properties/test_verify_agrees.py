@@ -85,10 +85,8 @@ def ask(
     except DossierError:
         pass
     try:
-        given = b"" if root == "none" else root
-        assert not isinstance(given, str)
         rows = alone.held_rows(b"".join(raw + b"\n" for raw in known))
-        ours = _plain(alone.verdict_on(files, alone.Policy(policy.encode()), given, rows))
+        ours = _plain(alone.verdict_on(files, alone.Policy(policy.encode()), root, rows))
     except alone.Unusable:
         pass
     return theirs, ours, only_theirs
@@ -267,6 +265,7 @@ def test_both_verify_what_is_good(name: str) -> None:
     assert agree(data, policy, "none") == set()
     assert agree(data, policy, None) == {"unanchored"}
     assert agree(data, policy, b"another") == {"directory"}
+    assert agree(data, policy, b"") == {"directory"}
 
 
 def test_both_say_the_same_of_two_files() -> None:

@@ -1677,8 +1677,8 @@ class Log:
 class File:
     """One dossier with everything that was found in it."""
 
-    def __init__(self, data: bytes, policy: Policy, root: bytes | None, prefix: str) -> None:
-        """`root`: the reader's root file; empty: none is asked for; None: none was given."""
+    def __init__(self, data: bytes, policy: Policy, root: bytes | str | None, prefix: str) -> None:
+        """`root`: the reader's root file; "none": none is asked for; None: none was given."""
         self.report = Report(prefix)
         self.policy = policy
         self.dossier = Dossier(data, self.report)
@@ -1711,7 +1711,7 @@ class File:
         self.directory_ok = False
         self.report.say("directory", where, detail)
 
-    def _directory(self, number: int, log: Log, root: bytes | None) -> None:
+    def _directory(self, number: int, log: Log, root: bytes | str | None) -> None:
         """Follow the directory from the root on, and gather the keys, in this log's order."""
         placed = sorted(
             (
@@ -1726,7 +1726,7 @@ class File:
         if first is None:
             self._bad_directory("directory.jsonl", f"version 1 of {log.origin} is missing")
             return
-        if root and first[1].raw != root:
+        if root != "none" and root is not None and first[1].raw != root:
             self._bad_directory(first[1].where, "version 1 is not your root file")
         try:
             ring = Ring(first[1], first[0])
@@ -2468,7 +2468,7 @@ def rightly_signed(ring: Ring, row: Row) -> bool:
 
 
 def verdict_on(
-    files: Sequence[bytes], policy: Policy, root: bytes | None, known: Sequence[Row] = ()
+    files: Sequence[bytes], policy: Policy, root: bytes | str | None, known: Sequence[Row] = ()
 ) -> dict[str, Any]:
     """Everything that was checked; `ok` is true if and only if there is no problem."""
     several = len(files) > 1
@@ -2496,7 +2496,7 @@ def verdict_on(
         "case": cases.pop() if len(cases) == 1 else None,
         "file": digests[0],
         "policy": policy.sha256,
-        "root": sha256(root).hex() if root else None,
+        "root": sha256(root).hex() if isinstance(root, bytes) else None,
         "directory": {
             "version": max(versions, default=None),
             "ok": all(file.directory_ok for file in checked),
@@ -2774,7 +2774,7 @@ def verdict_of(given: argparse.Namespace) -> dict[str, Any]:
         policy = Policy(read(given.policy))
     except Refused as wrong:
         raise Unusable(f"the policy: {wrong.detail}") from None
-    root = b"" if given.root == "none" else read(given.root) if given.root else None
+    root = "none" if given.root == "none" else None if given.root is None else read(given.root)
     known = held_rows(read(given.directory)) if given.directory else []
     bodies = [read(name) for name in given.files]
     proofs = [data for data in bodies if data.startswith(PROOF_START)]

@@ -442,6 +442,7 @@ def _tocsin(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("good --policy none --root none", 0),
         ("good --policy policy", 3),
         ("good --policy policy --root another", 3),
+        ("good --policy policy --root empty", 3),
         ("good --policy policy --root root --directory revoked", 3),
         ("good --policy policy --root root --directory say", 2),
         ("good --policy policy --root root --directory root", 0),
