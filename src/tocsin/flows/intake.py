@@ -136,9 +136,12 @@ def enter(node: Node, raw: bytes) -> Done:
         StatementError: not a statement, or one of its objects is not here.
         SignatureError: no key of this author that may sign this, or a wrong signature.
         ChainError: it does not follow what this author said last.
+        PurgedError: it was in the log, and was purged here.
     """
     envelope, statement = open_statement(raw)
     known = _known(node, envelope.id)
+    if isinstance(known, PurgedError):
+        raise known
     if known is not None:
         return known
     # Before anything is looked up: a forged envelope learns nothing of what its "author" may read.
@@ -200,8 +203,15 @@ def _let_in(node: Node) -> None:
         raise
 
 
-def _known(node: Node, id: str) -> Done | None:
+def _known(node: Node, id: str) -> Done | PurgedError | None:
+    """Where a statement stands that is held; what to say of one that was purged."""
     known = node.store.statement(id, node.everything())
+    if known is None and node.store.purge_of("statement", id) is not None:
+        return PurgedError(
+            f"statement {id} was purged on this node, and is not kept again; its commitment is "
+            "in the log",
+            remedy="say what may be known of it in a new statement",
+        )
     if known is None:
         return None
     return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))

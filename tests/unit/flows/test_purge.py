@@ -180,3 +180,15 @@ def test_a_purged_statement_is_not_lifted_but_said_anew(world: World) -> None:
     purged(world, done.id, local_only=True)
     with pytest.raises(UsageError, match="statement"):
         purge.lift(world.node, world.actor().reader, done.id, "again", actor="anna")
+
+
+def test_a_purged_statement_that_is_sent_again_is_told_so(world: World) -> None:
+    done = said(world, world.SOUTH, claim(world, world.SOUTH))
+    kept = world.node.store.statement(done.id, world.node.everything())
+    purged(world, done.id)
+    with pytest.raises(PurgedError, match="its commitment is in the log"):
+        intake.enter(world.node, kept.raw)
+    [answer] = intake.enter_many(world.node, [kept.raw])
+    assert isinstance(answer, PurgedError)
+    following = said(world, world.SOUTH, world.indicator(world.SOUTH))
+    assert following.index == done.index + 1
