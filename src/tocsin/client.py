@@ -56,7 +56,7 @@ def raise_problem(reply: Reply) -> None:
     """Raise the error a node answered with as the class it was there."""
     try:
         problem = msgspec.json.decode(reply.body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise errors.UnreachableError(
             f"the node answered {reply.status}, and not in words we know",
             remedy="check the address: tocsin doctor",
@@ -165,7 +165,7 @@ class Client:
 def _json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise errors.UnreachableError(
             f"what answers there is no node of tocsin: {wrong}",
             remedy="check the address: tocsin doctor",

@@ -124,7 +124,7 @@ class Peers:
         try:
             listed = msgspec.json.decode(found or b'{"forks":[]}', type=_Forks)
             return [b64decode(text) for text in listed.forks[:MAX_FORKS]]
-        except (msgspec.DecodeError, TocsinError) as wrong:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TocsinError) as wrong:
             raise UnreachableError(
                 f"{url} lists no fork proofs: {wrong}", remedy="ask its operator"
             ) from wrong
@@ -134,7 +134,7 @@ class Peers:
         raw = self._get(url, f"/api/v1/directory?after={after}", MAX_DIRECTORY_BYTES)
         try:
             return msgspec.json.decode(raw, type=DirectoryPage)
-        except msgspec.DecodeError as wrong:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
             raise UnreachableError(
                 f"{url} gives no directory: {wrong}", remedy="ask its operator"
             ) from wrong

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.record import dossier_case
+from tests.unit.record import dossier_case, test_seal
 from tests.unit.record.log_case import GrowingLog
 
 from tocsin import canonical
@@ -25,11 +26,13 @@ from tocsin.errors import (
     NoteError,
     ProofError,
     RecordError,
+    SealError,
+    SignatureError,
     StatementError,
     WitnessRefused,
 )
 from tocsin.record import checkpoint as cp
-from tocsin.record import directory, fork, tiles, witness
+from tocsin.record import directory, fork, hpke, proposal, seal, tiles, witness
 from tocsin.record.envelope import open_envelope, open_statement
 from tocsin.record.keys import LogSigner, WitnessSigner
 from tocsin.record.statement import parse
@@ -53,6 +56,8 @@ FORKS = [
     for m, n in ((5, 5), (4, 11), (5, 12))
 ]
 POLICY = dossier_case.QUORUM_TEXT.encode()
+PROPOSAL = proposal.write_proposal(proposal.proposal_of(open_envelope(ENVELOPES[0]).payload))
+EAST = dossier_case.EAST
 
 
 def text(data: bytes) -> str:
@@ -98,6 +103,19 @@ PARSERS: dict[str, tuple[Open, Refusal, list[bytes]]] = {
     "statement": (open_statement, STATEMENT, ENVELOPES),
     "payload": (parse, STATEMENT, [open_envelope(raw).payload for raw in ENVELOPES]),
     "root file": (directory.open_root, RecordError, ENVELOPES[:2]),
+    "sealed": (seal.open_sealed, StatementError, [test_seal.SEALED]),
+    "sealed at a glance": (
+        seal.is_sealed,
+        StatementError,
+        [test_seal.SEALED, b'{"payloadType":""}'],
+    ),
+    "unsealed": (
+        lambda data: seal.unseal(data, EAST, test_seal.KEYS[EAST]),
+        (StatementError, SealError),
+        [test_seal.SEALED],
+    ),
+    "proposal": (proposal.open_proposal, DirectoryError, [PROPOSAL]),
+    "HPKE key": (hpke.open_public, SignatureError, [test_seal.KEYS[EAST].public]),
 }
 SEEDS = [data for _, _, valid in PARSERS.values() for data in valid]
 TOKENS = [
@@ -201,8 +219,9 @@ def envelope_of(payload: Any) -> bytes:
     return canonical.encode(value | {"payload": canonical.b64encode(canonical.encode(payload))})
 
 
-def party_of(value: Any) -> object:
-    return directory.read_party(value)
+def sealed_of(payload: Any) -> bytes:
+    value = canonical.decode(test_seal.SEALED)
+    return canonical.encode(value | {"payload": canonical.b64encode(canonical.encode(payload))})
 
 
 JSON: dict[str, tuple[Callable[[Any], object], Refusal, list[Any]]] = {
@@ -228,7 +247,17 @@ JSON: dict[str, tuple[Callable[[Any], object], Refusal, list[Any]]] = {
         DirectoryError,
         [DIRECTORY["body"]],
     ),
-    "party": (party_of, DirectoryError, DIRECTORY["body"]["parties"]),
+    "sealed": (
+        lambda value: seal.unseal(sealed_of(value), EAST, test_seal.KEYS[EAST]),
+        (StatementError, SealError),
+        [canonical.decode(open_envelope(test_seal.SEALED, seal.PAYLOAD_TYPE).payload)],
+    ),
+    "proposal": (
+        lambda value: proposal.open_proposal(msgspec.json.encode(value)),
+        DirectoryError,
+        [msgspec.json.decode(PROPOSAL)],
+    ),
+    "party": (directory.read_party, DirectoryError, DIRECTORY["body"]["parties"]),
 }
 
 

@@ -127,7 +127,9 @@ def test_an_error_arrives_as_the_class_it_was(kind: type[TocsinError]) -> None:
         assert (refused.value.message, refused.value.remedy) == ("what is wrong", "what to do")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b"[" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"\xff", b'["\xff"]', b'{"title":"\xff"}', b"[" * 5000]
+)
 @pytest.mark.parametrize("status", [200, 404, 502])
 def test_what_is_no_node_is_said_to_be_none(status: int, body: bytes) -> None:
     if (status, body) == (200, b"[]"):

@@ -298,7 +298,7 @@ def case_act(
             )
         try:
             body[name] = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             body[name] = value
     _event(case_id, body, as_json, event)
 

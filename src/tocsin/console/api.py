@@ -954,7 +954,7 @@ def _decode(body: bytes, kind: Any) -> Any:
         )
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise errors.InputError(
             f"the request's body: {wrong}", remedy="send the JSON the reference describes"
         ) from wrong

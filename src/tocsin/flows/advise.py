@@ -424,7 +424,7 @@ def open_manifest(raw: bytes, advisory: str, rev: int) -> Manifest:
     """
     try:
         found = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise RenderingError(
             f"the manifest of {advisory} rev {rev} is none: {wrong}",
             remedy="do not sign; ask whoever froze it",

@@ -58,7 +58,7 @@ def open_proposal(raw: bytes) -> Proposal:
         statement = found.statement
         for sig in found.signatures.values():
             b64decode(sig)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise DirectoryError(f"this is no proposal: {wrong}", remedy=_REMEDY) from wrong
     except TocsinError as wrong:
         raise DirectoryError(f"this is no proposal: {wrong.message}", remedy=_REMEDY) from wrong

@@ -256,7 +256,7 @@ def is_sealed(raw: bytes) -> bool:
     """Whether these bytes claim to be a sealed statement; nothing else is looked at."""
     try:
         value = msgspec.json.decode(raw, type=_TypeOnly)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return value.payloadType == PAYLOAD_TYPE
 

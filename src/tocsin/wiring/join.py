@@ -66,7 +66,7 @@ def open_invitation(raw: bytes) -> Invitation:
     """An invitation file. Raises UnreadableError."""
     try:
         return msgspec.json.decode(raw, type=Invitation)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise UnreadableError(
             f"this is no invitation: {wrong}", remedy="give the file `tocsin party invite` printed"
         ) from wrong
@@ -172,7 +172,7 @@ def finish(home: Path, reply: bytes) -> None:
         )
     try:
         admitted = msgspec.json.decode(reply, type=Admitted)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise UnreadableError(
             f"this is no reply to an answer: {wrong}",
             remedy="give what `tocsin party admit` printed at the inviting party",
@@ -284,7 +284,7 @@ def plain(value: Any) -> Any:
 def _admitted(reply: bytes) -> Admitted:
     try:
         return msgspec.json.decode(reply, type=Admitted)
-    except (msgspec.DecodeError, msgspec.ValidationError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise UnreachableError(
             f"what answered the invitation is no node: {wrong}", remedy="check its address"
         ) from wrong

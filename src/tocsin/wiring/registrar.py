@@ -56,7 +56,7 @@ def open_entry(file: str, raw: bytes) -> Party:
     """A party's entry from its file. Raises UnreadableError."""
     try:
         return read_party(msgspec.json.decode(raw))
-    except (msgspec.DecodeError, RecursionError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise UnreadableError(f"{file}: {wrong}", remedy="give the entry's JSON") from wrong
     except RecordError as wrong:
         raise UnreadableError(f"{file}: {wrong.message}", remedy=wrong.remedy) from wrong

@@ -315,6 +315,8 @@ TAKES = [r for r in api.ROUTES if r.takes or r.path in ("/parties", "/cases/{id}
 TAKES = [r for r in TAKES if r.method == "POST"]
 BAD = {
     "no JSON": b"\x00\xff",
+    "no UTF-8 in a name": b'{"\xff":1}',
+    "no UTF-8 in a value": b'{"title":"\xff","case":"\xff","party":"\xff"}',
     "nothing of it": b"{",
     "a list": b"[1]",
     "null": b"null",
