@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tocsin.client import Client
@@ -161,8 +162,8 @@ def test_a_statement_that_was_logged_and_not_answered_is_not_said_twice(
         inner = inner_door(node, NORTH)
         posts = [0]
 
-        def door(method: str, *rest: Any) -> Any:
-            found = inner(method, *rest)
+        def door(method: str, path: str, query: Any, body: bytes, headers: Any) -> Any:
+            found = inner(method, path, query, body, headers)
             posts[0] += method == "POST"
             if method == "POST" and posts[0] == lost:
                 raise Lost
@@ -216,11 +217,9 @@ def test_a_node_that_keeps_the_end_of_a_chain_back_is_noticed(home: Path) -> Non
         rotate_signing(holder_of(home, node))
         inner = inner_door(node, NORTH)
 
-        def door(method: str, path: str, *rest: Any) -> Any:
-            found = inner(method, path, *rest)
+        def door(method: str, path: str, query: Any, body: bytes, headers: Any) -> Any:
+            found = inner(method, path, query, body, headers)
             if path.endswith("/directory"):
-                import msgspec
-
                 page = msgspec.json.decode(found.body)
                 page["items"].pop()
                 return msgspec.structs.replace(found, body=msgspec.json.encode(page))

@@ -207,6 +207,37 @@ def test_a_feed_with_something_forged_in_it_does_no_harm(town: Town) -> None:
     assert set(chain) <= set(known(town.nodes[PORT]))
 
 
+def test_a_statement_that_is_refused_for_its_marking_holds_up_nobody_else(town: Town) -> None:
+    """A member refers from a CLEAR key statement to what another node holds under AMBER."""
+    port = town.nodes[PORT]
+    secret = intake.record(
+        port, intake.Act(author=PORT, kind="ack", tlp="AMBER", body={"heads": []}, to=(DOCK,))
+    )
+    dock = town.holder(DOCK, DOCK)
+    body = revoke_body("0" * 64, "nothing")
+    s = dock.proposal("revoke", body).statement
+    payload = compose(
+        author=DOCK,
+        key=s.key,
+        kind="revoke",
+        seq=s.seq,
+        prev=s.prev,
+        time=s.time,
+        salt=s.salt,
+        tlp="CLEAR",
+        body=body,
+        refs=[secret.id],
+    )
+    dock.bring(sign(payload, [dock.root()]))
+    rotate_signing(town.holder(NORTH, NORTH))
+    town.follow(DOCK, NORTH)
+    followed = town.follow(PORT, DOCK)
+    assert [type(r.error).__name__ for r in followed.refused] == ["MarkingError"]
+    assert (
+        town.state(PORT, NORTH, load_signer(town.homes[NORTH], NORTH, "signing").keyid) == "valid"
+    )
+
+
 def test_an_ordinary_statement_does_not_come_in_by_the_feed(town: Town) -> None:
     north = town.nodes[NORTH]
     done = intake.record(
@@ -429,7 +460,7 @@ def test_another_node_is_fetched_from_by_hand(town: Town) -> None:
     assert known(town.nodes[PORT]) == known(town.nodes[DOCK])
 
     def nobody(url: str) -> Door:
-        def door(*_: Any) -> Reply:
+        def door(method: str, path: str, query: Any, body: bytes, headers: Any) -> Reply:
             return Reply(status=200, media_type="text/html", body=msgspec.json.encode({}))
 
         return door

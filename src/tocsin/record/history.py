@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from tocsin.errors import RecordError, StatementError
+from tocsin.errors import InputError, RecordError, StatementError
 from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import KeyRing
 from tocsin.record.envelope import Verified, open_statement, statement_id
@@ -74,7 +74,7 @@ class Refused(Struct, frozen=True, kw_only=True):
     """One envelope of a feed that was not taken, and why."""
 
     id: str
-    error: RecordError
+    error: InputError
 
 
 def settle(items: Iterable[bytes], take: Callable[[bytes], object]) -> list[Refused]:
@@ -85,7 +85,7 @@ def settle(items: Iterable[bytes], take: Callable[[bytes], object]) -> list[Refu
     of its own chain and nobody else's.
 
     Args:
-        take: takes one envelope, or raises RecordError. May be called again for the same one.
+        take: takes one envelope, or raises InputError. May be called again for the same one.
     """
     refused: list[Refused] = []
     left: list[_Item] = []
@@ -114,7 +114,7 @@ class _Item(Struct, kw_only=True):
     id: str
     raw: bytes
     done: bool = False
-    error: RecordError | None = None
+    error: InputError | None = None
 
 
 def _pass(left: list[_Item], take: Callable[[bytes], object]) -> dict[str, int]:
@@ -131,7 +131,7 @@ def _pass(left: list[_Item], take: Callable[[bytes], object]) -> dict[str, int]:
             continue
         try:
             take(item.raw)
-        except RecordError as wrong:
+        except InputError as wrong:
             item.error = wrong
         else:
             item.done = True
