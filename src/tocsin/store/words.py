@@ -37,9 +37,10 @@ def asked(text: str) -> list[str]:
 
 def words(text: str) -> set[str]:
     """Every word that finds this text."""
-    found: set[str] = set()
-    for piece in _pieces(text):
-        found.add(piece)
+    found = set(_pieces(text))
+    for piece in tuple(found):
+        if piece.isalnum():  # it has no parts but itself
+            continue
         for part in (*_DOTTED.findall(piece), *_WORD.findall(piece)):
             whole = part.strip(_AROUND)
             if whole:
