@@ -6,12 +6,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from tocsin.errors import TocsinError
 from tocsin.store.files import read_secret
 from tocsin.wiring.door import connect, running
 from tocsin.wiring.folder import find_home, is_guest, load_config
+from tocsin.wiring.keys import HPKE, NODE, WITNESS
 
 
 def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
@@ -40,11 +42,13 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
     free = shutil.disk_usage(home).free
     row("disk", f"{free // 2**20} MiB free", None if free > 2**28 else "free some space")
     try:
-        for path in sorted((home / "keys").iterdir()):
-            read_secret(path)
+        for path in sorted((home / "keys").rglob("*")):
+            if not path.is_dir():
+                read_secret(path)
         row("keys", "readable by their owner only")
     except TocsinError as error:
         row("keys", error.message, error.remedy)
+    _key_rows(home, guest=is_guest(home, config), row=row)
     live = running(home)
     if config.remote is not None:
         row("node", f"that of another party, at {config.remote.url}")
@@ -57,6 +61,23 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
         except TocsinError as error:
             row("log", error.message, error.remedy)
     return rows
+
+
+def _key_rows(home: Path, *, guest: bool, row: Callable[..., None]) -> None:
+    """Keys that are not there yet, and what is on its way and not finished."""
+    wanted = {"hpke": (HPKE,)} if guest else {"witness": WITNESS, "hpke": (HPKE,), "node": (NODE,)}
+    for part, names in wanted.items():
+        if not all((home / "keys" / name).exists() for name in names):
+            row(f"{part} key", "none in this folder", f"tocsin key rotate --{part}")
+    for path in sorted((home / "keys" / "next").glob("*.json")):
+        what = path.stem.rpartition(".")[2]
+        if what in ("rotation", "witness", "hpke", "node", "log"):
+            flag = "" if what == "rotation" else f" --{what}"
+            row("rotation", f"begun{flag} and not finished", f"tocsin key rotate{flag}")
+    if (home / "keys" / "join.json").exists():
+        again = "tocsin party join INVITATION, again; with a reply by file: --reply FILE"
+        # A guest may go on with the token it was told; a node cannot without the directory.
+        row("joining", "answered, no reply dealt with yet", None if guest else again)
 
 
 def _log_rows(given: str | None, row: Callable[..., None]) -> None:

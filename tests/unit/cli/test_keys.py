@@ -196,3 +196,18 @@ def test_a_party_joins_with_a_node_by_files(here: Path, capsys: pytest.CaptureFi
     tocsin(capsys, "directory", "propose", "--entry", "entry.json", "--out", "p.json")
     tocsin(capsys, "directory", "sign", "p.json", "--yes")
     tocsin(capsys, "directory", "publish", "p.json", "--yes")
+
+
+def test_doctor_names_keys_that_are_missing_and_rotations_that_are_not_finished(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tocsin(capsys, "key", "rotate", "--yes")
+    said, _ = tocsin(capsys, "doctor")
+    assert "readable by their owner only" in said
+    assert "key rotate" not in said
+    (Path("north") / "keys" / "hpke").unlink()
+    (Path("north") / "keys" / "next" / f"{NORTH}.rotation.json").write_bytes(b"{}")
+    (Path("north") / "keys" / "next" / f"{NORTH}.rotation.json").chmod(0o600)
+    said, _ = tocsin(capsys, "doctor", code=1)
+    assert "tocsin key rotate --hpke" in said
+    assert "begun and not finished" in said
