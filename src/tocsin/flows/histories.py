@@ -438,17 +438,14 @@ class Histories:
 
     def weigh_evidence(self) -> None:
         """Log-signed requests that contradicted what our witness held, once more with tiles."""
-        for _, one in self._evidence.items():
+        for key, one in self._evidence.items():
             try:
                 met = self.signed(one.note, "a request to our witness")
-                held = self.signed(one.held, "our witness")
             except NoteError:
                 continue  # the directory has other keys for that log now; the row is kept
-            if self.stopped(met.origin):
-                continue
-            old, new = (held, met) if held.size <= met.size else (met, held)
-            if (met.origin, old.size, old.root, new.size, new.root) not in self._known_paths:
-                self.meet(met)
+            if self.meet(met):
+                # One history after all: a stranger brought a bad proof. He may not fill the shelf.
+                self._evidence.drop(key)
 
     def learn_fork(self, raw: bytes, statement: str | None = None) -> None:
         """Check a fork proof, by whomever, and draw the consequences.

@@ -357,10 +357,12 @@ def test_a_bad_proof_for_an_honest_checkpoint_accuses_nobody(world: World) -> No
     world.south.size = log.size
     with pytest.raises(WitnessRefused):
         witness.add_checkpoint(write_request(5, [b"\0" * 32] * 3, log.note()))
+    assert len(world.store.list_local("evidence")) == 1
     for _ in range(4):
         world.watch.round()
     assert world.watch.alarms() == []
     assert not world.watch.stopped(log.origin)
+    assert world.store.list_local("evidence") == [], "it leaves room for what is evidence"
 
 
 def test_what_our_witness_holds_moves_only_from_what_was_read() -> None:
