@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
+from operator import itemgetter
 
 from tocsin.record.admission import equivocates
 from tocsin.record.envelope import Verified
@@ -15,54 +16,86 @@ from tocsin.record.members import Problem, Row
 from tocsin.record.statement import KEY_CHAIN
 from tocsin.record.verdict import LISTED, ChainVerdict
 
+Places = Mapping[str, Mapping[str, int]]
+"""Statement id → log → its index there."""
+
 
 def judge_chains(
-    rows: Iterable[Row], free: dict[str, int], problems: list[Problem]
+    rows: Iterable[Row], places: Places, hidden: Iterable[str], problems: list[Problem]
 ) -> list[ChainVerdict]:
     """The chains of these statements, by author and name; gaps and forks go to `problems`.
 
     Args:
         rows: of all files, with a signature that verified.
-        free: id → log index of what is proven and not shown. Emptied as far as it explains gaps.
+        places: of everything that is proven, shown or not.
+        hidden: ids that are proven and shown in no file: they explain gaps.
         problems: added to.
     """
     held: dict[tuple[str, str], dict[int, dict[str, Row]]] = {}
     for row in rows:
         s = row.statement
         held.setdefault((s.author, s.chain), {}).setdefault(s.seq, {})[row.id] = row
+    free = _Free(places, hidden)
     chains = [_Chain(author, name, seqs) for (author, name), seqs in sorted(held.items())]
     gaps = [gap for one in chains for gap in one.gaps(free)]
     # A gap's last place is known by the `prev` after it; the others take withheld ids that lie
-    # between in the log, the tightest gap first, so that as many as can be are explained.
-    places = sorted(free.values())
-    for gap in sorted(gaps, key=lambda gap: gap.end):
-        gap.fill(places)
+    # between in that log, the tightest gap first, so that as many as can be are explained.
+    for gap in sorted(gaps, key=lambda gap: (gap.log, gap.end)):
+        gap.fill(free)
     for each in chains:
         each.judge(problems)
     return [each.verdict() for each in chains]
 
 
+class _Free:
+    """Withheld ids that explain no gap yet."""
+
+    def __init__(self, places: Places, hidden: Iterable[str]) -> None:
+        self.places = places
+        self._ids = set(hidden)
+        self._by_log: dict[str, list[tuple[int, str]]] = {}
+
+    def take(self, id: str) -> tuple[str, int] | None:
+        """The place of this very id, which is no longer free; None where it is not."""
+        if id not in self._ids:
+            return None
+        self._ids.remove(id)
+        return next(iter(self.places[id].items()))
+
+    def between(self, log: str, start: int, end: int, count: int) -> int:
+        """Take at most `count` of those in one log between two places, the lowest first."""
+        if not self._by_log:
+            for id in self._ids:
+                for name, index in self.places[id].items():
+                    self._by_log.setdefault(name, []).append((index, id))
+            for listed in self._by_log.values():
+                listed.sort()
+        rows = self._by_log.get(log, [])
+        low = bisect_right(rows, start, key=itemgetter(0))
+        high = bisect_left(rows, end, key=itemgetter(0))
+        # One that is in two logs may have been taken in the other.
+        left = [row for row in rows[low:high] if row[1] in self._ids]
+        self._ids.difference_update(id for _, id in left[:count])
+        rows[low:high] = left[count:]
+        return min(count, len(left))
+
+
 class _Gap:
     """Places of a chain that no held statement fills."""
 
-    def __init__(self, seqs: range, start: int, end: int, linked: bool) -> None:
+    def __init__(self, seqs: range, linked: tuple[str, int] | None, start: int) -> None:
         self.seqs = seqs[:-1] if linked else seqs
         """Neither shown nor withheld. A range: a number somebody signed may be any."""
-        self.start = start
-        """Log index of the statement before; -1 at the chain's beginning."""
-        self.end = end
-        """Log index of the next known statement, withheld or held."""
         self.withheld = [seqs[-1]] if linked else []
+        self.log, self.end = linked or ("", 0)
+        """Where the last of the gap is, which the `prev` after it names."""
+        self.start = start
+        """Index of the statement before in that log; -1 where it is not in it."""
 
-    def fill(self, places: list[int]) -> None:
-        """Take the lowest of the free places, sorted, that lie between: one for each number."""
-        if not self.withheld:
-            return
-        low = bisect_right(places, self.start)
-        high = min(bisect_left(places, self.end), low + len(self.seqs))
-        if high > low:
-            del places[low:high]
-            kept = len(self.seqs) - (high - low)
+    def fill(self, free: _Free) -> None:
+        """Take free places that lie between: one for each number."""
+        if self.withheld and self.seqs:
+            kept = len(self.seqs) - free.between(self.log, self.start, self.end, len(self.seqs))
             self.withheld += self.seqs[kept:]
             self.seqs = self.seqs[:kept]
 
@@ -77,28 +110,20 @@ class _Chain:
         self.seqs = seqs
         self._gaps: list[_Gap] = []
 
-    def gaps(self, free: dict[str, int]) -> list[_Gap]:
+    def gaps(self, free: _Free) -> list[_Gap]:
         """Where statements are not shown. Withheld ids named by a `prev` are taken from `free`.
 
         Key statements are CLEAR: nobody has a reason to withhold one, and a revocation that
         passed as withheld would be a revocation hidden. Their gaps stay gaps.
         """
-        expected, start = 1, -1
-        if self.name == KEY_CHAIN:
-            free = {}
+        expected, before = 1, ""
         for seq in sorted(self.seqs):
             row = next(iter(self.seqs[seq].values()))
             if seq > expected:
-                linked = free.pop(row.statement.prev, None)
-                self._gaps.append(
-                    _Gap(
-                        range(expected, seq),
-                        start,
-                        row.index if linked is None else linked,
-                        linked is not None,
-                    )
-                )
-            expected, start = seq + 1, row.index
+                linked = None if self.name == KEY_CHAIN else free.take(row.statement.prev)
+                start = -1 if linked is None else free.places.get(before, {}).get(linked[0], -1)
+                self._gaps.append(_Gap(range(expected, seq), linked, start))
+            expected, before = seq + 1, row.id
         return self._gaps
 
     def judge(self, problems: list[Problem]) -> None:

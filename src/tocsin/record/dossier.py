@@ -33,7 +33,7 @@ from tocsin.policy import TLP_RANK, Audience
 from tocsin.record import checkpoint as notes
 from tocsin.record import keys, merkle
 from tocsin.record.admission import check_markings
-from tocsin.record.chains import judge_chains
+from tocsin.record.chains import Places, judge_chains
 from tocsin.record.checkpoint import Checkpoint, Policy
 from tocsin.record.directory import KeyRing
 from tocsin.record.envelope import Verified, pae
@@ -135,7 +135,9 @@ def verify(
     apply_revocations(checked, known)
     problems = [problem for one in checked for problem in one.problems]
     statements = _merged(checked)
-    chains = judge_chains((row for one in checked for row in one.good), _free(checked), problems)
+    places = _places(checked)
+    good = (row for one in checked for row in one.good)
+    chains = judge_chains(good, places, _hidden(checked, places), problems)
     forks = split_views(checked, policy, problems)
     cases = {one.dossier.case for one in checked}
     versions = [one.version for one in checked if one.version is not None]
@@ -583,12 +585,21 @@ def _merged(files: Sequence[_File]) -> list[StatementVerdict]:
     return sorted(found.values(), key=lambda v: (v.log, -1 if v.index is None else v.index))
 
 
-def _free(files: Sequence[_File]) -> dict[str, int]:
-    """Id → log index of what is proven in one file and shown in none."""
+def _places(files: Sequence[_File]) -> dict[str, dict[str, int]]:
+    """Id → log → index of everything that is proven."""
+    places: dict[str, dict[str, int]] = {}
+    for one in files:
+        for row in (*one.dossier.directory, *one.dossier.statements):
+            for proof in row.proofs if one.verdicts[row.id].included else ():
+                places.setdefault(row.id, {}).setdefault(one.logs[proof.log].origin, proof.index)
+        for hidden in one.dossier.withheld:
+            if one.verdicts[hidden.id].included:
+                places.setdefault(hidden.id, {}).setdefault(hidden.log, hidden.index)
+    return places
+
+
+def _hidden(files: Sequence[_File], places: Places) -> set[str]:
+    """Ids that are proven in one file and shown in none."""
     shown = {row.id for one in files for row in one.dossier.statements}
-    return {
-        hidden.id: hidden.index
-        for one in files
-        for hidden in one.dossier.withheld
-        if hidden.id not in shown and one.verdicts[hidden.id].included
-    }
+    named = {hidden.id for one in files for hidden in one.dossier.withheld}
+    return {id for id in named - shown if id in places}
