@@ -344,6 +344,7 @@ class Sequencer:
         self._cosigned: _Head | None = None
         self._witnessed: dict[str, Witnessed] = {}
         self._closed = False  # guarded by _showing
+        self._doubtful = False  # guarded by _showing: which checkpoint the files hold
 
     @property
     def _asks(self) -> bool:
@@ -811,9 +812,15 @@ class Sequencer:
 
     def _publish(self, head: _Head) -> None:
         with self._showing:
-            self._files.write_checkpoint(head.checkpoint)
-            with self._state:
-                self._published = head
+            self._show(head)
+
+    def _show(self, head: _Head) -> None:
+        # If it fails, either may be there: a round must not put the older one over the newer.
+        self._doubtful = True
+        self._files.write_checkpoint(head.checkpoint)
+        self._doubtful = False
+        with self._state:
+            self._published = head
 
     def _answer(self, numbered: Sequence[Opened], asked: cosigning.Round | None) -> None:
         size = self.size
@@ -857,7 +864,7 @@ class Sequencer:
         """Keep and publish what the witnesses said of `head`."""
         with self._showing:
             shown = self._published
-            if self._is_closed() or shown is None:
+            if self._over() or shown is None:
                 return False
             same = (shown.size, shown.root) == (head.size, head.root)
             before = shown if same else head
@@ -873,17 +880,15 @@ class Sequencer:
             self._store.keep_checkpoint(after.size, after.checkpoint)
             self._cosigned = after
         with self._showing:
-            if self._is_closed():
+            if self._over():
                 return False
             # Never an older size over a newer one; at one size there is one root, lines only grow.
             if self._published is before and after != before:
-                self._files.write_checkpoint(after.checkpoint)
-                with self._state:
-                    self._published = after
+                self._show(after)
         return counts and self._asks
 
-    def _is_closed(self) -> bool:
-        return self._closed
+    def _over(self) -> bool:
+        return self._closed or self._doubtful
 
     def _with_lines(self, note: bytes, lines: Sequence[notes.NoteLine]) -> bytes:
         """The note with those of the lines that it has not, and that are good.
