@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tocsin.errors import DirectoryError, DossierError, SignatureError
 from tocsin.record import keys
-from tocsin.record.directory import KeyRing
+from tocsin.record.directory import KeyRing, KeyState
 from tocsin.record.envelope import Envelope, Verified, open_statement, pae
 from tocsin.record.judgement import Ended, Placed, judge
 from tocsin.record.members import Row
@@ -26,6 +26,8 @@ from tocsin.record.verdict import StatementVerdict, instant
 
 ASK = "ask its author, or another member, what was signed before the revocation"
 HELD = "the directory you hold"
+NOWHERE = Placed(log="", index=MAX_SEQ)
+"""Of a statement without a proof."""
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -68,7 +70,7 @@ class _Revocation:
 
     def ended(self) -> list[Ended]:
         """As `judge` asks for it. Known without a place: nobody has cosigned it anywhere."""
-        places = self.places.values() or [Placed(log="", index=-1)]
+        places = self.places.values() or [Placed(log="-", index=-1)]
         return [Ended(at=place, suspect_since=self.since) for place in places]
 
 
@@ -92,8 +94,14 @@ def apply_revocations(files: Sequence[Judged], known: Sequence[Known]) -> None:
     by_key: dict[tuple[str, str], list[_Revocation]] = {}
     for each in found.values():
         by_key.setdefault(each.key, []).append(each)
+    logged: dict[str, dict[str, Placed]] = {}
     for one in files:
-        _judge_again(one, by_key)
+        for row in one.good:
+            if (row.statement.author, row.statement.key) in by_key:
+                for placed in _places(one, row):
+                    logged.setdefault(row.id, {}).setdefault(placed.log, placed)
+    for one in files:
+        _judge_again(one, by_key, logged)
 
 
 def _places(one: Judged, row: Row) -> Iterable[Placed]:
@@ -104,16 +112,19 @@ def _places(one: Judged, row: Row) -> Iterable[Placed]:
         yield Placed(log=log.origin, index=proof.index, cosigned=cosigned)
 
 
-def _judge_again(one: Judged, by_key: Mapping[tuple[str, str], Sequence[_Revocation]]) -> None:
+def _judge_again(
+    one: Judged,
+    by_key: Mapping[tuple[str, str], Sequence[_Revocation]],
+    logged: Mapping[str, Mapping[str, Placed]],
+) -> None:
     for row in one.good:
         s = row.statement
         verdict = one.verdicts[row.id]
         revocations = by_key.get((s.author, s.key))
         if not revocations or s.kind in ROOT_KINDS or verdict.key not in ("valid", "suspect"):
             continue
-        at = next(iter(_places(one, row)), Placed(log="", index=MAX_SEQ))
         for each in revocations:
-            state = judge(at, [Placed(log=at.log, index=-1)], each.ended())
+            state = _standing(logged.get(row.id, {}), each)
             if state == "revoked" or (state == "suspect" and verdict.key == "valid"):
                 verdict.key = state
                 if state == "revoked" or each.held:
@@ -125,6 +136,26 @@ def _judge_again(one: Judged, by_key: Mapping[tuple[str, str], Sequence[_Revocat
                         + (", which you hold and this file lacks" if each.held else ""),
                         ASK,
                     )
+
+
+def _standing(at: Mapping[str, Placed], revocation: _Revocation) -> KeyState:
+    """How a statement stands by a revocation, given every log that is shown to hold either.
+
+    A log that holds both decides by places. Between other logs times are compared; but where some
+    log holds both, a time that is missing elsewhere casts no doubt.
+    """
+    shared = bool(at.keys() & revocation.places.keys())
+    earliest = min(at.values(), key=lambda p: p.cosigned or "~", default=NOWHERE)
+    found: KeyState = "valid"
+    for end in revocation.ended():
+        place = at.get(end.at.log, earliest)
+        if shared and place.log != end.at.log and None in (place.cosigned, end.at.cosigned):
+            continue
+        state = judge(place, [Placed(log=place.log, index=-1)], [end])
+        if state == "revoked":
+            return state
+        found = "suspect" if state == "suspect" else found
+    return found
 
 
 def _add_known(

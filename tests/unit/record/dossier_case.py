@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ NORTH, EAST = "cert.northland.example", "cert.eastmere.example"
 ORIGIN = f"{NORTH}/log"
 CASE = "case--6f1c0000-0000-4000-8000-000000000001"
 LOG = LogSigner.from_seeds(ORIGIN, b"\x01" * 32, b"\x02" * 32)
+EAST_LOG = LogSigner.from_seeds(f"{EAST}/log", b"\x0a" * 32, b"\x0b" * 32)
 ROOTS = {party: Signer.from_seed(bytes([n]) * 32, party) for n, party in ((3, NORTH), (4, EAST))}
 SIGNERS = {party: Signer.from_seed(bytes([n]) * 32, party) for n, party in ((5, NORTH), (6, EAST))}
 WITNESSES = {
@@ -63,8 +65,14 @@ def ref(raw: bytes) -> ObjectRef:
 class Case:
     """A log under construction: directory, keys, then whatever is said."""
 
-    def __init__(self, *, vkeys: bool | int = True) -> None:
-        """`vkeys`: whether the directory lists the log's keys; 1: only the Ed25519 one."""
+    def __init__(self, *, vkeys: bool | int = True, logs: Sequence[LogSigner] = (LOG,)) -> None:
+        """A log with its directory and keys.
+
+        Args:
+            vkeys: whether the directory lists the log's keys; 1: only the Ed25519 one.
+            logs: whose nodes the directory lists; the first is this log.
+        """
+        self.log = logs[0]
         self.raws: list[bytes] = []
         self.objects: dict[str, bytes] = {}
         self._heads: dict[tuple[str, str], tuple[int, str]] = {}
@@ -82,7 +90,9 @@ class Case:
                 name=party.split(".")[1].title(),
                 root=root_of([PublicKey.of(ROOTS[party].public)]),
                 identity=f"identity--0000000{n}-0000-4000-8000-000000000000",
-                nodes=(node,) if party == NORTH else (),
+                nodes=(node,)
+                if party == NORTH
+                else tuple(NodeEntry(origin=one.name, log_vkeys=one.vkeys()) for one in logs[1:]),
             )
             for n, party in enumerate((NORTH, EAST))
         ]
@@ -151,6 +161,12 @@ class Case:
         body = revoke_body(SIGNERS[party].keyid, "stolen", suspect_since)
         return self.enter(party, "revoke", body, signer=ROOTS[party])
 
+    def replica(self, log: LogSigner, order: Sequence[int]) -> Case:
+        """The same statements in another log, in this order of their indexes here."""
+        twin = copy(self)
+        twin.log, twin.raws = log, [self.raws[index] for index in order]
+        return twin
+
     @property
     def leaves(self) -> list[bytes]:
         return [leaf(raw) for raw in self.raws]
@@ -158,12 +174,14 @@ class Case:
     def head(self, size: int | None = None) -> cp.Checkpoint:
         """The tree at a size."""
         size = size or len(self.raws)
-        return cp.Checkpoint(origin=ORIGIN, size=size, root=merkle.root_of(self.leaves[:size]))
+        return cp.Checkpoint(
+            origin=self.log.name, size=size, root=merkle.root_of(self.leaves[:size])
+        )
 
     def note(self, size: int | None = None, witnesses: Mapping[str, int] | None = None) -> bytes:
         """The signed checkpoint at a size, cosigned by these witnesses at these times."""
         head = self.head(size)
-        data = cp.sign_checkpoint(head, LOG, 1_795_334_400)
+        data = cp.sign_checkpoint(head, self.log, 1_795_334_400)
         lines = [
             cp.cosign_ed25519(
                 head, name + "/witness", WITNESSES[name].public, WITNESSES[name].sign, time
@@ -203,7 +221,7 @@ class Case:
                 named |= set(objects) if shown else set()
         return write_dossier(
             case=case,
-            origin=ORIGIN,
+            origin=self.log.name,
             checkpoint=note or self.note(),
             statements=statements,
             directory=authority,

@@ -640,7 +640,7 @@ def test_a_revocation_left_out_of_the_middle_is_a_gap_also_where_its_id_is_given
     left_out = _check(case.dossier(drop=[8]), case)
     assert _codes(left_out) == {"chain-gap"}
     assert [(c.author, c.missing) for c in left_out.chains if c.keys] == [(EAST, [2]), (NORTH, [])]
-    # A key statement is CLEAR, so nobody has a reason to withhold one: its place alone is no excuse.
+    # A key statement is CLEAR, so nobody has a reason to withhold one: its place is no excuse.
     data = _reframed(case.dossier(), _lines("directory.jsonl", lambda r: [*r[:3], r[4]]))
     assert _codes(_check(data, case)) == {"chain-gap"}
 

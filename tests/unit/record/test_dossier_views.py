@@ -8,6 +8,7 @@ import pytest
 from tests.unit.record.dossier_case import (
     CASE,
     EAST,
+    EAST_LOG,
     LOG,
     NORTH,
     ORIGIN,
@@ -139,6 +140,69 @@ def test_a_revocation_in_one_of_two_files_counts_in_the_other() -> None:
     merged = verify([cut, late], POLICY, case.root)
     assert codes(merged) == ["key"]
     assert [one.key for one in merged.statements if one.author == EAST][-1] == "revoked"
+
+
+# --- two logs -----------------------------------------------------------------------------------
+
+
+def two_nodes() -> tuple[Case, Case, cp.Policy]:
+    """One case on two nodes, whose logs hold it at other places and in another order."""
+    case = Case(logs=(LOG, EAST_LOG))
+    for number in range(4):
+        case.say(NORTH, number)
+        case.say(EAST, 10 + number)
+    twin = case.replica(EAST_LOG, [0, 1, 2, 4, 6, 8, 10, 3, 5, 7, 9])
+    rows = [f"log {text}\n" for text in (*LOG.vkeys(), *EAST_LOG.vkeys())]
+    return case, twin, cp.open_policy("".join([*rows, "quorum none\n"]).encode())
+
+
+def test_dossiers_of_two_nodes_are_merged_though_their_places_differ() -> None:
+    case, twin, policy = two_nodes()
+    # Northland's first three are withheld in both: only within one log do their places say so.
+    for one, two in (([3, 5, 7], [7, 8, 9]), ([3, 5, 7, 4], [7, 8, 9, 3]), ([3, 5], [7, 8])):
+        files = [case.dossier(withhold=one), twin.dossier(withhold=two)]
+        for order in (files, files[::-1]):
+            verdict = verify(order, policy, case.root)
+            assert verdict.ok, verdict.problems
+            north = next(c for c in verdict.chains if c.author == NORTH and not c.keys)
+            assert (north.withheld, north.missing) == (
+                list(range(1, 1 + sum(n > 6 for n in two))),
+                [],
+            )
+            assert {log.origin for log in verdict.logs} == {ORIGIN, EAST_LOG.name}
+
+
+def test_what_both_nodes_leave_out_stays_a_gap() -> None:
+    case, twin, policy = two_nodes()
+    files = [case.dossier(drop=[3], withhold=[5, 7]), twin.dossier(drop=[7], withhold=[8, 9])]
+    verdict = verify(files, policy, case.root)
+    assert codes(verdict) == ["chain-gap"]
+
+
+def test_of_two_logs_that_hold_a_statement_the_one_with_the_revocation_decides() -> None:
+    case, twin, policy = two_nodes()
+    case.revoke(EAST)
+    # The second node has not heard of it; the first holds all that was said below it.
+    for files in ([case.dossier(), twin.dossier()], [twin.dossier(), case.dossier()]):
+        verdict = verify(files, policy, case.root)
+        assert verdict.ok, verdict.problems
+        assert states(verdict) == {"valid"}
+    # What is in the second log alone, nobody has cosigned: whether before or after is in doubt.
+    twin.say(EAST, 30)
+    for files in ([case.dossier(), twin.dossier()], [twin.dossier(), case.dossier()]):
+        verdict = verify(files, policy, case.root)
+        assert verdict.ok, verdict.problems
+        assert [one.key for one in verdict.statements if one.author == EAST].count("suspect") == 1
+
+
+def test_a_revocation_that_reached_one_log_before_the_statement_ends_the_key_in_both() -> None:
+    case, twin, policy = two_nodes()
+    raw = case.revoke(EAST)
+    twin.raws.insert(3, raw)
+    for files in ([case.dossier(), twin.dossier()], [twin.dossier(), case.dossier()]):
+        verdict = verify(files, policy, case.root)
+        assert states(verdict) == {"revoked"}
+        assert codes(verdict) == ["key"]
 
 
 # --- forks --------------------------------------------------------------------------------------
