@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -129,6 +130,9 @@ class Histories:
         self._open = Rows(store, "open-head", Open)
         # Read by request handlers, replaced by whoever learns of a fork.
         self._stopped: frozenset[str] = frozenset(key for key, _ in self._forks.items())
+        # Held from looking whether a fork is known to keeping it: a request and a round may both
+        # find it, and it is published once.
+        self._learning = threading.Lock()
         self.alive: set[str] = set()
         """Logs that have answered something in this round."""
         self._known_paths: OrderedDict[tuple[str, int, bytes, int, bytes], None] = OrderedDict()
@@ -185,6 +189,8 @@ class Histories:
 
     def check_behind(self, met: gossip.Head) -> None:
         """A log shows less than it has signed: an old store, or it hides something."""
+        if self.stopped(met.origin):
+            return  # what is known of it is worse
         key = f"behind/{met.origin}"
         most = max((head.size for head in self._held(met.origin)), default=0)
         if met.size < most:
@@ -228,7 +234,10 @@ class Histories:
             others = [h for h in held if (h.size, h.root) != (met.size, met.root)]
             verdict = gossip.meet(others or held, met)
         elif newest is not None:
-            verdict = gossip.compare_own(newest, partial(self._own_root, newest.size), met)
+            try:
+                verdict = gossip.compare_own(newest, partial(self._own_root, newest.size), met)
+            except UnreachableError:
+                return None  # our log is halted and shows nothing: nothing to compare with
         else:
             return None
         silent = before.silent if before is not None else 0
@@ -458,8 +467,12 @@ class Histories:
             ForkError: it proves nothing, or the log is not in our directory.
         """
         proof = forks.open_fork(raw)
-        held = self._forks.get(proof.origin)
-        if held is None:
+        with self._learning:
+            held = self._forks.get(proof.origin)
+            if held is not None:
+                if held.statement is None and statement is not None:
+                    self._said(proof.origin, held, statement)
+                return
             a, b = forks.verify_fork(proof, self.log_keys(proof.origin))
             held = _Fork(proof=raw, since=self._stamp(), statement=statement)
             self._forks.put(proof.origin, held)
@@ -471,8 +484,6 @@ class Histories:
             for kind in ("unexplained", "rollback", "behind"):
                 self._alarms.drop(f"{kind}/{proof.origin}")
             self._raise_fork(proof.origin, held)
-        elif held.statement is None and statement is not None:
-            self._said(proof.origin, held, statement)
 
     def _raise_fork(self, origin: str, fork: _Fork) -> None:
         m, n = _sizes(fork.proof)

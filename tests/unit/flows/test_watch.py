@@ -290,6 +290,33 @@ def test_our_own_log_that_others_know_longer_stops_signing(world: World) -> None
     assert world.watch.alarms() == []
 
 
+def test_a_halted_log_that_shows_nothing_is_no_fault_of_whoever_is_asked(world: World) -> None:
+    class Halted(Own):
+        @property
+        def checkpoint(self) -> bytes:
+            raise LogHalted("an old store", remedy="restore")
+
+        def tile(self, path: str) -> bytes | None:
+            return None
+
+    world.south.held[world.own.origin] = world.own.log.note(3)
+    world.own = Halted(world.own.log)
+    watch = world.started()
+    watch.round()
+    assert [p.error for p in watch.witnessing().peers] == [None, None]
+    assert watch.alarms() == []
+
+
+def test_of_a_forked_log_only_the_fork_is_said(world: World) -> None:
+    log = world.south.log
+    world.watch.round()
+    world.east.held[log.origin] = log.copy(3).grow(2, "another").note()
+    world.watch.round()
+    world.south.size = 2
+    world.watch.round()
+    assert world.kinds() == [("fork", log.origin)]
+
+
 def test_an_unsigned_checkpoint_says_nothing_about_a_log(world: World) -> None:
     thief = LogSigner.from_seeds(world.south.log.origin, b"\7" * 32, b"\7" * 32)
     world.east.held[world.south.log.origin] = GrowingLog(thief).grow(5, "invented").note()
