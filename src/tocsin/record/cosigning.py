@@ -8,7 +8,7 @@ Spec: record.md, "Sequencer" (steps 9 and 10, rollback guard); C2SP tlog-witness
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -188,6 +188,82 @@ class Rounds:
                 self._open = [one for one in self._open if one.size > asked.size]
         for one in (asked, *over):
             one._end(False)
+
+
+class Cosignatures:
+    """The lines of witnesses under one log's checkpoints: which are taken, and what they make."""
+
+    def __init__(self, witnesses: Witnesses | None, origin: str) -> None:
+        self._witnesses = witnesses
+        self._origin = origin
+        self._witnessed: dict[str, Witnessed] = {}
+
+    def with_lines(self, note: bytes, lines: Sequence[notes.NoteLine]) -> bytes:
+        """The note with those of the lines that it has not, and that are good.
+
+        One bad line of a key that a reader knows would spoil the whole note for that reader, so
+        nobody is trusted to have checked.
+        """
+        opened = notes.open_note(note)
+        known = self._known()
+        there = {(line.name, line.keyid) for line in opened.lines}
+        # Those the policy counts first: a note has room for 32.
+        for line in sorted(lines, key=lambda line: (line.name, line.keyid) not in known):
+            place = (line.name, line.keyid)
+            if place in there or len(there) >= notes.MAX_LINES or line.name == self._origin:
+                continue
+            if place in known:
+                try:
+                    one = notes.Note(text=opened.text, lines=(line,))
+                    notes.verify_note(one, [known[place][1]])
+                except NoteError:
+                    continue
+            there.add(place)
+            note = notes.add_lines(note, [line])
+        self.take_times(note)
+        return note
+
+    def _known(self) -> dict[tuple[str, bytes], tuple[str, notes.VerifierKey]]:
+        if self._witnesses is None:
+            return {}
+        named = self._witnesses.policy.witnesses.items()
+        return {(key.name, key.keyid): (name, key) for name, key in named}
+
+    def take_times(self, note: bytes) -> None:
+        """Remember who cosigned what."""
+        known = self._known()
+        opened = notes.open_note(note)
+        size = notes.open_checkpoint(opened.text).size
+        for line in opened.lines:
+            if line.name == self._origin or len(line.blob) < 8:
+                continue
+            name = next((n for n, k in known.values() if k.name == line.name), line.name)
+            if (line.name, line.keyid) in known:
+                name = known[line.name, line.keyid][0]
+            time = int.from_bytes(line.blob[:8], "big")
+            held = self._witnessed.get(name)
+            if held is None or held.size <= size:
+                self._witnessed[name] = Witnessed(name=name, size=size, time=time)
+
+    def count(self, note: bytes) -> bool:
+        """Whether it is cosigned as the policy asks; if it asks nobody: by anybody."""
+        lines = notes.open_note(note).lines
+        if self._witnesses is None or self._witnesses.policy.quorum == "none":
+            return any(line.name != self._origin for line in lines)
+        known = self._known()
+        there = [known[place][0] for x in lines if (place := (x.name, x.keyid)) in known]
+        return self._witnesses.policy.satisfied(there)
+
+    def keys(self) -> list[notes.VerifierKey]:
+        """The keys of the policy's witnesses."""
+        return [key for _, key in self._known().values()]
+
+    def witnessed(self) -> list[Witnessed]:
+        """What each has cosigned: those of the policy first, then others."""
+        named = list(self._witnesses.policy.witnesses) if self._witnesses else []
+        known = dict(self._witnessed)
+        none = [Witnessed(name=name, size=0, time=None) for name in named if name not in known]
+        return sorted([*known.values(), *none], key=lambda w: (w.name not in named, w.name))
 
 
 class RollbackGuard:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,16 +37,24 @@ from tocsin.record import checkpoint as notes
 from tocsin.record import cosigning, merkle, tiles
 from tocsin.record.cosigning import Witnessed, Witnesses
 from tocsin.record.envelope import Verified
+from tocsin.record.ports import (
+    NO_AUDIENCES,
+    GuardPort,
+    HeadPort,
+    Keeping,
+    Log,
+    Opened,
+    PendingPort,
+    Receipt,
+    TileFiles,
+)
 from tocsin.record.statement import Seen
+from tocsin.record.waiting import RESTART, Gate, Waiting
 
 _CHUNK = 65_536
 _TICK_S = 0.25
 _HELD_CHECKPOINTS = 64
 """Of the cosigned ones kept, so many are looked through for the newest at a start."""
-_NO_AUDIENCES: Mapping[str, Audience] = {}
-Keeping: TypeAlias = tuple[Verified, Sequence[Any], Audience, Mapping[str, Audience]]
-"""A statement to keep: verified, objects, audience, object_audiences."""
-_RESTART = "look at the disk, then restart the node: it goes on from what the store holds"
 _RESTORE = "restore the newest store; reads go on, and nothing is signed until then"
 
 
@@ -68,210 +76,11 @@ __all__ = [
 ]
 
 
-class HeadPort(Protocol):
-    """The log as the store holds it."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def root(self) -> bytes: ...
-    @property
-    def checkpoint(self) -> bytes: ...
-
-
-class PendingPort(Protocol):
-    """A statement that is kept and not yet logged."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def raw(self) -> bytes: ...
-    @property
-    def kind(self) -> str: ...
-
-
-class Log(Protocol):
-    """What the sequencer asks of a store; `store.interface.Log` is one, and says what it owes."""
-
-    def keep_pending(
-        self,
-        verified: Verified,
-        objects: Sequence[Any],
-        audience: Audience,
-        object_audiences: Mapping[str, Audience] = ...,
-    ) -> None:
-        """Keep durably, unseen. What is held already stays as it is."""
-
-    def keep_pending_many(self, items: Sequence[Keeping]) -> Sequence[TocsinError | None]:
-        """`keep_pending` of several in one transaction; for each what kept it out, or None."""
-
-    def pending(self) -> Sequence[PendingPort]:
-        """In the order in which they came."""
-
-    def append(
-        self,
-        batch: Sequence[str],
-        edge: Sequence[bytes],
-        checkpoint: bytes,
-        expected: HeadPort | None,
-    ) -> None:
-        """One transaction: pending → logged, edge, checkpoint; refused if the head is another."""
-
-    def head(self) -> HeadPort | None:
-        """None before the first append."""
-
-    def entries(self, start: int, count: int) -> list[bytes]:
-        """Commitments, 32 bytes each."""
-
-    def edge(self) -> list[bytes]:
-        """As the last append gave it."""
-
-    def place(self, statement: str) -> int | None:
-        """Log index; None if pending or unknown."""
-
-    def keep_checkpoint(self, size: int, note: bytes) -> None:
-        """Keep a cosigned checkpoint durably, in place of one with the same size."""
-
-    def checkpoints(self) -> list[tuple[int, bytes]]:
-        """The cosigned checkpoints kept, by size."""
-
-
-class GuardPort(Protocol):
-    """The newest head that this node has begun to show to others."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def root(self) -> bytes: ...
-
-
-class TileFiles(Protocol):
-    """Files beside the store; a write is durable when it returns."""
-
-    def write(self, path: str, data: bytes) -> None:
-        """Keep a tile. The same bytes again are nothing new; other bytes there are an error."""
-
-    def write_all(self, items: Sequence[tuple[str, bytes]]) -> None:
-        """`write` of each, in any order."""
-
-    def read(self, path: str) -> bytes | None:
-        """The tile's bytes; None where there is none."""
-
-    def write_checkpoint(self, data: bytes) -> None:
-        """Replace the published checkpoint, durably."""
-
-    def read_checkpoint(self) -> bytes | None:
-        """The published checkpoint; None before the first."""
-
-    def read_guard(self) -> GuardPort | None:
-        """None before the first write."""
-
-    def write_guard(self, origin: str, size: int, root: bytes) -> None:
-        """Replace the guard, durably. It lies on another path than the store."""
-
-
-class Receipt(Struct, frozen=True, kw_only=True):
-    """Where a statement is in the log."""
-
-    id: str
-    index: int
-    """Zero-based, below `size`."""
-    size: int
-    """Of the published checkpoint that covers it."""
-    held: bool = False
-    """It was in the log before."""
-    quorum: bool = True
-    """As many witnesses have cosigned it as this node's policy asks for; it may ask for none."""
-
-
-class Opened(Struct, frozen=True, kw_only=True):
-    """A statement that has just become visible."""
-
-    index: int
-    id: str
-    kind: str
-    raw: bytes
-
-
 class _Head(Struct, frozen=True, kw_only=True):
     origin: str
     size: int
     root: bytes
     checkpoint: bytes
-
-
-class _Gate:
-    """What statements that were kept together wait at: open when the last of them is answered."""
-
-    __slots__ = ("_left", "_lock", "_open", "work")
-
-    def __init__(self, count: int) -> None:
-        self._lock = threading.Lock()
-        self._left = count
-        self._open = threading.Event()
-        self.work: Callable[[], None] | None = None
-        """What the first who waits has to do, where no thread does it."""
-
-    def one_less(self) -> None:
-        with self._lock:
-            self._left -= 1
-            last = not self._left
-        if last:
-            self._open.set()
-
-    def wait(self) -> None:
-        work, self.work = self.work, None
-        if work is not None:
-            work()
-        self._open.wait()
-
-
-class Waiting:
-    """A statement that is durably kept, on its way into the log."""
-
-    __slots__ = ("_error", "_gate", "_receipt", "_round")
-
-    def __init__(self, gate: _Gate | None = None) -> None:
-        self._gate = gate or _Gate(1)
-        self._receipt: Receipt | None = None
-        self._error: TocsinError | None = None
-        self._round: cosigning.Round | None = None
-
-    def wait(self) -> Receipt:
-        """Return when everybody may see the statement in the log, and a quorum has cosigned it.
-
-        For the quorum at most 2 s: `Receipt.quorum` says whether it came. Of statements that were
-        kept together each waits until all are in the log.
-
-        Raises:
-            LogHalted: the log halted meanwhile. The statement is kept, and a restart logs it:
-                look it up by its id before sending it again.
-        """
-        self._gate.wait()
-        if self._receipt is None:
-            raise self._error or LogHalted("the log halted", remedy=_RESTART)
-        if self._round is None:
-            return self._receipt
-        return replace(self._receipt, quorum=self._round.wait())
-
-    @property
-    def settled(self) -> bool:
-        """Its answer is known, but for the quorum."""
-        return self._receipt is not None or self._error is not None
-
-    def _settle(
-        self,
-        receipt: Receipt | None,
-        error: TocsinError | None = None,
-        asked: cosigning.Round | None = None,
-    ) -> None:
-        if not self.settled:
-            self._receipt, self._error, self._round = receipt, error, asked
-            self._gate.one_less()
 
 
 class Sequencer:
@@ -342,7 +151,7 @@ class Sequencer:
         self._showing = threading.Lock()
         # Written by rounds and recovery alone.
         self._cosigned: _Head | None = None
-        self._witnessed: dict[str, Witnessed] = {}
+        self._cosignatures = cosigning.Cosignatures(witnesses, self._origin)
         self._closed = False  # guarded by _showing
         self._doubtful = False  # guarded by _showing: which checkpoint the files hold
 
@@ -390,10 +199,7 @@ class Sequencer:
     @property
     def witnessed(self) -> list[Witnessed]:
         """What each witness has cosigned of this log: those of the policy first, then others."""
-        named = list(self._witnesses.policy.witnesses) if self._witnesses else []
-        known = dict(self._witnessed)
-        none = [Witnessed(name=name, size=0, time=None) for name in named if name not in known]
-        return sorted([*known.values(), *none], key=lambda w: (w.name not in named, w.name))
+        return self._cosignatures.witnessed()
 
     def has_quorum(self, index: int) -> bool:
         """Whether the entry at `index` is under a checkpoint with a quorum."""
@@ -493,7 +299,7 @@ class Sequencer:
         if head is None:
             raise LogHalted(
                 f"{self._origin} has no checkpoint to show: {self._halted or 'it is empty'}",
-                remedy=_RESTART if self._halted else "log a first statement",
+                remedy=RESTART if self._halted else "log a first statement",
             )
         return head
 
@@ -523,7 +329,7 @@ class Sequencer:
         verified: Verified,
         objects: Sequence[Any],
         audience: Audience,
-        object_audiences: Mapping[str, Audience] = _NO_AUDIENCES,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
     ) -> Receipt:
         """Keep a statement, enter it in the log, and return when everybody may see it there.
 
@@ -539,7 +345,7 @@ class Sequencer:
         verified: Verified,
         objects: Sequence[Any],
         audience: Audience,
-        object_audiences: Mapping[str, Audience] = _NO_AUDIENCES,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
     ) -> Waiting:
         """Step 1 alone: keep a statement durably, and leave the rest to `Waiting.wait`.
 
@@ -569,11 +375,11 @@ class Sequencer:
             self._arriving -= 1
             if place is not None and place < self.size and not waiting.settled:
                 self._forget(verified.id, waiting)
-                waiting._settle(self._held(verified.id, place))
+                waiting.settle(self._held(verified.id, place))
             else:
                 self._waiting += 1
                 if not self._running:
-                    waiting._gate.work = self._drain
+                    waiting.gate.work = self._drain
             self._state.notify_all()
         return waiting
 
@@ -591,7 +397,7 @@ class Sequencer:
         """
         if not items:
             return []
-        gate = _Gate(len(items))
+        gate = Gate(len(items))
         tickets = [Waiting(gate) for _ in items]
         self._refuse_if_unguarded()
         with self._state:
@@ -614,7 +420,7 @@ class Sequencer:
             for item, ticket, wrong in zip(items, tickets, refused, strict=True):
                 if wrong is not None:
                     self._forget(item[0].id, ticket)
-                    ticket._settle(None, wrong)
+                    ticket.settle(None, wrong)
                 else:
                     self._unsure.append((item[0].id, ticket))
             self._waiting += len(items)
@@ -634,7 +440,7 @@ class Sequencer:
 
     def _refuse_if_halted(self) -> None:
         if self._halted is not None:
-            raise LogHalted(f"{self._origin} takes no writes: {self._halted}", remedy=_RESTART)
+            raise LogHalted(f"{self._origin} takes no writes: {self._halted}", remedy=RESTART)
 
     def _forget(self, statement: str, ticket: Waiting) -> None:
         waiting = self._tickets.get(statement, [])
@@ -722,7 +528,7 @@ class Sequencer:
             "sending it again",
         )
         for ticket in waiting:
-            ticket._settle(None, halted)
+            ticket.settle(None, halted)
 
     # --- one batch --------------------------------------------------------------------------
 
@@ -745,10 +551,10 @@ class Sequencer:
         with self._state:
             self._forget(statement, ticket)
         if place is None:
-            lost = LogHalted(f"{statement} was kept, and the store has lost it", remedy=_RESTART)
-            ticket._settle(None, lost)
+            lost = LogHalted(f"{statement} was kept, and the store has lost it", remedy=RESTART)
+            ticket.settle(None, lost)
             raise lost
-        ticket._settle(self._held(statement, place))
+        ticket.settle(self._held(statement, place))
 
     def _batch(self, batch: Sequence[PendingPort]) -> None:
         """Steps 2 to 10 for one batch."""
@@ -829,7 +635,7 @@ class Sequencer:
         for item, waiting in answered:
             for number, ticket in enumerate(waiting):
                 receipt = Receipt(id=item.id, index=item.index, size=size, held=number > 0)
-                ticket._settle(receipt, asked=asked)
+                ticket.settle(receipt, asked=asked)
 
     # --- witnesses --------------------------------------------------------------------------
 
@@ -868,9 +674,9 @@ class Sequencer:
                 return False
             same = (shown.size, shown.root) == (head.size, head.root)
             before = shown if same else head
-        after = replace(before, checkpoint=self._with_lines(before.checkpoint, lines))
+        after = replace(before, checkpoint=self._cosignatures.with_lines(before.checkpoint, lines))
         cosigned = self._cosigned
-        counts = self._counts(after)
+        counts = self._cosignatures.count(after.checkpoint)
         newer = cosigned is None or (cosigned.size, len(cosigned.checkpoint)) < (
             after.size,
             len(after.checkpoint),
@@ -889,62 +695,6 @@ class Sequencer:
 
     def _over(self) -> bool:
         return self._closed or self._doubtful
-
-    def _with_lines(self, note: bytes, lines: Sequence[notes.NoteLine]) -> bytes:
-        """The note with those of the lines that it has not, and that are good.
-
-        One bad line of a key that a reader knows would spoil the whole note for that reader, so
-        nobody is trusted to have checked.
-        """
-        opened = notes.open_note(note)
-        known = self._policy_keys()
-        there = {(line.name, line.keyid) for line in opened.lines}
-        # Those the policy counts first: a note has room for 32.
-        for line in sorted(lines, key=lambda line: (line.name, line.keyid) not in known):
-            place = (line.name, line.keyid)
-            if place in there or len(there) >= notes.MAX_LINES or line.name == self._origin:
-                continue
-            if place in known:
-                try:
-                    one = notes.Note(text=opened.text, lines=(line,))
-                    notes.verify_note(one, [known[place][1]])
-                except NoteError:
-                    continue
-            there.add(place)
-            note = notes.add_lines(note, [line])
-        self._note_times(note)
-        return note
-
-    def _policy_keys(self) -> dict[tuple[str, bytes], tuple[str, notes.VerifierKey]]:
-        if self._witnesses is None:
-            return {}
-        named = self._witnesses.policy.witnesses.items()
-        return {(key.name, key.keyid): (name, key) for name, key in named}
-
-    def _note_times(self, note: bytes) -> None:
-        """Remember who cosigned what, for pages."""
-        known = self._policy_keys()
-        opened = notes.open_note(note)
-        size = notes.open_checkpoint(opened.text).size
-        for line in opened.lines:
-            if line.name == self._origin or len(line.blob) < 8:
-                continue
-            name = next((n for n, k in known.values() if k.name == line.name), line.name)
-            if (line.name, line.keyid) in known:
-                name = known[line.name, line.keyid][0]
-            time = int.from_bytes(line.blob[:8], "big")
-            held = self._witnessed.get(name)
-            if held is None or held.size <= size:
-                self._witnessed[name] = Witnessed(name=name, size=size, time=time)
-
-    def _counts(self, head: _Head) -> bool:
-        """Whether this checkpoint is cosigned as the policy asks; if it asks nobody, by anybody."""
-        known = self._policy_keys()
-        lines = notes.open_note(head.checkpoint).lines
-        there = [known[place][0] for x in lines if (place := (x.name, x.keyid)) in known]
-        if not self._asks:
-            return any(line.name != self._origin for line in lines)
-        return self._witnesses is not None and self._witnesses.policy.satisfied(there)
 
     def _round_failed(self, wrong: BaseException) -> None:
         # Of witnesses nothing is raised; it is the disk, or a fault of ours.
@@ -1099,15 +849,17 @@ class Sequencer:
             # Lines are only ever added behind the log's own, which are never signed twice.
             if note.startswith(head.checkpoint):
                 lines = notes.open_note(note).lines
-                head = replace(head, checkpoint=self._with_lines(head.checkpoint, lines))
+                head = replace(
+                    head, checkpoint=self._cosignatures.with_lines(head.checkpoint, lines)
+                )
         self._cosigned = None
         for size, note in reversed(kept):
             if size > head.size:
                 continue
             found = self._cosigned_head(note) if size < head.size else head
-            if found is not None and self._counts(found):
+            if found is not None and self._cosignatures.count(found.checkpoint):
                 self._cosigned = found
-                self._note_times(found.checkpoint)
+                self._cosignatures.take_times(found.checkpoint)
                 break
         return head
 
@@ -1117,9 +869,7 @@ class Sequencer:
         try:
             opened = notes.open_note(note)
             checkpoint = notes.open_checkpoint(opened.text)
-            notes.verify_note(
-                opened, [*self._own_keys(), *(k for _, k in self._policy_keys().values())]
-            )
+            notes.verify_note(opened, [*self._own_keys(), *self._cosignatures.keys()])
         except NoteError:
             return None
         if checkpoint.origin != self._origin:
