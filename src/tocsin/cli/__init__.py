@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "case": ("case", "Open a case, invite parties, join, show."),
     "advisory": ("advisory", "One advisory, co-signed k of n."),
     "party": ("node", "Invite a party, join, list who is in the directory."),
-    "directory": ("keys", "The directory: show, propose, sign, publish, fetch."),
+    "directory": ("directory", "The directory: show, propose, sign, publish, fetch."),
     "key": ("keys", "A party's keys: list, rotate, revoke."),
     "export": ("record", "A case as one file: dossier, sheet or STIX."),
     "verify": ("record", "Check a dossier or a sheet offline."),

@@ -1,4 +1,4 @@
-"""Verbs about keys and the directory: key list, rotate, revoke; directory show to fetch."""
+"""Verbs about a party's keys; and what it takes to sign a proposal with them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _home() -> Path:
 
 
 @contextmanager
-def _holder() -> Iterator[Keyholder]:
+def holding() -> Iterator[Keyholder]:
     """This folder's root key, and the key history of the node that the verb is for."""
     from tocsin.wiring.folder import load_config
     from tocsin.wiring.keyholder import Keyholder
@@ -65,7 +65,7 @@ def key_list(party: str | None, as_party: str | None, as_json: bool) -> None:
     """
     from tocsin.wiring.rotation import listing
 
-    with _holder() as holder:
+    with holding() as holder:
         whose = party or holder.party
         rows = listing(holder, whose)
     if as_json:
@@ -165,7 +165,7 @@ def _rotate(what: str) -> Rotated:
 
     if what == "log":
         return _rotate_log()
-    with _holder() as holder:
+    with holding() as holder:
         if what == "signing":
             return rotation.rotate_signing(holder)
         return rotation.rotate_listed(holder, what)  # type: ignore[arg-type]
@@ -190,7 +190,7 @@ def _rotate_log() -> Rotated:
                 f"the node of {config.party} is running", remedy="stop it first (Ctrl-C there)"
             )
         rotation.begin_log(home, config.party, secrets.token_bytes, lambda _: None)
-    with _holder() as holder:
+    with holding() as holder:
         old = holder.entry.nodes[0].origin if holder.entry.nodes else ""
         log = rotation.list_log(holder)
     return rotation.Rotated(what="log", old=old, new=log.name)
@@ -229,7 +229,7 @@ def key_revoke(
     from tocsin.wiring.rotation import key_named
 
     since = _instant(suspect_since) if suspect_since else None
-    with _holder() as holder:
+    with holding() as holder:
         whole = key_named(holder, keyid)
         doubted = _doubted(holder, whole, since) if since else []
         if not as_json:
@@ -404,7 +404,7 @@ def _sign(file: str, out: str | None, keyfile: str | None, yes: bool) -> int:
     from tocsin.wiring.keys import seed_in
 
     proposal = _read_proposal(file)
-    with _holder() as holder:
+    with holding() as holder:
         wanted = slots(holder.history.ring, proposal.statement)
         signer = (
             Signer.from_seed(seed_in(Path(keyfile)), holder.party) if keyfile else holder.root()
@@ -426,7 +426,7 @@ def _publish(file: str, dry_run: bool, yes: bool) -> int:
     from tocsin.record.proposal import envelope_of, slots
 
     proposal = _read_proposal(file)
-    with _holder() as holder:
+    with holding() as holder:
         raw = envelope_of(proposal, slots(holder.history.ring, proposal.statement))
         _show_proposal(holder, proposal)
         if dry_run:
@@ -438,7 +438,7 @@ def _publish(file: str, dry_run: bool, yes: bool) -> int:
     return 0
 
 
-def _signs(group: click.Group, example: str) -> None:
+def signs(group: click.Group, example: str) -> None:
     """`sign` and `publish`, under `key` and under `directory`: proposals are one kind of file."""
 
     @group.command(
@@ -469,161 +469,4 @@ def _signs(group: click.Group, example: str) -> None:
         return _publish(file, dry_run, yes)
 
 
-# --- the directory ------------------------------------------------------------------------------
-
-
-@click.group()
-def directory() -> None:
-    """The directory: show, propose, sign, publish, fetch."""
-
-
-_signs(key, "key")
-_signs(directory, "directory")
-
-
-@directory.command("show")
-@terminal.AS
-@terminal.JSON
-def directory_show(as_party: str | None, as_json: bool) -> None:
-    """The version in force: registrars, parties, nodes. Example: tocsin directory show"""
-    from tocsin.record.directory import fingerprint
-
-    with _holder() as holder:
-        found = holder.directory
-        root = fingerprint(holder.history.ring.root)
-    if as_json:
-        terminal.json_out({"fingerprint": root, **found.body})
-        return
-    r = found.registrars
-    line(f"version      {found.version}")
-    line(f"fingerprint  {root}")
-    line(f"registrars   {r.threshold} of {len(r.keys)}: " + ", ".join(k.party for k in r.keys))
-    terminal.table(
-        ["PARTY", "NAME", "ROOT", "LOG", "ADDRESS", "CLIENTS"],
-        [
-            [
-                p.id,
-                p.name,
-                f"{p.root.threshold} of {len(p.root.keys)}",
-                ", ".join(n.origin for n in p.nodes) or "-",
-                ", ".join(n.url for n in p.nodes if n.url) or "-",
-                ", ".join(p.clients) or "-",
-            ]
-            for p in found.parties
-        ],
-        grow=1,
-    )
-
-
-@directory.command("propose")
-@click.option("--out", metavar="FILE", default="-", help="Where to (default: stdout).")
-@click.option("--entry", "entries", multiple=True, metavar="FILE", help="Add or replace an entry.")
-@click.option("--joining", multiple=True, metavar="PARTY", help="A party whose answer waits here.")
-@click.option("--url", help="Where your own node answers; '' takes it out.")
-@click.option("--name", help="How your own organisation calls itself.")
-@click.option("--client", "clients", multiple=True, metavar="PARTY=CLIENT", help="Add a client.")
-@click.option("--no-client", multiple=True, metavar="PARTY=CLIENT", help="Take one out.")
-@click.option("--registrar", "add", multiple=True, metavar="PARTY", help="Add as a registrar.")
-@click.option("--no-registrar", "drop", multiple=True, metavar="PARTY", help="Take one out.")
-@click.option("--threshold", type=click.IntRange(1, 16), help="How many registrars must sign.")
-@click.option("--root-key", "roots", multiple=True, metavar="PUBLIC", help="Add an own root key.")
-@click.option("--root-threshold", type=click.IntRange(1, 16), help="How many own roots must sign.")
-@click.option("--signer", "signers", multiple=True, metavar="PARTY", help="Who is to sign.")
-@terminal.AS
-def directory_propose(
-    out: str,
-    entries: tuple[str, ...],
-    joining: tuple[str, ...],
-    url: str | None,
-    name: str | None,
-    clients: tuple[str, ...],
-    no_client: tuple[str, ...],
-    add: tuple[str, ...],
-    drop: tuple[str, ...],
-    threshold: int | None,
-    roots: tuple[str, ...],
-    root_threshold: int | None,
-    signers: tuple[str, ...],
-    as_party: str | None,
-) -> None:
-    """Write the next version as one fixed payload, for registrars to sign. Nothing is published.
-
-    Example: tocsin directory propose --registrar gridco.example --threshold 2 --out next.json
-    """
-    from tocsin.record.proposal import changes, write_proposal
-    from tocsin.wiring import registrar
-
-    with _holder() as holder:
-        change = registrar.Change(
-            entries=[
-                *(registrar.open_entry(f, terminal.read_input(f)) for f in entries),
-                *registrar.joining(holder, joining),
-            ],
-            url=url,
-            name=name,
-            clients=[_pair(c) for c in clients],
-            no_clients=[_pair(c) for c in no_client],
-            registrars=list(add),
-            no_registrars=list(drop),
-            threshold=threshold,
-            roots=list(roots),
-            root_threshold=root_threshold,
-        )
-        following = registrar.following(holder, change)
-        proposal = holder.proposal("directory", following.body, signers)
-        for told in changes(holder.directory, following):
-            click.echo(safe(told), err=True)
-    terminal.write_output(out, write_proposal(proposal))
-    if out != "-":
-        click.echo(safe(f"wrote {out}: tocsin directory sign {out}"), err=True)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    party, equals, client = text.partition("=")
-    if not equals or not client:
-        raise UsageError(f"{text!r} is no pair", remedy="--client PARTY=CLIENT")
-    return party, client
-
-
-@directory.command("fetch")
-@click.argument("url", required=False)
-@terminal.AS
-@terminal.JSON
-def directory_fetch(url: str | None, as_party: str | None, as_json: bool) -> int:
-    """Take directory versions, keys and revocations over from other nodes; each is judged here.
-
-    Without URL: from where this party joined, and from every node the directory lists.
-
-    Example: tocsin directory fetch https://node.example
-    """
-    from tocsin.wiring import registrar
-
-    with _holder() as holder:
-        rows = [
-            registrar.fetch(holder, source) for source in ([url] if url else holder_sources(holder))
-        ]
-        version = holder.directory.version
-    if as_json:
-        terminal.json_out({"version": version, "sources": rows})
-    else:
-        for row in rows:
-            line(f"{row.url}: {row.entered} new, {len(row.refused)} refused" + row.said)
-            for why in row.refused:
-                line(f"  refused {why}")
-        line(f"directory version {version}")
-    return 1 if any(row.failed or row.refused for row in rows) else 0
-
-
-def holder_sources(holder: Keyholder) -> list[str]:
-    """Where the directory is fetched from. Raises UsageError: nowhere is known."""
-    from tocsin.wiring import registrar
-
-    found = registrar.sources(holder)
-    if not found:
-        raise UsageError(
-            "no other node's address is known here", remedy="name one: tocsin directory fetch URL"
-        )
-    return found
-
-
-__all__ = ["directory", "key"]
+signs(key, "key")
