@@ -603,7 +603,7 @@ def test_both_judge_a_file_of_two_logs_alike() -> None:
                 note=case.note(witnesses=dict.fromkeys(WITNESSES, first)),
                 older=[case.note(4, dict.fromkeys(WITNESSES, first - 900))],
             )
-            for order in (every, every[::-1], every[:3], [0, 2, 1, *every[:2:-1]], [0, 1, 2, 7, 5]):
+            for order in (every, every[::-1], [0, 2, 1, *every[:5:-1]]):
                 for time in (second, None):
                     two = second_log(case, order, data, time)
                     codes |= agree(two, TWO_LOGS, case.root) or set()
@@ -868,11 +868,11 @@ def _liars(seeds: range) -> None:
 
 
 def test_mutants_of_good_dossiers_are_judged_alike() -> None:
-    _mutants(range(400))
+    _mutants(range(250))
 
 
 def test_lies_signed_with_real_keys_are_judged_alike() -> None:
-    _liars(range(300))
+    _liars(range(200))
 
 
 @pytest.mark.long
