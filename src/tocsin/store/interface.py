@@ -1,4 +1,4 @@
-"""What a store owes: five small Protocols, and the plain values that pass through them.
+"""What a store owes: six small Protocols, and the plain values that pass through them.
 
 `Store` is their sum. A store keeps bytes and answers filtered reads. It decides nothing: who may
 read arrives as `allowed`, the numbers of the audiences a reader belongs to (`policy.allowed` over
@@ -240,7 +240,7 @@ class Purged(Struct, frozen=True, kw_only=True):
     purge: Purge
 
 
-# --- the five Protocols ---------------------------------------------------------------------
+# --- the six Protocols ----------------------------------------------------------------------
 
 
 class Log(Protocol):
@@ -333,19 +333,16 @@ class Log(Protocol):
         """The right edge, as the last append gave it."""
         ...
 
-    def chain(self, author: str, chain: str) -> Chain | None:
-        """The last statement of this author in this chain (`chain_of`), pending too."""
-        ...
-
     def place(self, statement: str) -> int | None:
         """The log index of a statement; None if it is pending or unknown."""
         ...
 
-    def restart_log(self) -> None:
-        """Let every statement wait for a log that begins anew: no head, no edge, nothing read.
 
-        For a log of a new origin, after this one's keys are lost or it has shown two histories.
-        """
+class History(Protocol):
+    """How far authors and the log have come, beyond the newest head."""
+
+    def chain(self, author: str, chain: str) -> Chain | None:
+        """The last statement of this author in this chain (`chain_of`), pending too."""
         ...
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
@@ -359,6 +356,13 @@ class Log(Protocol):
 
     def checkpoints(self) -> list[tuple[int, bytes]]:
         """(size, note) of what `keep_checkpoint` kept of the head's origin, by size."""
+        ...
+
+    def restart_log(self) -> None:
+        """Let every statement wait for a log that begins anew: no head, no edge, nothing read.
+
+        For a log of a new origin, after this one's keys are lost or it has shown two histories.
+        """
         ...
 
 
@@ -523,7 +527,7 @@ class Purges(Protocol):
         ...
 
 
-class Store(Log, Reads, Local, Purges, Protocol):
+class Store(Log, History, Reads, Local, Purges, Protocol):
     """Everything a node keeps."""
 
     def close(self) -> None:

@@ -212,7 +212,7 @@ class SqliteStore:
         return [edge[i : i + 32] for i in range(0, len(edge), 32)]
 
     def chain(self, author: str, chain: str) -> Chain | None:
-        """See `Log.chain`."""
+        """See `History.chain`."""
         with self._reading() as db:
             return log.chain(db, author, chain)
 
@@ -225,15 +225,15 @@ class SqliteStore:
         return row[0] if row else None
 
     def restart_log(self) -> None:
-        """See `Log.restart_log`."""
+        """See `History.restart_log`."""
         self._write(log.restart)
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
-        """See `Log.keep_checkpoint`."""
+        """See `History.keep_checkpoint`."""
         self._write(lambda db: log.keep_checkpoint(db, size, note))
 
     def checkpoints(self) -> list[tuple[int, bytes]]:
-        """See `Log.checkpoints`."""
+        """See `History.checkpoints`."""
         with self._reading() as db:
             return db.execute(
                 "SELECT size, note FROM checkpoint WHERE origin = (SELECT origin FROM head)"

@@ -354,7 +354,7 @@ def _head_text(head: tuple[str, int, bytes] | None) -> str:
 
 
 def restart(db: sqlite3.Connection) -> None:
-    """See `Log.restart_log`."""
+    """See `History.restart_log`."""
     for sql in schema.RESTART:
         db.execute(sql)
 
@@ -375,7 +375,7 @@ def entry(id: bytes, envelope: bytes | None, index: int, purged: int) -> bytes:
 
 
 def keep_checkpoint(db: sqlite3.Connection, size: int, note: bytes) -> None:
-    """See `Log.keep_checkpoint`."""
+    """See `History.keep_checkpoint`."""
     origin = note.split(b"\n", 1)[0].decode()
     db.execute(
         "INSERT INTO checkpoint VALUES (?, ?, ?)"

@@ -312,10 +312,16 @@ def test_a_page_comes_in_order_from_an_index_that_leads_with_the_audience(
         schema.FORGET_WIDER,
         schema.WITHDRAWALS_OF,
         schema.TARGETS_OF,
+        schema.OPEN,
+        schema.OF_MORE_EFFECT,
+        schema.OBJECT_HELD,
+        schema.OBJECT_SAID_BY,
+        schema.HELD_STATEMENT,
+        schema.HELD_OBJECT,
     ],
 )
 def test_no_statement_walks_a_whole_table(store: SqliteStore, sql: str) -> None:
-    names = ("id", "allowed", "keys", "sha256", "n", "author", "withdrawal")
+    names = ("id", "allowed", "keys", "sha256", "n", "author", "withdrawal", "start")
     given = dict.fromkeys(names, "[]")
     plan = [r[3] for r in store._writer.execute("EXPLAIN QUERY PLAN " + sql, given)]
     scans = [
