@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.record.log_case import TIME, GrowingLog, MemoryState
+from tests.unit.record.log_case import TIME, GrowingLog, MemoryState, QuickSigner
 from tests.unit.record.test_witness import NORTH, SIGNER
 
 from tocsin.errors import WitnessRefused
 from tocsin.record import checkpoint as notes
 from tocsin.record.fork import verify_fork
-from tocsin.record.keys import WitnessSigner
 from tocsin.record.witness import Conflict, Held, Witness, open_answer, write_request
 
 KEY = notes.open_vkey(SIGNER.vkeys()[0])
@@ -28,18 +27,6 @@ requests = st.tuples(
     st.integers(0, 6),  # 0: the proof is cut, 1: it has one hash more, else whole
     st.integers(-5, 5),  # what the witness's clock has moved by
 )
-
-
-class Blank:
-    """The witness's keys without the slow one: no law here looks at its ML-DSA line."""
-
-    def __init__(self, signer: WitnessSigner) -> None:
-        self.name, self.public = signer.name, signer.public
-        self.mldsa_public = signer.mldsa_public
-        self.sign_ed25519 = signer.sign_ed25519
-
-    def sign_mldsa(self, message: bytes) -> bytes:
-        return bytes(2420)
 
 
 class Watched(MemoryState):
@@ -65,7 +52,7 @@ def test_all_that_is_cosigned_is_one_history_and_time_only_grows(
 ) -> None:
     state, conflicts, clock = Watched(), list[Conflict](), [TIME]
     witness = Witness(
-        Blank(SIGNER),
+        QuickSigner(SIGNER),
         state,
         lambda origin: TRUNK.keys if origin == TRUNK.origin else [],
         lambda: datetime.fromtimestamp(clock[0], UTC),

@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from tests.unit.record.log_case import TIME, GrowingLog, MemoryState
+from tests.unit.record.log_case import TIME, GrowingLog, MemoryState, QuickSigner
 
+from tocsin import canonical
 from tocsin.canonical import b64encode
-from tocsin.errors import NoteError, WitnessRefused
+from tocsin.errors import ForkError, NoteError, WitnessRefused
 from tocsin.record import checkpoint as notes
 from tocsin.record import gossip, merkle
 from tocsin.record.fork import ForkProof, fork_path, open_fork, verify_fork, write_fork
 from tocsin.record.keys import LogSigner, WitnessSigner
 from tocsin.record.statement import Seen
-from tocsin.record.witness import Conflict, Witness, open_answer, write_request
+from tocsin.record.witness import Conflict, Held, Witness, open_answer, write_request
 
 NODES = 5
 ROUNDS = 6
@@ -43,24 +45,17 @@ SIGNERS = [
 COSIGNERS = [notes.open_vkey(signer.vkeys()[0]) for signer in SIGNERS]
 
 
-class QuickSigner:
-    """A witness's keys whose ML-DSA line is blank: no rule here looks at it, and it costs most."""
-
-    def __init__(self, signer: WitnessSigner) -> None:
-        self.name, self.public = signer.name, signer.public
-        self.mldsa_public = signer.mldsa_public
-        self.sign_ed25519 = signer.sign_ed25519
-
-    def sign_mldsa(self, message: bytes) -> bytes:
-        return bytes(2420)
-
-
 class Refused(Exception):
     """The log answers that it does not answer."""
 
 
 class Silence(Exception):
     """Nothing comes."""
+
+
+TILES = ("right", "own", "garbage", "refuse", "silent")
+"""What the log does when asked for tiles: those of the head asked about; those of the asker's
+history; some with a hash made up; a refusal; no answer."""
 
 
 @dataclass
@@ -247,13 +242,25 @@ class GoodLog:
                 said.acknowledged, said.size = self.clock, size
 
 
+class Kept(MemoryState):
+    """Remembers all that its witness ever cosigned, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[Held] = []
+
+    def advance(self, new: Held, expected: Held | None) -> None:
+        super().advance(new, expected)
+        self.all.append(new)
+
+
 class Node:
     """An honest node: a real witness, and the rules of gossip over what it meets."""
 
     def __init__(self, number: int, world: World) -> None:
         self.number, self.world = number, world
         self.name = f"n{number}.example"
-        self.state = MemoryState()
+        self.state = Kept()
         self.held: list[gossip.Head] = []
         self.questions: dict[tuple[str, int, bytes], gossip.Question] = {}
         self.known: set[tuple[str, int, bytes, bool]] = set()
@@ -323,8 +330,9 @@ class Node:
             for seen in self.world.seen(peer):
                 self.consider(gossip.said(seen, f"n{peer}.example"))
             for origin, data in self.world.proofs(peer).items():
-                if origin not in self.forks:
-                    self.prove(open_fork(data))
+                with suppress(ForkError):
+                    if origin not in self.forks:
+                        self.prove(open_fork(data))
 
     def ask(self) -> None:
         """Ask the logs for the paths that are missing."""
@@ -375,7 +383,7 @@ class World:
     def __post_init__(self) -> None:
         self.rng = rng = random.Random(self.seed)
         self.habits = Habits(
-            tiles=rng.choice(["right", "own", "garbage", "refuse", "silent"]),
+            tiles=rng.choice(TILES),
             equal_sizes=rng.random() < 0.5,
             views=rng.choice([2, 2, 3]),
             clumsy=rng.random() < 0.3,
@@ -465,7 +473,20 @@ class World:
         ]
 
     def proofs(self, peer: int) -> dict[str, bytes]:
-        return {} if peer == BYZANTINE else self.nodes[peer].forks
+        """The fork proofs that a peer knows; the Byzantine one frames the honest log."""
+        if peer != BYZANTINE:
+            return self.nodes[peer].forks
+        log = self.good.log
+        small, large = sorted(self.rng.sample(range(1, log.size + 1), 2))
+        made_up = {
+            "a": log.note(small).decode(),
+            "b": log.note(large).decode(),
+            "kind": "fork-proof",
+            "origin": GOOD,
+            "proof": [b64encode(digest) for digest in log.fork_path(small, large)],
+            "v": 1,
+        }
+        return {GOOD: canonical.encode(made_up)}
 
     def path(self, asker: int, need: gossip.NeedsPath) -> list[bytes]:
         if need.origin == EVIL:
@@ -482,6 +503,11 @@ class World:
             mine = (head for head in node.held if head.origin == EVIL)
             if any(not self.evil.one_history(head, met) for head in mine):
                 node.contact = 0
+
+    @property
+    def met(self) -> int:
+        """How many honest nodes have met two histories."""
+        return sum(node.contact is not None for node in self.honest)
 
     def split(self) -> bool:
         """Whether two honest witnesses have cosigned two histories of the Byzantine log."""
@@ -506,6 +532,8 @@ class World:
         self.check_split_found()
         self.check_nobody_framed()
         self.check_acknowledged()
+        for node in self.honest:
+            self.check_witness(node.state.all)
         return self
 
     def check_found(self) -> None:
@@ -517,6 +545,18 @@ class World:
                 node.contact += 1
                 if node.contact >= 2:
                     assert node.alarmed(EVIL), f"n{node.number} in round {self.round}"
+
+    def check_witness(self, cosigned: list[Held]) -> None:
+        """What one honest witness cosigned of a log is one history, and never goes back."""
+        for origin in KEYS:
+            kept = [one for one in cosigned if one.origin == origin]
+            for old, new in pairwise(kept):
+                assert old.size <= new.size
+                assert old.time <= new.time
+                a, b = (gossip.Head(origin=origin, size=h.size, root=h.root) for h in (old, new))
+                assert self.evil.one_history(a, b) or (
+                    holds(self.good.log, a) and holds(self.good.log, b)
+                )
 
     def check_split_found(self) -> None:
         if self.split():

@@ -18,12 +18,14 @@ liar. `test_three_of_five_with_a_liar_are_too_few` keeps that in mind.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests.walks.split_view_world import EVIL, NODES, World
+from tests.walks.split_view_world import EVIL, NODES, TILES, World
 
 
-def run(seed: int, *, both_keys: bool = False) -> World:
-    world = World(seed, both_keys=both_keys).run()
+def run(seed: int, *, both_keys: bool = False, force: dict[str, Any] | None = None) -> World:
+    world = World(seed, both_keys=both_keys, force=force or {}).run()
     dishonest = world.habits.cosigns_all
     assert max(world.quorums(4).values(), default=0) <= 1
     assert max(world.quorums(3, range(1, NODES)).values(), default=0) <= 1
@@ -33,16 +35,19 @@ def run(seed: int, *, both_keys: bool = False) -> World:
 
 
 def test_a_split_view_is_found_and_nobody_is_framed() -> None:
-    worlds = [run(seed) for seed in range(100)]
+    worlds = [run(seed) for seed in range(60)]
     # The story is worth telling only if all of it happens.
-    assert sum(world.split() for world in worlds) > 60
-    proven = [world for world in worlds if any(node.forks for node in world.honest)]
-    alarmed = [world for world in worlds if any(node.alarms for node in world.honest)]
-    assert len(proven) > 30
-    assert len(alarmed) > 30
-    assert {world.habits.tiles for world in worlds} == {
-        "right", "own", "garbage", "refuse", "silent"
-    }  # fmt: skip
+    assert sum(world.split() for world in worlds) > 40
+    assert sum(any(node.forks for node in world.honest) for world in worlds) > 20
+    assert sum(any(node.alarms for node in world.honest) for world in worlds) > 20
+
+
+@pytest.mark.parametrize("tiles", TILES)
+def test_whatever_a_log_does_about_its_tiles_two_rounds_tell(tiles: str) -> None:
+    # Never two roots of one size, and nothing said by mistake: only the tiles can tell.
+    force = {"tiles": tiles, "equal_sizes": False, "clumsy": False}
+    met = [run(seed, force=force).met for seed in range(10)]
+    assert sum(met) >= 3
 
 
 def test_three_of_five_with_a_liar_are_too_few() -> None:
