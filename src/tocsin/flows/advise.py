@@ -23,13 +23,13 @@ from tocsin.flows.intake import (
     Done,
     Prepared,
     act_for,
-    definitions,
     not_found,
     parse_kept,
     stamp,
     stix_time,
 )
 from tocsin.flows.node import Node
+from tocsin.flows.owners import definitions
 from tocsin.policy import TLP_RANK, Reader, Tlp
 from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, KeptObject

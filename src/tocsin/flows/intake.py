@@ -7,7 +7,7 @@ readers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -15,21 +15,18 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.canonical import b64encode
-from tocsin.claims import model as claims
 from tocsin.errors import (
-    ConflictError,
     ForbiddenError,
     LogHalted,
-    MarkingError,
     NotFoundError,
     PurgedError,
-    SpeakerError,
     StatementError,
     StoreError,
     TocsinError,
 )
 from tocsin.flows.node import Node
-from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
+from tocsin.flows.owners import check_opening, check_owners, marking_of, object_audiences
+from tocsin.policy import Tlp
 from tocsin.record.admission import ChainHead, Signed, admit_many, admit_opened, signatures
 from tocsin.record.envelope import Envelope, Verified, open_envelope, open_statement, pae
 from tocsin.record.envelope import sign as sign_payload
@@ -46,7 +43,6 @@ from tocsin.record.statement import (
     parse,
 )
 from tocsin.stix.bundle import Received, open_bundle, open_object
-from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, Kept
 
 Item: TypeAlias = Received | Attachment
@@ -189,7 +185,7 @@ def _let_in(node: Node) -> None:
             keyring=node.keyring,
             chain=lambda s: _chain_head(node, s),
             index=None,
-            markings=lambda s, ref: _marking_of(node, s.author, ref),
+            markings=lambda s, ref: marking_of(node, s.author, ref),
             verifier=lambda signed: [one in good for one in signed],
             check=lambda _, v: keeping.append(_keeping(node, v, items[v.id])),
         )
@@ -348,7 +344,7 @@ class _Together:
                 keyring=node.keyring,
                 chain=lambda s: _chain_head(node, s),
                 index=None,
-                markings=lambda s, ref: _marking_of(node, s.author, ref),
+                markings=lambda s, ref: marking_of(node, s.author, ref),
                 verifier=lambda signed: [one in good for one in signed],
                 check=check,
             )
@@ -506,7 +502,7 @@ def _enter(
         keyring=node.keyring,
         chain=_chain_head(node, statement),
         index=None,
-        markings=lambda ref: _marking_of(node, statement.author, ref),
+        markings=lambda ref: marking_of(node, statement.author, ref),
     )
     return _Entering(node.log.keep(*_keeping(node, admitted, items)))
 
@@ -523,139 +519,12 @@ def _keeping(node: Node, verified: Verified, items: Sequence[Item]) -> Keeping:
         ConflictError, SpeakerError, MarkingError: it opens another's case, or speaks for another.
     """
     audience = verified.audience
-    _check_opening(node, verified.statement)
-    _check_owners(node, verified.statement, items)
-    narrowed = _object_audiences(node, audience, items)
+    check_opening(node, verified.statement)
+    check_owners(node, verified.statement, items)
+    narrowed = object_audiences(node, audience, items)
     # Taking back names objects and brings none.
     brought = () if verified.statement.kind == "withdraw" else tuple(items)
     return verified, brought, audience, narrowed
-
-
-def _marking_of(node: Node, author: str, ref: str) -> Audience | None:
-    """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer."""
-    kept = node.store.statement(ref, node.allowed(node.reader(author)))
-    return kept.audience if kept else None
-
-
-def _check_opening(node: Node, statement: Statement) -> None:
-    """A case is opened by whoever speaks in it first, and by nobody after.
-
-    Whoever learnt a case's id could else open it for those who cannot see the true opening yet.
-    An id is a random number: to try one here, one has to know it.
-
-    Raises:
-        ConflictError: the case is another party's.
-    """
-    if statement.case is None or statement.body.get("event") != "case.open":
-        return
-    first = node.store.statements(node.everything(), case=statement.case, limit=1)
-    if first and first[0].author != statement.author:
-        raise ConflictError(
-            f"{statement.case} is open already, and {statement.author} did not open it",
-            remedy="open a case of your own: tocsin case open TITLE",
-        )
-
-
-def _check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> None:
-    """Nobody speaks for another party, replaces what it said, or shows it to more readers.
-
-    Of the claim carrier a party publishes its own only. Any other object of a party is passed on
-    as that party said it, to readers that party named. All by what `statement.author` may read.
-
-    Raises:
-        SpeakerError: an object is another party's, and not as that party said it here.
-        MarkingError: it would reach readers that its owner did not name.
-    """
-    if statement.kind == "withdraw" or not items:
-        return
-    identity = node.identity(statement.author)
-    readable = node.allowed(node.reader(statement.author))
-    for item in items:
-        owner = None
-        if isinstance(item, Received):
-            creator = item.data.get("created_by_ref")
-            if claims.EXTENSION_ID in item.data.get("extensions", {}) and creator != identity:
-                raise SpeakerError(
-                    f"{item.id} was created by {creator}, and {statement.author} signs as "
-                    f"{identity}",
-                    remedy="say only your own claims, evidence and challenges; quote others by "
-                    "coding",
-                )
-            for held in node.store.versions(item.id, readable):
-                if held.data.get("created_by_ref") != creator:
-                    raise SpeakerError(
-                        f"{item.id} was created by {held.data.get('created_by_ref')}, not by "
-                        f"{creator}",
-                        remedy="give your own object an id of its own",
-                    )
-            entry = node.directory.by_identity(str(creator)) or node.directory.by_identity(item.id)
-            owner = entry.id if entry else None
-        said = _sayings(node, item.sha256, readable)
-        if isinstance(item, Attachment) and said:
-            owner = said[0].author
-        if owner is None or owner == statement.author:
-            continue
-        own = [k.audience for k in said if k.author == owner]
-        if not own:
-            raise SpeakerError(
-                f"{item.id} is {owner}'s, and {owner} has not said it so here",
-                remedy="ask them to say it, or publish an object of your own about it",
-            )
-        if not any(_within(statement.audience, a) for a in own):
-            raise MarkingError(
-                f"{item.id} would reach more readers than {owner} named",
-                remedy=f"mark it no looser and name no others, or ask {owner} to say it again",
-            )
-
-
-def _sayings(node: Node, sha256: str, readable: frozenset[int]) -> list[Kept]:
-    """The readable statements that say these bytes, in log order."""
-    kept = node.store.object(sha256, readable)
-    found = [node.store.statement(i, readable) for i in (kept.said_by if kept else ())]
-    return sorted((k for k in found if k is not None), key=lambda k: k.index)
-
-
-def _within(inner: Audience, outer: Audience) -> bool:
-    """Whether what is under `inner` reaches nobody that `outer` does not."""
-    if TLP_RANK[inner.tlp] < TLP_RANK[outer.tlp]:
-        return False
-    if outer.tlp == "CLEAR" or (outer.tlp == "GREEN" and not outer.to):
-        return True
-    if inner.tlp == "GREEN" and not inner.to:
-        return False
-    return inner.to <= outer.to | {outer.author, inner.author}
-
-
-def _object_audiences(
-    node: Node, audience: Audience, items: Sequence[Item]
-) -> Mapping[str, Audience]:
-    """An object's own marking only ever tightens the audience of the statement that says it."""
-    received = [item for item in items if isinstance(item, Received)]
-    if not received:
-        return {}
-    known = definitions(node) | {item.id: item.data for item in received}
-    narrowed: dict[str, Audience] = {}
-    for item in received:
-        tlp, unknown = tlp_of(item.data, known)
-        if tlp is None and not unknown:
-            continue
-        own = Audience(
-            author=audience.author,
-            tlp=tlp or audience.tlp,
-            to=audience.to,
-            persons=audience.persons,
-            unknown=unknown,
-        )
-        result = strictest(audience, own)
-        if result != audience:
-            narrowed[item.sha256] = result
-    return narrowed
-
-
-def definitions(node: Node) -> dict[str, Mapping[str, Any]]:
-    """Every marking definition held, by id: what a marking is resolved with."""
-    held = node.store.select(node.everything(), types=["marking-definition"])
-    return {o.id: o.data for o in held}
 
 
 def stamp(at: datetime) -> str:

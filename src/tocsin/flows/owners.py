@@ -1,0 +1,148 @@
+"""Whose is what a statement brings, and whom may it reach.
+
+Asked of every statement before it is kept, by what its author may read: hidden and unknown are one
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from tocsin.claims import model as claims
+from tocsin.errors import ConflictError, MarkingError, SpeakerError
+from tocsin.flows.node import Node
+from tocsin.policy import TLP_RANK, Audience, strictest
+from tocsin.record.statement import Statement
+from tocsin.stix.bundle import Received
+from tocsin.stix.markings import tlp_of
+from tocsin.store.interface import Attachment, Kept
+
+Item: TypeAlias = Received | Attachment
+
+
+def marking_of(node: Node, author: str, ref: str) -> Audience | None:
+    """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer."""
+    kept = node.store.statement(ref, node.allowed(node.reader(author)))
+    return kept.audience if kept else None
+
+
+def check_opening(node: Node, statement: Statement) -> None:
+    """A case is opened by whoever speaks in it first, and by nobody after.
+
+    Whoever learnt a case's id could else open it for those who cannot see the true opening yet.
+    An id is a random number: to try one here, one has to know it.
+
+    Raises:
+        ConflictError: the case is another party's.
+    """
+    if statement.case is None or statement.body.get("event") != "case.open":
+        return
+    first = node.store.statements(node.everything(), case=statement.case, limit=1)
+    if first and first[0].author != statement.author:
+        raise ConflictError(
+            f"{statement.case} is open already, and {statement.author} did not open it",
+            remedy="open a case of your own: tocsin case open TITLE",
+        )
+
+
+def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> None:
+    """Nobody speaks for another party, replaces what it said, or shows it to more readers.
+
+    Of the claim carrier a party publishes its own only. Any other object of a party is passed on
+    as that party said it, to readers that party named. All by what `statement.author` may read.
+
+    Raises:
+        SpeakerError: an object is another party's, and not as that party said it here.
+        MarkingError: it would reach readers that its owner did not name.
+    """
+    if statement.kind == "withdraw" or not items:
+        return
+    identity = node.identity(statement.author)
+    readable = node.allowed(node.reader(statement.author))
+    for item in items:
+        owner = None
+        if isinstance(item, Received):
+            creator = item.data.get("created_by_ref")
+            if claims.EXTENSION_ID in item.data.get("extensions", {}) and creator != identity:
+                raise SpeakerError(
+                    f"{item.id} was created by {creator}, and {statement.author} signs as "
+                    f"{identity}",
+                    remedy="say only your own claims, evidence and challenges; quote others by "
+                    "coding",
+                )
+            for held in node.store.versions(item.id, readable):
+                if held.data.get("created_by_ref") != creator:
+                    raise SpeakerError(
+                        f"{item.id} was created by {held.data.get('created_by_ref')}, not by "
+                        f"{creator}",
+                        remedy="give your own object an id of its own",
+                    )
+            entry = node.directory.by_identity(str(creator)) or node.directory.by_identity(item.id)
+            owner = entry.id if entry else None
+        said = _sayings(node, item.sha256, readable)
+        if isinstance(item, Attachment) and said:
+            owner = said[0].author
+        if owner is None or owner == statement.author:
+            continue
+        own = [k.audience for k in said if k.author == owner]
+        if not own:
+            raise SpeakerError(
+                f"{item.id} is {owner}'s, and {owner} has not said it so here",
+                remedy="ask them to say it, or publish an object of your own about it",
+            )
+        if not any(_within(statement.audience, a) for a in own):
+            raise MarkingError(
+                f"{item.id} would reach more readers than {owner} named",
+                remedy=f"mark it no looser and name no others, or ask {owner} to say it again",
+            )
+
+
+def _sayings(node: Node, sha256: str, readable: frozenset[int]) -> list[Kept]:
+    """The readable statements that say these bytes, in log order."""
+    kept = node.store.object(sha256, readable)
+    found = [node.store.statement(i, readable) for i in (kept.said_by if kept else ())]
+    return sorted((k for k in found if k is not None), key=lambda k: k.index)
+
+
+def _within(inner: Audience, outer: Audience) -> bool:
+    """Whether what is under `inner` reaches nobody that `outer` does not."""
+    if TLP_RANK[inner.tlp] < TLP_RANK[outer.tlp]:
+        return False
+    if outer.tlp == "CLEAR" or (outer.tlp == "GREEN" and not outer.to):
+        return True
+    if inner.tlp == "GREEN" and not inner.to:
+        return False
+    return inner.to <= outer.to | {outer.author, inner.author}
+
+
+def object_audiences(
+    node: Node, audience: Audience, items: Sequence[Item]
+) -> Mapping[str, Audience]:
+    """An object's own marking only ever tightens the audience of the statement that says it."""
+    received = [item for item in items if isinstance(item, Received)]
+    if not received:
+        return {}
+    known = definitions(node) | {item.id: item.data for item in received}
+    narrowed: dict[str, Audience] = {}
+    for item in received:
+        tlp, unknown = tlp_of(item.data, known)
+        if tlp is None and not unknown:
+            continue
+        own = Audience(
+            author=audience.author,
+            tlp=tlp or audience.tlp,
+            to=audience.to,
+            persons=audience.persons,
+            unknown=unknown,
+        )
+        result = strictest(audience, own)
+        if result != audience:
+            narrowed[item.sha256] = result
+    return narrowed
+
+
+def definitions(node: Node) -> dict[str, Mapping[str, Any]]:
+    """Every marking definition held, by id: what a marking is resolved with."""
+    held = node.store.select(node.everything(), types=["marking-definition"])
+    return {o.id: o.data for o in held}
