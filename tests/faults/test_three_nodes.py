@@ -227,6 +227,7 @@ def test_a_log_that_runs_twice_is_shown_up_when_its_witnesses_meet(
         says = [s for s in node.json("/statements?limit=1000")["items"] if s["kind"] == "say"]
         assert len(says) == 1, home
         assert "two histories" in tocsin(home, "doctor", code=1).stdout
+        assert "two histories" in tocsin(home, "log", "show").stdout
     # Nobody cosigns it any more, and its own node stops signing when it hears of it.
     stopped = {w["origin"]: w["stopped"] for w in running[south].json("/log")["witnessing"]}
     assert stopped[origin] is True

@@ -421,6 +421,9 @@ def log_show(
     line(f"fingerprint {head['fingerprint']}")
     if head["halted"]:
         line(f"takes no writes: {head['halted']}")
+    for alarm in head["alarms"]:
+        line(f"alarm {alarm['kind']}: {alarm['detail']}")
+        line(f"      {alarm['remedy']}")
 
 
 def _newest(client: Client, limit: int) -> list[Any]:
