@@ -595,8 +595,7 @@ class SqliteStore:
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             purging.cut_anew(db)
-            if purging.is_due(db):  # a purge was cut off half-way
-                purging.scrub(db)
+            _finish_purge(db)
         except OSError as wrong:
             raise _cannot_write(self.path, wrong) from wrong
         except sqlite3.Error as wrong:
@@ -798,6 +797,19 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
                 db.execute("ROLLBACK")
             raise
     db.execute("PRAGMA foreign_keys = 1")
+
+
+def _finish_purge(db: sqlite3.Connection) -> None:
+    """Write the file anew if a purge was cut off before that; without room for it, later."""
+    if not purging.is_due(db):
+        return
+    try:
+        purging.scrub(db)
+    except sqlite3.Error as wrong:
+        if not _is_full(wrong):
+            raise
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _statements(script: str) -> Iterator[str]:

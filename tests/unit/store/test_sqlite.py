@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
 
-from tocsin.errors import NodeBusyError, RollbackError, StoreError
+from tocsin.errors import NodeBusyError, RollbackError, StorageFullError, StoreError
 from tocsin.policy import Audience
 from tocsin.record.envelope import Verified
 from tocsin.record.statement import KEY_CHAIN
@@ -592,3 +592,27 @@ def test_words_cut_by_an_older_rule_are_cut_anew_at_the_next_start(
         store = SqliteStore.open(store.folder)
         assert len(store.search("wiper", seen_by(store, EVERYBODY))) == 1
         store.close()
+
+
+def test_a_node_without_room_to_finish_a_purge_starts_and_finishes_it_when_there_is(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, _, one = spill(store)
+    big = replace(one, id=items[2].sha256)
+    store._write(partial(sqlite_purge.purge, one=big, rows=[]))
+    store.close()
+
+    def full(_: sqlite3.Connection) -> bool:
+        wrong = sqlite3.OperationalError("database or disk is full")
+        wrong.sqlite_errorname = "SQLITE_FULL"
+        raise wrong
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_purge, "scrub", full)
+        store = SqliteStore.open(store.folder)
+        with pytest.raises(StorageFullError):
+            store.purge(big)
+        store.keep_local("t", "a", b"", None)
+    assert store.purge(big) is False
+    assert holding(store.folder, items[2].raw[:200]) == []
+    store.close()
