@@ -18,6 +18,7 @@ from tocsin.record.keys import (
     LogSigner,
     PublicKey,
     Signer,
+    WitnessSigner,
     check_public,
     keyid,
     note_keyid,
@@ -129,6 +130,18 @@ def test_a_log_signer_is_made_from_its_seeds_alone() -> None:
     assert mldsa.split("+", 2)[1] == note_keyid(one.name, 6, one.mldsa_public).hex()
     verify(one.public, one.sign_ed25519(b"note"), b"note")
     MLDSA44PublicKey.from_public_bytes(two.mldsa_public).verify(one.sign_mldsa(b"note"), b"note")
+
+
+def test_a_witness_signs_with_keys_of_other_kinds_than_a_log() -> None:
+    log = LogSigner.from_seeds("cert.northland.example/log", b"a" * 32, b"b" * 32)
+    one = WitnessSigner.from_seeds("cert.northland.example/witness", b"a" * 32, b"b" * 32)
+    ed25519, mldsa = one.vkeys()
+    four = note_keyid(one.name, 4, one.public).hex()
+    assert ed25519.startswith(f"cert.northland.example/witness+{four}+B")
+    assert mldsa.split("+", 2)[1] == note_keyid(one.name, 6, one.mldsa_public).hex()
+    assert not isinstance(one, LogSigner)
+    assert not isinstance(log, WitnessSigner)
+    assert repr(one) == "WitnessSigner(name='cert.northland.example/witness')"
 
 
 def test_a_signer_does_not_show_its_key() -> None:
