@@ -22,7 +22,7 @@ import pytest
 from msgspec import Struct
 from tests.faults.after_a_crash import Broken, check, head
 from tests.faults.disk_calls import NEVER, DiskCalls, NoSqliteCalls
-from tests.faults.publish_cycle import Told, be_steady, play, prepare
+from tests.faults.publish_cycle import Told, be_steady, in_memory, play, prepare
 
 STORIES = (
     "open,say 3,close",
@@ -33,6 +33,7 @@ STORIES = (
 SMALL = (253, 254, 255, 256, 257)
 LARGE = (65_533, 65_534, 65_535, 65_536)
 """Sizes before; each story goes over the edge behind them."""
+ROOM = 600_000_000
 
 
 ENDS = (b"died ", b"alive ", b"unable ")
@@ -59,15 +60,9 @@ class Outcome(Struct, frozen=True):
     """After the restart."""
 
 
-def where() -> Path | None:
-    """A folder in memory, if this machine has one: nothing here needs a disk."""
-    memory = Path("/dev/shm")
-    return memory if os.access(memory, os.W_OK) else None
-
-
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=where()) as folder:
+    with tempfile.TemporaryDirectory(dir=in_memory(ROOM)) as folder:
         yield Path(folder)
 
 
@@ -221,7 +216,7 @@ def test_ten_thousand_kills_break_no_promise(place: Path) -> None:
 def main(argv: Sequence[str]) -> None:
     """Repeat one point."""
     sizes = LARGE if argv[1:] else SMALL
-    with tempfile.TemporaryDirectory(dir=where()) as folder:
+    with tempfile.TemporaryDirectory(dir=in_memory(ROOM)) as folder:
         for outcome in strike(Path(folder), [int(argv[0])], sizes):
             print(outcome)
 

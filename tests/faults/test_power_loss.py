@@ -38,7 +38,7 @@ from tests.faults.power_loss import (
     save,
     search,
 )
-from tests.faults.publish_cycle import be_steady, prepare
+from tests.faults.publish_cycle import be_steady, in_memory, prepare
 
 Story = tuple[int, tuple[Run, ...]]
 EDGE: Story = (253, (Run("open,say 3 x9000,batch 3,keep 2,close,open,say 1 x30000,exit", 253),))
@@ -66,8 +66,7 @@ RELAXED: dict[str, Story] = {
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A folder where a sync costs nothing, if this machine has one: nothing here needs a disk."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=in_memory(40_000_000)) as folder:
         yield Path(folder)
 
 
