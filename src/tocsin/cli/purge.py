@@ -70,6 +70,8 @@ def _print(found: dict[str, Any]) -> None:
             line(f"          named by {statement}, which stays")
     for statement in found["withdrawn"]:
         line(f"withdraw  what your party said in {statement}")
+    for case in found["opens"]:
+        line(f"loses     title, owner and members of {case}, which it opens")
     for kind, count in found["rows"].items():
         line(f"also      {count} {kind} of this node with the same words")
     if found["open_drafts"]:

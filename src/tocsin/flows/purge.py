@@ -48,6 +48,8 @@ class Purging(Struct, frozen=True, kw_only=True):
     """What else on this node holds the same, and goes too: waiting, report, draft → how many."""
     open_drafts: int
     """Of these, drafts nobody has decided on yet."""
+    opens: tuple[str, ...]
+    """Cases that lose title, owner and members with it on this node: it is what opened them."""
     done: bool
     """False: nothing has been changed, this is what would be."""
 
@@ -94,6 +96,7 @@ def purge(
         withdrawn=() if local_only else tuple(s for s, _ in _own(reader, held)),
         rows={kind: len(list(same)) for kind, same in groupby(sorted(local), lambda row: row[0])},
         open_drafts=open_drafts,
+        opens=_opens(node, held),
         done=not dry_run,
     )
     if dry_run:
@@ -191,6 +194,16 @@ def _own(reader: Reader, held: Sequence[Holding]) -> list[tuple[str, tuple[str, 
                 if one.what == "object" and one.name not in objects:
                     objects.append(one.name)
     return [(statement, tuple(objects)) for statement, objects in found.items()]
+
+
+def _opens(node: Node, held: Sequence[Holding]) -> tuple[str, ...]:
+    found = []
+    for one in held:
+        kept = node.store.statement(one.id, node.everything()) if one.type == "act" else None
+        body = intake.parse_kept(kept).body if kept is not None else {}
+        if kept is not None and kept.case is not None and body.get("event") == "case.open":
+            found.append(kept.case)
+    return tuple(found)
 
 
 def _rows(node: Node, held: Sequence[Holding]) -> tuple[list[tuple[str, str]], int]:

@@ -192,3 +192,17 @@ def test_a_purged_statement_that_is_sent_again_is_told_so(world: World) -> None:
     assert isinstance(answer, PurgedError)
     following = said(world, world.SOUTH, world.indicator(world.SOUTH))
     assert following.index == done.index + 1
+
+
+def test_a_purge_of_what_opens_a_case_says_what_is_lost_and_breaks_nothing(world: World) -> None:
+    case = case_of(world)
+    reader = world.actor().reader
+    [opening] = world.node.store.statements(world.node.everything(), case=case)
+    said(world, world.NORTH, claim(world, world.NORTH), case=case)
+    assert purged(world, opening.id, local_only=True).opens == (case,)
+    assert respond.state(world.node, case, reader).title == ""
+    data = respond.dossier(world.node, case, reader)
+    policy = notes.open_policy(world.node.policy_text.encode())
+    assert verify([data], policy, world.node.root).ok
+    page, _ = respond.export(world.node, case, reader, "sheet", own=reader)
+    assert opening.id.encode() in page
