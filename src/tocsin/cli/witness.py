@@ -183,16 +183,17 @@ def _home() -> Path:
 
 def _listed(party: str) -> tuple[str, str]:
     """The Ed25519 witness key of a party of the directory, and its node's address."""
-    from tocsin.record.checkpoint import COSIGNATURE, open_vkey
+    from tocsin.flows.witnessing import usable
+    from tocsin.record.checkpoint import COSIGNATURE
 
     with terminal.node() as client:
         items = client.get("/parties")["items"]
     nodes = [node for p in items if p["id"] == party for node in p["nodes"]]
     for node in nodes:
-        for vkey in node["witness_vkeys"]:
+        for key in usable(node["witness_vkeys"]):
             # Kind 4 of the two: the stand-alone verifier can check it.
-            if open_vkey(vkey).kind == COSIGNATURE:
-                return vkey, node["url"]
+            if key.kind == COSIGNATURE:
+                return key.text, node["url"]
     others = [p["id"] for p in items if any(n["witness_vkeys"] for n in p["nodes"])]
     raise UsageError(
         f"the directory names no witness of {party}",

@@ -20,11 +20,11 @@ from msgspec import Struct, structs
 
 from tocsin.canonical import b64encode
 from tocsin.errors import LogHalted, NoteError, TocsinError, UnreachableError
-from tocsin.flows.witnessing import Alarm, AlarmKind, ForkRow, LocalWitnessState, Rows
+from tocsin.flows.witnessing import Alarm, AlarmKind, ForkRow, LocalWitnessState, Rows, usable
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork as forks
 from tocsin.record import gossip, merkle
-from tocsin.record.checkpoint import Policy, VerifierKey, open_vkey
+from tocsin.record.checkpoint import Policy, VerifierKey
 from tocsin.record.directory import Directory
 from tocsin.record.statement import time_text
 from tocsin.record.tiles import HashReader
@@ -139,7 +139,7 @@ class Histories:
 
     def log_keys(self, origin: str) -> list[VerifierKey]:
         """The keys with which the directory says this log signs; empty: it knows no such log."""
-        return [open_vkey(text) for text in self._directory().origins().get(origin, ())]
+        return usable(self._directory().origins().get(origin, ()))
 
     def stopped(self, origin: str) -> bool:
         """Whether we cosign this log no more: a fork of it is proven."""

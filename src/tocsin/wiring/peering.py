@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocsin.errors import ConfigError, NoteError, UsageError
+from tocsin.flows.witnessing import usable
 from tocsin.peers import Peers, WitnessClients, open_client
-from tocsin.record.checkpoint import Policy, VerifierKey, open_policy, open_vkey
+from tocsin.record.checkpoint import Policy, VerifierKey, open_policy
 from tocsin.record.directory import KeyRing
 from tocsin.record.keys import LogSigner
 from tocsin.wiring.folder import Config, load_config
@@ -153,13 +154,11 @@ class Peering:
         self.peers.close()
 
     def _witness_keys(self, name: str) -> Sequence[VerifierKey]:
-        listed = (
-            text
-            for party in self.keyring.directory.parties
-            for node in party.nodes
-            for text in node.witness_vkeys
-        )
-        return [key for key in map(open_vkey, listed) if key.name == name]
+        # Only the party itself says which keys its witness has.
+        entry = self.keyring.directory.party(name.partition("/")[0])
+        nodes = entry.nodes if entry is not None else ()
+        listed = usable(text for node in nodes for text in node.witness_vkeys)
+        return [key for key in listed if key.name == name]
 
 
 def watch_of(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.unit.fakes import MemoryStore
 from tests.unit.record.log_case import GrowingLog
 
@@ -315,6 +316,21 @@ def test_of_a_forked_log_only_the_fork_is_said(world: World) -> None:
     world.south.size = 2
     world.watch.round()
     assert world.kinds() == [("fork", log.origin)]
+
+
+def test_a_party_that_lists_nonsense_blinds_nobody_to_the_others(world: World) -> None:
+    log = world.south.log
+    parties = tuple(
+        structs.replace(p, nodes=(structs.replace(p.nodes[0], log_vkeys=("nonsense", "a+b+c")),))
+        if p.id == EAST
+        else p
+        for p in world.directory.parties
+    )
+    world.directory = structs.replace(world.directory, parties=parties)
+    world.east.held[log.origin] = log.copy(3).grow(2, "another").note()
+    world.watch.round()
+    assert world.kinds() == [("fork", log.origin)]
+    assert world.watch.witnessed_keys(world.east.log.origin) == []
 
 
 def test_an_unsigned_checkpoint_says_nothing_about_a_log(world: World) -> None:
