@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from multiprocessing import get_context
 from typing import Any
 
@@ -39,35 +45,41 @@ class Checkers:
             if processes
             else (lambda: ThreadPoolExecutor(workers, thread_name_prefix="signatures"))
         )
-        self._pool: Executor | None = None
-        self._processes = processes
+        self._lock = threading.Lock()
+        self._pool: Executor | None = None  # guarded by _lock
 
     def __call__(self, signed: Sequence[Signed]) -> Sequence[bool]:
         """Whether each signature is good under the strict rule."""
         if len(signed) < SHARE or self._workers < 2:
             return verify_all(signed)
-        if self._pool is None:
-            self._pool = self._start()
         # More pieces than workers: others use them too, and no piece is waited for long.
-        pool = self._pool
         size = max(SHARE // 2, -(-len(signed) // (2 * self._workers)))
         pieces = [signed[start : start + size] for start in range(0, len(signed), size)]
         try:
-            return [fine for part in pool.map(verify_all, pieces) for fine in part]
-        except BrokenExecutor:  # a worker was killed; the next time there are new ones
-            self._pool = None
+            return [fine for part in self._started().map(verify_all, pieces) for fine in part]
+        except (RuntimeError, CancelledError):  # a worker was killed, or another caller saw that
+            self._end()
             return verify_all(signed)
 
     def warm(self) -> None:
         """Start the workers now, so that the first who asks does not wait for it."""
-        if self._pool is None:
-            self._pool = self._start()
-        list(self._pool.map(_nothing, range(self._workers)))
+        list(self._started().map(_nothing, range(self._workers)))
 
     def close(self) -> None:
-        """End the workers."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the workers. Whoever still asks gets new ones."""
+        self._end()
+
+    def _started(self) -> Executor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._start()
+            return self._pool
+
+    def _end(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _leave_signals() -> None:
