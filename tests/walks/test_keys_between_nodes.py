@@ -499,3 +499,24 @@ def test_a_node_that_runs_follows_the_others_by_itself(town: Town) -> None:
     assert dock.round() > 0
     assert set(known(town.nodes[DOCK])) == set(known(town.nodes[PORT]))
     assert town.nodes[DOCK].keyring.keys_of(NORTH)[0].reason == "rotated"
+
+
+def test_a_member_does_not_fill_all_logs_with_keys_of_its_own(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_flow, "A_DAY", 3)
+    for n in range(5):
+        town.holder(DOCK, DOCK).say("revoke", revoke_body(f"{n:064x}", "noise"))
+    rotate_signing(town.holder(NORTH, NORTH))
+    town.follow(DOCK, NORTH)
+
+    class Pages:
+        def directory(self, url: str, after: int = -1) -> Any:
+            return key_flow.feed(town.nodes[DOCK], after)
+
+    port = key_flow.Follower(town.nodes[PORT], lambda: ["http://dock"], Pages())
+    port.round()
+    dock = [s for s in map(open_statement, known(town.nodes[PORT])) if s[1].author == DOCK]
+    assert len(dock) == 3
+    keyid = load_signer(town.homes[NORTH], NORTH, "signing").keyid
+    assert town.state(PORT, NORTH, keyid) == "valid", "the others' come in as ever"

@@ -18,7 +18,7 @@ from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import CanonicalError, ConflictError, RecordError, UnreachableError
 from tocsin.flows import intake
 from tocsin.flows.node import Node
-from tocsin.record.envelope import statement_id
+from tocsin.record.envelope import open_statement, statement_id
 from tocsin.record.history import Refused, settle
 from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.interface import Kept
@@ -29,6 +29,9 @@ PAGE = 500
 """Statements in one answer, at most."""
 PAGES_A_ROUND = 20
 """Of one node; a feed without end holds up no other."""
+A_DAY = 500
+"""Root-kind statements of one party that are taken over in a day: every node keeps them for ever,
+and a member could fill all logs with keys of its own."""
 ROUNDS_TO_FORGET = 120
 """After so many rounds a feed of which something was refused is read from its beginning."""
 PAGE_BYTES = 4 << 20
@@ -101,11 +104,14 @@ def envelopes(page: Any) -> list[bytes]:
         ) from wrong
 
 
-def follow(node: Node, items: Iterable[bytes]) -> Followed:
+def follow(node: Node, items: Iterable[bytes], *, budget: Budget | None = None) -> Followed:
     """Enter another node's root-kind statements in this log, each judged here, as far as they go.
 
     What is held already is passed over. What is refused (a gap, a version that does not follow,
     a signature) is told and changes nothing: the next feed, or another node's, may mend it.
+
+    Args:
+        budget: how many more of each author may come in now; None: any number.
 
     Raises:
         LogHalted, StorageFullError: this node takes no statements now.
@@ -115,10 +121,19 @@ def follow(node: Node, items: Iterable[bytes]) -> Followed:
     def take(raw: bytes) -> None:
         if node.store.place(statement_id(raw)) is not None:
             return
+        _, s = open_statement(raw)
+        if budget is not None and not budget.left(s.author):
+            raise RecordError(
+                f"{s.author} has said more than {A_DAY} keys and revocations in a day",
+                remedy="ask that party; they are taken in over the next days",
+            )
         try:
             entered.append(intake.enter(node, raw))
         except ConflictError as wrong:  # entered by another thread meanwhile
             raise RecordError(wrong.message, remedy=wrong.remedy) from wrong
+        if budget is not None:
+            # Only what has come in: nobody spends another's by forging statements of its.
+            budget.spend(s.author)
 
     refused = settle(items, take)
     return Followed(entered=entered, refused=refused)
@@ -140,6 +155,28 @@ class Pages(Protocol):
     def directory(self, url: str, after: int = -1) -> Any: ...
 
 
+class Budget:
+    """How much of each author's is taken over in a day. One thread uses it.
+
+    Args:
+        today: a text that changes with the day.
+    """
+
+    def __init__(self, today: Callable[[], str]) -> None:
+        self._today = today
+        self._day, self._spent = "", dict[str, int]()
+
+    def left(self, author: str) -> bool:
+        """Whether one more may come in."""
+        if self._day != (today := self._today()):
+            self._day, self._spent = today, {}
+        return self._spent.get(author, 0) < A_DAY
+
+    def spend(self, author: str) -> None:
+        """One has come in."""
+        self._spent[author] = self._spent.get(author, 0) + 1
+
+
 class Follower:
     """Keeps this node's directory, keys and revocations as new as those of the nodes it can ask.
 
@@ -157,6 +194,7 @@ class Follower:
         # Refused once, a statement may stand when another node has told what it builds on.
         self._again: set[str] = set()
         self._rounds = 0
+        self._budget = Budget(lambda: intake.stamp(node.clock())[:10])
 
     def run(self, stop: threading.Event, wait: Callable[[], float]) -> None:
         """Round after round until `stop` is set; `wait` gives the seconds between two."""
@@ -202,7 +240,7 @@ class Follower:
                 raise UnreachableError(
                     f"{url} gives envelopes that are no base64", remedy="ask its operator"
                 ) from wrong
-            followed = follow(self._node, raws)
+            followed = follow(self._node, raws, budget=self._budget)
             entered += len(followed.entered)
             for refused in followed.refused:
                 self._again.add(url)
