@@ -70,6 +70,7 @@ def directory_show(as_party: str | None, as_json: bool) -> None:
 @click.option("--no-registrar", "drop", multiple=True, metavar="PARTY", help="Take one out.")
 @click.option("--threshold", type=click.IntRange(1, 16), help="How many registrars must sign.")
 @click.option("--root-key", "roots", multiple=True, metavar="PUBLIC", help="Add an own root key.")
+@click.option("--no-root-key", "no_roots", multiple=True, metavar="KEYID", help="Take one out.")
 @click.option("--root-threshold", type=click.IntRange(1, 16), help="How many own roots must sign.")
 @click.option("--signer", "signers", multiple=True, metavar="PARTY", help="Who is to sign.")
 @terminal.AS
@@ -85,6 +86,7 @@ def directory_propose(
     drop: tuple[str, ...],
     threshold: int | None,
     roots: tuple[str, ...],
+    no_roots: tuple[str, ...],
     root_threshold: int | None,
     signers: tuple[str, ...],
     as_party: str | None,
@@ -110,6 +112,7 @@ def directory_propose(
             no_registrars=list(drop),
             threshold=threshold,
             roots=list(roots),
+            no_roots=list(no_roots),
             root_threshold=root_threshold,
         )
         following = registrar.following(holder, change)

@@ -49,6 +49,9 @@ class Change(Struct, frozen=True, kw_only=True):
     no_registrars: Sequence[str] = ()
     threshold: int | None = None
     roots: Sequence[str] = ()
+    """Public keys, base64."""
+    no_roots: Sequence[str] = ()
+    """Ids, or the first digits of them."""
     root_threshold: int | None = None
 
 
@@ -115,7 +118,7 @@ def following(holder: Keyholder, change: Change) -> Directory:
 def _own(holder: Keyholder, change: Change, parties: dict[str, dict[str, Any]]) -> None:
     """What a party says of itself: address, name, roots."""
     asked = (change.url, change.name, change.root_threshold)
-    if asked == (None, None, None) and not change.roots:
+    if asked == (None, None, None) and not (change.roots or change.no_roots):
         return
     entry = read_party(_named(parties, holder.party))
     if change.name is not None:
@@ -126,11 +129,19 @@ def _own(holder: Keyholder, change: Change, parties: dict[str, dict[str, Any]]) 
             raise UsageError(f"{holder.party} has no node", remedy="leave out --url")
         node = msgspec.structs.replace(entry.nodes[0], url=check_url(change.url))
         entry = msgspec.structs.replace(entry, nodes=(node, *entry.nodes[1:]))
-    if change.roots or change.root_threshold is not None:
+    if change.roots or change.no_roots or change.root_threshold is not None:
         keys = {key.keyid: key for key in entry.root.keys}
         for public in change.roots:
             found = _public(public)
             keys[found.keyid] = RootKey(keyid=found.keyid, public=public)
+        for given in change.no_roots:
+            leaving = [keyid for keyid in keys if given and keyid.startswith(given)]
+            if len(leaving) != 1:
+                raise UsageError(
+                    f"{given} fits {len(leaving)} root keys of {holder.party}",
+                    remedy="one of: " + ", ".join(keyid[:16] for keyid in keys),
+                )
+            del keys[leaving[0]]
         root = msgspec.structs.replace(
             entry.root,
             keys=tuple(keys[keyid] for keyid in sorted(keys)),
@@ -145,10 +156,7 @@ def _registrars(
 ) -> dict[str, Any]:
     """A registrar signs with its party's root key, the first where it has several."""
     keys = {key.keyid: key for key in held.registrars.keys}
-    for party in change.registrars:
-        root = read_party(_named(parties, party)).root.keys[0]
-        if all(key.party != party for key in keys.values()):
-            keys[root.keyid] = RegistrarKey(party=party, keyid=root.keyid, public=root.public)
+    # First out, then in: a party whose root has changed leaves and comes in with the new one.
     for party in change.no_registrars:
         leaving = [keyid for keyid, key in keys.items() if key.party == party]
         if not leaving:
@@ -158,6 +166,13 @@ def _registrars(
             )
         for keyid in leaving:
             del keys[keyid]
+    for party in change.registrars:
+        roots = read_party(_named(parties, party)).root.keys
+        if any(key.party == party for key in keys.values()):
+            continue
+        known = {key.keyid for key in held.registrars.keys}
+        root = next((key for key in roots if key.keyid not in known), roots[0])
+        keys[root.keyid] = RegistrarKey(party=party, keyid=root.keyid, public=root.public)
     return {
         "threshold": change.threshold or held.registrars.threshold,
         "keys": [msgspec.to_builtins(keys[keyid]) for keyid in sorted(keys)],

@@ -211,3 +211,29 @@ def test_doctor_names_keys_that_are_missing_and_rotations_that_are_not_finished(
     said, _ = tocsin(capsys, "doctor", code=1)
     assert "tocsin key rotate --hpke" in said
     assert "begun and not finished" in said
+
+
+def test_a_root_key_is_replaced_and_the_registrar_with_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = json.loads(tocsin(capsys, "key", "make", "new.root", "--json")[0])
+    [old] = rows(capsys, "root")
+    change = ["--root-key", made["public"], "--no-root-key", old["id"][:16]]
+    registrars = ["--no-registrar", NORTH, "--registrar", NORTH]
+    wrong = ["directory", "propose", "--no-root-key", "zz"]
+    assert "fits 0 root keys" in tocsin(capsys, *wrong, code=2)[1]
+    tocsin(capsys, "directory", "propose", *change, *registrars, "--out", "p.json")
+    # The version before and the new one: both roots sign.
+    tocsin(capsys, "directory", "sign", "p.json", "--yes")
+    tocsin(capsys, "directory", "publish", "p.json", "--yes", code=1)
+    tocsin(capsys, "directory", "sign", "p.json", "--key", "new.root", "--yes")
+    tocsin(capsys, "directory", "publish", "p.json", "--yes")
+    home = Path("north") / "keys"
+    (home / f"{NORTH}.root").rename("old.root")
+    Path("new.root").rename(home / f"{NORTH}.root")
+    tocsin(capsys, "key", "rotate", "--yes")
+    assert [r["id"] for r in rows(capsys, "root")] == [made["keyid"]]
+    # From here on the old root says nothing more.
+    (home / f"{NORTH}.root").rename("new.root")
+    Path("old.root").rename(home / f"{NORTH}.root")
+    assert "none of the root keys" in tocsin(capsys, "key", "rotate", "--yes", code=1)[1]
