@@ -325,14 +325,15 @@ def test_a_call_that_fails_anywhere_is_an_answer_and_a_restart_goes_on() -> None
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_every_call_of_a_cycle_fails_in_every_way() -> None:
     begin = time.monotonic()
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         parts = [slice(n, None, cores) for n in range(cores)]
         done = list(pool.map(run, [None] * cores, parts, range(cores)))
-    tried, struck, starts = (sum(d[n] for d in done) for n in range(3))
+    tried, struck = sum(d[0] for d in done), sum(d[1] for d in done)
+    starts = sum(d[2] for d in done)
     answers: Counter[str] = Counter()
     for part in done:
         answers.update(part[3])
