@@ -1982,25 +1982,53 @@ def rank(row: Row) -> int:
 # key and revoke statements. What is neither shown nor withheld is a gap. Over all files together.
 
 
+class Free:
+    """Withheld ids that explain no gap yet."""
+
+    def __init__(self, places: Mapping[str, Mapping[str, int]], hidden: Iterable[str]) -> None:
+        self.places = places
+        """Id → log → its index there, of everything that is proven."""
+        self.ids = set(hidden)
+        self.by_log: dict[str, list[tuple[int, str]]] = {}
+        for id in self.ids:
+            for log, place in places[id].items():
+                self.by_log.setdefault(log, []).append((place, id))
+        for listed in self.by_log.values():
+            listed.sort()
+
+    def take(self, id: str) -> tuple[str, int] | None:
+        """The place of this very id, which is no longer free."""
+        if id not in self.ids:
+            return None
+        self.ids.remove(id)
+        return next(iter(self.places[id].items()))
+
+    def between(self, log: str, start: int, end: int, count: int) -> int:
+        """Take those in one log between two places, the lowest first; how many there were."""
+        rows = self.by_log.get(log, [])
+        low, high = bisect.bisect(rows, (start, "~")), bisect.bisect(rows, (end, ""))
+        left = [row for row in rows[low:high] if row[1] in self.ids]
+        self.ids.difference_update(id for _, id in left[:count])
+        rows[low:high] = left[count:]
+        return min(count, len(left))
+
+
 class Gap:
     """Numbers of a chain that nothing held fills."""
 
-    def __init__(self, seqs: range, start: int, end: int, linked: bool) -> None:
+    def __init__(self, seqs: range, linked: tuple[str, int] | None, start: int) -> None:
         self.missing = seqs[:-1] if linked else seqs
         self.withheld = [seqs[-1]] if linked else []
         """`linked`: the last of them is a withheld id, which the `prev` after it names."""
-        self.start, self.end = start, end
-        """Log indexes of the statements on both sides."""
+        self.log, self.end = linked or ("", 0)
+        self.start = start
+        """Index of the statement before in that log; -1 where it is not in it."""
 
-    def fill(self, places: list[int]) -> None:
-        """Take withheld ids that lie between in the log, the lowest first: one for each number."""
-        if not self.withheld:
-            return
-        low = bisect.bisect_right(places, self.start)
-        high = min(bisect.bisect_left(places, self.end), low + len(self.missing))
-        if high > low:
-            del places[low:high]
-            kept = len(self.missing) - (high - low)
+    def fill(self, free: Free) -> None:
+        """Take withheld ids that lie between in that log: one for each number."""
+        if self.withheld and self.missing:
+            taken = free.between(self.log, self.start, self.end, len(self.missing))
+            kept = len(self.missing) - taken
             self.withheld += self.missing[kept:]
             self.missing = self.missing[:kept]
 
@@ -2012,20 +2040,20 @@ class Chain:
         self.author, self.name, self.seqs = author, name, seqs
         self.gaps: list[Gap] = []
 
-    def find_gaps(self, free: dict[str, int]) -> list[Gap]:
+    def find_gaps(self, free: Free) -> list[Gap]:
         """Where statements are not shown. Withheld ids that a `prev` names are taken from `free`.
 
         Key statements are CLEAR: nobody has a reason to withhold one, and a revocation that passed
         as withheld would be a revocation hidden. Their gaps stay gaps.
         """
-        expected, start = 1, -1
+        expected, before = 1, ""
         for seq in sorted(self.seqs):
             row = next(iter(self.seqs[seq].values()))
             if seq > expected:
-                linked = None if self.name == KEY_CHAIN else free.pop(row.s["prev"], None)
-                end = row.index if linked is None else linked
-                self.gaps.append(Gap(range(expected, seq), start, end, linked is not None))
-            expected, start = seq + 1, row.index
+                linked = None if self.name == KEY_CHAIN else free.take(row.s["prev"])
+                start = free.places.get(before, {}).get(linked[0], -1) if linked else -1
+                self.gaps.append(Gap(range(expected, seq), linked, start))
+            expected, before = seq + 1, row.id
         return self.gaps
 
     def problems(self) -> Iterator[dict[str, str]]:
@@ -2084,18 +2112,21 @@ def chains_of(files: Sequence[File]) -> list[Chain]:
     for one in files:
         for row in one.good:
             held.setdefault(row.chain, {}).setdefault(row.s["seq"], {})[row.id] = row
-    free = {
-        proof.id: proof.index
-        for one in files
-        for proof in one.dossier.withheld
-        if proof.id not in shown and one.verdicts[proof.id]["included"]
-    }
+    places: dict[str, dict[str, int]] = {}
+    for one in files:
+        rows = [*one.dossier.directory, *one.dossier.statements]
+        proofs = [proof for row in rows for proof in row.proofs] + one.dossier.withheld
+        for proof in proofs:
+            if one.verdicts[proof.id]["included"]:
+                log = one.logs[proof.log].origin
+                places.setdefault(proof.id, {}).setdefault(log, proof.index)
+    named = {proof.id for one in files for proof in one.dossier.withheld}
+    free = Free(places, (id for id in named - shown if id in places))
     chains = [Chain(author, name, seqs) for (author, name), seqs in sorted(held.items())]
     gaps = [gap for chain in chains for gap in chain.find_gaps(free)]
     # The tightest gap first, so that as many as can be are explained.
-    places = sorted(free.values())
-    for gap in sorted(gaps, key=lambda gap: gap.end):
-        gap.fill(places)
+    for gap in sorted(gaps, key=lambda gap: (gap.log, gap.end)):
+        gap.fill(free)
     return chains
 
 
@@ -2384,17 +2415,29 @@ class Revocation:
     """By the reader alone: no file shows it."""
     places: dict[str, Placed]
 
-    def makes(self, at: Placed) -> str:
-        """How a signature logged at `at` is shown by it: valid, suspect or revoked."""
-        suspect = self.since is not None and (at.cosigned is None or at.cosigned >= self.since)
-        for end in self.places.values() or [Placed()]:
+    def makes(self, logged: Mapping[str, Placed]) -> str:
+        """How a signature logged at these places is shown by it: valid, suspect or revoked.
+
+        A log that holds both decides by places; between other logs times are compared, and where
+        some log holds both, a time that is missing elsewhere casts no doubt.
+        """
+        shared = bool(logged.keys() & self.places.keys())
+        places = logged.values() or [Placed(index=MAX_INTEGER)]
+        earliest = min(places, key=lambda place: place.cosigned or "~")
+        suspect = False
+        for end in self.places.values() or [Placed(log="-")]:
+            at = logged.get(end.log, earliest)
             if end.log == at.log:
                 if end.index < at.index:
                     return "revoked"
+            elif shared and None in (at.cosigned, end.cosigned):
+                continue
             elif end.cosigned is None:  # no witness has seen it: it ends nothing in another log
                 suspect = True
             elif at.cosigned is None or at.cosigned >= end.cosigned:
                 return "revoked"
+            doubt = self.since is not None and (at.cosigned is None or at.cosigned >= self.since)
+            suspect = suspect or doubt
         return "suspect" if suspect else "valid"
 
 
@@ -2423,12 +2466,17 @@ def apply_revocations(files: Sequence[File], known: Sequence[Row]) -> None:
                     places.setdefault(place.log, place)
     for row in known_revocations(files, known):
         revocation(row, held=True)
+    logged: dict[str, dict[str, Placed]] = {}
+    for file in files if found else ():
+        for row in file.good:
+            for place in places_of(file, row):
+                logged.setdefault(row.id, {}).setdefault(place.log, place)
     for file in files:
         for row in file.good:
             verdict = file.verdicts[row.id]
             if row.s["kind"] in ROOT_KINDS or verdict["key"] not in ("valid", "suspect"):
                 continue
-            at = next(places_of(file, row), Placed(index=MAX_INTEGER))
+            at = logged.get(row.id, {})
             for each in found.get((row.s["author"], row.s["key"]), {}).values():
                 state = each.makes(at)
                 if state == "revoked" or (state == "suspect" and verdict["key"] == "valid"):
