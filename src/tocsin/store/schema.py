@@ -246,7 +246,7 @@ SELECT count(*) FROM (
 """
 
 _SAYING = """
-SELECT o.n, o.sha256, s.id, s.type, o.version, t.log_index, t.id, s.live
+SELECT o.n, o.sha256, s.id, s.type, o.version, t.log_index, t.id, s.live, s.audience, t.audience
 FROM {said} JOIN statement t ON t.n = s.statement
 WHERE {key} AND s.live IN (1, 2)
   AND +s.audience IN (SELECT value FROM json_each(:allowed)) {filters}

@@ -288,13 +288,15 @@ class SqliteStore:
             ).fetchall()
             # The same bytes can be said as an object and as an attachment: the object it is.
             versions = sorted(reads.versions_of(rows), key=lambda v: v.id.startswith("urn:sha256:"))
-            return next(iter(reads.opened(db, versions[:1])), None)
+            return next(iter(reads.opened(db, versions[:1], self._audience_of)), None)
 
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
         """See `Reads.versions`."""
         with self._reading() as db:
             found = reads.said(db, [stix_id], allowed, None)
-            return reads.opened(db, sorted(found, key=reads.Version.age, reverse=True))
+            return reads.opened(
+                db, sorted(found, key=reads.Version.age, reverse=True), self._audience_of
+            )
 
     def select(
         self,
@@ -309,7 +311,7 @@ class SqliteStore:
         with self._reading() as db:
             page = list(islice(reads.places(db, allowed, types, case, after), reads.limited(limit)))
             newest = reads.newest(db, reads.said(db, [id for _, id in page], allowed, case))
-            return reads.opened(db, [newest[place] for place in page])
+            return reads.opened(db, [newest[place] for place in page], self._audience_of)
 
     def count(
         self,
@@ -343,7 +345,7 @@ class SqliteStore:
             newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed, None))
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
-            return reads.opened(db, found[:limit])
+            return reads.opened(db, found[:limit], self._audience_of)
 
     # --- Purges -------------------------------------------------------------------------------
 
@@ -662,6 +664,9 @@ class SqliteStore:
             audience=audience,
             withdrawn=bool(withdrawn),
         )
+
+    def _audience_of(self, number: int) -> Audience:
+        return self._audience(self._audiences, number)
 
     def _audience(self, known: Mapping[int, Audience], number: int) -> Audience:
         return known[number] if number in known else self.audiences()[number]

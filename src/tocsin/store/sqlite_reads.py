@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.errors import StoreError
-from tocsin.policy import Audience, Tlp
+from tocsin.policy import TLP_RANK, Audience, Tlp
 from tocsin.record.envelope import commitment
 from tocsin.store import schema
 from tocsin.store.interface import KeptObject, maker_of
@@ -81,6 +81,15 @@ def check_beside(
         raise _altered("what stands beside a statement's envelope", id)
 
 
+def _check_narrowed(version: Version, audience_of: Callable[[int], Audience]) -> None:
+    """Return if no statement gives the object to a wider circle than its own."""
+    for statement, own, whole in version.narrowed:
+        inner, outer = audience_of(own), audience_of(whole)
+        wider = TLP_RANK[inner.tlp] < TLP_RANK[outer.tlp]
+        if wider or inner.author not in ("", outer.author):
+            raise _altered(f"who may read object {version.id} by a statement", statement)
+
+
 def _altered(what: str, named: bytes) -> StoreError:
     return StoreError(
         f"{what} is not what {named.hex()} names: the store was altered, or its disk is failing",
@@ -94,7 +103,7 @@ def _altered(what: str, named: bytes) -> StoreError:
 class Version:
     """One version of one object while it is being chosen."""
 
-    __slots__ = ("first", "id", "n", "said", "sha256", "type", "version")
+    __slots__ = ("first", "id", "n", "narrowed", "said", "sha256", "type", "version")
 
     def __init__(self, row: Row) -> None:
         self.n: int = row[0]
@@ -104,6 +113,8 @@ class Version:
         self.version: str = row[4]
         self.first: int = row[5]
         self.said: list[tuple[bytes, int]] = []  # (statement, live), in log order
+        # (statement, the object's audience, the statement's) where they differ
+        self.narrowed: list[tuple[bytes, int, int]] = []
 
     def age(self) -> tuple[str, int]:
         """Greatest is newest: see `Reads.select`."""
@@ -121,6 +132,8 @@ def versions_of(rows: Iterable[Row]) -> list[Version]:
         if version is None:
             version = found[row[0]] = Version(row)
         version.said.append((row[6], row[7]))
+        if row[8] != row[9]:
+            version.narrowed.append((row[6], row[8], row[9]))
     return sorted(found.values(), key=lambda version: version.sha256)
 
 
@@ -163,7 +176,10 @@ def _makers(db: sqlite3.Connection, versions: Sequence[Version]) -> dict[int, st
     return {row[0]: maker for row in rows if (maker := maker_of(row[1]))}
 
 
-def opened(db: sqlite3.Connection, versions: Sequence[Version]) -> list[KeptObject]:
+def opened(
+    db: sqlite3.Connection, versions: Sequence[Version], audience_of: Callable[[int], Audience]
+) -> list[KeptObject]:
+    """These versions with their bytes, which are what they are named by."""
     rows = db.execute(schema.BYTES, {"keys": json.dumps([v.n for v in versions])})
     found = {row[0]: row[1:] for row in rows}
     objects = []
@@ -171,6 +187,7 @@ def opened(db: sqlite3.Connection, versions: Sequence[Version]) -> list[KeptObje
         raw, spec_version, created, modified = found[version.n]
         if hashlib.sha256(raw).digest() != version.sha256:
             raise _altered(f"object {version.id}, row {version.n} of `object`", version.sha256)
+        _check_narrowed(version, audience_of)
         live = [id for id, state in version.said if state == schema.LIVE]
         objects.append(
             KeptObject(

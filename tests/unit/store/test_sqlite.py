@@ -616,3 +616,18 @@ def test_a_node_without_room_to_finish_a_purge_starts_and_finishes_it_when_there
     assert store.purge(big) is False
     assert holding(store.folder, items[2].raw[:200]) == []
     store.close()
+
+
+def test_an_object_opened_to_more_readers_in_the_file_is_never_handed_out(
+    store: SqliteStore,
+) -> None:
+    tool, fine = thing("tool", 1), thing("tool", 2)
+    said = Author("cert.northland.example").say(tool, tlp="AMBER", to=["gridco.example"])
+    publish(store, said, tool)
+    publish(store, Author("cert.eastmere.example").say(fine, tlp="CLEAR"), fine)
+    stranger = "portco.example"
+    assert store.object(tool.sha256, seen_by(store, stranger)) is None
+    altered(store, "UPDATE said SET audience = (SELECT max(id) FROM audience)")
+    with pytest.raises(StoreError, match=tool.id):
+        store.object(tool.sha256, seen_by(store, stranger))
+    assert store.object(fine.sha256, seen_by(store, stranger)) is not None
