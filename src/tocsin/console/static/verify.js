@@ -886,20 +886,20 @@ const LISTED = 1000;
 
 /** Numbers of a chain that no statement shown here has, from `first` to `last`. */
 class Gap {
-  constructor(first, last, start, end, linked) {
+  constructor(first, last, linked, start) {
     // The place before the next statement is known by its `prev`; the rest must lie between.
-    Object.assign(this, { first, last: linked ? last - 1 : last, start, end, withheld: linked ? [last] : [] });
+    const [log, end] = linked || [-1, 0];
+    const withheld = linked ? [last] : [];
+    Object.assign(this, { first, last: linked ? last - 1 : last, log, end, start, withheld });
   }
 
-  /** Take the lowest of the free places, sorted, that lie between: one for each number. */
-  fill(places) {
+  /** Take the lowest of the free places that lie between in that log: one for each number. */
+  fill(places, free) {
     if (!this.withheld.length) return;
-    const low = places.filter((at) => at <= this.start).length;
-    const between = places.filter((at) => at > this.start && at < this.end).length;
-    const taken = Math.min(between, this.last - this.first + 1);
-    if (taken <= 0) return;
-    places.splice(low, taken);
-    for (let n = 0; n < taken; n++) this.withheld.push(this.last--);
+    for (const [at, id] of places.get(this.log) || []) {
+      if (this.last < this.first || at >= this.end) return;
+      if (at > this.start && free.delete(id)) this.withheld.push(this.last--);
+    }
   }
 }
 
@@ -915,17 +915,17 @@ class Chain {
     this.order = [...seqs.keys()].sort((a, b) => a - b);
   }
 
-  findGaps(free) {
+  findGaps(free, known) {
     this.gaps = [];
-    let [expected, start] = [1, -1];
+    let [expected, before] = [1, ""];
     for (const seq of this.order) {
       const [row] = this.seqs.get(seq);
       if (seq > expected) {
-        const linked = free.get(row.s.prev);
-        free.delete(row.s.prev);
-        this.gaps.push(new Gap(expected, seq - 1, start, linked ?? row.index, linked !== undefined));
+        const linked = free.delete(row.s.prev) ? [...known.get(row.s.prev)][0] : null;
+        const start = (linked && known.get(before)?.get(linked[0])) ?? -1;
+        this.gaps.push(new Gap(expected, seq - 1, linked, start));
       }
-      [expected, start] = [seq + 1, row.index];
+      [expected, before] = [seq + 1, row.id];
     }
     return this.gaps;
   }
@@ -961,13 +961,18 @@ class Chain {
   }
 }
 
-/** How a signature at a place stands by a revocation at others: twin of record/judgement.py. */
-function judge(at, ended, since) {
+/** How a statement stands by a revocation, both given by log: twin of record/revocations.py. */
+function judge(logged, ended, since) {
+  const shared = [...logged.keys()].some((log) => ended.has(log));
+  const places = [...logged.values()].sort((a, b) => ((a.time ?? "~") < (b.time ?? "~") ? -1 : 1));
+  const earliest = places[0] || { log: -1, index: Number.MAX_SAFE_INTEGER, time: null };
   let suspect = false;
-  for (const end of ended.length ? ended : [{ log: -2, index: -1, time: null }]) {
+  for (const end of ended.size ? ended.values() : [{ log: -2, index: -1, time: null }]) {
+    const at = logged.get(end.log) || earliest;
     if (end.log === at.log) {
       if (end.index < at.index) return "revoked";
-    } else if (end.time === null) suspect = true;
+    } else if (shared && (at.time === null || end.time === null)) continue;
+    else if (end.time === null) suspect = true;
     else if (at.time === null || at.time >= end.time) return "revoked";
     suspect ||= Boolean(since) && (at.time === null || at.time >= since);
   }
@@ -1316,14 +1321,15 @@ class Check {
 
   /** A revocation in another log than the statement's: cosigned times decide, cautiously. */
   revocations() {
-    const placed = (row) => row.proofs.map((p) => ({ log: p.log, index: p.index, time: this.notAfter(p) }));
+    const placed = (row) =>
+      new Map(row.proofs.map((p) => [p.log, { log: p.log, index: p.index, time: this.notAfter(p) }]));
     for (const revoke of this.authority.filter((row) => row.good && row.s.kind === "revoke")) {
       const { keyid, suspect_since: since } = revoke.s.body;
+      const ended = placed(revoke);
       for (const row of this.all) {
         const mine = row.s.author === revoke.s.author && row.s.key === keyid && !ROOT_KINDS.includes(row.s.kind);
         if (!mine || !row.good || !["valid", "suspect"].includes(row.key)) continue;
-        const at = placed(row)[0] || { log: -1, index: Number.MAX_SAFE_INTEGER, time: null };
-        const state = judge(at, placed(revoke), since);
+        const state = judge(placed(row), ended, since);
         if (state === "revoked") {
           this.say("key", row.where, `key ${keyid} of ${row.s.author} is revoked here by ${revoke.id}`, row.id);
         }
@@ -1388,9 +1394,9 @@ class Check {
   }
 
   chains() {
-    const shown = new Set(this.statements.map((row) => row.id));
-    const hidden = this.withheld.filter((w) => this.included.has(w.id) && !shown.has(w.id));
-    const free = new Map(hidden.map((w) => [w.id, w.index]));
+    const proven = [...this.places].filter(([id]) => this.included.has(id));
+    const known = new Map(proven.map(([id, proofs]) => [id, new Map(proofs.map((p) => [p.log, p.index]))]));
+    const free = new Set(this.withheld.map((w) => w.id).filter((id) => known.has(id)));
     const held = new Map();
     for (const row of this.all.filter((one) => one.good)) {
       const name = `${row.s.author} ${ROOT_KINDS.includes(row.s.kind) ? KEY_CHAIN : row.s.case ?? ""}`;
@@ -1399,9 +1405,13 @@ class Check {
     }
     // Key statements are CLEAR: nobody withholds one, so no gap of theirs is explained by an id.
     const made = [...held.keys()].sort().map((name) => new Chain(name, held.get(name)));
-    const gaps = made.flatMap((chain) => chain.findGaps(chain.keys ? new Map() : free));
-    const places = [...free.values()].sort((a, b) => a - b);
-    for (const gap of gaps.sort((a, b) => a.end - b.end)) gap.fill(places);
+    const gaps = made.flatMap((chain) => chain.findGaps(chain.keys ? new Set() : free, known));
+    const places = new Map(); // log → [index, id] of what is still free, lowest first
+    for (const id of free) {
+      for (const [log, at] of known.get(id)) places.set(log, [...(places.get(log) || []), [at, id]]);
+    }
+    for (const listed of places.values()) listed.sort(([a], [b]) => a - b);
+    for (const gap of gaps.sort((a, b) => a.log - b.log || a.end - b.end)) gap.fill(places, free);
     for (const chain of made) chain.judge((code, detail) => this.say(code, chain.where, detail));
     this.heads = made.map((chain) => chain.verdict());
     const words = this.heads.map(
