@@ -103,6 +103,15 @@ def test_a_statement_is_acknowledged_with_the_quorum_the_policy_asks_for(
         [f"{NORTH}/log", f"{SOUTH}/witness", f"{EAST}/witness"] * 2
     ), "both lines of everybody"
 
+    # What is taken away says who cosigned and when, by the node's own policy.
+    case = opened(running[0], "to be taken away")["case"]
+    dossier = str(tmp_path / "case.tocsin")
+    tocsin(north, "export", case, "--out", dossier)
+    verified = tocsin(north, "verify", dossier).stdout
+    assert "quorum ok  witnesses 2" in verified
+    assert "cosigned by southmark at" in verified
+    found = running[0].json("/log")
+
     # One witness is gone: two of two cannot be had, and the statement is logged all the same.
     running[2].kill()
     assert quorum(running[0], "one is gone") is False
