@@ -219,9 +219,10 @@ def test_a_file_has_exactly_the_fields_of_the_format() -> None:
         with pytest.raises(ForkError):
             open_fork(canonical.encode({k: v for k, v in value.items() if k != name}))
     equal = canonical.decode(write_fork(forked(5, 5)))
-    for proof in ({}, "", None, 0):
+    no_lists: list[object] = [{}, "", None, 0]
+    for no_list in no_lists:
         with pytest.raises(ForkError, match="no list of hashes"):
-            open_fork(canonical.encode(equal | {"proof": proof}))
+            open_fork(canonical.encode(equal | {"proof": no_list}))
     for junk in (b"", b"[]", b"null", b'"a"', b"{}", b" " + write_fork(forked(5, 12))):
         with pytest.raises(ForkError):
             open_fork(junk)
