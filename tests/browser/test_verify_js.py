@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.properties.test_verify_agrees import TWO_LOGS, second_log
 from tests.unit.record import dossier_case, test_dossier, test_dossier_views
 from tests.unit.record.dossier_case import CASE, LOG, NORTH, ORIGIN, ROOTS, SIGNERS, usual
 
@@ -513,3 +514,28 @@ def test_a_tampered_copy_fails_at_the_entry_and_the_original_is_untouched(tab: A
     assert "entry 5: leads to" in failed["Every statement leads to the checkpoint's root"]
     assert "Every signature verifies under the strict rule" in failed
     assert "The file has the one exact form of a dossier" not in failed
+
+
+def test_browser_and_record_judge_a_file_of_two_logs_alike(tab: Any) -> None:
+    case = usual()
+    case.revoke(dossier_case.EAST, "2026-11-22T08:00:00Z")
+    case.say(NORTH, 60)
+    every = list(range(len(case.raws)))
+    times = dict.fromkeys(dossier_case.WITNESSES, 1_795_334_400)
+    policy = cp.open_policy(TWO_LOGS.encode())
+    data = [
+        second_log(
+            case, order, case.dossier(note=case.note(witnesses=times), withhold=hidden), time
+        )
+        for hidden in ((), (4, 6), (5,))
+        for order in (every, every[::-1], [0, 2, 1, *every[:5:-1]])
+        for time in (1_795_334_000, 1_795_335_000, None)
+    ]
+    given: list[Given] = [(one, policy, case.root) for one in data]
+    stories = [
+        (str(number), one, record.verify([one[0]], policy, case.root).to_json())
+        for number, one in enumerate(given)
+    ]
+    assert {s["key"] for _, _, v in stories for s in v["statements"]} > {"valid", "suspect"}
+    second = run(tab, SECURE, MLDSA, None)
+    assert differing(stories, verified(tab, *given), second=second) == []

@@ -377,6 +377,7 @@ class _File:
             *self.dossier.statements,
             *self.dossier.withheld,
         ]
+        placed: set[str] = set()
         checks = [Inclusions(log.newest.checkpoint) if log.newest else None for log in self.logs]
         for row in rows:
             proofs = row.proofs if isinstance(row, Row) else (row.proof,)
@@ -399,7 +400,8 @@ class _File:
                 except ProofError as wrong:
                     included = False
                     self.say_of(row.id, "inclusion", where, wrong.message, wrong.remedy)
-                if proof is proofs[0]:
+                if proof is proofs[0] and row.id not in placed:
+                    placed.add(row.id)  # a withheld id of two logs comes once for each
                     verdict.included = included
                     verdict.quorum = log.newest is not None and log.newest.quorum
                     after = log.not_after(proof.index) if included else None

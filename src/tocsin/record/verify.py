@@ -1816,6 +1816,7 @@ class File:
 
     def _paths(self) -> None:
         d = self.dossier
+        placed: set[str] = set()
         shown: list[tuple[str, Row | None, Sequence[Proof]]] = [
             (row.id, row, row.proofs) for row in (*d.directory, *d.statements)
         ]
@@ -1833,7 +1834,8 @@ class File:
                 except Refused as wrong:
                     included = False
                     self.problem_of(id, wrong, proof.where)
-                if number == 0:
+                if number == 0 and id not in placed:
+                    placed.add(id)  # a withheld id of two logs comes once for each
                     verdict["included"] = included
                     verdict["quorum"] = log.newest is not None and log.newest.quorum
                     verdict["not_after"] = log.not_after(proof.index) if included else None
