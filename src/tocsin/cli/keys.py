@@ -148,6 +148,11 @@ def key_rotate(
     line(f"new  {done.new}")
     if what in ("witness", "hpke", "node"):
         click.echo("a node that runs takes it over when it is started again", err=True)
+    if what == "witness":
+        click.echo(
+            "whoever asks this witness names its key: there, tocsin witness remove, then add",
+            err=True,
+        )
     return 0
 
 

@@ -232,15 +232,26 @@ def _registrar_changes(before: Directory, after: Directory) -> list[str]:
 
 
 def _entry_lines(before: Party | None, after: Party) -> list[str]:
-    old: dict[str, Any] = party_json(before) if before else {}
-    new = party_json(after)
+    old = _flat(before) if before else {}
+    new = _flat(after)
     return [
         f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"
         if before
         else f"{name}: {_short(new[name])}"
-        for name in sorted(old.keys() | new.keys())
+        for name in [*old, *(name for name in new if name not in old)]
         if name != "id" and old.get(name) != new.get(name)
     ]
+
+
+def _flat(party: Party) -> dict[str, Any]:
+    """An entry's fields by name, those of its nodes as `node.url`, of a second node `node 2.url`:
+    who signs is to see which key of which changes, and no more."""
+    value = party_json(party)
+    nodes = value.pop("nodes", [])
+    for number, node in enumerate(nodes, 1):
+        where = "node" if number == 1 else f"node {number}"
+        value |= {f"{where}.{name}": item for name, item in node.items()}
+    return value
 
 
 def _short(value: Any) -> str:

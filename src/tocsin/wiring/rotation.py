@@ -147,7 +147,8 @@ def rotate_listed(
         step("note")
         # From here on no more is made: some of the files may be in place already.
         write_secret(note, b"{}")
-    entry, new, old = _with_part(holder, part, names)
+    entry, new = _with_part(holder, part, names)
+    old = _old(holder, part, names)
     if entry != holder.entry:
         step("directory version")
         publish_entry(holder, entry)
@@ -178,8 +179,8 @@ def _files(holder: Keyholder, part: Part) -> tuple[str, ...]:
     return (other if (holder.keys / other).exists() else HPKE,)
 
 
-def _with_part(holder: Keyholder, part: Part, names: tuple[str, ...]) -> tuple[Party, str, str]:
-    """(the entry with the new key, the new key's id, the old one's)."""
+def _with_part(holder: Keyholder, part: Part, names: tuple[str, ...]) -> tuple[Party, str]:
+    """(the entry with the new key, that key's id)."""
 
     def seed(name: str) -> bytes:
         waiting = holder.next / name
@@ -188,21 +189,33 @@ def _with_part(holder: Keyholder, part: Part, names: tuple[str, ...]) -> tuple[P
     entry = holder.entry
     if part == "hpke":
         key = HpkeKey(seed(names[0]))
-        old = entry.hpke.id if isinstance(entry.hpke, Hpke) else ""
         listed = Hpke(id=key.id, public=b64encode(key.public))
-        return msgspec.structs.replace(entry, hpke=listed), key.id, old
+        return msgspec.structs.replace(entry, hpke=listed), key.id
     node = entry.nodes[0]
     if part == "node":
         signer = Signer.from_seed(seed(names[0]), holder.party)
         changed = msgspec.structs.replace(node, key=b64encode(signer.public))
-        new, old = changed.key, node.key
+        id = signer.keyid
     else:
         witness = WitnessSigner.from_seeds(
             f"{holder.party}/witness", seed(names[0]), seed(names[1])
         ).vkeys()
         changed = msgspec.structs.replace(node, witness_vkeys=witness)
-        new, old = (v[0].split("+")[1] if v else "" for v in (witness, node.witness_vkeys))
-    return msgspec.structs.replace(entry, nodes=(changed, *entry.nodes[1:])), new, old
+        id = _named(witness[0])
+    return msgspec.structs.replace(entry, nodes=(changed, *entry.nodes[1:])), id
+
+
+def _old(holder: Keyholder, part: Part, names: tuple[str, ...]) -> str:
+    """The id of the key in the folder while the new one waits; "" where there is none."""
+    if not all((holder.keys / n).exists() and (holder.next / n).exists() for n in names):
+        return ""
+    seeds = [seed_in(holder.keys / name) for name in names]
+    if part == "hpke":
+        return HpkeKey(seeds[0]).id
+    if part == "node":
+        return Signer.from_seed(seeds[0], holder.party).keyid
+    old = WitnessSigner.from_seeds(f"{holder.party}/witness", seeds[0], seeds[1])
+    return _named(old.vkeys()[0])
 
 
 def publish_entry(holder: Keyholder, entry: Party) -> None:

@@ -15,6 +15,7 @@ from tocsin.errors import DirectoryError, SignatureError
 from tocsin.record.directory import (
     Directory,
     KeyRing,
+    NodeEntry,
     Party,
     add_party,
     genesis,
@@ -198,4 +199,17 @@ def test_a_reader_sees_what_changes_and_nothing_else() -> None:
         "    name: b.example -> B, renamed",
         "~ c.example",
         "    clients: (none) -> a.example",
+    ]
+
+
+def test_a_reader_sees_which_field_of_a_node_changes() -> None:
+    held = ring(1)
+    node = NodeEntry(origin="b.example/log", url="https://b.example")
+    one = read_directory(add_party(held.directory, entry("b.example", nodes=(node,))))
+    moved = msgspec.structs.replace(node, url="https://new.example")
+    two = read_directory(add_party(one, entry("b.example", nodes=(moved, NodeEntry(url="x")))))
+    assert changes(one, two)[1:] == [
+        "~ b.example",
+        "    node.url: https://b.example -> https://new.example",
+        "    node 2.url: (none) -> x",
     ]
