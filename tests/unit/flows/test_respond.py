@@ -13,9 +13,17 @@ from msgspec import structs
 from tocsin.errors import CaseError, ConflictError, NotFoundError, UsageError
 from tocsin.flows import intake, join, respond
 from tocsin.flows.intake import Act
+from tocsin.record.checkpoint import (
+    add_lines,
+    cosign_ed25519,
+    open_checkpoint,
+    open_note,
+    open_policy,
+)
+from tocsin.record.dossier import open_dossier, verify
 from tocsin.record.statement import key_body
 from tocsin.stix.bundle import open_object
-from tocsin.wiring.keys import load_signer, make_keys
+from tocsin.wiring.keys import load_signer, load_witness_signer, make_keys
 from tocsin.wiring.party import party_entry
 
 World = Any  # tests/unit/conftest.py
@@ -197,6 +205,55 @@ def test_a_proof_is_given_only_of_what_one_may_read(world: World) -> None:
     for asked in (hidden, "0" * 64, "", "x"):
         with pytest.raises(NotFoundError):
             respond.proof(world.node, asked, reader(world, world.NORTH))
+
+
+def cosigned(world: World, time: int) -> None:
+    """The node's own witness has cosigned the newest checkpoint, and the store keeps that."""
+    witness = load_witness_signer(world.home, world.NORTH)
+    head = open_checkpoint(open_note(world.node.log.checkpoint).text)
+    line = cosign_ed25519(head, witness.name, witness.public, witness.sign_ed25519, time)
+    note = add_lines(world.node.log.checkpoint, [line])
+    world.node.store.keep_checkpoint(head.size, note)
+
+
+def test_an_export_holds_the_cosigned_checkpoints_that_tell_a_time(world: World) -> None:
+    case, _ = respond.open_case(world.node, world.NORTH, "T")
+    size = world.node.log.size
+    cosigned(world, 1_795_334_000)
+    for number in range(3):  # cosigned each, and of no statement in the case
+        respond.open_case(world.node, world.NORTH, f"Other {number}")
+        cosigned(world, 1_795_334_100 + number)
+    respond.invite(world.node, world.NORTH, case, world.GRID, "affected", LATER)
+    cosigned(world, 1_795_334_200)
+    newest = world.node.log.size
+    respond.open_case(world.node, world.NORTH, "Last")
+    reader = world.node.reader(world.NORTH)
+    data, _ = respond.export(world.node, case, reader, "dossier", own=reader)
+    [history] = open_dossier(data).history
+    sizes = [open_checkpoint(open_note(one.note).text).size for one in history]
+    # The first that covers the opening, the newest that the invitation had seen, the first after.
+    assert sizes == [size, size + 3, newest]
+    witness = load_witness_signer(world.home, world.NORTH)
+    policy = world.node.policy_text.replace(
+        "quorum none", f"witness n {witness.vkeys()[0]}\nquorum n"
+    )
+    verdict = verify([data], open_policy(policy.encode()), world.node.root)
+    assert {p.code for p in verdict.problems} == {"quorum"}  # the newest has no line of it yet
+    opening, *_, invitation = [s for s in verdict.statements if s.kind == "act"]
+    assert opening.not_after == "2026-11-22T07:53:20Z"
+    assert invitation.not_after == "2026-11-22T07:56:40Z"
+
+
+def test_only_checkpoints_that_tell_something_are_taken_along() -> None:
+    notes = [(size, b"%d" % size) for size in (3, 5, 8, 13, 21)]
+
+    def sizes(named: set[int], indexes: list[int], size: int = 30) -> list[int]:
+        return [one for one, _ in respond.telling(notes, named, indexes, size)]
+
+    assert sizes(set(), []) == []
+    assert sizes(set(), [0, 2, 3, 25]) == [3, 5]
+    assert sizes({8, 9}, [20]) == [8, 21]
+    assert sizes({13}, [12], size=13) == []
 
 
 def test_nobody_opens_a_case_in_which_another_party_spoke_first(world: World) -> None:
