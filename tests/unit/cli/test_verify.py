@@ -154,3 +154,21 @@ def test_on_a_node_its_own_key_history_counts_with_its_places(
     assert run([*node, "verify", "case.tocsin"]) == code
     Path("nothing").write_bytes(b"")
     assert run([*node, "verify", "case.tocsin", "--directory", "nothing"]) == 0
+
+
+def test_what_log_prove_prints_verifies_with_and_without_its_envelope(verify: Verify) -> None:
+    init(Path("north"), NORTH, "North")
+    node = ["--home", "north", "--no-input"]
+
+    def printed(*args: str) -> str:
+        verify.capsys.readouterr()
+        assert run([*node, *args]) == 0
+        return str(verify.capsys.readouterr().out)
+
+    printed("case", "open", "Outage")
+    last = json.loads(printed("log", "show", "--json"))["statements"][-1]
+    Path("x.tlog-proof").write_text(printed("log", "prove", last["id"]))
+    Path("envelope").write_text(printed("log", "show", last["id"]).rstrip("\n"))
+    assert f"statement {last['id']}  log index {last['index']}" in printed("verify", "x.tlog-proof")
+    assert "these bytes are in the log" in printed("verify", "x.tlog-proof", "envelope")
+    assert run([*node, "verify", "envelope"]) == 2
