@@ -19,6 +19,8 @@ ON_RECORD = 2
 GONE = 3
 PURGED = 4
 """Its bytes were dropped. A later saying may bring them back; this one stays without them."""
+PURGED_GONE = 5
+"""Purged and withdrawn, in either order."""
 
 _FIRST = """
 CREATE TABLE meta(
@@ -309,7 +311,8 @@ ORDER BY o.n, t.log_index
 
 DROP_ENVELOPE = "DELETE FROM envelope WHERE n = (SELECT n FROM statement WHERE id = ?)"
 HIDE_OBJECT = """
-UPDATE said SET live = 4 WHERE object IN (SELECT n FROM object WHERE sha256 = ?)
+UPDATE said SET live = CASE WHEN live IN (2, 3, 5) THEN 5 ELSE 4 END
+WHERE object IN (SELECT n FROM object WHERE sha256 = ?)
 """
 INDEX_AGAIN = """
 INSERT INTO word(rowid, words)
@@ -357,7 +360,7 @@ ORDER BY s.log_index
 RESTART = (
     "DELETE FROM again",
     "INSERT INTO again SELECT n, log_index FROM statement WHERE log_index IS NOT NULL",
-    "UPDATE said SET live = 0 WHERE live IN (1, 2, 3)",
+    "UPDATE said SET live = CASE live WHEN 5 THEN 4 ELSE 0 END WHERE live IN (1, 2, 3, 5)",
     "UPDATE statement SET log_index = NULL, withdrawn = 0 WHERE log_index IS NOT NULL",
     "DELETE FROM head",
 )
@@ -367,14 +370,14 @@ RESTART = (
 # Said again narrower by the same author (a later `say` that refers to it), it is not kept on
 # record for those who were cut off.
 TAKE_BACK = """
-UPDATE said SET live = CASE
+UPDATE said SET live = CASE WHEN live = 4 THEN 5
   WHEN (SELECT on_record FROM object WHERE n = said.object) AND NOT EXISTS (
     SELECT 1 FROM ref r JOIN statement again ON again.n = r.statement
     JOIN said s2 ON s2.statement = again.n AND s2.object = said.object
     WHERE r.ref = :id AND again.kind = 'say' AND again.author = :author
       AND again.log_index IS NOT NULL)
   THEN 2 ELSE 3 END
-WHERE statement = :n AND live = 1 AND (
+WHERE statement = :n AND live IN (1, 4) AND (
   NOT EXISTS (SELECT 1 FROM taken_back WHERE statement = :withdrawal)
   OR (SELECT sha256 FROM object WHERE n = said.object)
      IN (SELECT sha256 FROM taken_back WHERE statement = :withdrawal))
@@ -384,7 +387,7 @@ MARK_WITHDRAWN = """
 UPDATE statement SET withdrawn = 1 WHERE n = :n AND (
   NOT EXISTS (SELECT 1 FROM taken_back WHERE statement = :withdrawal)
   OR (EXISTS (SELECT 1 FROM said WHERE statement = :n)
-      AND NOT EXISTS (SELECT 1 FROM said WHERE statement = :n AND live = 1)))
+      AND NOT EXISTS (SELECT 1 FROM said WHERE statement = :n AND live IN (1, 4))))
 """
 
 # The reverse order of the same: the narrower `say` comes after the withdrawal.

@@ -10,7 +10,7 @@ from tests.unit.fakes import Author, MemoryStore, claim, enter, seen_by, thing
 
 from tocsin.policy import Audience, strictest
 from tocsin.record.envelope import Verified
-from tocsin.store.interface import Attachment, Store
+from tocsin.store.interface import Attachment, Holding, Purge, Store, What
 from tocsin.store.sqlite import SqliteStore
 
 PARTIES = [
@@ -32,8 +32,13 @@ class World:
         self.authors = [Author(party) for party in PARTIES]
         self.said: list[tuple[Author, Verified, list[Attachment]]] = []
         self.waiting: list[str] = []
+        self.purged: set[str] = set()
 
     def object(self) -> Attachment:
+        """One that was not purged: such a one is refused."""
+        return next(o for o in iter(self.any_object, None) if o and o.sha256 not in self.purged)
+
+    def any_object(self) -> Attachment:
         rng = self.rng
         n, hour = rng.randrange(6), rng.randrange(3)
         modified = None if rng.random() < 0.2 else f"2026-11-22T0{hour}:00:00.{rng.choice('05')}Z"
@@ -55,6 +60,9 @@ class World:
                 enter(store, *batch)
             self.waiting = [id for id in self.waiting if id not in batch]
             return
+        if self.said and choice > 0.96:
+            self.purge()
+            return
         author = rng.choice(self.authors)
         tlp = rng.choice(["CLEAR", "GREEN", "AMBER", "AMBER+STRICT"])
         to = rng.sample(PARTIES, rng.randint(0, 2))
@@ -72,7 +80,7 @@ class World:
             owner, target, before = rng.choice(self.said)
             author = owner if rng.random() < 0.7 else author
             refs = [target.id]
-            objects = before or objects
+            objects = [o for o in before if o.sha256 not in self.purged] or objects
         one = author.say(*objects, tlp=tlp, to=to, case=case, refs=refs)
         narrowed = {
             o.sha256: strictest(
@@ -84,6 +92,20 @@ class World:
         }
         self.tell(one, objects, narrowed)
         self.said.append((author, one, objects))
+
+    def purge(self) -> None:
+        """Drop a statement, or an object, that is in the log."""
+        logged = [(one, said) for _, one, said in self.said if one.id not in self.waiting]
+        if not logged:
+            return
+        one, objects = self.rng.choice(logged)
+        what: What = "statement"
+        id = one.id
+        if objects and self.rng.random() < 0.7:
+            what, id = "object", self.rng.choice(objects).sha256
+            self.purged.add(id)
+        gone = Purge(what=what, id=id, time="2026-11-22T09:00:00Z", actor="ada", why="spilt")
+        assert len({store.purge(gone) for store in self.stores}) == 1
 
     def tell(self, one: Verified, objects: list[Attachment], narrowed: dict[str, Audience]) -> None:
         for store in self.stores:
@@ -106,6 +128,7 @@ class World:
             ) == b.statements(
                 theirs, case=case, author=author, kind=kind, after_index=2, limit=limit
             )
+            assert a.purged(ours, case=case) == b.purged(theirs, case=case)
             every = a.select(ours)
             assert every == b.select(theirs)
             types = rng.choice([None, ["note"], ["text/plain", "indicator"], ["relationship"]])
@@ -118,9 +141,18 @@ class World:
                 assert a.search(word, ours) == b.search(word, theirs)
             for _, one, objects in self.said:
                 assert a.statement(one.id, ours) == b.statement(one.id, theirs)
+                assert a.holdings(one.id, ours) == b.holdings(one.id, theirs)
                 for item in objects:
                     assert a.object(item.sha256, ours) == b.object(item.sha256, theirs)
                     assert a.versions(item.id, ours) == b.versions(item.id, theirs)
+                    assert held(a, item, ours) == held(b, item, theirs)
+
+
+def held(store: Store, item: Attachment, allowed: frozenset[int]) -> list[Holding]:
+    """By digest, as the order of versions in `holdings` says nothing."""
+    found = store.holdings(item.id, allowed)
+    assert store.holdings(item.sha256, allowed) == [h for h in found if h.id == item.sha256]
+    return sorted(found, key=lambda h: h.id)
 
 
 @pytest.mark.parametrize("seed", range(6))
