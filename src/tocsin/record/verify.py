@@ -1790,8 +1790,10 @@ class File:
                     self.report.say("checkpoint", where, f"a second line by {line.id[0]}")
                 seen.add(line.id)
             lines = signed_lines(note, known.values())
-            if not any(one.key.name == log.origin and one.counts for one in lines):
-                raise Refused("checkpoint", f"{log.origin} did not sign it with a key checked here")
+            own = [one for one in lines if one.key.name == log.origin]
+            if not any(one.counts for one in own):
+                how = " with a key checked here" if own else ""
+                raise Refused("checkpoint", f"{log.origin} did not sign it{how}")
         except Refused as wrong:
             self.report.say("checkpoint", where, wrong.detail)
             return None
