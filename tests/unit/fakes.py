@@ -28,6 +28,7 @@ from tocsin.errors import (
 from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.keys import Signer
+from tocsin.record.seal import Sealed, VerifiedSeal
 from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
 from tocsin.store.interface import (
@@ -42,6 +43,7 @@ from tocsin.store.interface import (
     Keeping,
     Kept,
     KeptObject,
+    KeptSealed,
     LocalRow,
     Log,
     Pending,
@@ -72,7 +74,7 @@ class _Saying:
 
 @dataclass
 class _Row:
-    verified: Verified
+    verified: Verified | VerifiedSeal
     audience: int
     index: int | None = None
     withdrawn: bool = False
@@ -82,8 +84,13 @@ class _Row:
     says: list[_Saying] = field(default_factory=list)
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> Statement | Sealed:
         return self.verified.statement
+
+    @property
+    def hidden(self) -> bool:
+        """No read of plain statements gives it."""
+        return self.purged or isinstance(self.verified, VerifiedSeal)
 
 
 class MemoryStore:
@@ -108,7 +115,7 @@ class MemoryStore:
 
     def keep_pending(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Keepable],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
@@ -155,7 +162,7 @@ class MemoryStore:
         return [
             Pending(
                 id=id,
-                raw=b"" if row.purged else row.verified.raw,
+                raw=b"" if row.hidden else row.verified.raw,
                 kind=row.statement.kind,
                 author=row.statement.author,
                 case=row.statement.case,
@@ -241,9 +248,33 @@ class MemoryStore:
 
     def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
         row = self._rows.get(id)
-        if row is None or row.index is None or row.purged or row.audience not in allowed:
+        if row is None or row.index is None or row.hidden or row.audience not in allowed:
             return None
         return self._kept(id, row)
+
+    def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
+        found = [kept for kept in self.sealed_in(allowed) if kept.id == id]
+        return (found[0], self._rows[id].verified.raw) if found else None
+
+    def sealed_in(self, allowed: frozenset[int], *, case: str | None = None) -> list[KeptSealed]:
+        return [
+            KeptSealed(
+                id=id,
+                index=row.index,
+                author=row.statement.author,
+                case=row.statement.case,
+                seq=row.statement.seq,
+                tlp=row.statement.tlp,
+                audience=self._audiences[row.audience],
+                withdrawn=row.withdrawn,
+            )
+            for id, row in self._logged()
+            if isinstance(row.verified, VerifiedSeal)
+            and row.index is not None
+            and not row.purged
+            and row.audience in allowed
+            and case in (None, row.statement.case)
+        ]
 
     def statements(
         self,
@@ -258,7 +289,7 @@ class MemoryStore:
         kept = [
             self._kept(id, row)
             for id, row in self._logged()
-            if row.audience in allowed and not row.purged
+            if row.audience in allowed and not row.hidden
         ]
         found = [
             k
@@ -473,7 +504,7 @@ class MemoryStore:
             withdrawn=row.withdrawn,
         )
 
-    def _check_place(self, new: Statement) -> None:
+    def _check_place(self, new: Statement | Sealed) -> None:
         chain = {
             row.statement.seq: id
             for id, row in self._rows.items()
@@ -483,7 +514,7 @@ class MemoryStore:
             last = max(chain)
             raise ChainError("the place is taken", remedy="go on", seq=last, head=chain[last])
 
-    def _said_before(self, statement: Statement, ref: ObjectRef) -> Keepable:
+    def _said_before(self, statement: Statement | Sealed, ref: ObjectRef) -> Keepable:
         for row in self._rows.values():
             for saying in row.says if row.statement.author == statement.author else ():
                 if (saying.item.sha256, saying.item.id) == (ref.sha256, ref.id):

@@ -6,7 +6,7 @@ Spec: record.md, "Statement".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -202,7 +202,22 @@ def _good_signatures(signed: Sequence[Signed], verifier: Verifier) -> set[Signed
     return {one for one, fine in zip(signed, found, strict=True) if fine}
 
 
-def check_chain(s: Statement, chain: ChainHead | None) -> None:
+class Placed(Protocol):
+    """What has a place in an author's chain: a statement, or a sealed one."""
+
+    @property
+    def author(self) -> str: ...
+    @property
+    def chain(self) -> str: ...
+    @property
+    def case(self) -> str | None: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def prev(self) -> str: ...
+
+
+def check_chain(s: Placed, chain: ChainHead | None) -> None:
     """Return if `s` is the next of its chain.
 
     Raises:

@@ -6,7 +6,7 @@ Spec: record.md, "Sequencer": its ports are arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -14,8 +14,13 @@ from tocsin.errors import TocsinError
 from tocsin.policy import Audience
 from tocsin.record.envelope import Verified
 
+if TYPE_CHECKING:
+    from tocsin.record.seal import VerifiedSeal
+
 NO_AUDIENCES: Mapping[str, Audience] = {}
-Keeping: TypeAlias = tuple[Verified, Sequence[Any], Audience, Mapping[str, Audience]]
+Keeping: TypeAlias = (
+    "tuple[Verified | VerifiedSeal, Sequence[Any], Audience, Mapping[str, Audience]]"
+)
 """A statement to keep: verified, objects, audience, object_audiences."""
 
 
@@ -48,7 +53,7 @@ class Log(Protocol):
 
     def keep_pending(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Any],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = ...,

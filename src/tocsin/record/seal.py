@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -31,6 +31,7 @@ from tocsin import canonical
 from tocsin.errors import CanonicalError, RecordError, SealError, StatementError
 from tocsin.policy import Audience, Tlp
 from tocsin.record import keys
+from tocsin.record.admission import ChainHead, check_chain
 from tocsin.record.directory import KeyRing
 from tocsin.record.envelope import (
     MAX_ENVELOPE,
@@ -103,6 +104,11 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By party, unique: the readers, and the author, who would else never read it again."""
     case: Annotated[str, Meta(pattern=CASE_PATTERN)] | None = None
 
+    kind: ClassVar[str] = "sealed"
+    """What is shown in place of the kind inside."""
+    refs: ClassVar[tuple[str, ...]] = ()
+    objects: ClassVar[tuple[ObjectRef, ...]] = ()
+
     @property
     def readers(self) -> tuple[str, ...]:
         """The parties that can open it."""
@@ -121,6 +127,21 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def chain(self) -> str:
         """The chain it stands in: the case, or "" for the author's open chain."""
         return self.case or ""
+
+
+class VerifiedSeal(Struct, frozen=True, kw_only=True):
+    """A sealed statement that `admit_sealed` has let in. Never build one by hand."""
+
+    id: str
+    """Its commitment: the id of the statement inside."""
+    raw: bytes
+    statement: Sealed
+    """All that whoever carries it can read."""
+
+    @property
+    def audience(self) -> Audience:
+        """Who may fetch it."""
+        return self.statement.audience
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -317,6 +338,24 @@ def check_signature(
     """
     key = keyring.ordinary(sealed.author, sealed.key, index)
     keys.verify(key.public, envelope.signatures[0].sig, pae(envelope.payload, PAYLOAD_TYPE))
+
+
+def admit_sealed(
+    envelope: Envelope, sealed: Sealed, *, keyring: KeyRing, chain: ChainHead | None
+) -> VerifiedSeal:
+    """Let one in at the present end of the log, or say why not; what is inside is not seen.
+
+    Args:
+        envelope, sealed: what `open_sealed` gives.
+        chain: head of (author, chain) as held, plain or sealed; None: nothing of it is held.
+
+    Raises:
+        ChainError: it does not follow `chain`.
+        SignatureError: as `check_signature`.
+    """
+    check_chain(sealed, chain)
+    check_signature(envelope, sealed, keyring, None)
+    return VerifiedSeal(id=sealed.commitment, raw=envelope.raw, statement=sealed)
 
 
 # --- opening ----------------------------------------------------------------------------------

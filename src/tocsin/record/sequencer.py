@@ -25,7 +25,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,6 +50,9 @@ from tocsin.record.ports import (
 )
 from tocsin.record.statement import Seen
 from tocsin.record.waiting import RESTART, Gate, Waiting
+
+if TYPE_CHECKING:
+    from tocsin.record.seal import VerifiedSeal
 
 _CHUNK = 65_536
 _TICK_S = 0.25
@@ -326,7 +329,7 @@ class Sequencer:
 
     def submit(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Any],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
@@ -342,7 +345,7 @@ class Sequencer:
 
     def keep(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Any],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,

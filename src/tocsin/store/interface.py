@@ -19,11 +19,12 @@ from msgspec import Struct
 
 from tocsin import canonical
 from tocsin.claims.model import EXTENSION_ID, ROLE_TYPE
-from tocsin.policy import Audience
+from tocsin.policy import Audience, Tlp
 
 if TYPE_CHECKING:
     from tocsin.errors import TocsinError
     from tocsin.record.envelope import Verified
+    from tocsin.record.seal import VerifiedSeal
 
 RECORD_TYPES = frozenset(ROLE_TYPE.values())
 """STIX types that can carry a claim, evidence, a challenge or a link. Withdrawn, these stay
@@ -72,7 +73,9 @@ class Attachment(Struct, frozen=True, kw_only=True):
         return cls(raw=raw, sha256=digest, id=f"urn:sha256:{digest}", type=media_type)
 
 
-Keeping: TypeAlias = "tuple[Verified, Sequence[Keepable], Audience, Mapping[str, Audience]]"
+Keeping: TypeAlias = (
+    "tuple[Verified | VerifiedSeal, Sequence[Keepable], Audience, Mapping[str, Audience]]"
+)
 """A statement to keep: verified, objects, audience, object_audiences (`Log.keep_pending`)."""
 
 
@@ -135,6 +138,26 @@ class Kept(Struct, frozen=True, kw_only=True):
     audience: Audience
     withdrawn: bool = False
     """Its author has taken back all of it. The envelope stays: chains and proofs need it."""
+
+
+class KeptSealed(Struct, frozen=True, kw_only=True):
+    """A logged sealed statement: what can be read of it without opening it."""
+
+    id: str
+    """Of the statement inside."""
+    index: int
+    author: str
+    case: str | None
+    seq: int
+    tlp: Tlp
+    """As it is marked. `audience` is narrower: those who can open it."""
+    audience: Audience
+    withdrawn: bool = False
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """The parties it is sealed for, and its author."""
+        return tuple(sorted({*self.audience.to, self.author}))
 
 
 class KeptObject(Struct, frozen=True, kw_only=True):
@@ -248,7 +271,7 @@ class Log(Protocol):
 
     def keep_pending(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Keepable],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
@@ -258,7 +281,8 @@ class Log(Protocol):
         A statement that is held already, pending or logged, is left as it is.
 
         Args:
-            verified: only `record` makes one.
+            verified: only `record` makes one. Of a sealed statement the sealed file is kept, and
+                no envelope: of all reads only `sealed`, `sealed_in` and `holdings` show it.
             objects: the bytes of everything `statement.objects` names, but what the same author
                 has said before. A `withdraw` takes back and brings nothing.
             audience: of the statement.
@@ -388,6 +412,14 @@ class Reads(Protocol):
         limit: int | None = None,
     ) -> list[Kept]:
         """Logged statements in log order, behind `after_index`. Absent filters let all pass."""
+        ...
+
+    def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
+        """One logged sealed statement, and its sealed file to the byte; a purged one is not it."""
+        ...
+
+    def sealed_in(self, allowed: frozenset[int], *, case: str | None = None) -> list[KeptSealed]:
+        """Logged sealed statements, in log order; of one case, or all."""
         ...
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:

@@ -193,7 +193,14 @@ _WORDS = """
 INSERT INTO meta VALUES ('words', 1);
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS)
+# A sealed statement has a row here and none in `envelope`: so no read hands out what it is not.
+_SEALED = """
+CREATE TABLE sealed(
+  n INTEGER PRIMARY KEY REFERENCES statement(n), tlp TEXT NOT NULL, raw BLOB NOT NULL
+) STRICT;
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS, _SEALED)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -276,8 +283,8 @@ WHERE word MATCH :match AND s.live IN (1, 2)
 """
 
 ENTRIES = """
-SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL
-FROM statement s LEFT JOIN envelope e ON e.n = s.n
+SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL OR x.n IS NOT NULL
+FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
   LEFT JOIN purged p ON p.what = 'statement' AND p.id = s.id
 WHERE s.log_index >= ? ORDER BY s.log_index LIMIT ?
 """
@@ -290,9 +297,24 @@ WHERE p.what = 'statement' AND s.log_index IS NOT NULL AND (:case IS NULL OR s.c
 ORDER BY s.log_index
 """
 
+SEALED = """
+SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
+FROM sealed x CROSS JOIN statement s ON s.n = x.n
+WHERE s.log_index IS NOT NULL AND (:case IS NULL OR s.case_id = :case)
+  AND s.audience IN (SELECT value FROM json_each(:allowed))
+ORDER BY s.log_index
+"""
+
+ONE_SEALED = """
+SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn, x.raw
+FROM statement s CROSS JOIN sealed x ON x.n = s.n
+WHERE s.id = :id AND s.log_index IS NOT NULL
+  AND s.audience IN (SELECT value FROM json_each(:allowed))
+"""
+
 HELD_STATEMENT = """
-SELECT s.author, s.kind, coalesce(length(e.raw), 0), s.withdrawn
-FROM statement s LEFT JOIN envelope e ON e.n = s.n
+SELECT s.author, s.kind, coalesce(length(e.raw), length(x.raw), 0), s.withdrawn
+FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
 WHERE s.id = :id AND s.log_index IS NOT NULL
   AND s.audience IN (SELECT value FROM json_each(:allowed))
 """
@@ -310,6 +332,7 @@ ORDER BY o.n, t.log_index
 # --- writes -----------------------------------------------------------------------------------
 
 DROP_ENVELOPE = "DELETE FROM envelope WHERE n = (SELECT n FROM statement WHERE id = ?)"
+DROP_SEALED = "DELETE FROM sealed WHERE n = (SELECT n FROM statement WHERE id = ?)"
 HIDE_OBJECT = """
 UPDATE said SET live = CASE WHEN live IN (2, 3, 5) THEN 5 ELSE 4 END
 WHERE object IN (SELECT n FROM object WHERE sha256 = ?)
@@ -324,6 +347,7 @@ INSERTS = {
     "statement": "INSERT INTO statement(n, id, kind, author, case_id, chain, seq, audience)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "envelope": "INSERT INTO envelope VALUES (?, ?)",
+    "sealed": "INSERT INTO sealed VALUES (?, ?, ?)",
     "ref": "INSERT INTO ref VALUES (?, ?)",
     "taken_back": "INSERT OR IGNORE INTO taken_back VALUES (?, ?)",
     "object": "INSERT INTO object(n, sha256, stix_id, type, spec_version, created, modified,"

@@ -45,6 +45,7 @@ from tocsin.store.interface import (
     Keeping,
     Kept,
     KeptObject,
+    KeptSealed,
     LocalRow,
     Pending,
     Purge,
@@ -57,6 +58,7 @@ from tocsin.store.interface import (
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
+    from tocsin.record.seal import VerifiedSeal
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -127,7 +129,7 @@ class SqliteStore:
 
     def keep_pending(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Keepable],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
@@ -161,7 +163,7 @@ class SqliteStore:
             rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
         found = []
         for id, raw, kind, author, case, seq, number in rows:
-            if raw is not None:  # None: purged, and waiting for a log that begins anew
+            if raw is not None:  # None: sealed; or purged, and waiting for a log begun anew
                 reads.check_envelope(id, raw)  # the rest is checked where it is read
             audience = self._audience(audiences, number)
             found.append(
@@ -278,6 +280,26 @@ class SqliteStore:
             rows = reads.merged(db, sql, {**given, "after": after_index}, allowed, itemgetter(1))
             found = list(islice(rows, reads.limited(limit)))
         return [self._kept(row) for row in found]
+
+    def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
+        """See `Reads.sealed`."""
+        audiences = self.audiences()
+        with self._reading() as db:
+            row = db.execute(
+                schema.ONE_SEALED, {"id": reads.digest(id), "allowed": reads.numbers(allowed)}
+            ).fetchone()
+        if row is None:
+            return None
+        kept = reads.kept_sealed(row[:-1], audiences)
+        reads.check_sealed(kept, row[-1])
+        return kept, row[-1]
+
+    def sealed_in(self, allowed: frozenset[int], *, case: str | None = None) -> list[KeptSealed]:
+        """See `Reads.sealed_in`."""
+        audiences = self.audiences()
+        with self._reading() as db:
+            rows = db.execute(schema.SEALED, {"case": case, "allowed": reads.numbers(allowed)})
+            return [reads.kept_sealed(row, audiences) for row in rows]
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
         """See `Reads.object`."""

@@ -34,6 +34,7 @@ from tocsin.store.interface import (
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
+    from tocsin.record.seal import Sealed, VerifiedSeal
     from tocsin.record.statement import ObjectRef, Statement
 
 Place = tuple[str, str]
@@ -43,13 +44,13 @@ Place = tuple[str, str]
 class Arrival(NamedTuple):
     """A statement to keep, with the objects that came with it, checked by `brought`."""
 
-    verified: Verified
+    verified: Verified | VerifiedSeal
     brought: Mapping[Place, Keepable]
     audience: Audience
     object_audiences: Mapping[str, Audience]
 
 
-def brought(statement: Statement, objects: Sequence[Keepable]) -> dict[Place, Keepable]:
+def brought(statement: Statement | Sealed, objects: Sequence[Keepable]) -> dict[Place, Keepable]:
     """The objects by (digest, id), once it is certain that they are what the statement names.
 
     Raises:
@@ -122,7 +123,10 @@ class _Batch:
         rows["statement"].append(
             (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
         )
-        rows["envelope"].append((n, one.verified.raw))
+        if s.kind == "sealed":
+            rows["sealed"].append((n, s.tlp, one.verified.raw))
+        else:
+            rows["envelope"].append((n, one.verified.raw))
         if s.refs:
             rows["ref"] += [(bytes.fromhex(ref), n) for ref in s.refs]
         if s.kind == "withdraw":
@@ -146,7 +150,7 @@ class _Batch:
                 self._db.executemany(schema.INSERTS[table], rows)
                 rows.clear()
 
-    def _is_next(self, place: tuple[str, str], s: Statement) -> bool:
+    def _is_next(self, place: tuple[str, str], s: Statement | Sealed) -> bool:
         """Whether it follows the last of its chain, or is the first we see of it."""
         if place not in self._heads:
             last = chain(self._db, *place)
@@ -154,7 +158,7 @@ class _Batch:
         head = self._heads[place]
         return head is None or head == (s.seq - 1, s.prev)
 
-    def _is_held(self, verified: Verified) -> bool:
+    def _is_held(self, verified: Verified | VerifiedSeal) -> bool:
         """Whether it is kept already. If not, its place must be free and fit what is around it.
 
         Two statements at one place of a chain would make their author equivocate.
@@ -359,12 +363,15 @@ def restart(db: sqlite3.Connection) -> None:
         db.execute(sql)
 
 
-def entry(id: bytes, envelope: bytes | None, index: int, purged: int) -> bytes:
+def entry(id: bytes, envelope: bytes | None, index: int, without: int) -> bytes:
     """The commitment that the log holds, if the envelope beside it is still the one it is to.
+
+    Args:
+        without: 1 where there need be no envelope: it was purged, or the statement is sealed.
 
     The log is read whole at every start, so that bytes changed in the store show then.
     """
-    if envelope is None and purged:
+    if envelope is None and without:
         return id
     if envelope is None or commitment(envelope) != id:
         raise RollbackError(

@@ -26,7 +26,9 @@ def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -
         held = db.execute(
             "SELECT 1 FROM statement WHERE id = ? AND log_index IS NOT NULL", (id,)
         ).fetchone()
-        dropped = db.execute(schema.DROP_ENVELOPE, (id,)).rowcount if held else 0
+        dropped = 0
+        for sql in (schema.DROP_ENVELOPE, schema.DROP_SEALED) if held else ():
+            dropped += db.execute(sql, (id,)).rowcount
     else:
         held = db.execute("SELECT 1 FROM object WHERE sha256 = ?", (id,)).fetchone()
         _forget_words(db, id)

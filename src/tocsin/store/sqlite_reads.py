@@ -18,11 +18,11 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from tocsin.errors import StoreError
+from tocsin.errors import RecordError, StoreError
 from tocsin.policy import TLP_RANK, Audience, Tlp
 from tocsin.record.envelope import commitment
 from tocsin.store import schema
-from tocsin.store.interface import KeptObject, maker_of
+from tocsin.store.interface import KeptObject, KeptSealed, maker_of
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -79,6 +79,42 @@ def check_beside(
     signed = Audience(author=s.author, tlp=s.tlp, to=frozenset(s.to), persons=frozenset(persons))
     if (s.kind, s.author, s.case, s.seq, signed) != (kind, author, case, seq, audience):
         raise _altered("what stands beside a statement's envelope", id)
+
+
+def kept_sealed(row: Row, audiences: Mapping[int, Audience]) -> KeptSealed:
+    """The row of a sealed statement."""
+    id, index, author, case, seq, tlp, number, withdrawn = row
+    return KeptSealed(
+        id=id.hex(),
+        index=index,
+        author=author,
+        case=case or None,
+        seq=seq,
+        tlp=tlp,
+        audience=audiences[number],
+        withdrawn=bool(withdrawn),
+    )
+
+
+def check_sealed(kept: KeptSealed, raw: bytes) -> None:
+    """Return if the sealed file is the one its columns say; what is inside nobody here can see.
+
+    Raises:
+        StoreError: the store has been altered or is damaged; names the statement.
+    """
+    # Only where somebody seals: no start and no other read waits for it.
+    from tocsin.record.seal import open_sealed
+
+    digest = bytes.fromhex(kept.id)
+    try:
+        _, found = open_sealed(raw)
+    except RecordError as wrong:
+        raise _altered("a sealed statement", digest) from wrong
+    if (kept.id, kept.author, kept.case, kept.seq, kept.tlp, kept.audience) != (
+        *(found.commitment, found.author, found.case, found.seq, found.tlp),
+        found.audience,
+    ):
+        raise _altered("what stands beside a sealed statement", digest)
 
 
 def _check_narrowed(version: Version, audience_of: Callable[[int], Audience]) -> None:
