@@ -299,7 +299,7 @@ def holding(folder: Path, needle: bytes) -> list[str]:
 
 def test_a_kill_in_the_middle_of_a_purge_leaves_all_of_it_or_nothing(tmp_path: Path) -> None:
     cut_off = set()
-    for point, said in killed_at(die_purging, tmp_path, range(1, 31)).items():
+    for point, said in killed_at(die_purging, tmp_path, range(1, 41)).items():
         folder = tmp_path / str(point)
         store = SqliteStore.open(folder)
         note = pair(2)[1]
