@@ -172,8 +172,9 @@ def strike(place: Path, seeds: Sequence[int], sizes: Sequence[int]) -> list[Outc
     return outcomes
 
 
+@pytest.mark.timeout(1200)
 def test_a_node_killed_at_any_disk_call_keeps_every_promise(place: Path) -> None:
-    outcomes = strike(place, range(450), SMALL)
+    outcomes = strike(place, range(420), SMALL)
     assert all(outcome.died.startswith("died") for outcome in outcomes)
     died = " ".join(outcome.died for outcome in outcomes)
     for call in ("sqlite pwrite", "torn", "ftruncate", "fsync", "os.rename", "os.mkdir", "write"):
