@@ -462,7 +462,7 @@ class Reading:
                 self._say("index", where, f"index {row.index} of {row.log} is not in its order")
                 continue
             last = (log, row.index)
-            if any(other.log == log for other in found.get(row.id, ())):
+            if row.id in found and any(other.log == log for other in found[row.id]):
                 self._say("index", where, f"{row.id} stands twice in {row.log}")
                 continue
             found.setdefault(row.id, []).append(

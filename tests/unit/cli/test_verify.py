@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,18 @@ def test_what_log_prove_prints_verifies_with_and_without_its_envelope(verify: Ve
     assert f"statement {last['id']}  log index {last['index']}" in printed("verify", "x.tlog-proof")
     assert "these bytes are in the log" in printed("verify", "x.tlog-proof", "envelope")
     assert run([*node, "verify", "envelope"]) == 2
+
+
+def test_the_signatures_of_a_large_file_are_checked_by_all_cores_in_their_order() -> None:
+    code = """
+from tocsin.record.dossier import fault
+from tocsin.record.keys import Signer
+from tocsin.wiring import offline
+signer = Signer.from_seed(b"1" * 32, "n.example")
+jobs = [(signer.public, signer.sign(b"%d" % (n - n % 7)), b"%d" % n) for n in range(5000)]
+assert offline._each(offline.LARGE - 1) is map
+assert list(offline._by_all_cores(fault, iter(jobs))) == list(map(fault, jobs))
+assert sum(fault(job) is None for job in jobs) == 715
+"""
+    # A process of its own: one with threads should not be copied.
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
