@@ -588,8 +588,10 @@ def _merged(files: Sequence[_File]) -> list[StatementVerdict]:
 
 
 def _places(files: Sequence[_File]) -> dict[str, dict[str, int]]:
-    """Id → log → index of everything that is proven."""
+    """Id → log → index of everything that is proven; nothing where all of it is shown."""
     places: dict[str, dict[str, int]] = {}
+    if not any(one.dossier.withheld for one in files):
+        return places  # no place is asked for
     for one in files:
         for row in (*one.dossier.directory, *one.dossier.statements):
             for proof in row.proofs if one.verdicts[row.id].included else ():
