@@ -565,17 +565,15 @@ def _plain_proof(
         return None
     id, index, log, hashes = found.groups()
     texts = hashes[1:-1].split(b'","') if hashes else []
-    path = [known.get(text) for text in texts]
-    if None in path:
+    try:
+        path = tuple([known[text] for text in texts])
+    except KeyError:
         try:
-            for text in texts:
-                if text not in known:
-                    known[text] = b64decode(text.decode())
+            path = tuple([known.setdefault(t, b64decode(t.decode())) for t in texts])
         except CanonicalError:
             return None
-        path = [known[text] for text in texts]
     row = _ProofLine(id=id.decode(), index=int(index), log=log.decode(), path=[])
-    return row, tuple(path)
+    return row, path
 
 
 def _index(

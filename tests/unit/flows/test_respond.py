@@ -210,6 +210,7 @@ def test_a_proof_is_given_only_of_what_one_may_read(world: World) -> None:
 def cosigned(world: World, time: int) -> None:
     """The node's own witness has cosigned the newest checkpoint, and the store keeps that."""
     witness = load_witness_signer(world.home, world.NORTH)
+    assert witness is not None
     head = open_checkpoint(open_note(world.node.log.checkpoint).text)
     line = cosign_ed25519(head, witness.name, witness.public, witness.sign_ed25519, time)
     note = add_lines(world.node.log.checkpoint, [line])
@@ -234,6 +235,7 @@ def test_an_export_holds_the_cosigned_checkpoints_that_tell_a_time(world: World)
     # The first that covers the opening, the newest that the invitation had seen, the first after.
     assert sizes == [size, size + 3, newest]
     witness = load_witness_signer(world.home, world.NORTH)
+    assert witness is not None
     policy = world.node.policy_text.replace(
         "quorum none", f"witness n {witness.vkeys()[0]}\nquorum n"
     )

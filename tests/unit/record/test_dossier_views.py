@@ -270,8 +270,8 @@ def with_evidence(proof: bytes, kind: str = fork.MEDIA_TYPE) -> Case:
 
 def forked(log: LogSigner = LOG) -> bytes:
     heads = [cp.Checkpoint(origin=log.name, size=3, root=bytes([n]) * 32) for n in (1, 2)]
-    notes = [cp.sign_checkpoint(head, log, 1) for head in heads]
-    return fork.write_fork(fork.prove_fork(*notes))
+    one, two = (cp.sign_checkpoint(head, log, 1) for head in heads)
+    return fork.write_fork(fork.prove_fork(one, two))
 
 
 def test_a_fork_proof_that_somebody_said_is_verified_and_listed() -> None:
