@@ -336,8 +336,8 @@ def test_a_dossier_is_verified_in_the_browser(
     ):
         (tmp_path / name).write_bytes(raw)
         tab.goto("/log")
-        tab.page.wait_for_selector("#dossier:enabled")
-        tab.page.set_input_files("#dossier", str(tmp_path / name))
+        tab.page.wait_for_selector("#evidence:enabled")
+        tab.page.set_input_files("#evidence", str(tmp_path / name))
         tab.page.wait_for_selector("#steps strong")
         assert bool(tab.page.locator("#steps .fail").count()) == fails, name
     assert tab.messages == []

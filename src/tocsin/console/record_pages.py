@@ -75,6 +75,7 @@ def log(ask: Ask) -> Drawn:
     called = names(node)
     rows: list[StatementRow] = []
     purged = {k.index: k for k in node.store.purged(node.allowed(ask.reader))}
+    sealed = {k.index: k for k in node.store.sealed_in(node.allowed(ask.reader))}
     start = top
     while start > 0 and len(rows) < ROWS:
         back = max(0, start - ROWS)
@@ -83,6 +84,7 @@ def log(ask: Ask) -> Drawn:
         )
         here = {k.index: _statement_row(k, called) for k in found if k.index < start}
         here |= {n: _purged_row(k, called) for n, k in purged.items() if back <= n < start}
+        here |= {n: _sealed_row(k, called) for n, k in sealed.items() if back <= n < start}
         rows = [here[n] for n in sorted(here)] + rows
         start = back
     shown = rows[-ROWS:]
@@ -168,6 +170,28 @@ def _purged_row(gone: Purged, called: Mapping[str, str]) -> StatementRow:
     )
 
 
+def _sealed_row(kept: KeptSealed, called: Mapping[str, str]) -> StatementRow:
+    """A sealed statement, to those who can open it: its time and all it says are inside."""
+    return StatementRow(
+        index=kept.index,
+        id=kept.id,
+        kind="sealed",
+        author=kept.author,
+        name=called.get(kept.author, kept.author),
+        what=sealed_for(kept, called),
+        tlp=kept.tlp,
+        case=kept.case,
+        time="",
+        withdrawn=kept.withdrawn,
+    )
+
+
+def sealed_for(kept: KeptSealed, called: Mapping[str, str]) -> str:
+    """Who can open it, in words."""
+    others = [party for party in kept.readers if party != kept.author] or [kept.author]
+    return "sealed, for " + ", ".join(called.get(party, party) for party in others)
+
+
 class CopiedEntry(Struct, frozen=True, kw_only=True):
     """One entry of the log as it can be checked: its commitment, and its envelope if readable."""
 
@@ -179,13 +203,32 @@ class CopiedEntry(Struct, frozen=True, kw_only=True):
     """Base64 of the exact bytes; None where this reader may not have them."""
 
 
+class LogKeys(Struct, frozen=True, kw_only=True):
+    """What the checkpoints of one log, or the lines of one party's witness, are checked with."""
+
+    name: str
+    """The log's origin, or the party whose node witnesses."""
+    vkeys: tuple[str, ...]
+
+
 class LogCopy(Struct, frozen=True, kw_only=True):
     """A copy of the log for a browser to check, or to tamper with: it is only a copy."""
 
     origin: str
     size: int
+    """Entries under `checkpoint`."""
     checkpoint: str
+    cosigned: str | None
+    """The newest checkpoint that the quorum has cosigned, where that is an older one."""
     vkeys: tuple[str, ...]
+    witnesses: tuple[LogKeys, ...]
+    """The witnesses of the directory."""
+    logs: tuple[LogKeys, ...]
+    """All logs of the directory."""
+    policy: str
+    """This node's own, in force: for readers who give none."""
+    witnessed: tuple[str, ...]
+    """Logs of which this node's witness holds a checkpoint, to compare with."""
     entries: tuple[CopiedEntry, ...]
 
 
@@ -193,22 +236,46 @@ MOST_COPIED = 20_000
 
 
 def log_copy(ask: Ask) -> Drawn:
-    """The whole log for the checks in the browser, while it is small enough for one."""
+    """The whole log for the checks in the browser, while it is small enough for one.
+
+    `?only=commitments` leaves the statements out, `?only=keys` the entries too, of a log of any
+    size: what a proof or a checkpoint from elsewhere is compared with.
+    """
     node = ask.node
     head = node.store.head()
-    if head is None or head.size > MOST_COPIED:
+    only = ask.query.get("only", "")
+    if head is None or (head.size > MOST_COPIED and only != "keys"):
         raise NotFoundError(
             "this log is too long for a browser",
-            remedy="export a case and check its dossier: tocsin verify",
+            remedy="tocsin log audit, or export a case and check its dossier: tocsin verify",
         )
-    readable = {
-        k.index: k for k in node.store.statements(node.allowed(ask.reader)) if k.index < head.size
-    }
+    rows = node.witnessing()
+    note = _published(node, head)
+    size = min(_size_of(note.encode()), head.size)
+    cosigned = node.log.cosigned
+    readable = (
+        {k.index: k for k in node.store.statements(node.allowed(ask.reader)) if k.index < size}
+        if not only
+        else {}
+    )
+    commitments = node.store.entries(0, size) if only != "keys" else []
     view = LogCopy(
         origin=head.origin,
-        size=head.size,
-        checkpoint=head.checkpoint.decode("utf-8", "replace"),
+        size=size,
+        checkpoint=note,
+        cosigned=cosigned.decode() if cosigned and _size_of(cosigned) < size else None,
         vkeys=_vkeys(node),
+        witnesses=tuple(
+            LogKeys(name=party.id, vkeys=keys)
+            for party in node.directory.parties
+            if (keys := tuple(key for entry in party.nodes for key in entry.witness_vkeys))
+        ),
+        logs=tuple(
+            LogKeys(name=origin, vkeys=keys)
+            for origin, keys in sorted(node.directory.origins().items())
+        ),
+        policy=node.policy_text,
+        witnessed=tuple(w.origin for w in rows.logs if w.size > 0) if rows else (),
         entries=tuple(
             CopiedEntry(
                 index=n,
@@ -216,7 +283,7 @@ def log_copy(ask: Ask) -> Drawn:
                 id=readable[n].id if n in readable else None,
                 envelope=b64encode(readable[n].raw) if n in readable else None,
             )
-            for n, commitment in enumerate(node.store.entries(0, head.size))
+            for n, commitment in enumerate(commitments)
         ),
     )
     return Drawn(template="", view=view, key="log", title="")

@@ -16,4 +16,4 @@ if (signedIn) {
 if (document.querySelector("[data-drop]")) import("./drop.js").then((m) => m.dropping(document));
 if (document.getElementById("swap")) import("./swap.js").then((m) => m.swapping(document));
 if (document.getElementById("source")) import("./drafts.js").then((m) => m.drafting(document));
-if (document.getElementById("verify")) import("./logpage.js").then((m) => m.checking(document));
+if (document.querySelector("#verify, #fork")) import("./logpage.js").then((m) => m.checking(document));

@@ -784,6 +784,13 @@ async function openFork(bytes, keys) {
   return { value, a, b };
 }
 
+// For pages that check one proof, note or fork by itself.
+export {
+  COSIGNATURE, ED25519, FORK, MISSING, Problem, b64, decode, encode, goodLine, hasQuorum, hex, instant, node,
+  openAll, openEnvelope, openFork, openNote, openPolicy, rootFromPath, rootsFromPath, same, sha256, text,
+  timeOf, unb64, utf8,
+};
+
 // --- the file: a ZIP of one exact form --------------------------------------------------------------
 
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
