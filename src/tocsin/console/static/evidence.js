@@ -103,7 +103,7 @@ async function checkWitnesses(note, trust, say, which) {
     const bad = found.filter((one) => one.answer === false);
     const held = found.filter((one) => one.answer === true);
     const left = found.filter((one) => one.answer === null);
-    if (bad.length) say(false, `Witness ${short(name)}: its ${bad.map((one) => word(one.key)).join(" and ")} line on ${which}.`);
+    if (bad.length) say(false, `Witness ${short(name)}: its line on ${which} (${bad.map((one) => word(one.key)).join(", ")}).`);
     else if (held.length) {
       const time = instant(Math.max(...held.map((one) => one.time)));
       const rest = left.length ? "; its ML-DSA-44 line is not checked here" : "";
@@ -195,7 +195,7 @@ async function checkProof(bytes, envelope, trust, copies, { steps, say }) {
   if (envelope) {
     const opened = openEnvelope(envelope);
     id = opened.id;
-    say(true, `The statement given with it is a ${opened.s.kind} by ${opened.s.author}, at ${opened.s.time} by its own word; its id follows from its bytes: ${id}.`);
+    say(true, `The statement given with it is of the kind “${opened.s.kind}”, by ${opened.s.author}, at ${opened.s.time} by its own word; its id follows from its bytes: ${id}.`);
     if (proof.named) say(proof.named === id, `The proof’s own line names ${proof.named === id ? "the same id" : `another: ${proof.named}`}.`);
   } else if (id) {
     say("note", `The proof is about the id ${id}, named in its extra line, which nothing signs. Give the statement’s envelope too, and the id is computed from its bytes.`);
@@ -206,7 +206,7 @@ async function checkProof(bytes, envelope, trust, copies, { steps, say }) {
   const raw = unb64(btoa(id.match(/../g).map((two) => String.fromCharCode(parseInt(two, 16))).join("")));
   const root = rootFromPath(leafOf(raw), proof.index, note.size, proof.path);
   const fits = root !== null && same(root, note.root);
-  say(fits, fits ? `From that id, ${proof.path.length} hashes lead to the checkpoint’s root: ${hex(root)}.`
+  say(fits, fits ? `From that id the path, ${proof.path.length === 1 ? "1 hash" : `${proof.path.length} hashes`}, leads to the checkpoint’s root: ${hex(root)}.`
     : `From that id the path leads to ${root ? hex(root) : "nothing: its length is wrong"}, and the checkpoint says ${hex(note.root)}.`);
   const judged = await checkNote(note, trust, say, "the checkpoint");
   sayQuorum(note, trust, judged, say);
@@ -270,7 +270,9 @@ export async function checkFork(bytes, trust, { steps, say } = collector()) {
   return { steps, split: !failed() && known ? splitOf(value, a, b, judged) : null };
 }
 
-const headOf = (title, note, written, by) => ({ title, size: note.size, root: hex(note.root), by, note: written });
+/** One of two heads; `before`: the root that its history has at the size of the other. */
+const headOf = (title, note, written, by, before = null) =>
+  ({ title, size: note.size, root: hex(note.root), by, note: written, before });
 
 const splitOf = (value, a, b, [first, second]) => ({
   origin: value.origin, proof: null,
@@ -316,16 +318,17 @@ async function compareOwn(written, note, judged, trust, copies, say) {
   }
   const root = treeRoot(leaves.slice(0, note.size));
   const fits = same(root, note.root);
-  const where = note.size === leaves.length ? "The copy of the log that this node gives" : `The first ${entries(note.size)} of the copy that this node gives (${leaves.length})`;
+  const whole = note.size === leaves.length;
+  const where = whole ? "This node’s copy of the log" : `This node’s copy of the log, at its first ${entries(note.size)} of ${leaves.length},`;
   say(fits, fits ? `${where} has the same root, computed here.` : `${where} has the root ${hex(root)}, computed here, and the checkpoint says ${hex(note.root)}.`);
   if (fits || note.size === 0) return null;
   const here = readNote(utf8(copy.checkpoint));
   const path = note.size === here.size ? [] : forkPath(note.size, leaves);
-  return split(note.origin, [written, note, judged], [copy.checkpoint, here, "What this node shows"], path, trust, say);
+  return split(note.origin, [written, note, judged], [copy.checkpoint, here, "What this node shows", whole ? null : root], path, trust, say);
 }
 
 /** Two heads that contradict, and a fork proof of them if it holds; null where nobody has signed both. */
-async function split(origin, [written, note, judged], [shown, here, title], path, trust, say) {
+async function split(origin, [written, note, judged], [shown, here, title, root = null], path, trust, say) {
   const quiet = collector();
   const second = await checkNote(here, trust, quiet.say);
   if (!judged.signed || !second.signed) {
@@ -334,7 +337,7 @@ async function split(origin, [written, note, judged], [shown, here, title], path
     return null;
   }
   const proof = encode({ a: written, b: shown, kind: "fork-proof", origin, proof: path.map(b64), v: 1 });
-  const heads = [headOf("What you gave", note, written, judged.by), headOf(title, here, shown, second.by)];
+  const heads = [headOf("What you gave", note, written, judged.by), headOf(title, here, shown, second.by, root && { size: note.size, root: hex(root) })];
   try {
     await openFork(utf8(proof), trust.logs);
     return { origin, heads, proof };
@@ -366,7 +369,7 @@ export async function checkGiven(given, { policyText, rootBytes, copies }) {
     const main = kinds.find((kind) => kind !== "envelope" && kind !== null);
     if (!main && kinds.includes("envelope")) {
       const { s, id } = openEnvelope(at("envelope"));
-      say(true, `The file is the envelope of a ${s.kind} by ${s.author}; its id follows from its bytes: ${id}.`);
+      say(true, `The file is a statement’s envelope, of the kind “${s.kind}”, by ${s.author}; its id follows from its bytes: ${id}.`);
       say(null, `Whether it is in a log: give its proof with it; tocsin log prove ${id}`);
       return out;
     }

@@ -69,6 +69,11 @@ function headCard(doc, head) {
   const root = doc.createElement("dd");
   root.append(make(doc, "span", head.root, "mono"));
   fact("root", root);
+  if (head.before) {
+    const earlier = doc.createElement("dd");
+    earlier.append(make(doc, "span", head.before.root, "mono"));
+    fact(`root of its first ${head.before.size}`, earlier);
+  }
   const by = head.by.map(({ name, time }) => `${name.slice(0, 120)}, ${time}`).join("; ");
   fact("cosigned by", make(doc, "dd", by || "no witness known here"));
   const more = doc.createElement("details");
