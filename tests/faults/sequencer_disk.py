@@ -17,6 +17,7 @@ from tocsin.record import checkpoint as cp
 from tocsin.record import keys, merkle
 from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.keys import LogSigner, Signer
+from tocsin.record.seal import VerifiedSeal
 from tocsin.record.sequencer import HeadPort, Keeping, Opened, Sequencer, Witnesses
 from tocsin.record.statement import compose
 
@@ -86,7 +87,7 @@ class FakeLog:
 
     def keep_pending(
         self,
-        verified: Verified,
+        verified: Verified | VerifiedSeal,
         objects: Sequence[Any],
         audience: Audience,
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,

@@ -537,7 +537,7 @@ class MemoryStore:
             if other.statement.kind == "withdraw" and id in other.statement.refs:
                 self._take_back(id, row, other.statement)
 
-    def _take_back(self, id: str, row: _Row, withdrawal: Statement) -> None:
+    def _take_back(self, id: str, row: _Row, withdrawal: Statement | Sealed) -> None:
         if row.statement.author != withdrawal.author or row.statement.kind == "withdraw":
             return
         part = {o.sha256 for o in withdrawal.objects}

@@ -38,6 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "claims": ("reading", "Who says what, and how it stands."),
     "standing": ("reading", "How a claim stands, link by link, with every reason."),
     "say": ("record", "Publish STIX objects in your party's name."),
+    "open": ("sealed", "List what is sealed for you; open one with this folder's key."),
     "withdraw": ("record", "Take back a statement, or some of its objects."),
     "purge": ("purge", "Drop the bytes of an object or statement here; proofs stay."),
     "sweep": ("sweep", "Look for shared indicators in your own logs; stays local."),

@@ -67,7 +67,10 @@ def _looked_through(checks: Any) -> dict[str, Any] | None:
     """Everything the node itself keeps, looked through page by page; None for another's log."""
     if checks is None:
         return None
-    total: dict[str, Any] = {"statements": 0, "objects": 0, "gone": 0, "problems": []}
+    total: dict[str, Any] = {
+        **dict.fromkeys(("statements", "sealed", "objects", "gone"), 0),
+        "problems": [],
+    }
     start: int | None = 0
     while start is not None:
         page = checks(start)
@@ -98,8 +101,10 @@ def _print(found: Any, kept: dict[str, Any] | None, ok: bool, tampered: int | No
     for size in found.older:
         line(f"extends the checkpoint of size {size}")
     if kept is not None:
+        sealed = f", {kept['sealed']:,} sealed ones by their outside" if kept["sealed"] else ""
         line(
-            f"kept    {kept['statements']:,} statements, {kept['objects']:,} objects checked; "
+            f"kept    {kept['statements']:,} statements, {kept['objects']:,} objects checked"
+            f"{sealed}; "
             f"of {kept['gone']:,} only the commitment is left (taken back or purged)"
         )
     for problem in found.problems:

@@ -12,6 +12,7 @@ import msgspec
 from tocsin.cli import terminal
 from tocsin.cli.audit import log_audit
 from tocsin.cli.case import ceiling
+from tocsin.cli.sealed import say_sealed
 from tocsin.cli.terminal import line
 from tocsin.client import says
 from tocsin.console.untrusted import terminal as safe
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 @terminal.TLP
 @terminal.TO
 @terminal.CASE
+@click.option(
+    "--seal",
+    is_flag=True,
+    help="Seal it at home for the parties named: no node, nor your host, sees what is inside.",
+)
 @terminal.AS
 @click.option("--dry-run", is_flag=True, help="Say what would be published, and publish nothing.")
 @terminal.YES
@@ -43,12 +49,16 @@ def say(
     tlp: str | None,
     to: tuple[str, ...],
     case: str | None,
+    seal: bool,
     as_party: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Publish the objects of STIX bundles in your party's name, as the bytes they came in.
+
+    With --seal only the readers named can open it; of its place, author and readers everybody
+    who carries it knows.
 
     Example: tocsin say bundle.json --case case--… --tlp AMBER
     """
@@ -61,6 +71,11 @@ def say(
         click.echo(f"would say {count} objects; nothing was published")
         return
     terminal.agree(f"say {count} objects in your party's name?", yes)
+    if seal:
+        marked: Any = tlp.upper() if tlp else None
+        sealed = say_sealed(bodies, tlp=marked, to=to, case=case, as_party=as_party)
+        _say_done(sealed, as_json)
+        return
     with terminal.node() as client:
         case = terminal.whole_id(client, "case", case) if case else None
         results = []
@@ -84,7 +99,10 @@ def say(
                 objects=[item.sha256 for item in items],
             )
             results.append(client.sign_if_asked(answer, expect))
-    done = [s for r in results for s in r["statements"]]
+    _say_done([s for r in results for s in r["statements"]], as_json)
+
+
+def _say_done(done: list[Any], as_json: bool) -> None:
     if as_json:
         terminal.json_out({"statements": done})
         return
@@ -403,17 +421,22 @@ def log_show(
             return
         head = client.get("/log")
         rows = _newest(client, limit)
+        sealed = _among(client, rows, limit)
         root = client.call("GET", "/log/root") if root_out else b""
     if policy_out:
         terminal.write_output(policy_out, head["policy"].encode())
     if root_out:
         terminal.write_output(root_out, root)
     if as_json:
-        terminal.json_out({**head, "statements": rows})
+        terminal.json_out({**head, "statements": rows, "sealed": sealed})
         return
+    entries = [[r["index"], r["time"], r["author"], r["kind"], r["tlp"], r["id"]] for r in rows]
+    for s in sealed:
+        kind = f"sealed, for {', '.join(s['readers'])}"
+        entries.append([s["index"], "-", s["author"], kind, s["tlp"], s["id"]])
     terminal.table(
         ["INDEX", "TIME", "AUTHOR", "KIND", "TLP", "STATEMENT"],
-        [[r["index"], r["time"], r["author"], r["kind"], r["tlp"], r["id"]] for r in rows],
+        sorted(entries, key=lambda row: row[0])[-limit:],
         grow=2,
     )
     click.echo()
@@ -435,6 +458,13 @@ def _newest(client: Client, limit: int) -> list[Any]:
         rows = [*rows, *page["items"]][-limit:]
         after = page["next"]
     return rows
+
+
+def _among(client: Client, rows: list[Any], limit: int) -> list[Any]:
+    """What is sealed for us and no older than the first of `rows`, where those were cut off."""
+    oldest = rows[0]["index"] if len(rows) == limit else 0
+    items: list[Any] = client.get("/sealed")["items"]
+    return [s for s in items if s["index"] >= oldest]
 
 
 @log.command("prove")

@@ -19,7 +19,7 @@ from msgspec import Struct
 from tocsin import errors
 from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
-from tocsin.flows import advise, audit, intake, join, respond, weigh
+from tocsin.flows import advise, audit, intake, join, respond, sealed, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows import keys as key_flow
 from tocsin.flows import purge as purging
@@ -390,6 +390,23 @@ def _statements(r: Request) -> Any:
     }
 
 
+def _chain(r: Request) -> Any:
+    return sealed.place(r.node, r.party, r.query.get("case") or None)
+
+
+def _post_sealed(r: Request) -> Any:
+    return Created(sealed.enter(r.node, r.body))
+
+
+def _sealed(r: Request) -> Any:
+    return {"items": sealed.listed(r.node, r.actor.reader, r.query.get("case") or None)}
+
+
+def _one_sealed(r: Request) -> Any:
+    raw = sealed.sealed_file(r.node, r.actor.reader, r.params["id"])
+    return Answer(status=200, media_type="application/vnd.dsse+json", body=raw)
+
+
 def _statement(r: Request) -> Any:
     kept = r.node.store.statement(r.params["id"], r.node.allowed(r.actor.reader))
     if kept is None:
@@ -756,6 +773,17 @@ ROUTES: tuple[Route, ...] = (
         WithdrawBody,
         "write",
     ),
+    _route("GET", "/chains", "read", _chain, "Your own chain's end, and checkpoints; ?case."),
+    _route(
+        "POST",
+        "/sealed",
+        "publish",
+        _post_sealed,
+        "A sealed statement, composed and signed at home.",
+        cost="write",
+    ),
+    _route("GET", "/sealed", "read", _sealed, "What is sealed for you, or by you; ?case."),
+    _route("GET", "/sealed/{id}", "read", _one_sealed, "One sealed file, byte for byte."),
     _route("POST", "/say", "publish", _say, "Publish a STIX bundle; ?tlp&to&case.", cost="write"),
     _route(
         "PUT",

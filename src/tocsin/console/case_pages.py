@@ -15,7 +15,7 @@ from tocsin.claims.model import EXTENSION_ID
 from tocsin.console import draw, i18n
 from tocsin.console.draw import Mark
 from tocsin.console.live import News
-from tocsin.console.page import Ask, Bytes, Drawn, command, in_words, names, says
+from tocsin.console.page import Ask, Bytes, Drawn, command, in_words, names, says, sealed_for
 from tocsin.errors import NotFoundError
 from tocsin.flows import advise, intake, respond, weigh
 from tocsin.record.statement import Statement
@@ -71,6 +71,17 @@ class HoldRow(Struct, frozen=True, kw_only=True):
     """(organisation, what it answered), silence among them."""
 
 
+class SealedRow(Struct, frozen=True, kw_only=True):
+    """A sealed statement of the case: its place, and how it is opened."""
+
+    index: int
+    name: str
+    words: str
+    tlp: str
+    withdrawn: bool
+    cli: str
+
+
 class CaseView(Struct, frozen=True, kw_only=True):
     """Everything the Case page shows: a fold over the statements this reader may see."""
 
@@ -89,6 +100,8 @@ class CaseView(Struct, frozen=True, kw_only=True):
     news: tuple[News, ...]
     void: tuple[tuple[str, str, str], ...]
     """(organisation, event, why it has no effect)."""
+    sealed: tuple[SealedRow, ...]
+    """What is sealed for this reader; nobody else learns that it is there."""
     next: tuple[tuple[str, str], ...]
     """Where nothing has been said yet: the next acts, as (words, command)."""
 
@@ -283,6 +296,17 @@ def case(ask: Ask) -> Drawn:
         holds=tuple(_holds(state, called)),
         news=tuple(says(kept, called) for kept, _ in reversed(said[-12:])),
         void=tuple(_void(state, called)),
+        sealed=tuple(
+            SealedRow(
+                index=k.index,
+                name=called.get(k.author, k.author),
+                words=sealed_for(k, called),
+                tlp=k.tlp,
+                withdrawn=k.withdrawn,
+                cli=command("open", k.id),
+            )
+            for k in node.store.sealed_in(node.allowed(reader), case=case_id)
+        ),
         next=() if matrix.rows else _next(case_id),
     )
     return draw_case(view, ask.query)

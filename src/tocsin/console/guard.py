@@ -41,6 +41,7 @@ HEADER_BYTES: Final = 16 * 1024
 BODY_BYTES: Final = 1024 * 1024
 DIRECTORY_BYTES: Final = 3 * 512 * 1024
 INGEST_BYTES: Final = 64 * 1024 * 1024
+SEALED_BYTES: Final = 16 * 1024 * 1024
 WITNESS_BYTES: Final = 160 * 1024
 """A note of 128 KiB under 63 proof lines."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -165,6 +166,8 @@ def body_limit(scope: Scope) -> int:
     path: str = scope["path"]
     if path in ("/ingest", "/api/v1/reports", "/api/v1/say") or path.startswith("/api/v1/objects/"):
         return INGEST_BYTES
+    if path == "/api/v1/sealed":
+        return SEALED_BYTES
     if path.startswith(("/witness/", "/tlog/")):
         return WITNESS_BYTES
     return DIRECTORY_BYTES if path == "/api/v1/statements" else BODY_BYTES

@@ -15,7 +15,7 @@ from tocsin.console.live import News
 from tocsin.flows import intake
 from tocsin.flows.node import Node
 from tocsin.policy import Actor, Reader, may_act
-from tocsin.store.interface import Kept
+from tocsin.store.interface import Kept, KeptSealed
 
 ROWS = 200
 """Rows of a list on one page."""
@@ -95,6 +95,12 @@ class Page(Struct, frozen=True, kw_only=True):
 def command(*words: str) -> str:
     """A command line that a shell reads as these words: what "Copy as CLI" gives."""
     return shlex.join(("tocsin", *words))
+
+
+def sealed_for(kept: KeptSealed, called: Mapping[str, str]) -> str:
+    """Who can open it, in words."""
+    others = [party for party in kept.readers if party != kept.author] or [kept.author]
+    return "sealed, for " + ", ".join(called.get(party, party) for party in others)
 
 
 def names(node: Node) -> dict[str, str]:

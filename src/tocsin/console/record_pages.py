@@ -14,14 +14,23 @@ from msgspec import Struct
 
 from tocsin.canonical import b64encode
 from tocsin.claims.model import EXTENSION_ID
-from tocsin.console.page import ROWS, Ask, Bytes, Drawn, command, in_words, names
+from tocsin.console.page import (
+    ROWS,
+    Ask,
+    Bytes,
+    Drawn,
+    command,
+    in_words,
+    names,
+    sealed_for,
+)
 from tocsin.errors import LogHalted, NotFoundError
 from tocsin.flows import intake, purge
 from tocsin.flows.node import Node
 from tocsin.flows.witnessing import Alarm, Witnessing
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork as forks
-from tocsin.store.interface import Head, Kept, KeptObject, Purged
+from tocsin.store.interface import Head, Kept, KeptObject, KeptSealed, Purged
 
 # --- Log ---
 
@@ -184,12 +193,6 @@ def _sealed_row(kept: KeptSealed, called: Mapping[str, str]) -> StatementRow:
         time="",
         withdrawn=kept.withdrawn,
     )
-
-
-def sealed_for(kept: KeptSealed, called: Mapping[str, str]) -> str:
-    """Who can open it, in words."""
-    others = [party for party in kept.readers if party != kept.author] or [kept.author]
-    return "sealed, for " + ", ".join(called.get(party, party) for party in others)
 
 
 class CopiedEntry(Struct, frozen=True, kw_only=True):

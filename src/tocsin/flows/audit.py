@@ -15,7 +15,8 @@ from tocsin.errors import RecordError, StoreError, TocsinError
 from tocsin.flows.node import Node
 from tocsin.record import keys
 from tocsin.record.envelope import open_statement, pae
-from tocsin.store.interface import Kept
+from tocsin.record.seal import check_signature, open_sealed
+from tocsin.store.interface import Kept, KeptSealed
 
 PAGE = 1_000
 
@@ -39,6 +40,8 @@ class Checks(Struct, frozen=True, kw_only=True):
     problems: list[Damage]
     next: int | None
     """Give it as `start` to go on; None at the end."""
+    sealed: int = 0
+    """Sealed statements whose outside holds; what is inside cannot be seen here."""
 
 
 def checks(node: Node, start: int = 0, limit: int = PAGE) -> Checks:
@@ -70,12 +73,16 @@ def checks(node: Node, start: int = 0, limit: int = PAGE) -> Checks:
                 problems.append(_damage(kept, f"object {id} has other bytes than were said"))
             else:
                 objects += 1
+    closed = [k for k in node.store.sealed_in(everything) if start <= k.index < end]
+    for one in closed:
+        _check_sealed(node, one, problems)
     return Checks(
         statements=len(rows),
         objects=objects,
-        gone=gone + max(0, end - start - len(rows)),
+        gone=gone + max(0, end - start - len(rows) - len(closed)),
         problems=problems,
         next=end if end < node.log.size else None,
+        sealed=len(closed),
     )
 
 
@@ -116,7 +123,19 @@ def _check(node: Node, kept: Kept, problems: list[Damage]) -> list[tuple[str, st
     return [(o.id, o.sha256) for o in statement.objects]
 
 
+def _check_sealed(node: Node, kept: KeptSealed, problems: list[Damage]) -> None:
+    """Whether the file is the one its author signed for this place."""
+    try:
+        found = node.store.sealed(kept.id, node.everything())
+        if found is not None:
+            check_signature(*open_sealed(found[1]), node.keyring, kept.index)
+    except (RecordError, StoreError) as wrong:
+        problems.append(_damage(kept, wrong.message, wrong.remedy))
+
+
 def _damage(
-    kept: Kept, detail: str, remedy: str = "restore the store from a backup, and keep this one"
+    kept: Kept | KeptSealed,
+    detail: str,
+    remedy: str = "restore the store from a backup, and keep this one",
 ) -> Damage:
     return Damage(index=kept.index, id=kept.id, detail=detail, remedy=remedy)

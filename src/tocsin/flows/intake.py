@@ -23,6 +23,7 @@ from tocsin.errors import (
     StatementError,
     StoreError,
     TocsinError,
+    UsageError,
 )
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_opening, check_owners, marking_of, object_audiences
@@ -43,7 +44,7 @@ from tocsin.record.statement import (
     parse,
 )
 from tocsin.stix.bundle import Received, open_bundle, open_object
-from tocsin.store.interface import Attachment, Kept
+from tocsin.store.interface import Attachment, Kept, KeptSealed
 
 Item: TypeAlias = Received | Attachment
 
@@ -463,11 +464,11 @@ def _payload(node: Node, act: Act, key: str) -> bytes:
         ),
         refs=tuple(sorted(set(act.refs))),
         to=tuple(sorted(set(act.to))),
-        seen=_seen(node),
+        seen=seen_now(node),
     )
 
 
-def _seen(node: Node) -> tuple[Seen, ...]:
+def seen_now(node: Node) -> tuple[Seen, ...]:
     """The newest cosigned checkpoints held, of this log and of others, by origin.
 
     A lower bound for when it was said, and how a log that shows two histories is found out.
@@ -551,14 +552,20 @@ def withdraw(
         NotFoundError: no such statement, or not one `author` may read.
         ForbiddenError: somebody else said it.
     """
-    kept = node.store.statement(statement_id, node.allowed(node.reader(author)))
-    if kept is None:
+    readable = node.allowed(node.reader(author))
+    kept = node.store.statement(statement_id, readable)
+    sealed = node.store.sealed(statement_id, readable) if kept is None else None
+    found = kept or (sealed[0] if sealed else None)
+    if found is None:
         raise not_found(f"statement {statement_id}")
-    if kept.author != author:
+    if found.author != author:
         raise ForbiddenError(
-            f"{kept.author} said {statement_id[:12]}…, and only {kept.author} may take it back",
+            f"{found.author} said {statement_id[:12]}…, and only {found.author} may take it back",
             remedy="answer it instead: publish a challenge",
         )
+    if kept is None:
+        assert sealed is not None
+        return act_for(node, _unsaying(sealed[0], objects, reason))
     statement = parse_kept(kept)
     chosen = [o for o in statement.objects if not objects or o.id in objects]
     missing = set(objects) - {o.id for o in chosen}
@@ -579,6 +586,24 @@ def withdraw(
         to=statement.to,
     )
     return act_for(node, act)
+
+
+def _unsaying(sealed: KeptSealed, objects: Sequence[str], reason: str | None) -> Act:
+    """The withdrawal of a sealed statement, all of it: in plain, to those who can open it."""
+    if objects:
+        raise UsageError(
+            f"{sealed.id[:12]}… is sealed, and its objects are not known here",
+            remedy="take back all of it, then seal again what still stands",
+        )
+    return Act(
+        author=sealed.author,
+        kind="withdraw",
+        tlp=sealed.tlp,
+        body={"reason": reason} if reason else {},
+        case=sealed.case,
+        refs=(sealed.id,),
+        to=tuple(party for party in sealed.readers if party != sealed.author),
+    )
 
 
 def say(

@@ -20,6 +20,7 @@ from tocsin.flows import intake
 from tocsin.flows.node import Node
 from tocsin.record.envelope import open_statement, statement_id
 from tocsin.record.history import Refused, settle
+from tocsin.record.seal import open_sealed
 from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.interface import Kept
 
@@ -265,13 +266,21 @@ def signed_with(node: Node, party: str, keyid: str, since: str | None = None) ->
     """What was said with a key of `party` from `since` (20 characters) on; without it, ever.
 
     For the party itself: so a stolen key is noticed, and what a revocation puts in doubt is known
-    before it is said. Another party's key has signed nothing here.
+    before it is said. Another party's key has signed nothing here. Of a sealed statement the time
+    is inside: it is told whatever `since` says, with no time.
     """
     found = []
-    for kept in node.store.statements(node.allowed(node.reader(party)), author=party):
+    readable = node.allowed(node.reader(party))
+    for one in node.store.sealed_in(readable):
+        held = node.store.sealed(one.id, readable) if one.author == party else None
+        if held is not None and open_sealed(held[1])[1].key == keyid:
+            found.append(
+                SignedWith(id=one.id, index=one.index, kind="sealed", case=one.case, time="")
+            )
+    for kept in node.store.statements(readable, author=party):
         s = intake.parse_kept(kept)
         if s.kind not in ROOT_KINDS and s.key == keyid and (since is None or s.time >= since):
             found.append(
                 SignedWith(id=kept.id, index=kept.index, kind=s.kind, case=s.case, time=s.time)
             )
-    return found
+    return sorted(found, key=lambda one: one.index)

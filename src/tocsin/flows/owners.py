@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from tocsin.claims import model as claims
 from tocsin.errors import ConflictError, MarkingError, SpeakerError
 from tocsin.flows.node import Node
@@ -23,8 +25,13 @@ Item: TypeAlias = Received | Attachment
 
 def marking_of(node: Node, author: str, ref: str) -> Audience | None:
     """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer."""
-    kept = node.store.statement(ref, node.allowed(node.reader(author)))
-    return kept.audience if kept else None
+    readable = node.allowed(node.reader(author))
+    kept = node.store.statement(ref, readable)
+    if kept is not None:
+        return kept.audience
+    sealed = node.store.sealed(ref, readable)
+    # As its author marked it; that only named readers fetch it is no marking.
+    return replace(sealed[0].audience, tlp=sealed[0].tlp) if sealed else None
 
 
 def check_opening(node: Node, statement: Statement) -> None:

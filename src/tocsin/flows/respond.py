@@ -36,7 +36,7 @@ from tocsin.record.members import write_dossier
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import write_bundle
 from tocsin.stix.ids import deterministic
-from tocsin.store.interface import Kept, KeptObject
+from tocsin.store.interface import Kept, KeptObject, KeptSealed, Purged
 
 
 def said(kept: Kept, statement: Statement | None = None) -> Said:
@@ -84,13 +84,25 @@ def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseStat
         (k.author, k.seq)
         for k in node.store.statements(node.everything(), case=case)
         if k.id not in ids
-    ) | {(k.author, k.seq) for k in node.store.purged(node.everything(), case=case)}
+    ) | {(k.author, k.seq) for k in _closed(node, case)}
     return fold(
         visible,
         directory=frozenset(p.id for p in node.directory.parties),
         now=node.clock(),
         withheld=withheld,
     )
+
+
+def _closed(node: Node, case: str) -> list[Purged | KeptSealed]:
+    """What stands in a case's log with an id and no envelope here: purged, or sealed.
+
+    Of a sealed one a dossier shows the place: whoever opened it shows its envelope beside it.
+    """
+    everything = node.everything()
+    return [
+        *node.store.purged(everything, case=case),
+        *node.store.sealed_in(everything, case=case),
+    ]
 
 
 class CaseRow(Struct, frozen=True, kw_only=True):
@@ -385,7 +397,6 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
     checkpoint, size = _covering(node, readable[0].index)
     seen = {k.id: k for k in readable if k.index < size and k.raw}
     rows = [k for k in node.store.statements(node.everything(), case=case) if k.index < size]
-    purged = node.store.purged(node.everything(), case=case)
     objects: dict[str, bytes] = {}
     parsed = [parse_kept(kept) for kept in seen.values()]
     for ref in (ref for s in parsed for ref in s.objects):
@@ -405,7 +416,7 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
         checkpoint=checkpoint,
         statements=[
             *((k.index, k.id, seen[k.id].raw if k.id in seen else None) for k in rows),
-            *((k.index, k.id, None) for k in purged if k.index < size),
+            *((k.index, k.id, None) for k in _closed(node, case) if k.index < size),
         ],
         directory=sorted((k.index, k.raw) for k in directory),
         path=node.log.prove,
@@ -495,9 +506,11 @@ def proof(node: Node, statement: str, reader: Reader) -> bytes:
         NotFoundError: no such statement for this reader.
     """
     kept = node.store.statement(statement, node.allowed(reader))
-    if kept is None:
+    sealed = node.store.sealed(statement, node.allowed(reader)) if kept is None else None
+    if kept is None and sealed is None:
         raise not_found(f"statement {statement}")
-    found = node.log.proof(kept.index)
+    index = kept.index if kept else sealed[0].index if sealed else 0
+    found = node.log.proof(index)
     # Who has the file alone can see which entry it is about, and check it by the id.
     return write_proof(found.index, found.path, found.checkpoint, extra=statement.encode())
 

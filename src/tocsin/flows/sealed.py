@@ -1,0 +1,116 @@
+"""Sealed statements at a node: let in by their outside, logged, handed to those who can open them.
+
+Nothing is opened here, not even what the node's own party may read: its key is used at home
+(`wiring/sealing.py`). Spec: record.md, "Sealing"; decisions/0023.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from tocsin.errors import PurgedError
+from tocsin.flows.intake import Done, not_found, seen_now
+from tocsin.flows.node import Node
+from tocsin.policy import Reader, Tlp
+from tocsin.record.admission import ChainHead
+from tocsin.record.seal import admit_sealed, check_signature, open_sealed
+from tocsin.record.statement import Seen
+from tocsin.store.interface import KeptSealed
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """What a party needs of the node to compose a statement at home."""
+
+    seq: int
+    """Of the last statement in its chain; 0: there is none."""
+    head: str
+    """Id of that one; "": there is none."""
+    seen: tuple[Seen, ...]
+    """The newest checkpoints this node holds."""
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A sealed statement in a list."""
+
+    id: str
+    """Of the statement inside."""
+    index: int
+    author: str
+    case: str | None
+    seq: int
+    tlp: Tlp
+    readers: tuple[str, ...]
+    """Who can open it, the author among them."""
+    withdrawn: bool
+
+
+def place(node: Node, party: str, case: str | None) -> Place:
+    """Where the chain of `party` in this case stands (None: its open chain), pending ones too."""
+    last = node.store.chain(party, case or "")
+    return Place(seq=last.seq if last else 0, head=last.head if last else "", seen=seen_now(node))
+
+
+def enter(node: Node, raw: bytes) -> Done:
+    """Let a sealed statement in and log it; one that is in the log already stays as it is.
+
+    Raises:
+        StatementError: not of the one shape.
+        SignatureError: no key of its author that may sign, or a wrong signature.
+        ChainError: it does not follow what its author said last, plain or sealed.
+        PurgedError: it was in the log, and was purged here.
+        LogHalted: the log takes no writes now; nothing is kept.
+    """
+    envelope, found = open_sealed(raw)
+    # Before anything is looked up: a forged one learns nothing of what is here.
+    check_signature(envelope, found, node.keyring, None)
+    with node.lock:
+        known = _known(node, found.commitment)
+        if known is not None:
+            return known
+        last = node.store.chain(found.author, found.chain)
+        head = ChainHead(seq=last.seq, head=last.head) if last else None
+        verified = admit_sealed(envelope, found, keyring=node.keyring, chain=head)
+        waiting = node.log.keep(verified, (), verified.audience)
+    receipt = waiting.wait()
+    return Done(id=receipt.id, index=receipt.index, quorum=receipt.quorum)
+
+
+def _known(node: Node, id: str) -> Done | None:
+    if node.store.purge_of("statement", id) is not None:
+        raise PurgedError(
+            f"statement {id} was purged on this node, and is not kept again; its commitment is "
+            "in the log",
+            remedy="say what may be known of it in a new statement",
+        )
+    index = node.store.place(id)
+    return None if index is None else Done(id=id, index=index, quorum=node.log.has_quorum(index))
+
+
+def listed(node: Node, reader: Reader, case: str | None = None) -> list[Row]:
+    """The sealed statements that `reader` may fetch, in log order."""
+    return [_row(kept) for kept in node.store.sealed_in(node.allowed(reader), case=case)]
+
+
+def _row(kept: KeptSealed) -> Row:
+    return Row(
+        id=kept.id,
+        index=kept.index,
+        author=kept.author,
+        case=kept.case,
+        seq=kept.seq,
+        tlp=kept.tlp,
+        readers=kept.readers,
+        withdrawn=kept.withdrawn,
+    )
+
+
+def sealed_file(node: Node, reader: Reader, id: str) -> bytes:
+    """The sealed file to the byte.
+
+    Raises:
+        NotFoundError: no such, or not for this reader.
+    """
+    found = node.store.sealed(id, node.allowed(reader))
+    if found is None:
+        raise not_found(f"sealed statement {id}")
+    return found[1]
