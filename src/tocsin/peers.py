@@ -111,6 +111,10 @@ class Peers:
         """A tile (`tile/…`) of the log at `url`. Raises as `checkpoint`."""
         return self._get(url, f"/tlog/{path}", MAX_TILE_BYTES)
 
+    def find_tile(self, url: str, path: str) -> bytes | None:
+        """As `tile`; None where the log says that it has none of that path."""
+        return self._maybe(url, f"/tlog/{path}", MAX_TILE_BYTES)
+
     def held(self, url: str, origin: str) -> bytes | None:
         """What the witness of the node at `url` holds of `origin`; None if nothing.
 
@@ -417,7 +421,7 @@ class WitnessClients:
         if not asked.url:
             raise UnreachableError(
                 "the policy names no address for it",
-                remedy="add its URL: tocsin witness add NAME --url URL",
+                remedy="write it at the end of its line in policy.txt: witness NAME VKEY URL",
             )
         with self._lock:
             if self._closed:

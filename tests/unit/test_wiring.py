@@ -27,6 +27,8 @@ from tocsin.flows import intake, join
 from tocsin.wiring.door import connect, http_door, running
 from tocsin.wiring.folder import (
     Config,
+    DirectoryConfig,
+    LogConfig,
     NodeConfig,
     RemoteConfig,
     find_home,
@@ -69,7 +71,9 @@ def test_what_is_written_to_the_configuration_is_read_from_it(
         name=name,
         exercise=flags[0],
         node=NodeConfig(host='a"b\\', port=port, behind_proxy=flags[1], hosts=tuple(hosts)),
+        log=LogConfig(gossip_s=2.5, signature_workers=port % 65) if flags[0] else LogConfig(),
         remote=RemoteConfig(url=url) if url is not None else None,
+        directory=DirectoryConfig(sources=(url,) if url is not None else ()),
     )
     write_config(folder, config)
     assert load_config(folder) == config
@@ -88,6 +92,7 @@ WRONG = {
     'party = "a.example"\nname = "A"\nprot = 1\n': ("prot", "'port'"),
     'party = "a.example"\nname = "A"\n[node]\nprot = 1\n': ("prot", "'port'"),
     'party = "a.example"\nnam = "A"\n': ("nam", "'name'"),
+    'party = "a.example"\nname = "A"\n[directory]\nsource = []\n': ("source", "'sources'"),
     'party = "a.example"\n': ("name", "keys are"),
     'party = "a.example"\nname = "A"\n[node]\nport = "x"\n': ("$.node.port", "keys are"),
     'party = "a.example"\nname = "A"\n[node]\nport = 65536\n': ("$.node.port", "keys are"),

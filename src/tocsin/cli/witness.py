@@ -183,8 +183,7 @@ def _home() -> Path:
 
 def _listed(party: str) -> tuple[str, str]:
     """The Ed25519 witness key of a party of the directory, and its node's address."""
-    from tocsin.flows.witnessing import usable
-    from tocsin.record.checkpoint import COSIGNATURE
+    from tocsin.record.checkpoint import COSIGNATURE, usable
 
     with terminal.node() as client:
         items = client.get("/parties")["items"]

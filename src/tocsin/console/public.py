@@ -21,11 +21,11 @@ from tocsin.canonical import b64encode
 from tocsin.console.auth import Cost, Rates
 from tocsin.errors import LogHalted, TocsinError, WitnessRefused
 from tocsin.flows.node import Node
+from tocsin.record.witness import SIZE_TYPE, size_body
 
 log = logging.getLogger("tocsin.public")
 
 TEXT = "text/plain; charset=utf-8"
-TLOG_SIZE = "text/x.tlog.size"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 STATUS = {
@@ -98,7 +98,9 @@ class _Door:
             status = STATUS[refused.status]
             if refused.size is not None:
                 # As a header: a media type of text would be given a charset, which is none of it.
-                return Response(f"{refused.size}\n", status, headers={"content-type": TLOG_SIZE})
+                return Response(
+                    size_body(refused.size), status, headers={"content-type": SIZE_TYPE}
+                )
             return PlainTextResponse(f"{refused.message}\n", status)
 
     async def held(self, request: Request) -> Response:

@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from tocsin.canonical import b64encode
 from tocsin.errors import LogHalted, NoteError, TocsinError, UnreachableError
-from tocsin.flows.witnessing import Alarm, AlarmKind, ForkRow, LocalWitnessState, Rows, usable
+from tocsin.flows.witnessing import Alarm, AlarmKind, ForkRow, LocalWitnessState, Rows
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork as forks
 from tocsin.record import gossip, merkle
@@ -34,7 +34,8 @@ from tocsin.store.interface import Store
 log = logging.getLogger("tocsin.watch")
 
 OPEN_A_LOG = 64
-"""Heads of one log that wait for an explanation; more of them would say nothing new."""
+"""Heads of one log that wait for an explanation, signed ones and others each; more of them would
+say nothing new."""
 EVIDENCE_A_LOG = 100
 REMEMBERED = 8_192
 
@@ -139,7 +140,7 @@ class Histories:
 
     def log_keys(self, origin: str) -> list[VerifierKey]:
         """The keys with which the directory says this log signs; empty: it knows no such log."""
-        return usable(self._directory().origins().get(origin, ()))
+        return notes.usable(self._directory().origins().get(origin, ()))
 
     def stopped(self, origin: str) -> bool:
         """Whether we cosign this log no more: a fork of it is proven."""
@@ -376,7 +377,11 @@ class Histories:
     ) -> None:
         key = _key(met)
         held = self._open.get(key)
-        if held is None and len(self._open.items(f"{met.origin} ")) >= OPEN_A_LOG:
+        # What logs have signed is counted by itself: anybody can say any number of roots, and none
+        # of them may keep out what a signature shows.
+        kind = key.rpartition(" ")[2]
+        waiting = (k for k, _ in self._open.items(f"{met.origin} ") if k.endswith(f" {kind}"))
+        if held is None and sum(1 for _ in waiting) >= OPEN_A_LOG:
             return
         base = held or before or Open(met=met)
         alarm = self._unexplained(met, wrong, base.statement) if wrong is not None else base.alarm
@@ -469,11 +474,13 @@ class Histories:
         proof = forks.open_fork(raw)
         with self._learning:
             held = self._forks.get(proof.origin)
-            if held is not None:
-                if held.statement is None and statement is not None:
-                    self._said(proof.origin, held, statement)
+            if held is not None and (held.statement is not None or statement is None):
                 return
             a, b = forks.verify_fork(proof, self.log_keys(proof.origin))
+            if held is not None and statement is not None:
+                # Only now: a statement with a proof that proves nothing would keep ours unsaid.
+                self._said(proof.origin, held, statement)
+                return
             held = _Fork(proof=raw, since=self._stamp(), statement=statement)
             self._forks.put(proof.origin, held)
             self._stopped |= {proof.origin}

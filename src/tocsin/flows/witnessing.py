@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from tocsin.errors import ConflictError, NoteError
-from tocsin.record.checkpoint import VerifierKey, open_vkey
+from tocsin.errors import ConflictError
 from tocsin.record.witness import Held
 from tocsin.store.interface import Local
 
@@ -97,18 +95,6 @@ class Witnessing(Struct, frozen=True, kw_only=True):
     logs: tuple[WitnessedLog, ...]
     peers: tuple[PeerRow, ...]
     forks: tuple[ForkRow, ...]
-
-
-def usable(texts: Iterable[str]) -> list[VerifierKey]:
-    """The verifier keys among these texts of the directory.
-
-    What is no key is passed over: a party that lists nonsense must not blind this node to others.
-    """
-    found = []
-    for text in texts:
-        with suppress(NoteError):
-            found.append(open_vkey(text))
-    return found
 
 
 class Rows(Generic[T]):

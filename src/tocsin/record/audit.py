@@ -153,7 +153,7 @@ class _Auditing:
                     self._mark(edge, marks, held)
         if broken:
             return self._result(head, signatures, tuple(held))
-        self._higher(head.size, row)
+        self._higher(row)
         root = edge.root()
         if root != head.root:
             self._say(
@@ -321,7 +321,7 @@ class _Auditing:
 
     # 4 tiles
 
-    def _higher(self, size: int, row: Sequence[bytes]) -> None:
+    def _higher(self, row: Sequence[bytes]) -> None:
         level = 1
         while row:
             above = []

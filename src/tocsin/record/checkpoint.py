@@ -15,6 +15,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Protocol
 
@@ -124,6 +125,19 @@ def open_vkey(text: str) -> VerifierKey:
                 f"verifier key {shown!r}: {wrong.message}", remedy=wrong.remedy
             ) from wrong
     return key
+
+
+def usable(texts: Iterable[str]) -> list[VerifierKey]:
+    """The verifier keys among these texts of a directory.
+
+    What is no key, or of a kind we do not know, is passed over: a party that lists nonsense must
+    blind nobody to the others.
+    """
+    found = []
+    for text in texts:
+        with suppress(NoteError):
+            found.append(open_vkey(text))
+    return found
 
 
 def _check_name(name: str) -> None:

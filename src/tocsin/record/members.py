@@ -754,13 +754,7 @@ def checkpoint_keys(directory: Any, origin: str) -> list[notes.VerifierKey]:
     texts += [
         text for party in directory.parties for node in party.nodes for text in node.witness_vkeys
     ]
-    found = []
-    for text in texts:
-        try:
-            found.append(notes.open_vkey(text))
-        except NoteError:
-            continue
-    return found
+    return notes.usable(texts)
 
 
 def leaf_of(row: Row | Withheld) -> bytes:

@@ -6,14 +6,14 @@ one. What somebody only says is shown, and frames nobody. Spec: record.md, "Witn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import permutations
 from typing import Any, Protocol
 
 from tocsin import canonical
 from tocsin.canonical import b64encode
-from tocsin.errors import ForkError, NoteError
+from tocsin.errors import ForkError
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork, merkle
 from tocsin.record.checkpoint import Policy, VerifierKey
@@ -212,15 +212,7 @@ def _log_keys(files: Sequence[Shown], policy: Policy | None) -> list[VerifierKey
         for listed in log.ring.directory.origins().values()
         for text in listed
     }
-    return [*_opened(sorted(texts)), *(policy.logs if policy else ())]
-
-
-def _opened(texts: Iterable[str]) -> Iterator[VerifierKey]:
-    for text in texts:
-        try:
-            yield notes.open_vkey(text)
-        except NoteError:
-            continue
+    return [*notes.usable(sorted(texts)), *(policy.logs if policy else ())]
 
 
 def _said(one: Shown, row: Row, log_keys: Sequence[VerifierKey], found: _Split) -> None:

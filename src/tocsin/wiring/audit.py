@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,7 +39,8 @@ def published(
     """
     given = [_key(text) for text in vkeys]
     if url is not None:
-        yield *_remote(url), given or _listed(home), None
+        with _remote(url) as (note, read):
+            yield note, read, given or _listed(home), None
         return
     folder = find_home(home)
     if running(folder) is not None:
@@ -49,16 +50,13 @@ def published(
             if here is None:
                 raise UnreachableError("the node has just stopped", remedy="say it again")
             known = given or [*_of(head["policy"]), *_named(client)]
-            yield (
-                *_remote(here.url, own_machine=True),
-                known,
-                lambda start: client.get("/log/checks", start=start),
-            )
+            with _remote(here.url, own_machine=True) as (note, read):
+                yield note, read, known, lambda start: client.get("/log/checks", start=start)
         return
     with open_node(folder) as node:
         known = given or [
             *_of(node.policy_text),
-            *_opened(node.directory.origins().get(node.log.origin, ())),
+            *notes.usable(node.directory.origins().get(node.log.origin, ())),
         ]
         yield (
             node.log.checkpoint,
@@ -88,20 +86,12 @@ def _listed(home: str | None) -> list[VerifierKey]:
 
 def _named(client: Client) -> list[VerifierKey]:
     found = client.get("/parties")["items"]
-    return _opened(v for p in found for n in p["nodes"] for v in n.get("log_vkeys", ()))
+    return notes.usable(v for p in found for n in p["nodes"] for v in n.get("log_vkeys", ()))
 
 
-def _opened(texts: Iterable[str]) -> list[VerifierKey]:
-    known = []
-    for text in texts:
-        try:
-            known.append(notes.open_vkey(text))
-        except NoteError:
-            continue  # a kind we do not know signs nothing here
-    return known
-
-
-def _remote(url: str, *, own_machine: bool = False) -> tuple[bytes, audit.Read]:
+@contextmanager
+def _remote(url: str, *, own_machine: bool = False) -> Iterator[tuple[bytes, audit.Read]]:
+    """The checkpoint of another node's log, and a reader of its tiles; None: it has none there."""
     from tocsin.outbound import is_loopback
     from tocsin.peers import Peers, open_client
 
@@ -110,15 +100,14 @@ def _remote(url: str, *, own_machine: bool = False) -> tuple[bytes, audit.Read]:
 
     def read(path: str) -> bytes | None:
         try:
-            return peers.tile(url, path)
+            return peers.find_tile(url, path)
         except InputError as wrong:
             raise UnreachableError(wrong.message, remedy=wrong.remedy) from wrong
-        except UnreachableError as wrong:
-            if "404" in wrong.message:
-                return None
-            raise
 
-    return peers.checkpoint(url), read
+    try:
+        yield peers.checkpoint(url), read
+    finally:
+        peers.close()
 
 
 def tampered(read: audit.Read, size: int, index: int) -> audit.Read:

@@ -128,7 +128,7 @@ def load_config(home: Path) -> Config:
     except msgspec.ValidationError as wrong:
         known = [
             f.encode_name
-            for s in (Config, NodeConfig, LogConfig, RemoteConfig)
+            for s in (Config, NodeConfig, LogConfig, RemoteConfig, DirectoryConfig)
             for f in msgspec.structs.fields(s)
         ]
         unknown = re.search("unknown field `(.*?)`", str(wrong))
@@ -151,6 +151,7 @@ def write_config(home: Path, config: Config) -> None:
         lines.append(f"hosts = [{', '.join(_toml(name) for name in config.node.hosts)}]")
     if config.log != LogConfig():
         lines += ["", "[log]", f"gossip_s = {config.log.gossip_s}"]
+        lines.append(f"signature_workers = {config.log.signature_workers}")
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
     if config.directory.sources:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocsin.errors import ConfigError, NoteError, UsageError
-from tocsin.flows.witnessing import usable
 from tocsin.peers import Peers, WitnessClients, open_client
-from tocsin.record.checkpoint import Policy, VerifierKey, open_policy
+from tocsin.record.checkpoint import Policy, VerifierKey, open_policy, usable
 from tocsin.record.directory import KeyRing
 from tocsin.record.keys import LogSigner
 from tocsin.wiring.folder import Config, load_config
