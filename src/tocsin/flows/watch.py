@@ -39,6 +39,7 @@ PAGES_A_ROUND = 10
 """Pages of statements whose `seen` is compared in one round."""
 PATHS_A_ROUND = 64
 """Asked of other logs for the `seen` of statements; the rest waits."""
+_LAST = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
 class PeersPort(Protocol):
@@ -357,4 +358,7 @@ class Watch:
 
 
 def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else time_text(datetime.fromtimestamp(seconds, UTC))
+    """As pages show it. A witness may sign any time; one in no calendar is none."""
+    if seconds is None or seconds > _LAST:
+        return None
+    return time_text(datetime.fromtimestamp(seconds, UTC))

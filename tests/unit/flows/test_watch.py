@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.unit.record.log_case import GrowingLog
 
 from tocsin.canonical import b64encode
 from tocsin.errors import ConflictError, ForkError, LogHalted, UnreachableError, WitnessRefused
+from tocsin.flows.histories import OPEN_A_LOG
 from tocsin.flows.watch import Watch
 from tocsin.flows.witnessing import LocalWitnessState
 from tocsin.record import checkpoint as notes
@@ -152,7 +154,7 @@ class World:
         )
         self.watch = self.started()
 
-    def started(self) -> Watch:
+    def started(self, **more: Any) -> Watch:
         """A watch over the same store: as after a restart."""
         return Watch(
             party=NORTH,
@@ -164,6 +166,7 @@ class World:
             publish=self.publish,
             policy=lambda: (self.policy, None),
             everything=lambda: frozenset(self.store.audiences()),
+            **more,
         )
 
     def publish(self, proof: bytes) -> str:
@@ -511,3 +514,44 @@ def test_tiles_that_do_not_come_in_one_round_are_no_alarm_yet(world: World) -> N
     world.south.no_tiles = False
     world.watch.round()
     assert world.kinds() == []
+
+
+def test_roots_that_anybody_says_keep_out_nothing_that_is_signed(world: World) -> None:
+    def say(origin: str, n: int) -> None:
+        root = b64encode(n.to_bytes(32, "big"))
+        world.watch.histories.meet(gossip.said(Seen(origin=origin, root=root, size=900 + n), EAST))
+
+    for n in range(OPEN_A_LOG + 1):
+        say(world.own.origin, n)
+        say(world.south.log.origin, n)
+    assert world.own.halted is None, "anybody can write any root into a statement"
+    twin = world.south.log.copy(3).grow(9, "twin")
+    world.east.held[world.south.log.origin] = twin.note()
+    world.south.held[world.own.origin] = world.own.log.copy().grow(2).note()
+    for _ in range(gossip.PATIENCE + 1):
+        world.watch.round()
+    assert ("rollback", world.own.origin) in world.kinds()
+    assert world.own.halted
+    assert f"unexplained/{world.south.log.origin}" in {a.key for a in world.watch.alarms()}
+
+
+def test_a_proof_that_proves_nothing_keeps_no_proof_of_ours_unsaid(world: World) -> None:
+    log = world.south.log
+    good = forks.write_fork(forks.prove_fork(log.note(), log.copy(3).grow(2, "twin").note()))
+    forged = GrowingLog(LogSigner.from_seeds(log.origin, b"x" * 32, b"y" * 32)).grow(5)
+    twin = forged.copy(3).grow(2, "twin")
+    bad = forks.write_fork(forks.prove_fork(forged.note(), twin.note()))
+    world.watch.learn_fork(good)
+    with pytest.raises(ForkError):
+        world.watch.learn_fork(bad, "a" * 64)
+    world.watch.histories.say_forks()
+    assert world.said == [good]
+
+
+def test_a_witness_with_a_time_in_no_calendar_breaks_no_page(world: World) -> None:
+    row = SimpleNamespace(
+        name="south", key=f"{SOUTH}/witness", url=url(SOUTH), size=5, time=2**63 - 1, error=None
+    )
+    world.watch = world.started(report=lambda: [row])
+    [shown] = world.watch.witnessing().witnesses
+    assert (shown.size, shown.time) == (5, None)
