@@ -1309,3 +1309,96 @@ def test_a_restarted_log_takes_in_the_commitments_of_what_was_purged(
     assert store.entries(0, 9) == [bytes.fromhex(gone.id), bytes.fromhex(stays.id)]
     assert store.count(all_) == 0
     assert [p.id for p in store.purged(all_)] == [gone.id]
+
+
+# --- sealed -----------------------------------------------------------------------------------
+
+
+def test_a_sealed_statement_is_in_the_log_and_in_no_read_of_plain_ones(
+    store: Store, northland: Author
+) -> None:
+    before = publish(store, northland.say(case="case--1"))
+    sealed = northland.seals(GRIDCO, case="case--1")
+    store.keep_pending(sealed, [], sealed.audience)
+    [waiting] = store.pending()
+    assert (waiting.id, waiting.raw, waiting.kind) == (sealed.id, b"", "sealed")
+    assert store.sealed_in(seen_by(store, EVERYBODY)) == []
+    enter(store, sealed.id)
+    after = publish(store, northland.say(case="case--1"))
+
+    all_ = seen_by(store, EVERYBODY)
+    assert [k.id for k in store.statements(all_)] == [before.id, after.id]
+    assert store.statement(sealed.id, all_) is None
+    assert store.place(sealed.id) == 1
+    assert store.entries(0, 9) == [bytes.fromhex(i) for i in (before.id, sealed.id, after.id)]
+    assert store.chain(NORTHLAND, "case--1") == Chain(seq=3, head=after.id)
+    [row] = store.sealed_in(all_)
+    assert (row.id, row.index, row.author, row.case) == (sealed.id, 1, NORTHLAND, "case--1")
+    assert (row.seq, row.tlp, row.withdrawn) == (2, "AMBER", False)
+    assert row.readers == (NORTHLAND, GRIDCO)
+    assert store.sealed(sealed.id, all_) == (row, sealed.raw)
+    assert store.sealed_in(all_, case="case--2") == []
+
+
+def test_a_sealed_statement_is_given_to_those_who_can_open_it(
+    store: Store, northland: Author
+) -> None:
+    sealed = publish(store, northland.seals(GRIDCO))
+    for party, may in ((NORTHLAND, True), (GRIDCO, True), (PORTCO, False)):
+        allowed = seen_by(store, party)
+        assert (store.sealed(sealed.id, allowed) is not None) is may
+        assert bool(store.sealed_in(allowed)) is may
+        assert bool(store.holdings(sealed.id, allowed)) is may
+    assert store.sealed("ab" * 32, seen_by(store, GRIDCO)) is None
+    assert store.sealed("no id", seen_by(store, GRIDCO)) is None
+
+
+def test_a_sealed_statement_kept_twice_is_kept_once_and_its_place_is_taken(
+    store: Store, northland: Author
+) -> None:
+    sealed = publish(store, northland.seals(GRIDCO))
+    store.keep_pending(sealed, [], sealed.audience)
+    assert store.pending() == []
+    twin = Author(NORTHLAND)
+    other = twin.seals(PORTCO)
+    with pytest.raises(ChainError):
+        store.keep_pending(other, [], other.audience)
+    assert [type(o) for o in store.keep_pending_many([(other, [], other.audience, {})])] == [
+        ChainError
+    ]
+
+
+def test_a_sealed_statement_is_taken_back_by_its_author(store: Store, northland: Author) -> None:
+    sealed = publish(store, northland.seals(GRIDCO))
+    publish(store, Author(PORTCO).say(kind="withdraw", refs=[sealed.id]))
+    assert not store.sealed_in(seen_by(store, GRIDCO))[0].withdrawn
+    publish(store, northland.say(kind="withdraw", refs=[sealed.id], tlp="AMBER", to=[GRIDCO]))
+    assert store.sealed_in(seen_by(store, GRIDCO))[0].withdrawn
+
+
+def test_a_sealed_statement_is_purged_and_its_place_stays(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    sealed = publish(store, northland.seals(GRIDCO))
+    [held] = store.holdings(sealed.id, seen_by(store, GRIDCO))
+    assert (held.type, held.size) == ("sealed", len(sealed.raw))
+    assert store.purge(dropping("statement", sealed.id)) is True
+    store = opener.reopen()
+    assert store.sealed_in(seen_by(store, GRIDCO)) == []
+    assert store.sealed(sealed.id, seen_by(store, GRIDCO)) is None
+    assert store.entries(0, 9) == [bytes.fromhex(sealed.id)]
+    assert [p.id for p in store.purged(seen_by(store, GRIDCO))] == [sealed.id]
+
+
+def test_a_restarted_log_takes_sealed_statements_along(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    sealed = publish(store, northland.seals(GRIDCO))
+    stays = publish(store, northland.say())
+    store.restart_log()
+    store = opener.reopen()
+    waiting = store.pending()
+    assert [(p.id, p.raw) for p in waiting] == [(sealed.id, b""), (stays.id, stays.raw)]
+    enter(store, *(p.id for p in waiting))
+    allowed = seen_by(store, GRIDCO)
+    assert store.sealed(sealed.id, allowed) == (store.sealed_in(allowed)[0], sealed.raw)

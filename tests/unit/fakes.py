@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -27,8 +27,9 @@ from tocsin.errors import (
 )
 from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
+from tocsin.record.hpke import HpkeKey
 from tocsin.record.keys import Signer
-from tocsin.record.seal import Sealed, VerifiedSeal
+from tocsin.record.seal import Sealed, VerifiedSeal, open_sealed, seal
 from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
 from tocsin.store.interface import (
@@ -58,6 +59,8 @@ from tocsin.store.interface import (
     stays_on_record,
     version_key,
 )
+
+V = TypeVar("V", Verified, VerifiedSeal)
 
 
 @dataclass
@@ -675,6 +678,16 @@ class Author:
         self._chains[chain] = (seq + 1, id)
         return Verified(id=id, raw=raw, statement=parse(payload))
 
+    def seals(self, *to: str, case: str | None = None) -> VerifiedSeal:
+        """Its next statement in that chain, sealed for these, as `admit_sealed` gives it."""
+        said = self.say(case=case, tlp="AMBER", to=sorted(to))
+        readers = {
+            party: HpkeKey(hashlib.sha256(party.encode()).digest()).public
+            for party in sorted({self.party, *to})
+        }
+        raw = seal(said.raw, {}, readers, self.signer, bytes)
+        return VerifiedSeal(id=said.id, raw=raw, statement=open_sealed(raw)[1])
+
     def goes_on(self, last: Chain | None, chain: str = "") -> None:
         """Go on behind this statement, as after a restart."""
         self._chains[chain] = (last.seq, last.head) if last else (0, "")
@@ -731,10 +744,10 @@ def enter(store: Log, *batch: str, origin: str = ORIGIN) -> None:
 
 def publish(
     store: Log,
-    verified: Verified,
+    verified: V,
     *objects: Keepable,
     narrowed: Mapping[str, Audience] = NO_AUDIENCES,
-) -> Verified:
+) -> V:
     """Keep and enter at once."""
     store.keep_pending(verified, objects, verified.audience, narrowed)
     enter(store, verified.id)

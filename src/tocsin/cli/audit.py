@@ -101,10 +101,10 @@ def _print(found: Any, kept: dict[str, Any] | None, ok: bool, tampered: int | No
     for size in found.older:
         line(f"extends the checkpoint of size {size}")
     if kept is not None:
-        sealed = f", {kept['sealed']:,} sealed ones by their outside" if kept["sealed"] else ""
+        sealed = f" ({kept['sealed']:,} sealed, by their outside)" if kept["sealed"] else ""
         line(
-            f"kept    {kept['statements']:,} statements, {kept['objects']:,} objects checked"
-            f"{sealed}; "
+            f"kept    {kept['statements'] + kept['sealed']:,} statements{sealed}, "
+            f"{kept['objects']:,} objects checked; "
             f"of {kept['gone']:,} only the commitment is left (taken back or purged)"
         )
     for problem in found.problems:

@@ -19,6 +19,7 @@ from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import (
     DossierError,
     InputError,
+    NotFoundError,
     UnreadableError,
     UsageError,
     VerificationError,
@@ -416,7 +417,7 @@ def log_show(
     """The head and the entries, or one statement's envelope. Example: tocsin log show"""
     with terminal.node() as client:
         if statement:
-            shown = client.call("GET", f"/statements/{statement}").decode("utf-8", "replace")
+            shown = _envelope(client, statement)
             click.echo(safe(shown, one_line=False))
             return
         head = client.get("/log")
@@ -432,7 +433,8 @@ def log_show(
         return
     entries = [[r["index"], r["time"], r["author"], r["kind"], r["tlp"], r["id"]] for r in rows]
     for s in sealed:
-        kind = f"sealed, for {', '.join(s['readers'])}"
+        others = [party for party in s["readers"] if party != s["author"]] or [s["author"]]
+        kind = f"sealed, for {', '.join(others)}"
         entries.append([s["index"], "-", s["author"], kind, s["tlp"], s["id"]])
     terminal.table(
         ["INDEX", "TIME", "AUTHOR", "KIND", "TLP", "STATEMENT"],
@@ -458,6 +460,18 @@ def _newest(client: Client, limit: int) -> list[Any]:
         rows = [*rows, *page["items"]][-limit:]
         after = page["next"]
     return rows
+
+
+def _envelope(client: Client, statement: str) -> str:
+    try:
+        return client.call("GET", f"/statements/{statement}").decode("utf-8", "replace")
+    except NotFoundError as wrong:
+        if statement not in {s["id"] for s in client.get("/sealed")["items"]}:
+            raise
+        raise NotFoundError(
+            f"{statement[:12]}… is sealed for you, and the node cannot show it",
+            remedy=f"tocsin open {statement[:12]}",
+        ) from wrong
 
 
 def _among(client: Client, rows: list[Any], limit: int) -> list[Any]:

@@ -178,7 +178,8 @@ def _show(row: Row, found: Unsealed, files: dict[str, str]) -> None:
     if row.withdrawn:
         line("withdrawn by its author")
     for ref, raw in found.objects:
-        line(f"\n{ref.type}  {ref.id}  sha256 {ref.sha256}")
+        click.echo()
+        line(f"{ref.type}  {ref.id}  sha256 {ref.sha256}")
         if ref.sha256 in files:
             line(f"  wrote {files[ref.sha256]}")
         else:

@@ -17,6 +17,7 @@ from tocsin.console.guard import (
     Harden,
     KnownHost,
     SameOrigin,
+    body_limit,
     host_name,
     logged_path,
 )
@@ -147,3 +148,11 @@ def test_other_protocols_pass_untouched() -> None:
         Harden(KnownHost(SameOrigin(BodyLimit(app)), []))({"type": "lifespan"}, nothing, swallow)
     )
     assert seen == ["lifespan"]
+
+
+def test_the_largest_sealed_statement_comes_in_by_its_own_address_and_no_other() -> None:
+    from tocsin.record.seal import MAX_SEALED
+
+    assert body_limit({"path": "/api/v1/sealed"}) == MAX_SEALED
+    for path in ("/api/v1/sealed/", "/api/v1/sealedx", "/api/v1/chains", "/sealed"):
+        assert body_limit({"path": path}) == 1 << 20

@@ -36,7 +36,8 @@ from tocsin.flows import drafts as drafting
 from tocsin.flows import keys as key_flow
 from tocsin.flows.intake import Act, Done
 from tocsin.policy import Tlp
-from tocsin.record import seal
+from tocsin.record import dossier, seal, verify
+from tocsin.record.checkpoint import open_policy
 from tocsin.record.envelope import open_envelope, pae, sign, write_envelope
 from tocsin.record.keys import Signer
 from tocsin.record.members import open_dossier
@@ -228,11 +229,29 @@ def test_an_export_proves_its_place_and_withholds_the_rest(
 ) -> None:
     case = open_case(world)
     said = at(world.GRID).say(bundle(world, world.GRID), tlp="AMBER", to=[world.SOUTH], case=case)
+    world.as_guest(
+        Act(
+            author=world.GRID,
+            kind="say",
+            tlp="AMBER",
+            case=case,
+            objects=(open_object(world.indicator(world.GRID, "198.51.100.9")),),
+            to=(world.NORTH, world.SOUTH),
+        )
+    )
     for party in (world.NORTH, world.SOUTH):
         data = respond.dossier(world.node, case, world.actor(party).reader)
         opened = open_dossier(data)
         assert said.id in {one.id for one in opened.withheld}
         assert SECRET.encode() not in data
+        policy = world.node.policy_text
+        verdict = dossier.verify([data], open_policy(policy.encode()), world.node.root).to_json()
+        assert verdict["ok"], verdict["problems"]
+        alone = verify.verdict_on([data], verify.Policy(policy.encode()), world.node.root, ())
+        assert alone["ok"], alone["problems"]
+        for found in (verdict, alone):
+            [chain] = [c for c in found["chains"] if c["author"] == world.GRID and not c["keys"]]
+            assert (2 in chain["withheld"], chain["missing"]) == (True, [])
     state = respond.state(world.node, case, world.actor(world.SOUTH).reader)
     assert state.equivocations == ()
     proof = respond.proof(world.node, said.id, world.actor(world.SOUTH).reader)
@@ -539,3 +558,23 @@ def test_only_the_own_chain_is_told(world: World, at: Callable[..., Sealing]) ->
     assert world.json("GET", "/chains", party=world.GRID)["seq"] == 2
     assert world.json("GET", "/chains", party=world.SOUTH)["seq"] == 0
     assert world.ask("GET", "/chains", party=None).status == 403
+
+
+def test_the_largest_goes_through_and_one_more_byte_does_not(
+    world: World, at: Callable[..., Sealing]
+) -> None:
+    # Half of it is random, so that nothing gets smaller on the way.
+    long = "x" * 3_500_000 + world.node.rng(2_000_000).hex()
+    said = at(world.GRID).say(
+        bundle(world, world.GRID, long), tlp="AMBER", to=[world.SOUTH], case=None
+    )
+    south = at(world.SOUTH)
+    row = south.named(said.id)
+    raw = south.fetch(row)
+    assert 11_000_000 < len(raw) < seal.MAX_SEALED
+    [(_, found)] = south.judge(row, raw).objects
+    assert long.encode() in found
+    with pytest.raises(SealError, match="holds 8388608"):
+        at(world.GRID).say(
+            bundle(world, world.GRID, "x" * 8_388_000), tlp="AMBER", to=[world.SOUTH], case=None
+        )
