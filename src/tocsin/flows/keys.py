@@ -120,7 +120,9 @@ def follow(node: Node, items: Iterable[bytes], *, budget: Budget | None = None) 
     entered: list[intake.Done] = []
 
     def take(raw: bytes) -> None:
-        if node.store.place(statement_id(raw)) is not None:
+        id = statement_id(raw)
+        # What somebody sealed under this id is another's until it is seen, and this is seen.
+        if node.store.place(id) is not None and not node.store.sealed(id, node.everything()):
             return
         _, s = open_statement(raw)
         if budget is not None and not budget.left(s.author):

@@ -356,6 +356,8 @@ INSERTS = {
 }
 """One line for each table a statement fills, parents first."""
 
+NAMED = "SELECT kind, author, seq FROM statement WHERE id = ?"
+
 OBJECT_HELD = "SELECT n, raw = x'' FROM object WHERE sha256 = :sha256 AND stix_id = :id"
 
 OBJECT_SAID_BY = """

@@ -105,6 +105,7 @@ class _Batch:
         self._numbers: dict[Audience, int] = {}
         self._objects: dict[Place, int] = {}
         self._said_by: set[tuple[str, Place]] = set()
+        self._names: set[str] = set()
         rows = db.execute("SELECT id, lifted FROM purged WHERE what = 'object'").fetchall()
         self._purged = {id.hex() for id, lifted in rows if not lifted}
         self._lifted = {id.hex() for id, lifted in rows if lifted}
@@ -116,10 +117,12 @@ class _Batch:
         place = s.author, s.chain
         if not self._is_next(place, s) and self._is_held(one.verified):
             return
+        self._check_name(one.verified)
         says = () if s.kind == "withdraw" else s.objects
         objects = [(ref, self._object(s.author, ref, one.brought)) for ref in says]
         n = self._last = self._last + 1
         rows, own, case = self._rows, self._intern(one.audience), s.case or ""
+        self._names.add(one.verified.id)
         rows["statement"].append(
             (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
         )
@@ -187,6 +190,24 @@ class _Batch:
                 head=last.head,
             )
         return False
+
+    def _check_name(self, verified: Verified | VerifiedSeal) -> None:
+        """Return if nothing here has this id.
+
+        Of a sealed statement nobody here can check whose id it names: it may be another's.
+
+        Raises:
+            ConflictError: something else of its author, or another's, is kept under it.
+        """
+        row = self._db.execute(schema.NAMED, (bytes.fromhex(verified.id),)).fetchone()
+        if row is None and verified.id not in self._names:
+            return
+        by = f"as {row[0]} number {row[2]} of {row[1]}" if row else "already"
+        raise ConflictError(
+            f"{verified.id} stands here {by}, and this is {verified.statement.kind} number "
+            f"{verified.statement.seq} of {verified.statement.author}",
+            remedy="keep both, one of them is not what it says it is; bring this to another node",
+        )
 
     def _intern(self, audience: Audience) -> int:
         number = self._numbers.get(audience)
