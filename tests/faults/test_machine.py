@@ -378,6 +378,15 @@ def test_a_row_that_somebody_changed_stops_the_log_at_its_next_start(
     assert (folder / "data" / "checkpoint").read_bytes() == before, "something was signed or shown"
 
 
+def test_a_damaged_name_in_the_database_is_a_typed_error_whatever_its_bytes(folder: Path) -> None:
+    """SQLite puts the name into its words, and Python cannot read those."""
+    path = folder / "data" / "tocsin.sqlite"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE meta", b"CREATE\xa0TABLE m\xa0ta"))
+    with pytest.raises(StoreError, match="damaged"):
+        Node(folder)
+
+
 def flipped(place: Path, base: Path, seed: int) -> str:
     """Flip one bit anywhere in the data folder; what came of it."""
     rng = random.Random(seed)

@@ -622,7 +622,7 @@ class SqliteStore:
             _finish_purge(db)
         except OSError as wrong:
             raise _cannot_write(self.path, wrong) from wrong
-        except sqlite3.Error as wrong:
+        except (sqlite3.Error, UnicodeDecodeError) as wrong:
             if db is not None:
                 db.close()
             raise self._typed(wrong) from wrong
@@ -645,7 +645,7 @@ class SqliteStore:
                 db.execute("PRAGMA query_only = 1")
             db.execute("BEGIN")
             yield db
-        except sqlite3.Error as wrong:
+        except (sqlite3.Error, UnicodeDecodeError) as wrong:
             raise self._typed(wrong) from wrong
         finally:
             if db is not None:
@@ -695,9 +695,11 @@ class SqliteStore:
 
     def _typed(self, wrong: BaseException) -> BaseException:
         """What the caller is told instead of SQLite's own error. Others pass as they are."""
-        if not isinstance(wrong, sqlite3.Error):
+        if not isinstance(wrong, sqlite3.Error | UnicodeDecodeError):
             return wrong
         name = getattr(wrong, "sqlite_errorname", "")
+        if isinstance(wrong, UnicodeDecodeError):  # SQLite's own words, with a damaged name in them
+            name = "SQLITE_CORRUPT"
         if _is_full(wrong) or name.startswith("SQLITE_READONLY"):
             return StorageFullError(
                 f"{self.path} cannot grow: {wrong}; nothing of this write is kept",
