@@ -78,7 +78,7 @@ def witness_add(party_or_vkey: str, url: str | None, name: str | None, as_json: 
     It counts for a quorum once the policy asks for one: tocsin witness quorum K.
     Example: tocsin witness add cert.southmark.example
     """
-    from tocsin.wiring.peering import edit_policy, with_witness
+    from tocsin.wiring.policy_file import edit_policy, with_witness
 
     home = _home()
     vkey = party_or_vkey
@@ -101,7 +101,7 @@ def witness_add(party_or_vkey: str, url: str | None, name: str | None, as_json: 
 @terminal.JSON
 def witness_remove(name: str, as_json: bool) -> None:
     """Ask a witness no more. Example: tocsin witness remove cert.southmark.example"""
-    from tocsin.wiring.peering import edit_policy, without_witness
+    from tocsin.wiring.policy_file import edit_policy, without_witness
 
     done = edit_policy(_home(), lambda text: without_witness(text, name))
     _said(done, as_json, f"{name} is not asked any more")
@@ -115,7 +115,7 @@ def witness_quorum(wanted: str, as_json: bool) -> None:
 
     Example: tocsin witness quorum 2
     """
-    from tocsin.wiring.peering import GROUP, edit_policy, with_quorum
+    from tocsin.wiring.policy_file import GROUP, edit_policy, with_quorum
 
     done = edit_policy(_home(), lambda text: with_quorum(text, wanted))
     _said(done, as_json, f"quorum {wanted}")

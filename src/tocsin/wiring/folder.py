@@ -27,6 +27,8 @@ from msgspec import Struct
 
 from tocsin.errors import ConfigError, ConflictError, StoreError, UnreadableError
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[node]`: where this party's node answers."""
@@ -36,6 +38,11 @@ class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     behind_proxy: bool = False
     hosts: tuple[str, ...] = ()
     """Names the node is reached by, behind a proxy."""
+
+    @property
+    def alone(self) -> bool:
+        """It answers on this machine only: no other can reach it."""
+        return self.host in LOOPBACK and not self.behind_proxy
 
 
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,9 +1,10 @@
-"""A running node keeps its directory, keys and revocations as new as those of the others."""
+"""What a running node does by itself, round after round: it looks at all logs, and keeps its
+directory, keys and revocations as new as those of the others."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from tocsin.flows.node import Node
 from tocsin.peers import Peers, open_client
 from tocsin.record.directory import Directory
 from tocsin.wiring.folder import load_config
-from tocsin.wiring.peering import LOOPBACK
 
 
 def sources_of(directory: Directory, party: str, written_down: tuple[str, ...]) -> list[str]:
@@ -32,20 +32,47 @@ def following(node: Node, home: Path, seconds: float) -> Iterator[None]:
     config = load_config(home)
     # As in `Peering`: this machine itself is asked only by a node that is for it alone, or where
     # the operator wrote the address down.
-    alone = config.node.host in LOOPBACK and not config.node.behind_proxy
     written = config.directory.sources
-    peers = Peers(lambda url: open_client(url, own_machine=alone or url in written))
+    peers = Peers(lambda url: open_client(url, own_machine=config.node.alone or url in written))
     follower = Follower(node, lambda: sources_of(node.directory, node.party, written), peers)
+    try:
+        with _rounds(node, "follow", follower.run, seconds):
+            yield
+    finally:
+        peers.close()
+
+
+@contextmanager
+def gossiping(node: Node, seconds: float) -> Iterator[None]:
+    """Look at all logs every `seconds`, in a thread."""
+    watch = node.watch
+    if watch is None:
+        yield
+        return
+    with _rounds(node, "gossip", watch.run, seconds, watch.wake):
+        yield
+
+
+@contextmanager
+def _rounds(
+    node: Node,
+    name: str,
+    run: Callable[[threading.Event, Callable[[], float]], None],
+    seconds: float,
+    wake: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """`run` in a thread of its own; it is given what stops it, and how long to wait each time."""
     stop = threading.Event()
 
     def wait() -> float:
+        # With a jitter of a quarter: nodes that were started together must not ask all at once.
         return seconds * (0.75 + node.rng(1)[0] / 512)
 
-    thread = threading.Thread(target=follower.run, args=(stop, wait), name="follow", daemon=True)
+    thread = threading.Thread(target=run, args=(stop, wait), name=name, daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
+        wake()
         thread.join(3)  # it may be waiting for another node; it is a daemon
-        peers.close()

@@ -9,6 +9,7 @@
     keys/node.ed25519      requests to other nodes
     keys/next/             keys on their way in: the statements about them are not all logged yet
     keys/old/              keys that were used once
+    keys/sealed/           no keys: the last thing sealed here in each chain (`sealing.py`)
 
 Every file is a seed of 32 bytes in hex, mode 0600. The last four kinds are not there in folders
 made before they were thought of; `tocsin key rotate` makes them.
@@ -217,8 +218,3 @@ def seed_in(path: Path) -> bytes:
             remedy="restore it from a backup",
         )
     return seed
-
-
-def policy_text(log: LogSigner) -> str:
-    """A tlog-policy that trusts this log's own Ed25519 key and asks for no witness yet."""
-    return f"log {log.vkeys()[0]}\nquorum none\n"

@@ -35,7 +35,7 @@ from tocsin.stix.bundle import open_bundle
 from tocsin.store.peek import key_rows
 from tocsin.wiring.folder import find_home, load_config
 from tocsin.wiring.keys import has_log, load_log_signer
-from tocsin.wiring.peering import policy_of
+from tocsin.wiring.policy_file import policy_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from tocsin.flows.node import Node
 from tocsin.policy import SCOPES
 from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
-from tocsin.wiring.folder import check_joined, load_config
-from tocsin.wiring.following import following
+from tocsin.wiring.folder import LOOPBACK as OWN_MACHINE
+from tocsin.wiring.folder import Config, check_joined, load_config
+from tocsin.wiring.following import following, gossiping
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, run_log
-from tocsin.wiring.peering import gossiping
 
 
 def serve(
@@ -40,8 +40,6 @@ def serve(
         NodeBusyError: the port is taken, or another process holds the data folder.
         ConfigError: a bind off loopback without TLS in front.
     """
-    import uvicorn
-
     from tocsin.console.app import LOOPBACK, build
     from tocsin.console.auth import Rates
     from tocsin.console.public import routes
@@ -49,35 +47,17 @@ def serve(
     check_joined(home)
     _check_bind(host, behind_proxy)
     with bound(host, port) as sock:
-        url = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-        config_file = load_config(home)
-        with (
-            open_node(home, url=url) as node,
-            run_log(node),
-            gossiping(node, config_file.log.gossip_s),
-            following(node, home, config_file.log.gossip_s),
-        ):
+        url = _url(host, sock)
+        config = load_config(home)
+        with open_node(home, url=url) as node, _at_work(node, home, config):
             console = build(
                 node,
-                hosts=(*LOOPBACK, host, *config_file.node.hosts, *listed_hosts(node)),
+                hosts=(*LOOPBACK, host, *config.node.hosts, *listed_hosts(node)),
                 extra=routes(node, Rates(time.monotonic)),
-            )
-            config = uvicorn.Config(
-                console.asgi,
-                log_config=None,
-                lifespan="off",
-                timeout_graceful_shutdown=3,
-                access_log=False,
-                server_header=False,
-                date_header=False,
             )
             with _announced(home, url, node, console.doors):
                 link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
-                say(node, url, link)
-                # uvicorn raises a caught signal again once it has ended; by then it is dealt with.
-                for caught in (signal.SIGINT, signal.SIGTERM):
-                    signal.signal(caught, lambda *_: None)
-                _server(config, console.stop).run(sockets=[sock])
+                _answer(console.asgi, sock, lambda: say(node, url, link), console.stop)
 
 
 def serve_witness(
@@ -97,7 +77,6 @@ def serve_witness(
         NodeBusyError: the port is taken, or another process holds the data folder.
         ConfigError: a bind off loopback without TLS in front, or a folder without witness keys.
     """
-    import uvicorn
     from starlette.routing import Router
 
     from tocsin.console.app import LOOPBACK
@@ -106,39 +85,60 @@ def serve_witness(
     from tocsin.console.public import routes
 
     _check_bind(host, behind_proxy)
-    config_file = load_config(home)
+    config = load_config(home)
     with bound(host, port) as sock, open_node(home) as node:
         signer = load_witness_signer(home, node.party)
         if signer is None:
             raise ConfigError(
                 f"{home} has no witness keys", remedy="make them: tocsin key rotate --witness"
             )
-        with (
-            run_log(node),
-            gossiping(node, config_file.log.gossip_s),
-            following(node, home, config_file.log.gossip_s),
-        ):
+        with _at_work(node, home, config):
             inner = Router(routes(node, Rates(time.monotonic)), redirect_slashes=False)
-            hosts = (*LOOPBACK, host, *config_file.node.hosts, *listed_hosts(node))
+            hosts = (*LOOPBACK, host, *config.node.hosts, *listed_hosts(node))
             app = Harden(KnownHost(SameOrigin(BodyLimit(inner)), hosts))
-            config = uvicorn.Config(
-                app,
-                log_config=None,
-                lifespan="off",
-                timeout_graceful_shutdown=3,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-            )
-            at = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-            say(node.party, at, signer.vkeys())
-            for caught in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(caught, lambda *_: None)
-            _server(config, lambda: None).run(sockets=[sock])
+            at = _url(host, sock)
+            _answer(app, sock, lambda: say(node.party, at, signer.vkeys()))
+
+
+@contextmanager
+def _at_work(node: Node, home: Path, config: Config) -> Iterator[None]:
+    """The log's own thread, and what a running node does by itself."""
+    seconds = config.log.gossip_s
+    with run_log(node), gossiping(node, seconds), following(node, home, seconds):
+        yield
+
+
+def _url(host: str, sock: socket.socket) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
+
+
+def _answer(
+    app: Any,
+    sock: socket.socket,
+    ready: Callable[[], None],
+    stop_streams: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer on this socket until Ctrl-C or SIGTERM; `ready` is called just before."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+    )
+    ready()
+    # uvicorn raises a caught signal again once it has ended; by then it is dealt with.
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(caught, lambda *_: None)
+    _server(config, stop_streams).run(sockets=[sock])
 
 
 def _check_bind(host: str, behind_proxy: bool) -> None:
-    if not behind_proxy and host not in ("127.0.0.1", "::1", "localhost"):
+    if not behind_proxy and host not in OWN_MACHINE:
         raise ConfigError(
             f"refusing to answer on {host} without TLS",
             remedy="bind 127.0.0.1, or put a TLS proxy in front and say --behind-proxy",

@@ -12,7 +12,7 @@ from tocsin.cli import run
 from tocsin.errors import ConfigError, UsageError
 from tocsin.record.checkpoint import open_policy
 from tocsin.wiring.keys import load_log_signer
-from tocsin.wiring.peering import (
+from tocsin.wiring.policy_file import (
     PolicyFile,
     policy_of,
     with_quorum,
