@@ -256,13 +256,15 @@ class MemoryStore:
         return self._kept(id, row)
 
     def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
-        found = [kept for kept in self.sealed_in(allowed) if kept.id == id]
+        found = self.sealed_in(allowed, id=id)
         return (found[0], self._rows[id].verified.raw) if found else None
 
-    def sealed_in(self, allowed: frozenset[int], *, case: str | None = None) -> list[KeptSealed]:
+    def sealed_in(
+        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+    ) -> list[KeptSealed]:
         return [
             KeptSealed(
-                id=id,
+                id=one,
                 index=row.index,
                 author=row.statement.author,
                 case=row.statement.case,
@@ -271,12 +273,13 @@ class MemoryStore:
                 audience=self._audiences[row.audience],
                 withdrawn=row.withdrawn,
             )
-            for id, row in self._logged()
+            for one, row in self._logged()
             if isinstance(row.verified, VerifiedSeal)
             and row.index is not None
             and not row.purged
             and row.audience in allowed
             and case in (None, row.statement.case)
+            and id in (None, one)
         ]
 
     def statements(

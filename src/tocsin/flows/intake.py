@@ -554,8 +554,7 @@ def withdraw(
     """
     readable = node.allowed(node.reader(author))
     kept = node.store.statement(statement_id, readable)
-    sealed = node.store.sealed(statement_id, readable) if kept is None else None
-    found = kept or (sealed[0] if sealed else None)
+    found = kept or next(iter(node.store.sealed_in(readable, id=statement_id)), None)
     if found is None:
         raise not_found(f"statement {statement_id}")
     if found.author != author:
@@ -563,10 +562,9 @@ def withdraw(
             f"{found.author} said {statement_id[:12]}…, and only {found.author} may take it back",
             remedy="answer it instead: publish a challenge",
         )
-    if kept is None:
-        assert sealed is not None
-        return act_for(node, _unsaying(sealed[0], objects, reason))
-    statement = parse_kept(kept)
+    if isinstance(found, KeptSealed):
+        return act_for(node, _unsaying(found, objects, reason))
+    statement = parse_kept(found)
     chosen = [o for o in statement.objects if not objects or o.id in objects]
     missing = set(objects) - {o.id for o in chosen}
     if missing:

@@ -29,7 +29,7 @@ def marking_of(node: Node, author: str, ref: str) -> Audience | None:
     kept = node.store.statement(ref, readable)
     if kept is not None:
         return kept.audience
-    sealed = node.store.sealed(ref, readable)
+    sealed = node.store.sealed_in(readable, id=ref)
     # As its author marked it; that only named readers fetch it is no marking.
     return replace(sealed[0].audience, tlp=sealed[0].tlp) if sealed else None
 

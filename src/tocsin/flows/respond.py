@@ -505,12 +505,13 @@ def proof(node: Node, statement: str, reader: Reader) -> bytes:
     Raises:
         NotFoundError: no such statement for this reader.
     """
-    kept = node.store.statement(statement, node.allowed(reader))
-    sealed = node.store.sealed(statement, node.allowed(reader)) if kept is None else None
-    if kept is None and sealed is None:
+    readable = node.allowed(reader)
+    kept = node.store.statement(statement, readable) or next(
+        iter(node.store.sealed_in(readable, id=statement)), None
+    )
+    if kept is None:
         raise not_found(f"statement {statement}")
-    index = kept.index if kept else sealed[0].index if sealed else 0
-    found = node.log.proof(index)
+    found = node.log.proof(kept.index)
     # Who has the file alone can see which entry it is about, and check it by the id.
     return write_proof(found.index, found.path, found.checkpoint, extra=statement.encode())
 

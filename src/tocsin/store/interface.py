@@ -418,8 +418,10 @@ class Reads(Protocol):
         """One logged sealed statement, and its sealed file to the byte; a purged one is not it."""
         ...
 
-    def sealed_in(self, allowed: frozenset[int], *, case: str | None = None) -> list[KeptSealed]:
-        """Logged sealed statements, in log order; of one case, or all."""
+    def sealed_in(
+        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+    ) -> list[KeptSealed]:
+        """Logged sealed statements, without their files, in log order. Absent filters: all."""
         ...
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:

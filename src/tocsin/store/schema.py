@@ -198,6 +198,8 @@ _SEALED = """
 CREATE TABLE sealed(
   n INTEGER PRIMARY KEY REFERENCES statement(n), tlp TEXT NOT NULL, raw BLOB NOT NULL
 ) STRICT;
+CREATE INDEX statement_sealed ON statement(case_id, log_index)
+  WHERE kind = 'sealed' AND log_index IS NOT NULL;
 """
 
 SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS, _SEALED)
@@ -209,6 +211,7 @@ VERSION = len(SCRIPTS)
 # Every value is bound. `{filters}` is one of the fixed lines of FILTERS, nothing else ever.
 
 FILTERS = {
+    "id": " AND s.id = :id",
     "case": " AND s.case_id = :case AND s.case_id <> ''",
     "author": " AND s.author = :author",
     "kind": " AND s.kind = :kind",
@@ -299,9 +302,9 @@ ORDER BY s.log_index
 
 SEALED = """
 SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
-FROM sealed x CROSS JOIN statement s ON s.n = x.n
-WHERE s.log_index IS NOT NULL AND (:case IS NULL OR s.case_id = :case)
-  AND s.audience IN (SELECT value FROM json_each(:allowed))
+FROM statement s CROSS JOIN sealed x ON x.n = s.n
+WHERE s.kind = 'sealed' AND s.log_index IS NOT NULL
+  AND +s.audience IN (SELECT value FROM json_each(:allowed)) {filters}
 ORDER BY s.log_index
 """
 

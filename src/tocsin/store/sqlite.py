@@ -294,11 +294,17 @@ class SqliteStore:
         reads.check_sealed(kept, row[-1])
         return kept, row[-1]
 
-    def sealed_in(self, allowed: frozenset[int], *, case: str | None = None) -> list[KeptSealed]:
+    def sealed_in(
+        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+    ) -> list[KeptSealed]:
         """See `Reads.sealed_in`."""
+        given = {"case": case, "id": None if id is None else reads.digest(id)}
         audiences = self.audiences()
         with self._reading() as db:
-            rows = db.execute(schema.SEALED, {"case": case, "allowed": reads.numbers(allowed)})
+            rows = db.execute(
+                schema.SEALED.format(filters=reads.filters(given)),
+                {**given, "allowed": reads.numbers(allowed)},
+            )
             return [reads.kept_sealed(row, audiences) for row in rows]
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:

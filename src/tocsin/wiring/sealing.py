@@ -80,8 +80,8 @@ class Unsealed(Struct, frozen=True, kw_only=True):
     statement: Statement
     objects: tuple[tuple[ObjectRef, bytes], ...]
     key: str
-    """valid, suspect; revoked: it has been since, and where the statement stood before that is
-    the node's word until its proof is checked (`tocsin log prove`)."""
+    """valid; revoked: since then, and that the statement stood in the log before is the node's
+    word; suspect: revoked too, and said at a time that its owner does not vouch for."""
     problems: tuple[str, ...]
     """What its author may not say so, in words; it is shown all the same."""
 
@@ -341,9 +341,14 @@ class Sealing:
             envelope=opened.envelope,
             statement=s,
             objects=opened.objects,
-            key=state,
+            key=self._state(s, row.index),
             problems=tuple(self._problems(s, opened.objects)),
         )
+
+    def _state(self, s: Statement, index: int) -> str:
+        now = self.ring.state(s.author, s.key, None)
+        there = self.ring.state(s.author, s.key, index, s.time)
+        return there if now == "revoked" and there == "suspect" else now
 
     def _problems(self, s: Statement, objects: Sequence[tuple[ObjectRef, bytes]]) -> list[str]:
         """What no node could refuse, as none saw it: another's claims in this author's name."""

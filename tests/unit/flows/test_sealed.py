@@ -541,14 +541,19 @@ def test_what_was_sealed_to_an_older_key_still_opens(
         south.judge(row, south.fetch(row))
 
 
-def test_a_key_revoked_since_is_said(world: World, at: Callable[..., Sealing]) -> None:
+@pytest.mark.parametrize(
+    ("since", "shown"), [(None, "revoked"), ("2026-11-22T07:00:00Z", "suspect")]
+)
+def test_a_key_revoked_since_is_said(
+    world: World, at: Callable[..., Sealing], since: str | None, shown: str
+) -> None:
     said = at(world.GRID).say(bundle(world, world.GRID), tlp="AMBER", to=[world.SOUTH], case=None)
     grid = at(world.GRID)
     holder = Keyholder(grid.home, world.GRID, grid.client, clock=world.clock, rng=world.node.rng)
-    holder.say("revoke", revoke_body(world.guests[world.GRID].keyid, "stolen"))
+    holder.say("revoke", revoke_body(world.guests[world.GRID].keyid, "stolen", since))
     south = at(world.SOUTH)
     row = south.named(said.id)
-    assert south.judge(row, south.fetch(row)).key == "revoked"
+    assert south.judge(row, south.fetch(row)).key == shown
     with pytest.raises(SignatureError, match="revoked"):
         at(world.GRID).say(bundle(world, world.GRID, "2"), tlp="AMBER", to=[world.SOUTH], case=None)
 
