@@ -28,7 +28,7 @@ from tocsin.record.checkpoint import Policy
 from tocsin.record.envelope import open_statement, statement_id
 from tocsin.record.members import Problem
 from tocsin.record.shown import quorum_time
-from tocsin.record.verdict import WitnessTime, instant
+from tocsin.record.verdict import LogVerdict, instant, log_verdict
 
 PROOF_START = b"c2sp.org/tlog-proof@v1\n"
 FORK_START = re.compile(rb'\{"a":"')
@@ -102,7 +102,7 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
             remedy = "give the envelope that belongs to this proof"
             other = UsageError(f"the proof is about {named}, and this is {id}", remedy=remedy)
             found.say("index", "envelope", other)
-    log: dict[str, Any] | None = None
+    log: LogVerdict | None = None
     after = None
     try:
         judged = policy.judge(proof.checkpoint)
@@ -110,21 +110,7 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
         found.say("checkpoint", "checkpoint", wrong)
     else:
         head = judged.checkpoint
-        log = {
-            "origin": head.origin,
-            "size": head.size,
-            "root": b64encode(head.root),
-            "signatures": [
-                notes.KIND_NAMES[line.key.kind]
-                for line in judged.lines
-                if line.key.name == head.origin
-            ],
-            "quorum": judged.quorum,
-            "witnesses": [
-                msgspec.to_builtins(WitnessTime(name=name, time=instant(time)))
-                for name, time in judged.witnesses
-            ],
-        }
+        log = log_verdict(head.origin, head, judged.lines, judged.quorum, judged.witnesses)
         if not judged.quorum:
             few = f"{len(judged.witnesses)} of the policy's witnesses cosigned, too few"
             remedy = "fetch a newer proof, or ask which witnesses the log uses"
@@ -141,7 +127,7 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
         proved=None if found.problems else "envelope" if envelope is not None else "id",
         index=proof.index,
         not_after=after,
-        log=log,
+        log=msgspec.to_builtins(log),
         **said,
     )
 

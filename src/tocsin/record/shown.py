@@ -16,7 +16,7 @@ from tocsin.record import checkpoint as notes
 from tocsin.record import merkle
 from tocsin.record.checkpoint import Checkpoint, Policy
 from tocsin.record.directory import KeyRing
-from tocsin.record.verdict import LogVerdict, WitnessTime, instant
+from tocsin.record.verdict import LogVerdict, log_verdict
 
 
 class Point(Struct, frozen=True, kw_only=True):
@@ -67,17 +67,12 @@ class ShownLog:
     def verdict(self) -> LogVerdict:
         """What a reader is told of it."""
         newest = self.newest
-        return LogVerdict(
-            origin=self.origin,
-            size=newest.checkpoint.size if newest else 0,
-            root=b64encode(newest.checkpoint.root) if newest else "",
-            signatures=[
-                notes.KIND_NAMES[line.key.kind]
-                for line in self.lines
-                if line.key.name == self.origin
-            ],
-            quorum=newest is not None and newest.quorum,
-            witnesses=[WitnessTime(name=name, time=instant(time)) for name, time in self.witnesses],
+        return log_verdict(
+            self.origin,
+            newest.checkpoint if newest else None,
+            self.lines,
+            newest is not None and newest.quorum,
+            self.witnesses,
         )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from tocsin.canonical import b64encode
+from tocsin.record.checkpoint import KIND_NAMES, Checkpoint, SignedLine
 from tocsin.record.directory import KeyState
 from tocsin.record.members import Problem
 
@@ -32,6 +35,30 @@ class LogVerdict(Struct, frozen=True, kw_only=True):
     """Kinds of the log's own lines that verified."""
     quorum: bool
     witnesses: list[WitnessTime]
+
+
+def log_verdict(
+    origin: str,
+    head: Checkpoint | None,
+    lines: Sequence[SignedLine],
+    quorum: bool,
+    witnesses: Sequence[tuple[str, int]],
+) -> LogVerdict:
+    """What is said of a log whose checkpoint was judged by a policy.
+
+    Args:
+        head: its newest checkpoint; None: none verified.
+        lines: those of its note that verified, of witnesses too.
+        witnesses: (name in the policy, seconds since 1970) of each that counts.
+    """
+    return LogVerdict(
+        origin=origin,
+        size=head.size if head else 0,
+        root=b64encode(head.root) if head else "",
+        signatures=[KIND_NAMES[line.key.kind] for line in lines if line.key.name == origin],
+        quorum=quorum,
+        witnesses=[WitnessTime(name=name, time=instant(time)) for name, time in witnesses],
+    )
 
 
 class ObjectCount(Struct, frozen=True, kw_only=True):
