@@ -78,6 +78,10 @@ async function checkNote(note, trust, say, which = "it") {
   if (logKeys.length === 0) {
     say(null, `Who signed ${which}: no key of ${short(note.origin)} is known here. Give a policy that names this log.`);
   } else if (answers.length === 0) say(false, `No signature of ${short(note.origin)} stands on ${which}.`);
+  else {
+    const missing = logKeys.filter((key) => matching(key).length === 0).map(word);
+    if (missing.length) say("note", `No ${missing.join(" and no ")} line of ${short(note.origin)} stands on ${which}.`);
+  }
   const cosigned = await checkWitnesses(note, trust, say, which);
   const known = [...logKeys, ...trust.witnesses];
   const unknown = note.lines.filter((l) => !known.some((key) => key.name === l.name && key.id === l.id));

@@ -1,6 +1,7 @@
 // Numbered steps: each check by itself, in words. Text nodes only; what cannot be seen is shown.
 
-const WORDS = { ok: "ok", fail: "fail", skip: "skip-step" };
+// In the text, not in the style sheet: whoever copies the steps takes their answers along.
+const WORDS = { ok: ["ok", "holds"], fail: ["fail", "FAILS"], skip: ["skip-step", "not checked here"] };
 
 const HIDDEN = /(?![\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
@@ -32,7 +33,12 @@ export function showSteps(out, steps) {
   const held = steps.filter((step) => step.state === "ok").length;
   const left = steps.filter((step) => step.state === "skip").length;
   const list = make(doc, "ol", "", "steps");
-  for (const step of steps) list.append(make(doc, "li", step.text, WORDS[step.state] ?? ""));
+  for (const step of steps) {
+    const [name, answer] = WORDS[step.state] ?? ["", ""];
+    const item = make(doc, "li", "", name);
+    if (answer) item.append(make(doc, "b", answer), "\u00a0 ");
+    list.append(put(item, step.text));
+  }
   const verdict = doc.createElement("p");
   const rest = left > 0 ? ` ${left} ${left === 1 ? "is" : "are"} not checked here.` : "";
   if (failed > 0) verdict.append(make(doc, "strong", `${failed} ${failed === 1 ? "check fails" : "checks fail"}; ${held} hold.${rest}`));
