@@ -29,7 +29,7 @@ from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import load_signer
 from tocsin.wiring.node import open_node
 from tocsin.wiring.party import init
-from tocsin.wiring.rotation import rotate_listed, rotate_signing
+from tocsin.wiring.rotation import begin_log, list_log, rotate_listed, rotate_signing
 
 NORTH, PORT, DOCK, GRID = (
     "cert.northland.example",
@@ -468,6 +468,26 @@ def test_another_node_is_fetched_from_by_hand(town: Town) -> None:
     assert registrar.fetch(holder, "http://nobody", nobody).failed
     with pytest.raises(TocsinError):
         Keyholder(town.homes[PORT], PORT, Client(nobody("")))
+
+
+def test_a_new_log_after_an_old_backup_follows_what_the_others_hold(
+    town: Town, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup"
+    shutil.copytree(town.homes[NORTH], backup, ignore=shutil.ignore_patterns("lock"))
+    rotate_signing(town.holder(NORTH, NORTH))
+    town.follow(PORT, NORTH)
+
+    begin_log(backup, NORTH, lambda n: b"\x05" * n, lambda _: None)
+    with open_node(backup) as restored:
+        town.nodes[NORTH], town.homes[NORTH] = restored, backup
+        holder = town.holder(NORTH, NORTH)
+        rows = registrar.catch_up(holder, lambda _: town.doors(PORT))
+        assert sum(row.entered for row in rows) == 2
+        list_log(holder)
+        followed = town.follow(PORT, NORTH)
+        assert not followed.refused
+        assert town.nodes[PORT].party_entry(NORTH).nodes[0].origin == f"{NORTH}/log/2"
 
 
 def test_a_node_that_runs_follows_the_others_by_itself(town: Town) -> None:

@@ -196,9 +196,22 @@ def _rotate_log() -> Rotated:
             )
         rotation.begin_log(home, config.party, secrets.token_bytes, lambda _: None)
     with holding() as holder:
+        _catch_up(holder)
         old = holder.entry.nodes[0].origin if holder.entry.nodes else ""
         log = rotation.list_log(holder)
     return rotation.Rotated(what="log", old=old, new=log.name)
+
+
+def _catch_up(holder: Keyholder) -> None:
+    """What other nodes hold of directories and keys comes before anything is signed."""
+    from tocsin.wiring import registrar
+
+    for row in registrar.catch_up(holder):
+        if row.entered:
+            click.echo(safe(f"{row.url}: {row.entered} of directories and keys held"), err=True)
+        for why in (row.failed, *row.refused):
+            if why:
+                click.echo(safe(f"{row.url}: {why}"), err=True)
 
 
 @key.command("revoke")

@@ -241,3 +241,12 @@ def fetch(holder: Keyholder, url: str, doors: Callable[[str], Door] = http_door)
         entered=entered,
         refused=tuple(f"{r.id[:16]}…: {r.error.message}" for r in refused),
     )
+
+
+def catch_up(holder: Keyholder, doors: Callable[[str], Door] = http_door) -> list[FetchedFrom]:
+    """Fetch from every source, before this party signs in the place of what it may have lost.
+
+    A new log is what follows a lost store. An old backup does not know the newest links of its own
+    party's key chain, and what it signed in their places would be equivocation.
+    """
+    return [fetch(holder, url, doors) for url in sources(holder)]
