@@ -74,12 +74,12 @@ class HoldRow(Struct, frozen=True, kw_only=True):
 class SealedRow(Struct, frozen=True, kw_only=True):
     """A sealed statement of the case: its place, and how it is opened."""
 
+    id: str
     index: int
     name: str
     words: str
     tlp: str
     withdrawn: bool
-    cli: str
 
 
 class CaseView(Struct, frozen=True, kw_only=True):
@@ -298,12 +298,12 @@ def case(ask: Ask) -> Drawn:
         void=tuple(_void(state, called)),
         sealed=tuple(
             SealedRow(
+                id=k.id,
                 index=k.index,
                 name=called.get(k.author, k.author),
                 words=sealed_for(k, called),
                 tlp=k.tlp,
                 withdrawn=k.withdrawn,
-                cli=command("open", k.id),
             )
             for k in node.store.sealed_in(node.allowed(reader), case=case_id)
         ),
