@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tocsin.errors import (
     VerificationError,
 )
 from tocsin.flows import intake, join
+from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.door import connect, http_door, running
 from tocsin.wiring.folder import (
     Config,
@@ -247,6 +249,17 @@ def test_a_damaged_folder_is_named_with_what_is_wrong(
         path.chmod(0o600)
     with pytest.raises(TocsinError, match=path.name), open_node(world.home):
         pass
+
+
+def test_a_node_that_does_not_open_lets_go_of_its_folder(tmp_path: Path) -> None:
+    home = tmp_path / "own"
+    init(home, "cert.northland.example", "CERT")
+    with closing(SqliteStore.open(home / "data")) as store:
+        store.keep_local("fork", "port.example/log", b"no fork", None)
+    with pytest.raises(msgspec.DecodeError) as wrong, open_node(home):
+        pass
+    assert wrong.value.__traceback__, "whoever holds it keeps the frames alive"
+    SqliteStore.open(home / "data").close()
 
 
 def test_a_key_that_others_can_read_is_refused(world: World) -> None:

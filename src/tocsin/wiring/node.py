@@ -6,7 +6,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -14,6 +14,7 @@ from threading import Event, Thread
 from tocsin.console.auth import Doors, Person
 from tocsin.errors import RecordError, RollbackError, UnreadableError, UsageError
 from tocsin.flows.node import Node
+from tocsin.policy import UserRole
 from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import KeyRing
 from tocsin.record.envelope import open_statement
@@ -22,7 +23,7 @@ from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.checking import Checkers
-from tocsin.wiring.folder import is_guest, load_config
+from tocsin.wiring.folder import Config, is_guest, load_config
 from tocsin.wiring.keys import SigningKeys, load_log_signer, load_signer
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
@@ -51,47 +52,45 @@ def open_node(
         ConfigError: a key file is missing or readable by others.
     """
     config = load_config(home)
-    if is_guest(home, config):
-        where = config.remote.url if config.remote else "ADDRESS"
-        raise UsageError(
-            f"{config.party} joined another party's node and has none of its own in {home}",
-            remedy=f"with the token that `tocsin party admit` printed there: TOCSIN_TOKEN=… "
-            f"tocsin --home {home} --node {where} case list",
-        )
+    _refuse_guest(home, config)
     log_signer = load_log_signer(home, config.party)
     root = _root_file(home)
     keyring = KeyRing(root)
     peering = Peering(home, config, log_signer, keyring)
-    store = SqliteStore.open(home / "data")
-    doors = Doors(store, clock=clock, rng=rng)
-    folding = False
+    with ExitStack() as closing:
+        store = SqliteStore.open(home / "data")
+        closing.callback(store.close)
+        closing.callback(peering.close)
+        doors = Doors(store, clock=clock, rng=rng)
+        folding = False
 
-    def opened(batch: Sequence[Opened]) -> None:
-        # What recovery finishes is folded with everything else, in `refold`.
-        for item in batch if folding else ():
-            if item.kind in ROOT_KINDS:
-                learn(keyring, item.index, item.raw)
+        def opened(batch: Sequence[Opened]) -> None:
+            # What recovery finishes is folded with everything else, in `refold`.
+            for item in batch if folding else ():
+                if item.kind in ROOT_KINDS:
+                    learn(keyring, item.index, item.raw)
 
-    workers = config.log.signature_workers
-    checkers = Checkers(workers or os.cpu_count() or 1, processes=workers > 0)
-    sequencer = Sequencer(
-        store=store,
-        files=TileFiles(home / "data", home / "guard"),
-        signer=log_signer,
-        clock=clock,
-        opened=opened,
-        witnesses=peering.witnesses,
-    )
-    nodes: list[Node] = []
-    watch = watch_of(
-        config.party,
-        store,
-        sequencer,
-        peering,
-        clock=clock,
-        publish=lambda proof: say_fork(nodes[0], proof),
-    )
-    try:
+        sequencer = Sequencer(
+            store=store,
+            files=TileFiles(home / "data", home / "guard"),
+            signer=log_signer,
+            clock=clock,
+            opened=opened,
+            witnesses=peering.witnesses,
+        )
+        closing.callback(sequencer.close)
+        workers = config.log.signature_workers
+        checkers = Checkers(workers or os.cpu_count() or 1, processes=workers > 0)
+        closing.callback(checkers.close)
+        nodes: list[Node] = []
+        watch = watch_of(
+            config.party,
+            store,
+            sequencer,
+            peering,
+            clock=clock,
+            publish=lambda proof: say_fork(nodes[0], proof),
+        )
         # An old store is read, and never signed for: `log.halted` says why.
         with suppress(RollbackError):
             sequencer.recover()
@@ -106,13 +105,7 @@ def open_node(
             signers=SigningKeys(home, lambda p, k: keyring.state(p, k, None) == "valid"),
             registrar=load_signer(home, config.party, "root"),
             new_token=lambda party: guest_token(doors, party),
-            new_link=(
-                lambda person, role: (
-                    url + doors.link(Person(name=person, party=config.party, role=role))
-                )
-            )
-            if url
-            else None,
+            new_link=_links(doors, config.party, url) if url else None,
             importers=IMPORTERS,
             clock=clock,
             rng=rng,
@@ -127,11 +120,21 @@ def open_node(
         refold(node)
         folding = True
         yield node
-    finally:
-        checkers.close()
-        sequencer.close()
-        peering.close()
-        store.close()
+
+
+def _refuse_guest(home: Path, config: Config) -> None:
+    if is_guest(home, config):
+        where = config.remote.url if config.remote else "ADDRESS"
+        raise UsageError(
+            f"{config.party} joined another party's node and has none of its own in {home}",
+            remedy=f"with the token that `tocsin party admit` printed there: TOCSIN_TOKEN=… "
+            f"tocsin --home {home} --node {where} case list",
+        )
+
+
+def _links(doors: Doors, party: str, url: str) -> Callable[[str, UserRole], str]:
+    """(person, role) → a sign-in link of this node, good once."""
+    return lambda person, role: url + doors.link(Person(name=person, party=party, role=role))
 
 
 def _root_file(home: Path) -> bytes:
