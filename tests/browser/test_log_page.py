@@ -507,6 +507,9 @@ def test_every_check_is_reached_by_keyboard(forked: Forked, look: Callable[..., 
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("v")
     assert failing(steps(page)) == []
+    page = look(forked.southmark, f"/log/fork?log={NORTH}/log")
+    page.keyboard.press("v")
+    assert failing(steps(page)) == []
 
 
 def test_an_alarm_about_a_log_stands_on_every_page_and_nothing_else_alarms(

@@ -21,6 +21,7 @@ from tocsin.console.app import Frame, Me, templates
 from tocsin.console.assets import Assets
 from tocsin.console.page import Drawn
 from tocsin.flows import advise, respond, weigh
+from tocsin.flows.witnessing import Alarm
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 ME = Me(name="anna", party="cert.northland.example", party_name="CERT Northland", role="signer")
@@ -139,6 +140,12 @@ def drawn_pages(text: str) -> dict[str, Drawn]:
         "log": Drawn(
             template="log.html", view=fill(record_pages.LogView, text), key="log", title="Log"
         ),
+        "fork": Drawn(
+            template="fork.html",
+            view=fill(record_pages.ForkView, text),
+            key="log",
+            title="Two histories",
+        ),
         "object": Drawn(
             template="object.html",
             view=fill(record_pages.ObjectView, text),
@@ -150,14 +157,21 @@ def drawn_pages(text: str) -> dict[str, Drawn]:
 
 
 PAGES = (
-    "now", "ingest", "drafts", "cases", "case", "claims", "claim", "log", "object", "advisory",
+    "now", "ingest", "drafts", "cases", "case", "claims", "claim", "log", "fork", "object",
+    "advisory",
 )  # fmt: skip
 ENV = templates(Assets.of_package())
 
 
-def render(drawn: Drawn) -> str:
+def render(drawn: Drawn, alarms: tuple[Alarm, ...] = ()) -> str:
     frame = Frame(
-        key=drawn.key, title=drawn.title, lang="en", dir="ltr", cli=drawn.cli, json="/x.json"
+        key=drawn.key,
+        title=drawn.title,
+        lang="en",
+        dir="ltr",
+        cli=drawn.cli,
+        json="/x.json",
+        alarms=alarms,
     )
     return ENV.get_template(drawn.template).render(
         page=frame, me=ME, now=NOW, view=drawn.view, **drawn.more
@@ -234,6 +248,16 @@ def test_hostile_texts_add_nothing_to_a_page(name: str, strings: list[dict[str, 
         for link in page.links:
             assert link.startswith(("/", "#", "?")), (entry["id"], link)
             assert not link.startswith("//"), (entry["id"], link)
+
+
+def test_hostile_texts_in_an_alarm_add_nothing_to_any_page(strings: list[dict[str, Any]]) -> None:
+    drawn = drawn_pages("plain")["cases"]
+    plain = Reader(render(drawn, (fill(Alarm, "plain"),)))
+    for entry in strings:
+        page = Reader(render(drawn, (fill(Alarm, entry["text"]),)))
+        assert set(page.tags) <= set(plain.tags) | {"span", "bdi"}, entry["id"]
+        assert page.links == plain.links, entry["id"]
+        assert not page.odd, entry["id"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -34,7 +34,7 @@ export function keys(doc, page) {
       const raw = doc.getElementById("raw");
       if (raw) raw.open = true;
     } else if (event.key === "v" && page === "log") {
-      doc.getElementById("verify-log").click();
+      doc.querySelector("#verify-log, #verify-fork").click();
     } else {
       return;
     }
