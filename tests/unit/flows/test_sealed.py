@@ -239,6 +239,8 @@ def test_an_export_proves_its_place_and_withholds_the_rest(
             to=(world.NORTH, world.SOUTH),
         )
     )
+    prepared = intake.withdraw(world.node, world.GRID, said.id, reason="wrong")
+    intake.enter(world.node, world.sign(prepared))
     for party in (world.NORTH, world.SOUTH):
         data = respond.dossier(world.node, case, world.actor(party).reader)
         opened = open_dossier(data)
