@@ -438,6 +438,36 @@ def test_both_follow_the_directory_alike(name: str) -> None:
         agree(lied(case, raws, like), POLICY_TEXT, case.root)
 
 
+def test_both_end_an_older_root_where_the_party_names_the_newer_one() -> None:
+    """Keys and revocations that name a directory: held, later, missing, or no version at all."""
+    lost = Signer.from_seed(b"\x77" * 32, EAST)
+    key = key_body(Signer.from_seed(b"\x12" * 32, EAST).public)
+    for named in (None, 1, 2, 3, 4, 2**53 - 1, 0, -1, True, "2", [2]):
+        case = usual()
+        for version in (2, 3):
+            body = decode(encode({**body_of(case.root), "version": version}))
+            if version == 2:  # beside the key that stays
+                _new_root_of_east(body)
+                theirs = next(p for p in body["parties"] if p["id"] == EAST)["root"]["keys"]
+                old = {"keyid": ROOTS[EAST].keyid, "public": b64encode(ROOTS[EAST].public)}
+                theirs[:] = sorted([*theirs, old], key=lambda one: str(one["keyid"]))
+            case.enter(NORTH, "directory", body, signer=ROOTS[NORTH], case=None)
+        place = len(case.raws)
+        case.enter(EAST, "key", key, signer=ROOTS[EAST], case=None)
+        case.enter(EAST, "revoke", {"keyid": SIGNERS[EAST].keyid, "reason": "spite"},
+                   signer=lost, case=None)  # fmt: skip
+        case.say(EAST, 44, signer=Signer.from_seed(b"\x12" * 32, EAST))
+        like = case.dossier()
+        for kept in (place, place + 1):
+            raws = list(case.raws)
+            signer = ROOTS[EAST] if kept == place else lost
+            if named is not None:
+                raws[kept] = resigned(
+                    raws[kept], lambda payload, n=named: payload["body"].update(directory=n), signer
+                )  # fmt: skip
+            agree(lied(case, raws, like), POLICY_TEXT, case.root)
+
+
 def test_both_know_that_true_is_not_1() -> None:
     """Python holds them equal, and JSON does not."""
     case = usual()

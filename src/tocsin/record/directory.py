@@ -562,7 +562,7 @@ class KeyRing:
     def _root_signers(
         self, party: Party, envelope: Envelope, statement: Statement, index: int | None
     ) -> list[tuple[bytes, bytes]]:
-        standing = self._root_version(envelope, party.id, index)
+        standing = self._root_version(envelope, statement, index)
         if standing is not None:
             party = standing[1]
         signed = _known(envelope, {k.keyid: k.public for k in party.root.keys}, "root")
@@ -571,6 +571,12 @@ class KeyRing:
                 f"{len(signed)} root keys of {party.id} signed a {statement.kind}, and its root "
                 f"asks for {party.root.threshold}",
                 remedy="collect the other root signatures over the same payload",
+            )
+        if standing is None:
+            raise SignatureError(
+                f"{party.id} signs by the root of directory {statement.body.get('directory')}, "
+                f"and {self.directory_at(index).version} is in force here",
+                remedy="bring the newer directory first: tocsin directory publish",
             )
         if statement.kind == "key" and statement.body["keyid"] in self._root_keyids():
             raise SignatureError(
@@ -581,19 +587,23 @@ class KeyRing:
         return signed
 
     def _root_version(
-        self, envelope: Envelope, party: str, index: int | None
+        self, envelope: Envelope, statement: Statement, index: int | None
     ) -> tuple[int, Party] | None:
         """The first version, from the party's floor on, whose root these signatures are.
+
+        The statement itself may name a higher floor (`directory` of its body).
 
         A root statement may reach one log before, and another after, the directory version that
         changes the root; where it was refused, the party's chain would stop for ever. So an old
         root counts until the party says something with a newer one, and that is the same place of
         its own chain in every log. Spec: decisions/0027.
         """
+        party = statement.author
         floor = 0
         for at, version in self._floors.get(party, ()):
             if index is None or at < index:
                 floor = version
+        floor = max(floor, statement.body.get("directory", 0))
         signed = {s.keyid for s in envelope.signatures}
         for place, (at, _, directory) in enumerate(self._versions):
             if directory.version < floor or (place and index is not None and at >= index):
@@ -675,7 +685,7 @@ class KeyRing:
     def _raise_floor(self, verified: Verified, index: int) -> None:
         envelope, _ = open_statement(verified.raw)
         party = verified.statement.author
-        standing = self._root_version(envelope, party, None)
+        standing = self._root_version(envelope, verified.statement, None)
         held = self._floors.get(party, ())
         if standing is not None and standing[0] > (held[-1][1] if held else 0):
             self._floors = self._floors | {party: (*held, (index, standing[0]))}

@@ -364,6 +364,11 @@ class _Compare(Struct, frozen=True, kw_only=True):
     step: str
 
 
+RootVersion = Annotated[int, Meta(ge=1, le=canonical.MAX_INTEGER)]
+"""The directory version whose root this party signs by. No older root of it signs from here on,
+also where the older one would do: a root that lost a key, or asks for more of them."""
+
+
 class KeyBody(Struct, frozen=True, kw_only=True):
     """Body of a `key` statement: this party says that this key may sign these kinds for it."""
 
@@ -372,6 +377,7 @@ class KeyBody(Struct, frozen=True, kw_only=True):
     """32 bytes, standard base64."""
     kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
     """Sorted, unique, ordinary kinds only: root keys sign `key`, `revoke`, `directory`."""
+    directory: RootVersion | msgspec.UnsetType = msgspec.UNSET
 
 
 class RevokeBody(Struct, frozen=True, kw_only=True):
@@ -381,6 +387,7 @@ class RevokeBody(Struct, frozen=True, kw_only=True):
     reason: str
     suspect_since: TimeText | msgspec.UnsetType = msgspec.UNSET
     """Statements from this time on are shown as suspect."""
+    directory: RootVersion | msgspec.UnsetType = msgspec.UNSET
 
 
 _BODIES: dict[str, type[Struct]] = {

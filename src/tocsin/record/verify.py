@@ -452,8 +452,12 @@ BODIES = {
         },
     ),
     "compare": Shape({"step": text()}),
-    "key": Shape({"keyid": hex64, "public": text(), "kinds": many(text(), 1)}),
-    "revoke": Shape({"keyid": hex64, "reason": text()}, {"suspect_since": time_form}),
+    "key": Shape(
+        {"keyid": hex64, "public": text(), "kinds": many(text(), 1)}, {"directory": whole(1)}
+    ),
+    "revoke": Shape(
+        {"keyid": hex64, "reason": text()}, {"suspect_since": time_form, "directory": whole(1)}
+    ),
 }
 
 
@@ -865,6 +869,8 @@ class Ring:
         pairs = signed_by(row, root["keys"], "key", "root")
         if len(pairs) < root["threshold"]:
             raise Refused("key", f"too few root keys of {party['id']} signed a {row.s['kind']}")
+        if standing is None:
+            raise Refused("key", f"{party['id']} signs by the root of a directory not in force yet")
         if row.s["kind"] == "key" and any(row.s["body"]["keyid"] in v.roots for v in self.versions):
             raise Refused("key", f"{row.s['body']['keyid']} is a root key, and signs no other kind")
         return pairs
@@ -873,10 +879,12 @@ class Ring:
         """The first version, from the author's floor on, whose root of it made these signatures.
 
         An old root counts until the party says something with a newer one: that is the same place
-        of its own chain in every log, whenever the directory came there. Spec: decisions/0027.
+        of its own chain in every log, whenever the directory came there. The statement itself may
+        name a higher one. Spec: decisions/0027.
         """
         floors = self.floors.get(row.s["author"], [])
         floor = max((v for at, v in floors if index is None or at < index), default=0)
+        floor = max(floor, row.s["body"].get("directory", 0))
         signed = {keyid for keyid, _ in row.signatures}
         for version in self.versions:
             late = version.number > 1 and index is not None and version.index >= index

@@ -135,6 +135,9 @@ class Keyholder:
     def proposal(self, kind: str, body: dict[str, Any], signers: tuple[str, ...] = ()) -> Proposal:
         """The payload of this party's next root-kind statement; nobody has signed it yet.
 
+        Where the party had another root before, a `key` or `revoke` names the version that brought
+        the present one: what the older root had more of, or asked less of, ends by that.
+
         Args:
             signers: the registrars that are to sign; empty: any.
 
@@ -143,6 +146,9 @@ class Keyholder:
         """
         follows = self.history.follows(self.party)
         own = self.root().keyid
+        since = self._root_since()
+        if kind != "directory" and since is not None:
+            body = {**body, "directory": since}
         fields: dict[str, Any] = {
             "author": self.party,
             "kind": kind,
@@ -162,6 +168,13 @@ class Keyholder:
             )
         key = smallest(wanted, own=own, parties=signers)
         return proposal_of(compose(key=key, **fields))
+
+    def _root_since(self) -> int | None:
+        """The directory version that brought this party's present root; None: it had no other."""
+        listed = [(d.version, d.party(self.party)) for _, _, d in self.history.ring.versions]
+        roots = [(version, entry.root) for version, entry in listed if entry is not None]
+        older = [n for n, (_, root) in enumerate(roots) if root != self.entry.root]
+        return roots[older[-1] + 1][0] if older else None
 
     def bring(self, raw: bytes) -> None:
         """Bring an envelope to the node and take it into this history.
@@ -188,7 +201,8 @@ class Keyholder:
         raw = read_secret(path)
         _, s = open_statement(raw)
         follows = self.history.follows(self.party)
-        if s.body == msgspec.json.decode(msgspec.json.encode(body)) and (s.seq, s.prev) == (
+        said = {name: value for name, value in s.body.items() if name != "directory"}
+        if said == msgspec.json.decode(msgspec.json.encode(body)) and (s.seq, s.prev) == (
             follows.seq,
             follows.head,
         ):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin import canonical
-from tocsin.errors import DirectoryError, RecordError, SignatureError, StatementError
+from tocsin.errors import ChainError, DirectoryError, RecordError, SignatureError, StatementError
 from tocsin.policy import Audience
 from tocsin.record.admission import ChainHead, admit
 from tocsin.record.directory import (
@@ -440,6 +440,45 @@ def test_an_old_root_ends_when_the_party_speaks_with_the_new_one() -> None:
         log.say("revoke", revoke_body(SPARE.keyid, "spite"), ROOT)
     chain = ChainHead(seq=open_statement(raw)[1].seq - 1, head=open_statement(raw)[1].prev)
     assert log.judge(raw, 3, chain).raw == raw
+
+
+SHRUNK = {
+    "a root that lost a key": ((ROOT,), 1, (ROOT,)),
+    "a root that asks for more": ((ROOT, ROOT2), 2, (ROOT, ROOT2)),
+}
+
+
+@pytest.mark.parametrize("case", SHRUNK)
+def test_a_root_that_keeps_some_of_its_keys_ends_the_older_one_where_the_party_names_it(
+    case: str,
+) -> None:
+    """Whatever stands by the new root stands by the old one too: the signatures cannot tell."""
+    roots, threshold, signers = SHRUNK[case]
+    both = party(NORTHLAND, ROOT, ROOT2, nodes=(NODE,))
+    first = genesis(registrars_of([(NORTHLAND, public(ROOT))]), [both])
+    new = party(NORTHLAND, *roots, threshold=threshold, nodes=(NODE,))
+    here, elsewhere = Log(write("directory", first, ROOT)), Log(write("directory", first, ROOT))
+    two = here.say("directory", add_party(here.ring.directory, new), ROOT)
+    key = here.say("key", {**key_body(DESK.public), "directory": 2}, *signers)
+    with pytest.raises(SignatureError):
+        here.say("key", key_body(SPARE.public), ROOT2)  # stolen
+    with pytest.raises(SignatureError):
+        here.say("key", {**key_body(SPARE.public), "directory": 1}, ROOT2)
+    # Where the directory comes later, so does what is said by it: the same chain in every log.
+    with pytest.raises((SignatureError, ChainError)):
+        elsewhere.enter(key.raw)
+    elsewhere.enter(two.raw)
+    elsewhere.enter(key.raw)
+    here.say("revoke", revoke_body(DESK.keyid, "rotated"), *signers)
+
+
+def test_a_root_of_a_directory_that_is_not_there_yet_signs_nothing() -> None:
+    log = Log()
+    with pytest.raises(SignatureError, match="root of directory 2"):
+        log.say("key", {**key_body(DESK.public), "directory": 2}, ROOT)
+    for wrong in (0, -1, True, "2", 1.5, None):
+        with pytest.raises(RecordError):
+            log.say("key", {**key_body(DESK.public), "directory": wrong}, ROOT)
 
 
 def test_a_later_revocation_widens_what_is_suspect_and_ends_nothing_later() -> None:

@@ -8,6 +8,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from tests.unit.record.dossier_case import (
     CASE,
@@ -26,12 +27,13 @@ from tests.unit.record.dossier_case import (
 )
 
 from tocsin import canonical
-from tocsin.errors import DossierError
+from tocsin.errors import DossierError, StatementError
 from tocsin.record import checkpoint as cp
 from tocsin.record import members as form
+from tocsin.record.directory import add_party, read_directory, root_of
 from tocsin.record.dossier import ChainVerdict, Verdict, open_dossier, verify
-from tocsin.record.envelope import statement_id
-from tocsin.record.keys import LogSigner, Signer
+from tocsin.record.envelope import open_statement, statement_id
+from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.statement import Seen, key_body
 
 Change = Callable[[dict[str, bytes]], None]
@@ -602,6 +604,46 @@ def test_a_root_key_signs_no_other_kind() -> None:
     case = usual()
     case.say(EAST, 9, signer=ROOTS[EAST])
     assert _codes(_check(case.dossier(), case)) == {"key"}
+
+
+@pytest.mark.parametrize(
+    ("key", "signer", "code"),
+    [
+        ({}, "what is left", None),
+        ({"directory": 2}, "what is left", None),
+        ({"directory": 3}, "what is left", None),
+        ({"directory": 3}, "what was lost", "key"),
+        ({"directory": 4}, "what is left", "key"),
+        ({"directory": 0}, "what is left", "schema"),
+        ({"directory": True}, "what is left", "schema"),
+    ],
+)
+def test_a_root_that_lost_a_key_counts_from_where_its_party_names_it(
+    key: dict[str, object], signer: str, code: str | None
+) -> None:
+    """Then a thief of the lost one enrols nothing; until then it does, in every log alike."""
+    case, lost = usual(), Signer.from_seed(b"\x57" * 32, EAST)
+    for roots in ([ROOTS[EAST], lost], [ROOTS[EAST]]):
+        held = open_statement(case.raws[-1] if len(case.raws) > 8 else case.root)[1]
+        directory = read_directory(held.body)
+        entry = msgspec.structs.replace(
+            directory.parties[0], root=root_of([PublicKey.of(root.public) for root in roots])
+        )
+        assert entry.id == EAST
+        case.enter(NORTH, "directory", add_party(directory, entry), signer=ROOTS[NORTH])
+    mine, theirs = key_body(b"\x58" + b"\x66" * 31), key_body(SIGNERS[NORTH].public)
+    with_it = {"what is left": ROOTS[EAST], "what was lost": lost}[signer]
+    try:
+        case.enter(EAST, "key", {**mine, **key}, signer=with_it)
+    except StatementError:
+        assert code == "schema"
+        return
+    found = _check(case.dossier(), case)
+    assert _codes(found) == ({code} if code else set())
+    case.enter(EAST, "key", theirs, signer=lost)
+    if code is None:
+        thief = _check(case.dossier(), case).statements[-1]
+        assert thief.problems == (["key"] if key.get("directory") == 3 else [])
 
 
 def test_a_marking_that_falls_is_found_unless_its_author_said_it_wider() -> None:

@@ -395,7 +395,7 @@ function directoryOk(body) {
   );
 }
 
-const ENROLMENT = open({ ...KEY, kinds: list(among(...ORDINARY), 6, 1) });
+const ENROLMENT = open({ ...KEY, kinds: list(among(...ORDINARY), 6, 1) }, { directory: whole(1) });
 const BODIES = {
   say: SAY,
   withdraw: SAY,
@@ -404,7 +404,7 @@ const BODIES = {
   cosign: (v) => COSIGN(v) && (v.refuse === true) !== Object.hasOwn(v, "capacity"),
   compare: open({ step: string }),
   key: (v) => ENROLMENT(v) && enrolled(v) && increasing(v.kinds),
-  revoke: open({ keyid: digest, reason: string }, { suspect_since: realTime }),
+  revoke: open({ keyid: digest, reason: string }, { suspect_since: realTime, directory: whole(1) }),
   directory: directoryOk,
 };
 
@@ -489,9 +489,11 @@ class Ring {
     const party = this.at(index).parties.find((p) => p.id === s.author);
     if (!party) refuse("key", `${s.author} is not in the directory at index ${index}`);
     if (ROOT_KINDS.includes(s.kind)) {
-      const { root: own } = (this.rootVersion(envelope, index) || { party }).party;
+      const standing = this.rootVersion(envelope, index);
+      const { root: own } = (standing || { party }).party;
       const pairs = known(envelope, own.keys, "key");
       if (pairs.length < own.threshold) refuse("key", `too few root keys of ${party.id}`);
+      if (!standing) refuse("key", `${party.id} signs by the root of a directory not in force yet`);
       if (s.kind === "key" && this.versions.some(({ body }) => roots(body).includes(s.body.keyid))) {
         refuse("key", "a root or registrar key is enrolled for everyday signing");
       }
@@ -508,9 +510,11 @@ class Ring {
   }
 
   /** The first version, from the author's floor on, whose root these signatures are: an old root
-   * counts until its party says something with a newer one, in every log at the same place. */
+   * counts until its party says something with a newer one, in every log at the same place. The
+   * statement itself may name a higher one. */
   rootVersion({ s, signatures }, index) {
-    const floor = (this.floors.get(s.author) || []).filter(([at]) => at < index).at(-1)?.[1] ?? 0;
+    const said = (this.floors.get(s.author) || []).filter(([at]) => at < index).at(-1)?.[1] ?? 0;
+    const floor = Math.max(said, s.body.directory ?? 0);
     for (const [n, { index: at, body }] of this.versions.entries()) {
       if (body.version < floor || (n && at >= index)) continue;
       const party = body.parties.find((p) => p.id === s.author);
