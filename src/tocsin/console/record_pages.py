@@ -247,7 +247,9 @@ def log_copy(ask: Ask) -> Drawn:
     node = ask.node
     head = node.store.head()
     only = ask.query.get("only", "")
-    if head is None or (head.size > MOST_COPIED and only != "keys"):
+    if head is None:
+        raise NotFoundError("nothing is in this log yet", remedy="say something: tocsin case open")
+    if head.size > MOST_COPIED and only != "keys":
         raise NotFoundError(
             "this log is too long for a browser",
             remedy="tocsin log audit, or export a case and check its dossier: tocsin verify",
