@@ -176,7 +176,9 @@ def _show(row: Row, found: Unsealed, files: dict[str, str]) -> None:
     line(f"{s.kind} by {s.author} of {s.time}, number {s.seq} in {s.case or 'its open chain'}")
     line(f"TLP:{s.tlp} to {', '.join(s.to)}; signature ok, key {found.key}")
     if row.withdrawn:
-        line("withdrawn by its author")
+        line("withdrawn by its author, says the node")
+    if found.key == "revoked":
+        line("that key has been revoked since; that this was logged before is the node's word")
     for ref, raw in found.objects:
         click.echo()
         line(f"{ref.type}  {ref.id}  sha256 {ref.sha256}")

@@ -38,7 +38,7 @@ from tocsin.record.directory import Party
 from tocsin.record.envelope import open_envelope, open_statement, pae, sign, statement_id
 from tocsin.record.hpke import HpkeKey
 from tocsin.record.seal import check_signature, open_sealed, seal, unseal
-from tocsin.record.statement import ObjectRef, Seen, Statement, compose
+from tocsin.record.statement import Hex64, ObjectRef, Seen, Statement, compose
 from tocsin.stix.bundle import Received, open_bundle, open_object
 from tocsin.stix.markings import tlp_of
 from tocsin.store.files import make_folder, read_secret
@@ -53,15 +53,16 @@ MEDIA_TYPE = "application/vnd.dsse+json"
 class Said(Struct, frozen=True, kw_only=True):
     """A sealed statement that is in the log."""
 
-    id: str
+    id: Hex64
     index: int
     quorum: bool = True
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """A sealed statement as a node lists it."""
+    """A sealed statement as a node lists it: its word, until it is opened."""
 
-    id: str
+    id: Hex64
+    """Files are named by it: nothing else gets in."""
     index: int
     author: str
     seq: int

@@ -345,6 +345,23 @@ def test_another_file_in_its_place_is_found_out(world: World, at: Callable[..., 
         at(world.SOUTH).judge(first, other)
 
 
+@pytest.mark.parametrize("id", ["../../../etc/x", "ab/../../x", "AB" * 32, "ab" * 31, 7])
+def test_a_list_with_other_things_than_ids_is_none(
+    world: World, at: Callable[..., Sealing], id: Any
+) -> None:
+    """Files are named by them."""
+    two(world, at)
+
+    def lie(method: str, path: str, body: bytes) -> bytes:
+        if path != api.BASE + "/sealed" or method != "GET":
+            return body
+        [first, _] = msgspec.json.decode(body)["items"]
+        return msgspec.json.encode({"items": [{**first, "id": id}]})
+
+    with pytest.raises(UnreachableError):
+        at(world.SOUTH, lie).named(str(id)[:2])
+
+
 def test_a_changed_bit_is_found_out(world: World, at: Callable[..., Sealing]) -> None:
     (row, raw), _ = two(world, at)
     south = at(world.SOUTH)
