@@ -495,6 +495,26 @@ def test_the_page_its_json_and_its_table_say_the_same(
     assert len(rows.splitlines()) == 3
 
 
+def test_a_purged_statement_keeps_its_place_on_page_data_and_in_the_checks(
+    forked: Forked, look: Callable[..., Any]
+) -> None:
+    found = opened(forked.southmark, "said by mistake")["statement"]
+    words = ("--why", "said by mistake", "--local-only", "--yes")
+    tocsin(forked.south, "purge", found["id"], *words)
+    page = look(forked.southmark)
+    row = page.locator(f"tr[data-row]:has(bdi[title='{found['id']}'])")
+    assert "withheld: purged" in row.inner_text()
+    view = page.request.get(forked.southmark.url + "/log.json").json()
+    [seen] = [s for s in view["statements"] if s["id"] == found["id"]]
+    assert seen["what"] == "withheld: purged"
+    rows = page.request.get(forked.southmark.url + "/log.csv").text().splitlines()
+    assert any(found["id"] in line and "withheld: purged" in line for line in rows)
+    page.click("#verify-log")
+    checked = steps(page)
+    assert failing(checked) == []
+    assert any("not held here any more" in text for _, text in checked)
+
+
 def test_every_check_is_reached_by_keyboard(forked: Forked, look: Callable[..., Any]) -> None:
     page = look(forked.southmark)
     page.locator("#verify-log").focus()
