@@ -18,9 +18,11 @@ from tocsin.flows import intake, join
 from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.record.checkpoint import open_checkpoint, open_note
-from tocsin.record.directory import Party
+from tocsin.record.directory import Party, add_party, root_of
+from tocsin.record.envelope import sign
 from tocsin.record.hpke import HpkeKey
-from tocsin.record.statement import KEY_CHAIN, key_body, revoke_body
+from tocsin.record.keys import PublicKey, Signer
+from tocsin.record.statement import KEY_CHAIN, compose, key_body, revoke_body
 from tocsin.wiring.door import inner_door
 from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import (
@@ -117,6 +119,32 @@ def test_a_rotated_key_signs_at_once_and_the_old_one_never_again(home: Path) -> 
     [kept_file] = (home / "keys" / "old").iterdir()
     assert stat.S_IMODE(kept_file.stat().st_mode) == 0o600
     assert list((home / "keys" / "next").iterdir()) == []
+
+
+def test_what_is_said_after_a_root_lost_a_key_ends_the_root_it_was_in(home: Path) -> None:
+    root, lost = load_signer(home, NORTH, "root"), Signer.from_seed(b"\x57" * 32, NORTH)
+    with open_node(home) as node:
+        for roots in ([root, lost], [root]):
+            holder = holder_of(home, node)
+            new = root_of([PublicKey.of(one.public) for one in roots])
+            entry = msgspec.structs.replace(holder.entry, root=new)
+            holder.say("directory", add_party(holder.directory, entry))
+        rotate_signing(holder_of(home, node))
+        last = node.store.chain(NORTH, KEY_CHAIN)
+        assert last is not None
+        payload = compose(
+            author=NORTH,
+            key=lost.keyid,
+            kind="key",
+            seq=last.seq + 1,
+            prev=last.head,
+            time=node.clock(),
+            salt="0" * 32,
+            tlp="CLEAR",
+            body=key_body(Signer.from_seed(b"\x12" * 32, NORTH).public),
+        )
+        with pytest.raises(SignatureError, match="no root key"):
+            intake.enter(node, sign(payload, [lost]))
 
 
 @pytest.mark.parametrize("n", range(7))
