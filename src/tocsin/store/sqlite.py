@@ -7,7 +7,6 @@ own. Readers take a connection from a pool and see one snapshot each. SQLite >= 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import queue
@@ -21,18 +20,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from tocsin.errors import (
-    ConflictError,
-    NodeBusyError,
     StorageFullError,
     StoreError,
     TocsinError,
 )
 from tocsin.policy import Audience
 from tocsin.store import schema, words
+from tocsin.store import sqlite_local as own
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
-from tocsin.store.files import make_folder, sync_file, sync_folder, sync_name
+from tocsin.store.files import sync_file, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
     Attachment,
@@ -51,10 +49,10 @@ from tocsin.store.interface import (
     Purge,
     Purged,
     What,
-    audit_hash,
     new_head,
     open_audience,
 )
+from tocsin.store.sqlite_open import cannot_write, connect, is_full, lock, upgrade
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
@@ -73,8 +71,6 @@ INDEX_AFTER = 0.05
 """Seconds without a write before words are cut off the answer's path."""
 IDLE_READERS = 8
 
-_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
-
 
 class SqliteStore:
     """`Store` on one folder, which no other process can open at the same time."""
@@ -88,11 +84,11 @@ class SqliteStore:
             StoreError: a newer version, damaged, or not ours.
             StorageFullError: no room, or no right to write.
         """
-        lock = _lock(folder)
+        held = lock(folder)
         try:
-            return cls(folder, lock)
+            return cls(folder, held)
         except BaseException:
-            lock.close()
+            held.close()
             raise
 
     def __init__(self, folder: Path, lock: IO[str]) -> None:
@@ -414,38 +410,25 @@ class SqliteStore:
     def local(self, kind: str, key: str) -> LocalRow | None:
         """See `Local.local`."""
         with self._reading() as db:
-            row = db.execute(
-                "SELECT key, value, version FROM local WHERE kind = ? AND key = ?", (kind, key)
-            ).fetchone()
-        return _local(row) if row else None
+            return own.local(db, kind, key)
 
     def keep_local(self, kind: str, key: str, value: bytes | None, expected: int | None) -> int:
         """See `Local.keep_local`."""
-        return self._write(lambda db: _keep_local(db, kind, key, value, expected))
+        return self._write(lambda db: own.keep(db, kind, key, value, expected))
 
     def list_local(self, kind: str, prefix: str = "") -> list[LocalRow]:
         """See `Local.list_local`."""
         with self._reading() as db:
-            rows = db.execute(
-                # Text is compared byte by byte, and no UTF-8 holds 0xFF: a range of the index.
-                "SELECT key, value, version FROM local WHERE kind = ? AND key >= ?"
-                " AND key < CAST(? AS TEXT) ORDER BY key",
-                (kind, prefix, prefix.encode() + b"\xff"),
-            )
-            return [_local(row) for row in rows]
+            return own.listed(db, kind, prefix)
 
     def append_audit(self, time: str, actor: str, act: str, ref: str) -> AuditRow:
         """See `Local.append_audit`."""
-        return self._write(lambda db: _append_audit(db, time, actor, act, ref))
+        return self._write(lambda db: own.append_audit(db, time, actor, act, ref))
 
     def audit(self, limit: int | None = None) -> list[AuditRow]:
         """See `Local.audit`."""
         with self._reading() as db:
-            rows = db.execute(
-                "SELECT n, time, actor, act, ref, hash FROM audit ORDER BY n DESC LIMIT ?",
-                (-1 if limit is None else max(limit, 0),),
-            ).fetchall()
-        return [_audit(row) for row in reversed(rows)]
+            return own.audit(db, limit)
 
     # --- the writer thread --------------------------------------------------------------------
 
@@ -519,7 +502,7 @@ class SqliteStore:
         except BaseException as wrong:
             self._undo(wrong)
             rest = [job for job in group if not job.done.done()]
-            if len(rest) > 1 and _is_full(wrong) and self._broken is None:
+            if len(rest) > 1 and is_full(wrong) and self._broken is None:
                 for job in rest:  # a small write may still fit where the whole group does not
                     self._commit([job])
             else:
@@ -551,7 +534,7 @@ class SqliteStore:
 
     def _undo(self, wrong: BaseException) -> None:
         """Roll back. After a failed sync nothing more is written: see `store/files.py`."""
-        if isinstance(wrong, sqlite3.Error) and not _is_full(wrong) and _is_disk(wrong):
+        if isinstance(wrong, sqlite3.Error) and not is_full(wrong) and _is_disk(wrong):
             self._broken = StoreError(
                 f"{self.path} takes no writes after a disk failure: {wrong}",
                 remedy="check the disk, then restart the node: it recovers from what is on disk",
@@ -584,7 +567,7 @@ class SqliteStore:
         except OSError:
             return
         except sqlite3.Error as wrong:
-            if not _is_full(wrong):  # full: the log keeps everything, and it is tried later
+            if not is_full(wrong):  # full: the log keeps everything, and it is tried later
                 self._undo(wrong)
 
     def _index_slice(self) -> bool:
@@ -619,15 +602,15 @@ class SqliteStore:
             sync_file(self.path)
             sync_file(self.path.with_name(self.path.name + "-wal"))
             sync_folder(self.folder)
-            db = _connect(self.path)
+            db = connect(self.path)
             db.execute("PRAGMA synchronous = FULL")
-            _upgrade(db, self.path)
+            upgrade(db, self.path)
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             purging.cut_anew(db)
-            _finish_purge(db)
+            purging.finish(db)
         except OSError as wrong:
-            raise _cannot_write(self.path, wrong) from wrong
+            raise cannot_write(self.path, wrong) from wrong
         except (sqlite3.Error, UnicodeDecodeError) as wrong:
             if db is not None:
                 db.close()
@@ -647,7 +630,7 @@ class SqliteStore:
             db = self._idle.pop() if self._idle else None
         try:
             if db is None:
-                db = _connect(self.path)
+                db = connect(self.path)
                 db.execute("PRAGMA query_only = 1")
             db.execute("BEGIN")
             yield db
@@ -706,7 +689,7 @@ class SqliteStore:
         name = getattr(wrong, "sqlite_errorname", "")
         if isinstance(wrong, UnicodeDecodeError):  # SQLite's own words, with a damaged name in them
             name = "SQLITE_CORRUPT"
-        if _is_full(wrong) or name.startswith("SQLITE_READONLY"):
+        if is_full(wrong) or name.startswith("SQLITE_READONLY"):
             return StorageFullError(
                 f"{self.path} cannot grow: {wrong}; nothing of this write is kept",
                 remedy=f"make room on the disk of {self.folder}, or make it writable",
@@ -750,113 +733,6 @@ def _results(db: sqlite3.Connection, jobs: Sequence[_Job]) -> list[Any]:
     return [list(islice(outcomes, len(job.arrivals))) for job in keeping]
 
 
-# --- opening --------------------------------------------------------------------------------
-
-
-def _lock(folder: Path) -> IO[str]:
-    """Lock the data folder for this process, by the kernel: a lock cannot outlive its holder."""
-    path = folder / "lock"
-    try:
-        make_folder(folder, 0o700)
-        sync_name(folder)  # whoever made it may have been killed before it did
-        file = path.open("a+", encoding="ascii")
-    except OSError as wrong:
-        raise _cannot_write(path, wrong) from wrong
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as wrong:
-        file.seek(0)
-        pid = file.read(20).strip()
-        file.close()
-        raise NodeBusyError(
-            f"{folder} is in use by {'process ' + pid if pid else 'another process'}",
-            remedy=f"stop it{f' (kill {pid})' if pid else ''}, or use another data folder",
-        ) from wrong
-    except OSError as wrong:
-        file.close()
-        raise StoreError(
-            f"{path} cannot be locked: {wrong.strerror}",
-            remedy="put the data folder on a local disk",
-        ) from wrong
-    try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    except OSError as wrong:
-        with contextlib.suppress(OSError):
-            file.close()
-        raise _cannot_write(path, wrong) from wrong
-    return file
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        path.absolute().as_uri() + "?mode=rw",  # never makes an empty one in its place
-        uri=True,
-        timeout=10,
-        isolation_level=None,
-        check_same_thread=False,  # the pool hands a connection to one thread at a time
-    )
-    db.execute("PRAGMA foreign_keys = 1")
-    return db
-
-
-def _upgrade(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema to the version this code knows, one numbered script after the other."""
-    [ours] = db.execute("PRAGMA application_id").fetchone()
-    [version] = db.execute("PRAGMA user_version").fetchone()
-    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (ours or tables or version) and ours != schema.APPLICATION_ID:
-        raise StoreError(
-            f"{path} is another program's database",
-            remedy="use another data folder, or move the file away",
-        )
-    if version > schema.VERSION:
-        raise StoreError(
-            f"{path} has schema version {version}, and this tocsin knows {schema.VERSION}",
-            remedy="start the newer tocsin that wrote it; a schema never goes back",
-        )
-    db.execute("PRAGMA journal_mode = WAL").fetchone()
-    # A script may build a table anew that others refer to; it cannot be set within a transaction.
-    db.execute("PRAGMA foreign_keys = 0")
-    for number in range(version, schema.VERSION):
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in _statements(schema.SCRIPTS[number]):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {number + 1}")
-            db.execute("COMMIT")
-        except sqlite3.Error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-    db.execute("PRAGMA foreign_keys = 1")
-
-
-def _finish_purge(db: sqlite3.Connection) -> None:
-    """Write the file anew if a purge was cut off before that; without room for it, later."""
-    if not purging.is_due(db):
-        return
-    try:
-        purging.scrub(db)
-    except sqlite3.Error as wrong:
-        if not _is_full(wrong):
-            raise
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-
-
-def _statements(script: str) -> Iterator[str]:
-    # Not executescript: it commits first, and a script must be done wholly or not at all.
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
 # --- words ----------------------------------------------------------------------------------
 
 
@@ -878,59 +754,7 @@ def _index(db: sqlite3.Connection) -> int:
     return len(rows)
 
 
-# --- Local ----------------------------------------------------------------------------------
-
-
-def _keep_local(
-    db: sqlite3.Connection, kind: str, key: str, value: bytes | None, expected: int | None
-) -> int:
-    row = db.execute("SELECT version FROM local WHERE kind = ? AND key = ?", (kind, key)).fetchone()
-    found: int | None = row[0] if row else None
-    if found != expected:
-        now = "gone" if found is None else f"at version {found}"
-        was = "new" if expected is None else f"at version {expected}"
-        raise ConflictError(
-            f"{kind} {key!r} is {now}, and this change takes it to be {was}",
-            remedy="read it again and repeat the change",
-        )
-    [version] = db.execute(
-        "UPDATE meta SET value = value + 1 WHERE key = 'local' RETURNING value"
-    ).fetchone()
-    if value is None:
-        db.execute("DELETE FROM local WHERE kind = ? AND key = ?", (kind, key))
-    else:
-        db.execute(
-            "INSERT INTO local(kind, key, version, value) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (kind, key) DO UPDATE SET version = excluded.version,"
-            " value = excluded.value",
-            (kind, key, version, value),
-        )
-    number: int = version
-    return number
-
-
-def _append_audit(db: sqlite3.Connection, time: str, actor: str, act: str, ref: str) -> AuditRow:
-    last = db.execute("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
-    n, before = last or (0, "")
-    row = (n + 1, time, actor, act, ref, audit_hash(before, time, actor, act, ref))
-    db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", row)
-    return _audit(row)
-
-
-def _local(row: Row) -> LocalRow:
-    return LocalRow(key=row[0], value=row[1], version=row[2])
-
-
-def _audit(row: Row) -> AuditRow:
-    n, time, actor, act, ref, hash = row
-    return AuditRow(n=n, time=time, actor=actor, act=act, ref=ref, hash=hash)
-
-
 # --- failures -------------------------------------------------------------------------------
-
-
-def _is_full(wrong: BaseException) -> bool:
-    return getattr(wrong, "sqlite_errorname", "") in _FULL
 
 
 def _is_disk(wrong: sqlite3.Error) -> bool:
@@ -945,10 +769,3 @@ def _fail(jobs: Iterable[_Job], wrong: BaseException) -> None:
 
 def _closed(path: Path) -> StoreError:
     return StoreError(f"{path} has been closed", remedy="start the node again")
-
-
-def _cannot_write(path: Path, wrong: OSError) -> StorageFullError:
-    return StorageFullError(
-        f"{path} cannot be written: {wrong.strerror}",
-        remedy="make room on this disk, or make its folder writable",
-    )

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from tocsin.errors import NotFoundError
 from tocsin.policy import Audience
 from tocsin.store import schema, words
-from tocsin.store.interface import Attachment, Holding, Purge, Purged, Saying, What, audit_hash
+from tocsin.store.interface import Attachment, Holding, Purge, Purged, Saying, What
+from tocsin.store.sqlite_local import append_audit
+from tocsin.store.sqlite_open import is_full
 
 
 def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -> bool:
@@ -64,14 +66,7 @@ def lift(db: sqlite3.Connection, one: Purge) -> bool:
 
 
 def _note(db: sqlite3.Connection, one: Purge, act: str) -> None:
-    last = db.execute("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
-    n, before = last or (0, "")
-    ref = f"{one.what} {one.id}: {one.why}"
-    hashed = audit_hash(before, one.time, one.actor, act, ref)
-    db.execute(
-        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)",
-        (n + 1, one.time, one.actor, act, ref, hashed),
-    )
+    append_audit(db, one.time, one.actor, act, f"{one.what} {one.id}: {one.why}")
 
 
 def _forget_words(db: sqlite3.Connection, sha256: bytes) -> None:
@@ -120,6 +115,19 @@ def scrub(db: sqlite3.Connection) -> bool:
         return False
     db.execute("UPDATE meta SET value = 0 WHERE key = 'scrub'")
     return _empty_wal(db)
+
+
+def finish(db: sqlite3.Connection) -> None:
+    """Write the file anew if a purge was cut off before that; without room for it, later."""
+    if not is_due(db):
+        return
+    try:
+        scrub(db)
+    except sqlite3.Error as wrong:
+        if not is_full(wrong):
+            raise
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _empty_wal(db: sqlite3.Connection) -> bool:

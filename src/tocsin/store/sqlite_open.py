@@ -1,0 +1,122 @@
+"""The SQLite store's file: locked for one process, opened, brought up to this schema."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from tocsin.errors import NodeBusyError, StorageFullError, StoreError
+from tocsin.store import schema
+from tocsin.store.files import make_folder, sync_name
+
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+
+
+def lock(folder: Path) -> IO[str]:
+    """Lock the data folder for this process, by the kernel: a lock cannot outlive its holder."""
+    path = folder / "lock"
+    try:
+        make_folder(folder, 0o700)
+        sync_name(folder)  # whoever made it may have been killed before it did
+        file = path.open("a+", encoding="ascii")
+    except OSError as wrong:
+        raise cannot_write(path, wrong) from wrong
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as wrong:
+        file.seek(0)
+        pid = file.read(20).strip()
+        file.close()
+        raise NodeBusyError(
+            f"{folder} is in use by {'process ' + pid if pid else 'another process'}",
+            remedy=f"stop it{f' (kill {pid})' if pid else ''}, or use another data folder",
+        ) from wrong
+    except OSError as wrong:
+        file.close()
+        raise StoreError(
+            f"{path} cannot be locked: {wrong.strerror}",
+            remedy="put the data folder on a local disk",
+        ) from wrong
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    except OSError as wrong:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise cannot_write(path, wrong) from wrong
+    return file
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the file there is. Raises sqlite3.Error."""
+    db = sqlite3.connect(
+        path.absolute().as_uri() + "?mode=rw",  # never makes an empty one in its place
+        uri=True,
+        timeout=10,
+        isolation_level=None,
+        check_same_thread=False,  # the pool hands a connection to one thread at a time
+    )
+    db.execute("PRAGMA foreign_keys = 1")
+    return db
+
+
+def upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema to the version this code knows, one numbered script after the other."""
+    [ours] = db.execute("PRAGMA application_id").fetchone()
+    [version] = db.execute("PRAGMA user_version").fetchone()
+    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (ours or tables or version) and ours != schema.APPLICATION_ID:
+        raise StoreError(
+            f"{path} is another program's database",
+            remedy="use another data folder, or move the file away",
+        )
+    if version > schema.VERSION:
+        raise StoreError(
+            f"{path} has schema version {version}, and this tocsin knows {schema.VERSION}",
+            remedy="start the newer tocsin that wrote it; a schema never goes back",
+        )
+    db.execute("PRAGMA journal_mode = WAL").fetchone()
+    # A script may build a table anew that others refer to; it cannot be set within a transaction.
+    db.execute("PRAGMA foreign_keys = 0")
+    for number in range(version, schema.VERSION):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(schema.SCRIPTS[number]):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {number + 1}")
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+    db.execute("PRAGMA foreign_keys = 1")
+
+
+def _statements(script: str) -> Iterator[str]:
+    # Not executescript: it commits first, and a script must be done wholly or not at all.
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def is_full(wrong: BaseException) -> bool:
+    """Whether the disk had no room for it."""
+    return getattr(wrong, "sqlite_errorname", "") in _FULL
+
+
+def cannot_write(path: Path, wrong: OSError) -> StorageFullError:
+    """What the caller is told where the system refuses to write."""
+    return StorageFullError(
+        f"{path} cannot be written: {wrong.strerror}",
+        remedy="make room on this disk, or make its folder writable",
+    )
