@@ -127,6 +127,6 @@ def test_the_verbs_write_a_policy_that_opens(
     assert run([*at, "quorum", "1"]) == 0
     assert run([*at, "remove", EAST]) == 0
     assert run([*at, "add", "nobody.example"]) == 2
-    assert "one of: " in capsys.readouterr().err
+    assert "party invite nobody.example" in capsys.readouterr().err
     assert run([*at, "add", "not+a+vkey", "--url", "https://x/witness"]) in (1, 2)
     assert (homes[0] / "policy.txt").read_bytes().count(b"witness ") == 1

@@ -93,6 +93,8 @@ def directory_propose(
 ) -> None:
     """Write the next version as one fixed payload, for registrars to sign. Nothing is published.
 
+    Where your party is no registrar, it is your own entry that is written, for one to propose.
+
     Example: tocsin directory propose --registrar gridco.example --threshold 2 --out next.json
     """
     from tocsin.record.proposal import changes, write_proposal
@@ -116,6 +118,12 @@ def directory_propose(
             root_threshold=root_threshold,
         )
         following = registrar.following(holder, change)
+        entry = registrar.own_entry(holder, following)
+        if entry is not None:
+            terminal.write_output(out, entry)
+            words = f"wrote {out}: a registrar says tocsin directory propose --entry FILE"
+            click.echo(safe(words.replace("FILE", "FILE" if out == "-" else out)), err=True)
+            return
         proposal = holder.proposal("directory", following.body, signers)
         for told in changes(holder.directory, following):
             click.echo(safe(told), err=True)

@@ -413,7 +413,8 @@ def _show_proposal(holder: Keyholder, proposal: Proposal) -> None:
             line(told)
         return
     for name, value in sorted(s.body.items()):
-        line(f"{name}: {value if isinstance(value, str) else ', '.join(map(str, value))}")
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        line(f"{name}: {shown}")
 
 
 def _sign(file: str, out: str | None, keyfile: str | None, yes: bool) -> int:

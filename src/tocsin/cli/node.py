@@ -384,11 +384,12 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
     if as_json:
         terminal.json_out(rows)
     else:
-        terminal.table(
-            ["CHECK", "STATE", "REMEDY"],
-            [[r["check"], r["state"], r["remedy"] or ""] for r in rows],
-            grow=2,
-        )
+        # Whole, and one under the other: a remedy that is cut off cannot be typed.
+        names = max(len(r["check"]) for r in rows)
+        for r in rows:
+            terminal.line(f"{r['check']:{names}}  {r['state']}")
+            if r["remedy"]:
+                terminal.line(f"{'':{names}}  remedy: {r['remedy']}")
     return 1 if any(r["remedy"] for r in rows) else 0
 
 

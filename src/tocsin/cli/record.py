@@ -109,6 +109,12 @@ def _say_done(done: list[Any], as_json: bool) -> None:
         return
     for s in done:
         line(f"statement {s['id']}  log index {s['index']}")
+    if not all(s.get("quorum", True) for s in done):
+        click.echo(
+            "logged; a quorum of witnesses has not cosigned it yet: "
+            f"{terminal.again()} witness list",
+            err=True,
+        )
 
 
 @click.command()

@@ -28,6 +28,7 @@ def witness_list(as_party: str | None, as_json: bool) -> None:
     """
     with terminal.node() as client:
         found = client.get("/log")
+    policy = str(found["policy"])
     shown = {
         key: found[key]
         for key in ("quorum", "policy_error", "witnesses", "witnessing", "peers", "forks", "alarms")
@@ -36,21 +37,22 @@ def witness_list(as_party: str | None, as_json: bool) -> None:
         terminal.json_out({"origin": found["origin"], "size": found["size"], **shown})
         return
     terminal.table(
-        ["WITNESS", "KEY", "SIZE", "LAG", "TIME", "LAST ERROR"],
+        ["WITNESS", "SIZE", "LAG", "TIME"],
         [
             [
                 w["name"],
-                w["key"],
                 "?" if w["size"] is None else w["size"],
                 "?" if w["lag"] is None else w["lag"],
                 w["time"] or "never",
-                w["error"] or "",
             ]
             for w in shown["witnesses"]
         ],
-        grow=5,
     )
-    click.echo(safe(f"quorum {shown['quorum']}, own log at size {found['size']}"))
+    click.echo(safe(f"quorum {_asked(shown['quorum'], policy)}, own log at size {found['size']}"))
+    # Below the table: an error that is cut off helps nobody.
+    for w in shown["witnesses"]:
+        if w["error"]:
+            terminal.line(f"{w['name']} at {w['url']}: {w['error']}")
     click.echo()
     terminal.table(
         ["WITNESSED HERE", "SIZE", "TIME", ""],
@@ -128,7 +130,7 @@ def witness_quorum(wanted: str, as_json: bool) -> None:
         )
         # Two quorums share at least 2k - n witnesses: decisions/0028.
         liars = 2 * k - n - 1
-        words = f"bears {liars} that cosign anything" if liars >= 0 else ""
+        words = f"holds while at most {liars} of them cosign anything" if liars >= 0 else ""
         words = words or "two histories can each reach it: ask for more than half"
         click.echo(f"{k} of {n}: {words}; {n - k} may be away", err=True)
 
@@ -193,11 +195,26 @@ def _listed(party: str) -> tuple[str, str]:
             # Kind 4 of the two: the stand-alone verifier can check it.
             if key.kind == COSIGNATURE:
                 return key.text, node["url"]
+    if party not in {p["id"] for p in items}:
+        raise UsageError(
+            f"{party} is not in the directory",
+            remedy=f"tocsin party invite {party}; or give its key, the words of its node that "
+            "begin with its name and a plus: tocsin witness add VKEY --url URL",
+        )
     others = [p["id"] for p in items if any(n["witness_vkeys"] for n in p["nodes"])]
     raise UsageError(
         f"the directory names no witness of {party}",
         remedy="one of: " + ", ".join(others) if others else "tocsin party list",
     )
+
+
+def _asked(quorum: str, policy: str) -> str:
+    """A quorum in words: the policy calls it by the name of a group."""
+    for row in (line.split() for line in policy.splitlines()):
+        if row[:2] == ["group", quorum]:
+            k = {"any": "1", "all": str(len(row) - 3)}.get(row[2], row[2])
+            return f"{k} of {len(row) - 3}"
+    return quorum
 
 
 def _said(done: Any, as_json: bool, words: str) -> None:

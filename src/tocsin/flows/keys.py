@@ -15,7 +15,13 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from tocsin.canonical import b64decode, b64encode
-from tocsin.errors import CanonicalError, ConflictError, RecordError, UnreachableError
+from tocsin.errors import (
+    CanonicalError,
+    ConflictError,
+    RecordError,
+    TocsinError,
+    UnreachableError,
+)
 from tocsin.flows import intake
 from tocsin.flows.node import Node
 from tocsin.record.envelope import open_statement, statement_id
@@ -201,9 +207,15 @@ class Follower:
 
     def run(self, stop: threading.Event, wait: Callable[[], float]) -> None:
         """Round after round until `stop` is set; `wait` gives the seconds between two."""
+        said = ""
         while not stop.is_set():
             try:
                 self.round(stop)
+                said = ""
+            except TocsinError as wrong:  # a log that takes no writes: said once, in words
+                if wrong.message != said:
+                    log.warning("directories are not followed: %s", wrong.message)
+                said = wrong.message
             except Exception:  # the next round may find things mended
                 log.exception("following directories failed")
             stop.wait(wait())

@@ -115,6 +115,27 @@ def following(holder: Keyholder, change: Change) -> Directory:
     return read_directory(plain)
 
 
+def own_entry(holder: Keyholder, following: Directory) -> bytes | None:
+    """The entry to hand to a registrar, if this party is none and changes nothing but its own.
+
+    Returns:
+        The entry's JSON, as `open_entry` takes it; None: this party proposes the version itself,
+        or changes what is not its own.
+    """
+    held = holder.directory
+    if any(key.party == holder.party for key in held.registrars.keys):
+        return None
+    entry = following.party(holder.party)
+    others = [p for p in following.parties if p.id != holder.party]
+    if (
+        entry is None
+        or following.registrars != held.registrars
+        or others != [p for p in held.parties if p.id != holder.party]
+    ):
+        return None
+    return msgspec.json.encode(party_json(entry), order="sorted") + b"\n"
+
+
 def _own(holder: Keyholder, change: Change, parties: dict[str, dict[str, Any]]) -> None:
     """What a party says of itself: address, name, roots."""
     asked = (change.url, change.name, change.root_threshold)

@@ -189,8 +189,13 @@ def test_a_party_joins_with_a_node_by_files(here: Path, capsys: pytest.CaptureFi
     tocsin(capsys, "case", "open", "In our own log", home="port")
     assert "cert" not in tocsin(capsys, "key", "list", NORTH, home="port")[0]
     # It is no registrar: what the directory says of it, another publishes.
-    _, err = tocsin(capsys, "directory", "propose", "--name", "Port", home="port", code=1)
+    propose = ["directory", "propose"]
+    _, err = tocsin(capsys, *propose, "--client", f"{NORTH}=port.example", home="port", code=1)
     assert "no registrar" in err
+    _, err = tocsin(capsys, *propose, "--name", "Port of Port", "--out", "own.json", home="port")
+    assert "a registrar says tocsin directory propose --entry own.json" in err
+    _, err = tocsin(capsys, *propose, "--entry", "own.json", "--out", "named.json")
+    assert "Port of Port" in err
     rotate = ["key", "rotate", "--hpke", "--yes"]
     tocsin(capsys, *rotate, "--propose", "entry.json", home="port", code=1)
     tocsin(capsys, "directory", "propose", "--entry", "entry.json", "--out", "p.json")
