@@ -88,6 +88,7 @@ NEEDS_PARTY = [
     ["key", "rotate", "--yes"],
     ["directory", "show"],
     ["export", "case--x"],
+    ["open"],
     ["token", "link"],
     ["say", "--yes", "/nonexistent"],
 ]

@@ -272,6 +272,22 @@ def test_it_stays_what_it_is_over_a_restart(
     assert again.node.log.halted is None
 
 
+def test_one_that_was_kept_and_not_logged_is_logged_at_the_next_start(
+    world: World, at: Callable[..., Sealing], restart: Callable[[World], World]
+) -> None:
+    grid = at(world.GRID)
+    items = grid._items(bundle(world, world.GRID), "AMBER")
+    readers = {p: grid._public(p) for p in sorted((world.GRID, world.SOUTH))}
+    raw, last = grid._sealed(items, "AMBER", readers, None)
+    opened = seal.open_sealed(raw)
+    found = seal.admit_sealed(*opened, keyring=world.node.keyring, chain=None)
+    world.node.store.keep_pending(found, (), found.audience)
+    size = world.size
+    again = restart(world)
+    [row] = sealed.listed(again.node, again.actor(again.SOUTH).reader)
+    assert (row.id, row.index, again.size) == (last.id, size, size + 1)
+
+
 def test_its_author_takes_it_back_and_nobody_else_does(
     world: World, at: Callable[..., Sealing]
 ) -> None:
