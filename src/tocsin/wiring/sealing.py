@@ -32,8 +32,9 @@ from tocsin.errors import (
     UsageError,
     VerificationError,
 )
-from tocsin.policy import TLP_RANK, Tlp
+from tocsin.policy import TLP_RANK, Audience, Tlp
 from tocsin.record import keys
+from tocsin.record.admission import check_markings
 from tocsin.record.directory import Party
 from tocsin.record.envelope import open_envelope, open_statement, pae, sign, statement_id
 from tocsin.record.hpke import HpkeKey
@@ -84,7 +85,7 @@ class Unsealed(Struct, frozen=True, kw_only=True):
     """valid; revoked: since then, and that the statement stood in the log before is the node's
     word; suspect: revoked too, and said at a time that its owner does not vouch for."""
     problems: tuple[str, ...]
-    """What its author may not say so, in words; it is shown all the same."""
+    """What no node could refuse, as none saw it, in words; it is shown all the same."""
 
 
 class _Last(Struct, frozen=True, kw_only=True):
@@ -352,9 +353,13 @@ class Sealing:
         return there if now == "revoked" and there == "suspect" else now
 
     def _problems(self, s: Statement, objects: Sequence[tuple[ObjectRef, bytes]]) -> list[str]:
-        """What no node could refuse, as none saw it: another's claims in this author's name."""
+        """Another's claims in this author's name; a marking that is loosened."""
         author = self.ring.directory.party(s.author)
         found: list[str] = []
+        try:
+            check_markings(s, self._marking)
+        except MarkingError as wrong:
+            found.append(wrong.message)
         for ref, raw in objects:
             if ref.id.startswith("urn:sha256:"):
                 continue
@@ -366,6 +371,17 @@ class Sealing:
             elif author is None or not _speaks_for(author.identity, item.data):
                 found.append(f"{ref.id} is by {item.data.get('created_by_ref')}, not by {s.author}")
         return found
+
+    def _marking(self, ref: str) -> Audience | None:
+        """How what is referred to is marked; None where this party is not shown it."""
+        for row in self.listed():
+            if row.id == ref:
+                return Audience(author=row.author, tlp=row.tlp, to=frozenset(row.readers))
+        try:
+            raw = self.client.call("GET", f"/statements/{segment(ref)}")
+        except NotFoundError:
+            return None
+        return open_statement(raw)[1].audience if statement_id(raw) == ref else None
 
 
 def _speaks_for(identity: str, data: dict[str, Any]) -> bool:

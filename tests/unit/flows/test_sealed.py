@@ -501,6 +501,7 @@ def sealed_by_hand(
         body={},
         objects=[ObjectRef(id=item.id, sha256=item.sha256, type=item.type)],
         to=[world.SOUTH],
+        **inside,
     )
     readers = {p: grid._public(p) for p in sorted((world.GRID, world.SOUTH))}
     raw = seal.seal(
@@ -539,6 +540,18 @@ def test_an_author_who_speaks_for_another_inside_is_named(
     packed = write_bundle([claim.raw], "bundle--0b1e0000-0000-4000-8000-000000000001")
     with pytest.raises(SpeakerError):
         at(world.GRID).say(packed, tlp="AMBER", to=[world.SOUTH], case=None)
+
+
+def test_an_author_who_loosens_a_marking_inside_is_named(
+    world: World, at: Callable[..., Sealing]
+) -> None:
+    item = open_object(world.indicator())
+    readers = (world.GRID, world.SOUTH)
+    act = Act(author=world.NORTH, kind="say", tlp="RED", objects=(item,), to=readers)
+    red = intake.record(world.node, act)
+    row, raw = sealed_by_hand(world, at, {}, refs=[red.id])
+    [problem] = at(world.SOUTH).judge(row, raw).problems
+    assert f"looser than TLP:RED of {red.id}" in problem
 
 
 # --- at home --------------------------------------------------------------------------------------
