@@ -157,3 +157,23 @@ def test_progress_counts_up_to_all_entries() -> None:
     told: list[tuple[int, int]] = []
     audit(NOTE, FILES.get, KEYS, progress=lambda done, of: told.append((done, of)))
     assert told == [(256, SIZE), (512, SIZE), (700, SIZE)]
+
+
+def test_a_log_that_goes_back_to_nothing_is_told() -> None:
+    for root, wrong in ((sha256(b"").digest(), ["older"]), (b"\5" * 32, ["older", "root"])):
+        head = notes.Checkpoint(origin=ORIGIN, size=0, root=root)
+        note = notes.sign_checkpoint(head, LOG, 1_800_000_000)
+        assert steps(audit(note, FILES.get, KEYS, older=[NOTE])) == wrong
+
+
+def test_a_log_that_says_a_size_without_end_ends_the_audit_soon() -> None:
+    asked: list[str] = []
+
+    def read(path: str) -> bytes | None:
+        asked.append(path)
+        return FILES.get(path)
+
+    head = notes.Checkpoint(origin=ORIGIN, size=2**60, root=b"\5" * 32)
+    found = audit(notes.sign_checkpoint(head, LOG, 1_800_000_000), read, KEYS)
+    assert not found.ok
+    assert len(asked) < 3 * MAX_PROBLEMS
