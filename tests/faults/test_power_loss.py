@@ -199,7 +199,7 @@ def test_twenty_thousand_power_losses_break_no_promise(place: Path) -> None:
             except NotKilled:
                 continue
             path = save(recording, place / "story.rec")
-            every = list(cases(recording, seed=number, rounds=2))
+            every = some_of(list(cases(recording, seed=number, rounds=3)), 12_000, number)
             if number >= len(STORIES):  # what is after the restart is what these are for
                 late = [c for c in every if shown_anew(recording, c)]
                 every = some_of(every, 60, number) + some_of(late, 140, number)
