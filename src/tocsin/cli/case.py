@@ -128,9 +128,11 @@ def case_list(as_party: str | None, as_json: bool) -> None:
 def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
     """Parties, answers, holds, advisories and the timeline. Example: tocsin case show case--…"""
     with terminal.node() as client:
-        s = client.get(f"/cases/{terminal.whole_id(client, 'case', case_id)}")
+        case_id = terminal.whole_id(client, "case", case_id)
+        s = client.get(f"/cases/{case_id}")
+        sealed = client.get("/sealed", case=case_id)["items"]
     if as_json:
-        terminal.json_out(s)
+        terminal.json_out({**s, "sealed": sealed})
         return
     line(f"{s['title']}   stage {s['stage']}   TLP:{s['tlp']}   owner {s['owner']}")
     click.echo()
@@ -156,6 +158,11 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
         line(f"void: {v['id'][:16]} {v['reason']}")
     for w in s["waiting"]:
         line(f"waits: {w['id'][:16]}")
+    for one in sealed:
+        others = [party for party in one["readers"] if party != one["author"]]
+        back = "; withdrawn" if one["withdrawn"] else ""
+        line(f"sealed by {one['author']}, for {', '.join(others)}{back}")
+        line(f"  {terminal.again()} open {one['id'][:12]}")
 
 
 def deadline(text: str) -> str:

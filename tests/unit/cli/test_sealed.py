@@ -93,6 +93,17 @@ def test_the_log_names_it_to_its_readers_and_says_how_it_is_opened(
     assert "withdrawn by its author" in tocsin("open", id, "--as", world.SOUTH)
 
 
+def test_a_case_names_what_is_sealed_in_it_to_those_it_is_for(world: World, tocsin: Verb) -> None:
+    case = json.loads(tocsin("case", "open", "Grid", "--to", world.GRID, "--json"))["case"]
+    said = ("say", "b.json", "--seal", "--to", world.SOUTH, "--case", case[:14], "--yes")
+    tocsin(*said, "--as", world.GRID)
+    shown = tocsin("case", "show", case, "--as", world.GRID)
+    assert f"sealed by {world.GRID}, for {world.SOUTH}" in shown
+    assert "sealed by" not in tocsin("case", "show", case)
+    [row] = json.loads(tocsin("open", "--case", case, "--as", world.SOUTH, "--json"))
+    assert row["case"] == case
+
+
 def test_what_does_not_open_is_kept_as_evidence(world: World, tocsin: Verb) -> None:
     id = sealed(world, tocsin)
     key = world.home / "keys" / f"{world.SOUTH}.hpke"
