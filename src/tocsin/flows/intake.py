@@ -97,8 +97,8 @@ def record(node: Node, act: Act) -> Done:
     with node.lock:
         payload = _payload(node, act, signer.keyid)
         opened = open_statement(sign_payload(payload, [signer]))
-        entering = _enter(node, opened, act.objects)
-    return entering.wait()
+        waiting = _enter(node, opened, act.objects)
+    return logged(waiting)
 
 
 def prepare(node: Node, act: Act) -> Prepared:
@@ -156,7 +156,7 @@ def enter(node: Node, raw: bytes) -> Done:
     answer = arrival.answer
     if isinstance(answer, Exception):
         raise answer
-    done = _Entering(answer).wait()
+    done = logged(answer)
     _let_go(node, statement)
     return done
 
@@ -203,15 +203,20 @@ def _let_in(node: Node) -> None:
 def _known(node: Node, id: str) -> Done | PurgedError | None:
     """Where a statement stands that is held; what to say of one that was purged."""
     known = node.store.statement(id, node.everything())
-    if known is None and node.store.purge_of("statement", id) is not None:
-        return PurgedError(
-            f"statement {id} was purged on this node, and is not kept again; its commitment is "
-            "in the log",
-            remedy="say what may be known of it in a new statement",
-        )
     if known is None:
-        return None
+        return purged(node, id)
     return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))
+
+
+def purged(node: Node, id: str) -> PurgedError | None:
+    """What to say of a statement that was purged here; None: it was not."""
+    if node.store.purge_of("statement", id) is None:
+        return None
+    return PurgedError(
+        f"statement {id} was purged on this node, and is not kept again; its commitment is "
+        "in the log",
+        remedy="say what may be known of it in a new statement",
+    )
 
 
 def _items(node: Node, statement: Statement) -> list[Item]:
@@ -288,7 +293,7 @@ def _tried(node: Node, raw: bytes) -> Done | TocsinError:
 
 
 def _settled(answer: Done | TocsinError | Waiting) -> Done | TocsinError:
-    return _Entering(answer).wait() if isinstance(answer, Waiting) else answer
+    return logged(answer) if isinstance(answer, Waiting) else answer
 
 
 class _Together:
@@ -480,22 +485,17 @@ def seen_now(node: Node) -> tuple[Seen, ...]:
     return tuple(sorted([*own, *others[: MAX_SEEN - 1]], key=lambda s: s.origin))
 
 
-class _Entering:
-    """A statement that is kept; `wait`, without the node's lock, until it is in the log."""
-
-    def __init__(self, waiting: Waiting) -> None:
-        self._waiting = waiting
-
-    def wait(self) -> Done:
-        receipt = self._waiting.wait()
-        return Done(id=receipt.id, index=receipt.index, quorum=receipt.quorum)
+def logged(waiting: Waiting) -> Done:
+    """Where a kept statement stands, once it is in the log. Not to be waited for under the lock."""
+    receipt = waiting.wait()
+    return Done(id=receipt.id, index=receipt.index, quorum=receipt.quorum)
 
 
 def _enter(
     node: Node,
     opened: tuple[Envelope, Statement],
     items: Sequence[Item],
-) -> _Entering:
+) -> Waiting:
     envelope, statement = opened
     admitted = admit_opened(
         envelope,
@@ -505,7 +505,7 @@ def _enter(
         index=None,
         markings=lambda ref: marking_of(node, statement.author, ref),
     )
-    return _Entering(node.log.keep(*_keeping(node, admitted, items)))
+    return node.log.keep(*_keeping(node, admitted, items))
 
 
 def _chain_head(node: Node, statement: Statement) -> ChainHead | None:

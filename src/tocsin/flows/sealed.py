@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from tocsin.errors import PurgedError
-from tocsin.flows.intake import Done, not_found, seen_now
+from tocsin.flows.intake import Done, logged, not_found, purged, seen_now
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
 from tocsin.record.admission import ChainHead
@@ -71,17 +70,13 @@ def enter(node: Node, raw: bytes) -> Done:
         head = ChainHead(seq=last.seq, head=last.head) if last else None
         verified = admit_sealed(envelope, found, keyring=node.keyring, chain=head)
         waiting = node.log.keep(verified, (), verified.audience)
-    receipt = waiting.wait()
-    return Done(id=receipt.id, index=receipt.index, quorum=receipt.quorum)
+    return logged(waiting)
 
 
 def _known(node: Node, id: str) -> Done | None:
-    if node.store.purge_of("statement", id) is not None:
-        raise PurgedError(
-            f"statement {id} was purged on this node, and is not kept again; its commitment is "
-            "in the log",
-            remedy="say what may be known of it in a new statement",
-        )
+    gone = purged(node, id)
+    if gone is not None:
+        raise gone
     index = node.store.place(id)
     return None if index is None else Done(id=id, index=index, quorum=node.log.has_quorum(index))
 
