@@ -462,7 +462,7 @@ def test_both_pages_fit_and_are_for_everyone(
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(wide) <= 0
     over = page.eval_on_selector_all(
-        ".slim table", "all => all.filter(t => t.scrollWidth > t.parentElement.clientWidth).length"
+        "main table", "all => all.filter(t => t.scrollWidth > t.parentElement.clientWidth).length"
     )
     assert over == 0
     assert page.locator("[role=alert]").count() == 1
