@@ -18,7 +18,10 @@ from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import (
     CanonicalError,
     ConflictError,
+    LogHalted,
     RecordError,
+    RollbackError,
+    StoreError,
     TocsinError,
     UnreachableError,
 )
@@ -232,8 +235,12 @@ class Follower:
                 break
             try:
                 entered += self._ask(url)
-            except UnreachableError as wrong:
+            except (LogHalted, RollbackError, StoreError):
+                raise  # ours, whoever is asked
+            except TocsinError as wrong:
                 log.info("directory of %s: %s", url, wrong.message)
+            except Exception:  # nor does what nobody thought of hold up the sources behind it
+                log.exception("directory of %s", url)
         self._rounds += 1
         if entered or self._rounds % ROUNDS_TO_FORGET == 0:
             for url in self._again:
