@@ -12,7 +12,6 @@ from tocsin.errors import ForkError
 from tocsin.record import checkpoint as notes
 from tocsin.record.fork import (
     ForkProof,
-    find_fork,
     open_fork,
     prove_fork,
     verify_fork,
@@ -67,8 +66,6 @@ def test_no_two_notes_of_one_history_and_no_path_ever_make_a_proof(
             except ForkError:
                 continue
             raise AssertionError(f"framed at sizes {a} and {b} by {path}")
-        with suppress(ForkError):
-            assert find_fork(HONEST.note(m), HONEST.note(n), path) is None
 
 
 FORKED = HONEST.copy(3).grow(20, "other")

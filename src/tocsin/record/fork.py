@@ -243,39 +243,3 @@ def fork_path(reader: HashReader | merkle.GetHash, old_size: int, new_size: int)
     if old_size != new_size and old_size & (old_size - 1) == 0:
         path.insert(0, reader(old_size.bit_length() - 1, 0))
     return path
-
-
-def find_fork(
-    a: bytes, b: bytes, proof: Sequence[bytes] = (), reader: HashReader | None = None
-) -> ForkProof | None:
-    """A fork proof from two notes of one log, if they are a fork; None if one history holds both.
-
-    Args:
-        a: a signed note; the order of the two does not matter.
-        b: the other.
-        proof: a path that came with one of them (a witness request), or nothing.
-        reader: hashes of the tree of the larger note, out of the log's tiles; None where none
-            are to be had.
-
-    Raises:
-        ForkError: it cannot be said: no proof that shows it and no tiles, or tiles that are not
-            those of the larger note. That is "unexplained", and no fork.
-    """
-    first, second = _checkpoint(a), _checkpoint(b)
-    if first.size > second.size:
-        a, b, first, second = b, a, second, first
-    if first.size == second.size and first.root == second.root and first.origin == second.origin:
-        return None
-    try:
-        return prove_fork(a, b, proof if first.size < second.size else ())
-    except ForkError:
-        if reader is None or first.origin != second.origin:
-            raise
-    try:
-        path = fork_path(reader, first.size, second.size)
-        roots = merkle.roots_from_consistency(first.size, second.size, path)
-    except ProofError as wrong:
-        raise ForkError(f"no path: {wrong.message}", remedy=wrong.remedy) from wrong
-    if roots == (first.root, second.root):
-        return None
-    return prove_fork(a, b, path)

@@ -209,7 +209,7 @@ class Conflict(Struct, frozen=True, kw_only=True):
     def fork(self) -> ForkProof | None:
         """The fork proof that these two notes and this proof make as they are; None if they do not.
 
-        Where it is None, `fork.find_fork` with the tiles of the larger note can say.
+        Where it is None, `gossip` with a path out of the tiles of the larger note can say.
         """
         try:
             return prove_fork(self.held.note, self.note, self.proof if self.why == "proof" else ())

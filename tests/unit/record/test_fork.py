@@ -13,7 +13,6 @@ from tocsin.record import checkpoint as notes
 from tocsin.record import fork
 from tocsin.record.fork import (
     ForkProof,
-    find_fork,
     fork_path,
     open_fork,
     prove_fork,
@@ -74,32 +73,6 @@ def test_the_proof_of_a_witness_request_serves_unless_its_old_size_is_a_power_of
     for m in (4, 8):
         with pytest.raises(ForkError):
             prove_fork(TRUE.note(m), OTHER.note(12), OTHER.path(m, 12))
-
-
-def test_a_fork_is_found_from_the_tiles_where_the_request_does_not_prove_it() -> None:
-    for m in range(4, 12):
-        for n in (m, 12, 20):
-            proof = find_fork(OTHER.note(n), TRUE.note(m), OTHER.path(m, n), reader(OTHER, n))
-            assert proof is not None
-            verify_fork(proof, KEYS)
-
-
-def test_one_history_is_found_to_be_none() -> None:
-    assert find_fork(TRUE.note(4), TRUE.note(4)) is None
-    for m in range(1, 12):
-        assert find_fork(TRUE.note(m), TRUE.note(12), (), reader(TRUE, 12)) is None
-    assert find_fork(TRUE.note(2), OTHER.note(12), (), reader(OTHER, 12)) is None
-
-
-def test_tiles_of_another_tree_leave_it_open() -> None:
-    for wrong in (reader(TRUE, 12), reader(OTHER, 11)):
-        with pytest.raises(ForkError):
-            find_fork(TRUE.note(4), OTHER.note(12), (), wrong)
-    with pytest.raises(ForkError):
-        find_fork(TRUE.note(4), OTHER.note(12))
-    south = GrowingLog(SOUTH).grow(4)
-    with pytest.raises(ForkError, match=r"cert\.southmark"):
-        find_fork(TRUE.note(4), south.note(4), (), reader(TRUE, 4))
 
 
 def test_a_path_is_only_made_for_sizes_in_order() -> None:
