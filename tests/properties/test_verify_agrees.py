@@ -462,9 +462,11 @@ def test_both_end_an_older_root_where_the_party_names_the_newer_one() -> None:
             raws = list(case.raws)
             signer = ROOTS[EAST] if kept == place else lost
             if named is not None:
-                raws[kept] = resigned(
-                    raws[kept], lambda payload, n=named: payload["body"].update(directory=n), signer
-                )  # fmt: skip
+
+                def name(payload: dict[str, Any], version: object = named) -> None:
+                    payload["body"].update(directory=version)
+
+                raws[kept] = resigned(raws[kept], name, signer)
             agree(lied(case, raws, like), POLICY_TEXT, case.root)
 
 
