@@ -136,6 +136,9 @@ class Histories:
         self._learning = threading.Lock()
         self.alive: set[str] = set()
         """Logs that have answered something in this round."""
+        self.shown: dict[str, gossip.Head] = {}
+        """What nodes have shown of their own logs in this round, by origin."""
+        self._short: dict[str, int] = {}
         self._known_paths: OrderedDict[tuple[str, int, bytes, int, bytes], None] = OrderedDict()
 
     def log_keys(self, origin: str) -> list[VerifierKey]:
@@ -204,6 +207,65 @@ class Histories:
             )
         else:
             self._alarms.drop(key)
+
+    def check_replaced(self, own: str) -> None:
+        """A log that left the directory goes on in another of its party, with all it had signed.
+
+        `key rotate --log` says every statement again, in the same order. Who would drop some of
+        them begins a new log too, and no two signatures contradict each other.
+
+        Args:
+            own: our own party; we know what we have done.
+        """
+        listed = self._directory().origins()
+        for origin, observed in self._observed.items():
+            party = origin.partition("/")[0]
+            now = [h for o, h in self.shown.items() if o.partition("/")[0] == party]
+            if origin in listed or party == own or not now:
+                continue
+            old = max([*self._held(origin), observed.newest], key=lambda head: head.size)
+            key = f"replaced/{origin}"
+            goes_on = [self._goes_on(old, head) for head in now]
+            if True in goes_on:
+                self._alarms.drop(key)
+                self._short.pop(origin, None)
+            elif None not in goes_on:
+                # It may be saying everything again just now.
+                self._short[origin] = self._short.get(origin, 0) + 1
+                if self._short[origin] >= gossip.PATIENCE:
+                    self._raise(
+                        key,
+                        "unexplained",
+                        origin,
+                        f"{origin} had signed size {old.size}, and "
+                        f"{', '.join(h.origin for h in now)} in its place does not hold the same "
+                        "entries: some are dropped, changed or moved",
+                        f"ask {party} why: a restored backup is an honest reason. What you hold of "
+                        f"{origin} still proves what it proved",
+                    )
+
+    def _goes_on(self, old: gossip.Head, new: gossip.Head) -> bool | None:
+        """Whether a log begins with all that another one had; None: nobody says."""
+        if new.size <= old.size:
+            return (new.size, new.root) == (old.size, old.root)
+        pair = (new.origin, old.size, old.root, new.size, new.root)
+        if pair in self._known_paths:
+            return True
+        found: bool | None = None
+        for reader in self._readers(new.origin, new.size):
+            try:
+                path = forks.fork_path(reader, old.size, new.size)
+                roots = merkle.roots_from_consistency(old.size, new.size, path)
+            except UnreachableError:
+                continue
+            except TocsinError:
+                found = False
+                continue
+            if roots == (old.root, new.root):
+                remember(self._known_paths, pair)
+                return True
+            found = False
+        return found
 
     # --- comparing ----------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ class Watch:
 
     def round(self, stop: threading.Event | None = None) -> None:
         """Ask every other node once, compare, and say what is proven."""
-        self.histories.alive = set()
+        self.histories.alive, self.histories.shown = set(), {}
         asked = [(party, node) for party, node in self._others()]
         for party, node in asked:
             if stop is not None and stop.is_set():
@@ -210,6 +210,7 @@ class Watch:
         self.histories.weigh_evidence()
         self.histories.meet_cosigned(self.witnessed())
         self.histories.try_again()
+        self.histories.check_replaced(self._party)
         for _ in range(PAGES_A_ROUND):
             if not self._read_statements():
                 break
@@ -261,6 +262,7 @@ class Watch:
                 remedy="ask its operator, or a registrar",
             )
         self.histories.alive.add(met.origin)
+        self.histories.shown[met.origin] = met
         self.histories.check_behind(met)
         self.histories.meet(met)
 

@@ -555,3 +555,36 @@ def test_a_witness_with_a_time_in_no_calendar_breaks_no_page(world: World) -> No
     world.watch = world.started(report=lambda: [row])
     [shown] = world.watch.witnessing().witnesses
     assert (shown.size, shown.time) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("kept", "more", "wrong"), [(5, 0, False), (5, 9, False), (4, 0, True), (3, 40, True)]
+)
+def test_a_log_begun_anew_holds_what_the_one_before_had_signed(
+    world: World, kept: int, more: int, wrong: bool
+) -> None:
+    world.watch.round()
+    old = world.south.log
+    signer = LogSigner.from_seeds(f"{SOUTH}/log/2", b"x" * 32, b"y" * 32)
+    new = GrowingLog(signer, old.leaves[:kept]).grow(more, "anew")
+    world.south.log, world.south.size = new, new.size
+    world.directory = listing(world.directory, SOUTH, signer)
+    for _ in range(gossip.PATIENCE):
+        assert world.watch.alarms() == []
+        world.watch.round()
+    assert world.kinds() == [("unexplained", f"{SOUTH}/log")] * wrong
+    assert not world.watch.stopped(new.origin), "nothing is proven by that"
+    if kept == 4:  # it was not yet through with saying everything again
+        world.south.size = new.grow(2, "leaf").size
+        world.watch.round()
+        assert world.kinds() == []
+
+
+def listing(directory: Directory, party: str, log: LogSigner) -> Directory:
+    """The directory with another log of a party."""
+    entry = directory.party(party)
+    assert entry is not None
+    node = structs.replace(entry.nodes[0], origin=log.name, log_vkeys=log.vkeys())
+    new = structs.replace(entry, nodes=(node,))
+    parties = tuple(new if p.id == party else p for p in directory.parties)
+    return structs.replace(directory, version=directory.version + 1, parties=parties)
