@@ -25,7 +25,7 @@ from tocsin.record.statement import compose, revoke_body
 from tocsin.wiring import registrar
 from tocsin.wiring.door import inner_door
 from tocsin.wiring.join import join as join_by
-from tocsin.wiring.keyholder import Keyholder
+from tocsin.wiring.keyholder import Keyholder, feed_of
 from tocsin.wiring.keys import load_signer
 from tocsin.wiring.node import open_node
 from tocsin.wiring.party import init
@@ -74,8 +74,8 @@ class Town:
 
     def follow(self, party: str, other: str) -> key_flow.Followed:
         """One node takes over what another gives to everybody."""
-        page = Client(self.doors(other)).get("/directory")
-        return key_flow.follow(self.nodes[party], key_flow.envelopes(page))
+        items = feed_of(Client(self.doors(other)))
+        return key_flow.follow(self.nodes[party], [raw for _, raw in items])
 
     def state(self, at: str, party: str, keyid: str) -> str:
         return self.nodes[at].keyring.state(party, keyid, None)
@@ -255,8 +255,6 @@ def test_an_ordinary_statement_does_not_come_in_by_the_feed(town: Town) -> None:
 
 def test_a_feed_comes_in_pages(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_flow, "PAGE", 2)
-    from tocsin.wiring.keyholder import feed_of
-
     items = feed_of(Client(town.doors(NORTH)))
     assert [raw for _, raw in items] == key_flow.chain_of_trust(town.nodes[NORTH])
     indexes = [index for index, _ in items]

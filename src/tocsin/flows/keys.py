@@ -71,23 +71,30 @@ class Followed(Struct, frozen=True, kw_only=True):
     refused: list[Refused]
 
 
+def root_kinds(node: Node, after: int = -1, limit: int | None = None) -> list[Kept]:
+    """The root-kind statements behind index `after`, in log order; of each kind at most `limit`.
+
+    Of one that was purged here only its commitment is left: `raw` is empty.
+    """
+    found = [
+        kept
+        for kind in sorted(ROOT_KINDS)
+        for kept in node.store.statements(
+            node.everything(), kind=kind, after_index=after, limit=limit
+        )
+    ]
+    return sorted(found, key=lambda kept: kept.index)
+
+
 def feed(node: Node, after: int = -1) -> Feed:
     """The `directory`, `key` and `revoke` statements behind index `after`, in log order.
 
     They are CLEAR, and open to whoever asks.
     """
     # One more of each than a page holds: so a full page knows that it is not the last.
-    found: list[Kept] = [
-        kept
-        for kind in sorted(ROOT_KINDS)
-        for kept in node.store.statements(
-            node.everything(), kind=kind, after_index=after, limit=PAGE + 1
-        )
-    ]
-    found.sort(key=lambda kept: kept.index)
+    found = [kept for kept in root_kinds(node, after, PAGE + 1) if kept.raw]
     page: list[Kept] = []
     size = 0
-    found = [kept for kept in found if kept.raw]  # purged here: only its commitment is left
     for kept in found[:PAGE]:
         size += len(kept.raw)
         if page and size > PAGE_BYTES:
@@ -97,21 +104,6 @@ def feed(node: Node, after: int = -1) -> Feed:
         items=[FeedItem(index=k.index, envelope=b64encode(k.raw)) for k in page],
         next=page[-1].index if len(page) < len(found) else None,
     )
-
-
-def envelopes(page: Any) -> list[bytes]:
-    """The envelopes of a page as another node gave it (decoded JSON).
-
-    Raises:
-        UnreachableError: it is no such page.
-    """
-    try:
-        return [b64decode(str(item["envelope"])) for item in page["items"]]
-    except (KeyError, TypeError, CanonicalError) as wrong:
-        raise UnreachableError(
-            f"what answered for the directory is no node of tocsin: {wrong!r}",
-            remedy="check the address",
-        ) from wrong
 
 
 def follow(node: Node, items: Iterable[bytes], *, budget: Budget | None = None) -> Followed:
@@ -153,12 +145,7 @@ def follow(node: Node, items: Iterable[bytes], *, budget: Budget | None = None) 
 
 def chain_of_trust(node: Node) -> list[bytes]:
     """Every root-kind envelope of this log, in log order: what a new node begins with."""
-    kept = [
-        k
-        for kind in sorted(ROOT_KINDS)
-        for k in node.store.statements(node.everything(), kind=kind)
-    ]
-    return [k.raw for k in sorted(kept, key=lambda k: k.index) if k.raw]
+    return [kept.raw for kept in root_kinds(node) if kept.raw]
 
 
 class Pages(Protocol):

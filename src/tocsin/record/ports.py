@@ -24,8 +24,8 @@ Keeping: TypeAlias = (
 """A statement to keep: verified, objects, audience, object_audiences."""
 
 
-class HeadPort(Protocol):
-    """The log as the store holds it."""
+class GuardPort(Protocol):
+    """The newest head that this node has begun to show to others."""
 
     @property
     def origin(self) -> str: ...
@@ -33,6 +33,11 @@ class HeadPort(Protocol):
     def size(self) -> int: ...
     @property
     def root(self) -> bytes: ...
+
+
+class HeadPort(GuardPort, Protocol):
+    """The log as the store holds it."""
+
     @property
     def checkpoint(self) -> bytes: ...
 
@@ -92,17 +97,6 @@ class Log(Protocol):
 
     def checkpoints(self) -> list[tuple[int, bytes]]:
         """The cosigned checkpoints kept, by size."""
-
-
-class GuardPort(Protocol):
-    """The newest head that this node has begun to show to others."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def root(self) -> bytes: ...
 
 
 class TileFiles(Protocol):

@@ -171,19 +171,14 @@ def refold(node: Node) -> None:
 
     The root's own statement is entered first in a log that is still empty.
     """
-    from tocsin.flows import intake
+    from tocsin.flows import intake, keys
 
     head = node.store.head()
     if head is None or head.size == 0:
         if node.log.halted is None:
             intake.enter(node, node.root)
         return
-    rows = [
-        k
-        for kind in ("directory", "key", "revoke")
-        for k in node.store.statements(node.everything(), kind=kind)
-    ]
-    for kept in sorted(rows, key=lambda k: k.index):
+    for kept in keys.root_kinds(node):
         learn(node.keyring, kept.index, kept.raw)
 
 
