@@ -116,6 +116,9 @@ def test_a_statement_is_acknowledged_with_the_quorum_the_policy_asks_for(
     running[2].kill()
     assert quorum(running[0], "one is gone") is False
     assert running[0].json("/log")["size"] == found["size"] + 1
+    assert running[0].json("/log")["cosigned"] == found["size"]
+    exported = tocsin(north, "export", case, "--out", dossier).stderr
+    assert "the newest 1 of the log wait for a quorum" in exported
     listed = json.loads(tocsin(north, "witness", "list", "--json").stdout)
     assert {w["name"]: bool(w["error"]) for w in listed["witnesses"]} == {
         "southmark": False,

@@ -250,7 +250,7 @@ def key_revoke(
     with holding() as holder:
         whole = key_named(holder, keyid)
         doubted = _doubted(holder, whole, since) if since else []
-        if not as_json:
+        if not as_json and doubted is not None:
             _say_doubt(whole, since, doubted)
         if dry_run:
             if as_json:
@@ -275,8 +275,8 @@ def key_revoke(
     return 0
 
 
-def _doubted(holder: Keyholder, keyid: str, since: str) -> list[dict[str, Any]]:
-    """What the node holds that this key signed; nothing where one has no account there."""
+def _doubted(holder: Keyholder, keyid: str, since: str) -> list[dict[str, Any]] | None:
+    """What the node holds that this key signed; None: it does not say, without an account there."""
     from tocsin.errors import TocsinError, UnreachableError
 
     try:
@@ -288,7 +288,7 @@ def _doubted(holder: Keyholder, keyid: str, since: str) -> list[dict[str, Any]]:
         click.echo(
             safe(f"this node does not say what that puts in doubt ({wrong.message})"), err=True
         )
-        return []
+        return None
     items: list[dict[str, Any]] = found["items"]
     return items
 

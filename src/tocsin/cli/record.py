@@ -188,6 +188,7 @@ def export(case: str, as_: str, party: str | None, out: str | None, as_party: st
     with terminal.node() as client:
         case = terminal.whole_id(client, "case", case)
         data = client.call("GET", "/exports", query={"case": case, "as": as_, "for": party})
+        waiting = 0 if as_ == "stix" else _waiting(client)
     suffix = {"dossier": ".tocsin", "sheet": ".html", "stix": ".json"}[as_]
     # A case's id is whoever's opened it, and no path.
     stem = "".join(c for c in case.removeprefix("case--") if c.isascii() and c.isalnum())[:8]
@@ -197,6 +198,20 @@ def export(case: str, as_: str, party: str | None, out: str | None, as_party: st
         line(f"wrote {target} ({len(data):,} bytes)")
         if as_ in ("dossier", "sheet"):
             line(f"next  {terminal.again()} verify {target}")
+    if waiting:
+        click.echo(
+            f"the newest {waiting} of the log wait for a quorum of witnesses; what is of this case "
+            "among them is for the next export",
+            err=True,
+        )
+
+
+def _waiting(client: Client) -> int:
+    """Entries that no quorum has cosigned yet, where the policy asks for one."""
+    head = client.get("/log")
+    if head["quorum"] == "none" or head["cosigned"] is None:
+        return 0
+    return int(head["size"]) - int(head["cosigned"])
 
 
 @click.command()

@@ -553,6 +553,7 @@ def _log(r: Request) -> Any:
     return {
         "origin": r.node.log.origin,
         "size": head.size if head else 0,
+        "cosigned": respond.cosigned_size(r.node),
         "root": head.root.hex() if head else None,
         "checkpoint": checkpoint.decode(),
         "policy": r.node.policy_text,

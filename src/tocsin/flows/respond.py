@@ -430,6 +430,12 @@ def dossier(node: Node, case: str, reader: Reader, *, own: Reader | None = None)
     )
 
 
+def cosigned_size(node: Node) -> int | None:
+    """Entries under the newest checkpoint with a quorum; None: there is none yet."""
+    note = node.log.cosigned
+    return None if note is None else open_checkpoint(open_note(note).text).size
+
+
 def _covering(node: Node, index: int) -> tuple[bytes, int]:
     """The newest checkpoint with a quorum, if it covers `index`, else the newest; and its size.
 

@@ -228,8 +228,8 @@ class Keyholder:
             raise VerificationError(
                 f"this node shows {head.seq if head else 0} key statements of {self.party}, and "
                 f"number {end.seq} was logged there before",
-                remedy="talk to another node of the directory: --node URL; this one keeps "
-                "something back",
+                remedy="a node that runs takes it over from the others within a minute; if it "
+                "does not, it keeps something back: talk to another one: --node URL",
             )
 
 
