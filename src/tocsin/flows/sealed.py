@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from tocsin.errors import ConflictError
 from tocsin.flows.intake import Done, logged, not_found, purged, seen_now
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
 from tocsin.record.admission import ChainHead
-from tocsin.record.seal import admit_sealed, check_signature, open_sealed
+from tocsin.record.seal import Sealed, admit_sealed, check_signature, open_sealed
 from tocsin.record.statement import Seen
 from tocsin.store.interface import KeptSealed
 
@@ -57,13 +58,14 @@ def enter(node: Node, raw: bytes) -> Done:
         SignatureError: no key of its author that may sign, or a wrong signature.
         ChainError: it does not follow what its author said last, plain or sealed.
         PurgedError: it was in the log, and was purged here.
+        ConflictError: something else stands under its id.
         LogHalted: the log takes no writes now; nothing is kept.
     """
     envelope, found = open_sealed(raw)
     # Before anything is looked up: a forged one learns nothing of what is here.
     check_signature(envelope, found, node.keyring, None)
     with node.lock:
-        known = _known(node, found.commitment)
+        known = _known(node, found, raw)
         if known is not None:
             return known
         last = node.store.chain(found.author, found.chain)
@@ -73,12 +75,23 @@ def enter(node: Node, raw: bytes) -> Done:
     return logged(waiting)
 
 
-def _known(node: Node, id: str) -> Done | None:
+def _known(node: Node, found: Sealed, raw: bytes) -> Done | None:
+    """Where it stands already. To say so of another file would leave its readers without it."""
+    id = found.commitment
     gone = purged(node, id)
     if gone is not None:
         raise gone
     index = node.store.place(id)
-    return None if index is None else Done(id=id, index=index, quorum=node.log.has_quorum(index))
+    if index is None:
+        return None
+    held = node.store.sealed(id, node.everything())
+    plain = node.store.statement(id, node.everything())
+    if (held[1] != raw) if held else (plain is None or plain.author != found.author):
+        raise ConflictError(
+            f"entry {index} has the id {id}, and is another than this by {found.author}",
+            remedy="seal what you say anew, in a statement of its own; keep both",
+        )
+    return Done(id=id, index=index, quorum=node.log.has_quorum(index))
 
 
 def listed(node: Node, reader: Reader, case: str | None = None) -> list[Row]:

@@ -72,3 +72,17 @@ def test_who_took_its_own_id_stops_nobody_else(world: World) -> None:
     assert isinstance(taken, ConflictError)
     assert isinstance(kept, Done)
     assert world.node.log.halted is None
+
+
+def test_nobody_is_told_that_it_is_logged_when_something_else_is(world: World) -> None:
+    """An author who saw the place of another file would never bring its own anywhere else."""
+    mine = said(world, world.GRID, world.guests[world.GRID], kind="ack")
+    done = intake.enter(world.node, mine)
+    with pytest.raises(ConflictError, match=world.SOUTH):
+        sealed.enter(world.node, named(world, world.SOUTH, done.id))
+    first = named(world, world.SOUTH, "5" * 64)
+    assert sealed.enter(world.node, first) == sealed.enter(world.node, first)
+    with pytest.raises(ConflictError, match=world.GRID):
+        sealed.enter(world.node, named(world, world.GRID, "5" * 64))
+    with pytest.raises(ConflictError, match=world.SOUTH):
+        sealed.enter(world.node, named(world, world.SOUTH, "5" * 64))  # for others, maybe
