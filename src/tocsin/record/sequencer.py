@@ -61,8 +61,6 @@ _HELD_CHECKPOINTS = 64
 _RESTORE = "restore the newest store; reads go on, and nothing is signed until then"
 
 
-# --- ports ------------------------------------------------------------------------------------
-
 __all__ = [
     "GuardPort",
     "HeadPort",
