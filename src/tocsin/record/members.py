@@ -32,7 +32,7 @@ from tocsin.errors import CanonicalError, DossierError, NoteError, TocsinError
 from tocsin.record import checkpoint as notes
 from tocsin.record import merkle
 from tocsin.record.directory import read_directory
-from tocsin.record.envelope import Envelope, open_statement
+from tocsin.record.envelope import Envelope, open_statement, statement_id
 from tocsin.record.statement import ROOT_KINDS, Statement
 
 MAX_BYTES = 2**32 - 2
@@ -680,7 +680,8 @@ def write_dossier(
             remedy="publish a directory version with the log's verifier keys",
         ) from wrong
     placed = sorted(
-        [(index, _id(raw)) for index, raw in authority] + [(index, id) for index, id, _ in rows]
+        [(index, statement_id(raw)) for index, raw in authority]
+        + [(index, id) for index, id, _ in rows]
     )
     proofs = [
         canonical.encode(
@@ -724,10 +725,6 @@ def _older_notes(
         with suppress(NoteError):
             kept = notes.keep_known(note, known)
             yield notes.open_checkpoint(notes.open_note(kept).text).size, kept, list(steps)
-
-
-def _id(raw: bytes) -> str:
-    return hashlib.sha256(b"tocsin/commit/v1\n" + raw).hexdigest()
 
 
 def _joined(lines: Iterable[bytes]) -> bytes:
