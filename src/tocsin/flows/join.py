@@ -45,6 +45,9 @@ from tocsin.store.interface import LocalRow
 
 INVITED_DAYS = 30
 """An invitation that nobody answered is good for so long."""
+MAX_ENTRY = 64 * 1024
+"""Bytes of a party's entry as JSON; with its keys, that of a node has some 10 KiB. A directory has
+1 MiB for all, and every node keeps each version for ever."""
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
@@ -187,6 +190,12 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
         raise DirectoryError(
             f"the answer is by {entry.id} and {statement.author}, and {invited.party} was invited",
             remedy="answer with the party's own keys: tocsin party join INVITATION",
+        )
+    size = len(msgspec.json.encode(enrolment.party))
+    if size > MAX_ENTRY:
+        raise DirectoryError(
+            f"the entry of {entry.id} has {size} bytes, and at most {MAX_ENTRY} are taken",
+            remedy="shorten what it says of itself, and answer again",
         )
     with node.lock:
         if node.store.local("invitation", row.key) is None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tocsin.canonical import b64decode, b64encode
-from tocsin.errors import ConflictError, ForbiddenError, TocsinError
+from tocsin.errors import ConflictError, DirectoryError, ForbiddenError, TocsinError
 from tocsin.flows import intake, join
 from tocsin.record.directory import party_json, read_party
 from tocsin.record.statement import key_body
@@ -112,6 +112,17 @@ def test_a_malformed_entry_is_refused_whole(
             world.node, msgspec.structs.replace(answer, party={**answer.party, **change})
         )
     assert world.size == size
+
+
+def test_nobody_fills_the_directory_with_what_it_says_of_itself(
+    world: World, tmp_path: Path
+) -> None:
+    answer = answered(world, tmp_path / "p", invited(world))
+    for more in ({"contact": "x" * 900_000}, {"facets": {"x": "y" * 900_000}}):
+        entry = {**answer.party, **more}
+        with pytest.raises(DirectoryError, match="at most 65536"):
+            join.admit_party(world.node, msgspec.structs.replace(answer, party=entry))
+    join.admit_party(world.node, answer)
 
 
 @pytest.mark.parametrize("statement", ["", "x", "AAAA", "e30="])
