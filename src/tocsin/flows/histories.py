@@ -34,8 +34,10 @@ from tocsin.store.interface import Store
 log = logging.getLogger("tocsin.watch")
 
 OPEN_A_LOG = 64
-"""Heads of one log that wait for an explanation, signed ones and others each; more of them would
-say nothing new."""
+"""Signed heads of one log that wait for an explanation; more of them would say nothing new."""
+OPEN_A_PARTY = 8
+"""Heads of one log that one party says and no log has signed: anybody can say any number of them,
+and none may keep out what others say, or what a log has signed."""
 EVIDENCE_A_LOG = 100
 REMEMBERED = 8_192
 
@@ -439,17 +441,22 @@ class Histories:
     ) -> None:
         key = _key(met)
         held = self._open.get(key)
-        # What logs have signed is counted by itself: anybody can say any number of roots, and none
-        # of them may keep out what a signature shows.
-        kind = key.rpartition(" ")[2]
-        waiting = (k for k, _ in self._open.items(f"{met.origin} ") if k.endswith(f" {kind}"))
-        if held is None and sum(1 for _ in waiting) >= OPEN_A_LOG:
+        if held is None and self._is_full(met):
             return
         base = held or before or Open(met=met)
         alarm = self._unexplained(met, wrong, base.statement) if wrong is not None else base.alarm
         new = structs.replace(base, silent=silent, alarm=alarm)
         if new != held:
             self._open.put(key, new)
+
+    def _is_full(self, met: gossip.Head) -> bool:
+        """Whether as many heads of this kind wait already as may."""
+        waiting = [one.met for _, one in self._open.items(f"{met.origin} ")]
+        if met.note is not None:
+            return sum(head.note is not None for head in waiting) >= OPEN_A_LOG
+        who = _sayer(met)
+        same = sum(head.note is None and _sayer(head) == who for head in waiting)
+        return same >= OPEN_A_PARTY
 
     def wait_for(self, one: Open) -> None:
         """Look at it in a later round."""
@@ -623,6 +630,10 @@ class Histories:
 def _key(met: gossip.Head) -> str:
     signed = "signed" if met.note is not None else "said"
     return f"{met.origin} {met.size} {b64encode(met.root)} {signed}"
+
+
+def _sayer(met: gossip.Head) -> str:
+    return met.source.partition(" ")[0]
 
 
 def remember(kept: OrderedDict[Any, None], key: Any) -> None:

@@ -13,7 +13,7 @@ from tests.unit.record.log_case import GrowingLog
 
 from tocsin.canonical import b64encode
 from tocsin.errors import ConflictError, ForkError, LogHalted, UnreachableError, WitnessRefused
-from tocsin.flows.histories import OPEN_A_LOG
+from tocsin.flows.histories import OPEN_A_LOG, OPEN_A_PARTY
 from tocsin.flows.watch import Watch
 from tocsin.flows.witnessing import LocalWitnessState
 from tocsin.record import checkpoint as notes
@@ -519,11 +519,17 @@ def test_tiles_that_do_not_come_in_one_round_are_no_alarm_yet(world: World) -> N
 def test_roots_that_anybody_says_keep_out_nothing_that_is_signed(world: World) -> None:
     def say(origin: str, n: int) -> None:
         root = b64encode(n.to_bytes(32, "big"))
-        world.watch.histories.meet(gossip.said(Seen(origin=origin, root=root, size=900 + n), EAST))
+        world.watch.histories.meet(
+            gossip.said(Seen(origin=origin, root=root, size=900 + n), f"{EAST} (statement {n})")
+        )
 
     for n in range(OPEN_A_LOG + 1):
         say(world.own.origin, n)
         say(world.south.log.origin, n)
+    assert len(world.watch.alarms()) == OPEN_A_PARTY
+    bad = Seen(origin=world.own.origin, root=b64encode(b"\7" * 32), size=3)
+    world.watch.histories.meet(gossip.said(bad, f"{SOUTH} (statement 0123…)"))
+    assert len(world.watch.alarms()) == OPEN_A_PARTY + 1, "nor does one party silence another"
     assert world.own.halted is None, "anybody can write any root into a statement"
     twin = world.south.log.copy(3).grow(9, "twin")
     world.east.held[world.south.log.origin] = twin.note()
