@@ -337,9 +337,11 @@ def _print_verdict(found: Checked) -> None:
 
 def _print_log(log: dict[str, Any]) -> None:
     signed = ", ".join(log["signatures"]) or "by nobody known"
+    # A policy that asks for nobody is met by nobody: that is not to read as if witnesses agreed.
+    met = _MARK[log["quorum"]] if log["witnesses"] or not log["quorum"] else "not asked for"
     line(
         f"log   {log['origin']}  size {log['size']}  signed {signed}"
-        f"  quorum {_MARK[log['quorum']]}  witnesses {len(log['witnesses'])}"
+        f"  quorum {met}  witnesses {len(log['witnesses'])}"
     )
     for witness in log["witnesses"]:
         line(f"      cosigned by {witness['name']} at {witness['time']}")

@@ -539,7 +539,7 @@ class KeyRing:
             raise SignatureError(
                 f"key {keyid} of {party} is {state} at "
                 + ("the log's end" if index is None else f"index {index}"),
-                remedy="sign with a key that is enrolled in the log: tocsin log show",
+                remedy="tocsin key list shows which keys sign; tocsin key rotate makes another",
             )
         if keyid in _all_roots(self.directory_at(index)):
             raise SignatureError(

@@ -2784,7 +2784,8 @@ def show(verdict: Mapping[str, Any]) -> Iterator[str]:
 def show_log(log: Mapping[str, Any]) -> Iterator[str]:
     """A log and its witnesses."""
     signed = ", ".join(log["signatures"]) or "by nobody known"
-    quorum = "ok" if log["quorum"] else "FAILS"
+    # A policy that asks for nobody is met by nobody: that is not to read as if witnesses agreed.
+    quorum = "FAILS" if not log["quorum"] else "ok" if log["witnesses"] else "not asked for"
     yield f"log   {log['origin']}  size {log['size']}  signed {signed}  quorum {quorum}"
     for witness in log["witnesses"]:
         yield f"      cosigned by {witness['name']} at {witness['time']}"
