@@ -1340,6 +1340,28 @@ def test_a_sealed_statement_is_in_the_log_and_in_no_read_of_plain_ones(
     assert store.sealed_in(all_, case="case--2") == []
 
 
+def test_whose_id_a_sealed_statement_takes_is_refused_and_nobody_else(
+    store: Store, northland: Author
+) -> None:
+    """What is inside cannot be seen here, so it may name the id of anything."""
+    mine, other = Author(GRIDCO).say(), northland.say()
+    sealed = northland.seals(GRIDCO, case="case--1")
+    taken = replace(sealed, id=mine.id)
+    for kept in range(2):  # once it waits for the log, once it is in it
+        if not kept:
+            store.keep_pending(taken, [], taken.audience)
+        wrong, fine = store.keep_pending_many(
+            [(one, [], one.audience, {}) for one in (mine, other)]
+        )
+        assert isinstance(wrong, ConflictError)
+        assert fine is None
+        if not kept:
+            enter(store, *(one.id for one in store.pending()))
+    assert [k.id for k in store.statements(seen_by(store, EVERYBODY))] == [other.id]
+    store.keep_pending(taken, [], taken.audience)  # it is held
+    assert store.pending() == []
+
+
 def test_a_sealed_statement_is_given_to_those_who_can_open_it(
     store: Store, northland: Author
 ) -> None:

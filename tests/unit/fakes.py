@@ -124,10 +124,13 @@ class MemoryStore:
         object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
     ) -> None:
         with self._lock:
-            if verified.id in self._rows:
-                return
             statement = verified.statement
+            held = self._rows.get(verified.id)
+            if held is not None and _place(held.statement) == _place(statement):
+                return
             self._check_place(statement)
+            if held is not None:
+                raise ConflictError("its id is taken", remedy="keep both")
             row = _Row(verified=verified, audience=0)
             saying = statement.kind != "withdraw"
             named = {(o.sha256, o.id, o.type) for o in statement.objects} if saying else set()
@@ -602,6 +605,10 @@ class MemoryStore:
                     entry = found.setdefault(place, (saying.item, row.index, []))
                     entry[2].append((id, not saying.taken_back))
         return list(found.values())
+
+
+def _place(statement: Statement | Sealed) -> tuple[str, str, int]:
+    return statement.author, statement.chain, statement.seq
 
 
 def _object(item: Keepable, said: Iterable[tuple[str, bool]]) -> KeptObject:

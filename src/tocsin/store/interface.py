@@ -292,6 +292,7 @@ class Log(Protocol):
         Raises:
             ChainError: its author has another statement at this place of this chain, or the one
                 before it is not the one it names.
+            ConflictError: something else has its id: a sealed statement may name any.
             StatementError: an object is named and not brought, or brought and not named.
             PurgedError: an object was purged here.
             StorageFullError: the disk is full; nothing of it is kept.

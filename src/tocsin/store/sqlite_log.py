@@ -172,7 +172,9 @@ class _Batch:
         self.write()
         db, s = self._db, verified.statement
         id = bytes.fromhex(verified.id)
-        if db.execute("SELECT 1 FROM statement WHERE id = ?", (id,)).fetchone():
+        place = (s.author, s.chain, s.seq)
+        sql = "SELECT 1 FROM statement WHERE id = ? AND author = ? AND chain = ? AND seq = ?"
+        if db.execute(sql, (id, *place)).fetchone():
             return True
         where = db.execute(
             "SELECT seq, id FROM statement WHERE author = ? AND chain = ? AND seq IN (?, ?)",
