@@ -485,9 +485,19 @@ def _newest(client: Client, limit: int) -> list[Any]:
     return rows
 
 
+def _whole(statement: str) -> str:
+    """The id, if it is a whole one: statements are found by nothing shorter. Raises UsageError."""
+    if len(statement) != 64:
+        raise UsageError(
+            f"{statement} is no whole statement id",
+            remedy="give all 64 digits: tocsin log show lists them",
+        )
+    return statement
+
+
 def _envelope(client: Client, statement: str) -> str:
     try:
-        return client.call("GET", f"/statements/{statement}").decode("utf-8", "replace")
+        return client.call("GET", f"/statements/{_whole(statement)}").decode("utf-8", "replace")
     except NotFoundError as wrong:
         if statement not in {s["id"] for s in client.get("/sealed")["items"]}:
             raise
@@ -513,8 +523,8 @@ def log_prove(statement: str, as_party: str | None) -> None:
     Example: tocsin log prove 5f0c… > x.tlog-proof
     """
     with terminal.node() as client:
-        found = client.call("GET", "/log/proof", query={"id": statement}).decode("utf-8", "replace")
-        click.echo(safe(found, one_line=False), nl=False)
+        found = client.call("GET", "/log/proof", query={"id": _whole(statement)})
+        click.echo(safe(found.decode("utf-8", "replace"), one_line=False), nl=False)
 
 
 log.add_command(log_audit)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tocsin.client import Client
-from tocsin.errors import InputError, NoteError, UnreachableError, UsageError
+from tocsin.errors import InputError, NoteError, UnreachableError, UnreadableError, UsageError
 from tocsin.flows import audit as story
 from tocsin.record import audit
 from tocsin.record import checkpoint as notes
@@ -79,7 +79,12 @@ def _of(policy: str) -> list[VerifierKey]:
 
 def _listed(home: str | None) -> list[VerifierKey]:
     """Every log key that the directory of one's own folder names."""
-    find_home(home)  # without one, its error says so
+    try:
+        find_home(home)
+    except UnreadableError as wrong:
+        raise UnreadableError(
+            wrong.message, remedy="give the log's key, as its owner gave it to you: --vkey VKEY"
+        ) from wrong
     with connect(home) as client:
         return _named(client)
 
