@@ -550,7 +550,8 @@ class Histories:
                 # Only now: a statement with a proof that proves nothing would keep ours unsaid.
                 self._said(proof.origin, held, statement)
                 return
-            held = _Fork(proof=raw, since=self._stamp(), statement=statement)
+            small = forks.write_fork(forks.own_lines(proof, self.log_keys(proof.origin)))
+            held = _Fork(proof=small, since=self._stamp(), statement=statement)
             self._forks.put(proof.origin, held)
             self._stopped |= {proof.origin}
             log.warning("a fork is proven: %s, sizes %d and %d", proof.origin, a.size, b.size)

@@ -245,7 +245,9 @@ class Watch:
                 wrong.append(error)
 
         tried(lambda: self._observe_log(node, party))
-        for raw in self._peers.forks(node.url):
+        known: list[bytes] = []
+        tried(lambda: known.extend(self._peers.forks(node.url)))
+        for raw in known:
             tried(partial(self.learn_fork, raw))
         for origin in self._origins():
             tried(partial(self._observe_witness, node, party, origin))

@@ -182,6 +182,20 @@ def verify_fork(
     return a, b
 
 
+def own_lines(fork: ForkProof, keys: Iterable[notes.VerifierKey]) -> ForkProof:
+    """The same proof with the log's own lines only: what others have put beside them, in whatever
+    size, proves nothing and is not kept. `verify_fork` has passed it.
+    """
+    mine = {(key.name, key.keyid) for key in log_keys(fork.origin, keys)}
+
+    def trimmed(data: bytes) -> bytes:
+        note = notes.open_note(data)
+        lines = {(x.name, x.keyid): x for x in note.lines if (x.name, x.keyid) in mine}
+        return notes.write_note(note.text, list(lines.values()))
+
+    return ForkProof(origin=fork.origin, a=trimmed(fork.a), b=trimmed(fork.b), proof=fork.proof)
+
+
 def _check(fork: ForkProof) -> tuple[notes.Checkpoint, notes.Checkpoint]:
     """Everything but the signatures."""
     a, b = _checkpoint(fork.a), _checkpoint(fork.b)

@@ -12,7 +12,14 @@ from tests.unit.fakes import MemoryStore
 from tests.unit.record.log_case import GrowingLog
 
 from tocsin.canonical import b64encode
-from tocsin.errors import ConflictError, ForkError, LogHalted, UnreachableError, WitnessRefused
+from tocsin.errors import (
+    ConflictError,
+    ForkError,
+    InputError,
+    LogHalted,
+    UnreachableError,
+    WitnessRefused,
+)
 from tocsin.flows.histories import OPEN_A_LOG, OPEN_A_PARTY
 from tocsin.flows.watch import Watch
 from tocsin.flows.witnessing import LocalWitnessState
@@ -595,3 +602,35 @@ def listing(directory: Directory, party: str, log: LogSigner) -> Directory:
     new = structs.replace(entry, nodes=(node,))
     parties = tuple(new if p.id == party else p for p in directory.parties)
     return structs.replace(directory, version=directory.version + 1, parties=parties)
+
+
+def test_whoever_lists_no_forks_is_asked_for_the_rest_all_the_same(world: World) -> None:
+    class TooMuch(Peers):
+        def forks(self, url: str) -> list[bytes]:
+            raise InputError("more than 4194304 bytes", remedy="ask for less")
+
+    other = TooMuch()
+    other.nodes = world.peers.nodes
+    world.peers = other
+    world.watch = world.started()
+    world.south.held[world.own.origin] = world.own.log.copy().grow(2).note()
+    world.watch.round()
+    assert world.kinds() == [("rollback", world.own.origin)]
+
+
+def test_of_a_fork_proof_only_the_logs_own_lines_are_kept(world: World) -> None:
+    """A forger could else blow up what every node lists, and make others read none of it."""
+    log = world.south.log
+    junk = [notes.NoteLine(name=f"x{n}", keyid=bytes(4), blob=bytes(3_000)) for n in range(20)]
+    blown = [
+        notes.write_note(notes.open_note(data).text, [*notes.open_note(data).lines, *junk])
+        for data in (log.note(), log.copy(3).grow(2, "twin").note())
+    ]
+    raw = forks.write_fork(forks.prove_fork(*blown))
+    assert len(raw) > 100_000
+    world.watch.learn_fork(raw)
+    [kept] = world.watch.forks()
+    assert len(kept) < 20_000
+    forks.verify_fork(forks.open_fork(kept), world.watch.histories.log_keys(log.origin))
+    world.watch.histories.say_forks()
+    assert world.said == [kept]
