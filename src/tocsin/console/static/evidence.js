@@ -136,12 +136,7 @@ function sayQuorum(note, { own, policy }, { good }, say, pending = false) {
 
 // --- trees ----------------------------------------------------------------------------------------
 
-const leafOf = (commitment) => {
-  const raw = new Uint8Array(34);
-  raw.set([0, 1]);
-  raw.set(commitment, 2);
-  return sha256(raw);
-};
+const leafOf = (commitment) => sha256(Uint8Array.of(0, 1, ...commitment));
 
 /** The root over leaf hashes. Level by level; a last one alone moves up unchanged (RFC 9162 §2.1.1). */
 export function treeRoot(leaves) {
