@@ -27,9 +27,9 @@ from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import CanonicalError, NoteError, ProofError, SignatureError
 from tocsin.record import keys, merkle
 
-ED25519 = 0x01
-COSIGNATURE = 0x04
-ML_DSA_44 = 0x06
+ED25519 = keys.NOTE_ED25519
+COSIGNATURE = keys.NOTE_COSIGNATURE
+ML_DSA_44 = keys.NOTE_MLDSA44
 
 KIND_NAMES = {ED25519: "ed25519", COSIGNATURE: "ed25519 cosignature", ML_DSA_44: "ml-dsa-44"}
 
