@@ -622,11 +622,11 @@ def test_of_a_fork_proof_only_the_logs_own_lines_are_kept(world: World) -> None:
     """A forger could else blow up what every node lists, and make others read none of it."""
     log = world.south.log
     junk = [notes.NoteLine(name=f"x{n}", keyid=bytes(4), blob=bytes(3_000)) for n in range(20)]
-    blown = [
+    a, b = (
         notes.write_note(notes.open_note(data).text, [*notes.open_note(data).lines, *junk])
         for data in (log.note(), log.copy(3).grow(2, "twin").note())
-    ]
-    raw = forks.write_fork(forks.prove_fork(*blown))
+    )
+    raw = forks.write_fork(forks.prove_fork(a, b))
     assert len(raw) > 100_000
     world.watch.learn_fork(raw)
     [kept] = world.watch.forks()
