@@ -233,6 +233,12 @@ def party_join(
         terminal.line(f"keys are in {home}; when they have signed, say the same again")
         return 1
     _joined(home, invited.party)
+    if own_node and not url:
+        click.echo(
+            "the directory names no address of your node: nobody can witness with it or follow it; "
+            "give one with: tocsin directory propose --url URL",
+            err=True,
+        )
     return 0
 
 
