@@ -145,6 +145,7 @@ def test_no_changed_byte_at_all_verifies_behind_a_frame_and_index_that_fit() -> 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_no_changed_byte_at_all_verifies_either_way() -> None:
     for offset in range(len(DATA)):
         assert not _ok(_flipped(DATA, offset, (offset * 3) % 8)), offset
@@ -153,6 +154,7 @@ def test_no_changed_byte_at_all_verifies_either_way() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", sorted(form._members(TINY)))
 def test_no_changed_bit_at_all_verifies_behind_a_frame_and_index_that_fit(name: str) -> None:
     members = form._members(TINY)

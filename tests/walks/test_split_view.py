@@ -69,6 +69,7 @@ def test_a_seed_replays_to_the_byte() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("hundred", range(10))
 def test_a_split_view_is_found_over_a_thousand_seeds(hundred: int) -> None:
     for seed in range(100 * hundred, 100 * (hundred + 1)):
