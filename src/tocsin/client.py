@@ -16,8 +16,10 @@ from msgspec import Struct
 
 from tocsin import errors
 from tocsin.canonical import b64decode
-from tocsin.errors import SignatureError, TocsinError
-from tocsin.record.envelope import sign
+from tocsin.errors import NoteError, ProofError, SignatureError, TocsinError
+from tocsin.record import checkpoint as notes
+from tocsin.record import merkle
+from tocsin.record.envelope import leaf, sign, statement_id
 from tocsin.record.keys import Signer
 from tocsin.record.statement import Statement, parse
 
@@ -153,13 +155,35 @@ class Client:
                 "nothing was signed",
                 remedy="keep the payload and ask the node's operator; do not sign it",
             )
+        envelope = sign(payload, [signer])
         body = self.call(
-            "POST",
-            "/statements",
-            body=sign(payload, [signer]),
-            media_type="application/vnd.dsse+json",
+            "POST", "/statements", body=envelope, media_type="application/vnd.dsse+json"
         )
-        return _json(body)
+        found = _json(body)
+        _check_receipt(envelope, found)
+        return found
+
+
+def _check_receipt(envelope: bytes, found: Any) -> None:
+    """Return if the node has shown where in its log the envelope is.
+
+    The path leads to a checkpoint of the node's own saying: whose keys are under it, and who has
+    cosigned it, is for `tocsin log prove` and `tocsin verify`.
+
+    Raises:
+        ProofError: it is shown nowhere, or not at this place.
+    """
+    text = found.pop("proof", "") if isinstance(found, dict) else ""
+    try:
+        proof = notes.open_proof(str(text).encode())
+        head = notes.open_checkpoint(notes.open_note(proof.checkpoint).text)
+        merkle.verify_inclusion(leaf(envelope), proof.index, head.size, proof.path, head.root)
+    except (NoteError, ProofError) as wrong:
+        raise ProofError(
+            f"the node says that it logged {statement_id(envelope)[:12]}…, and does not show it: "
+            f"{wrong.message}",
+            remedy="keep what it said, ask its operator, and look: tocsin log show",
+        ) from wrong
 
 
 def _json(body: bytes) -> Any:

@@ -13,7 +13,7 @@ from tocsin import errors
 from tocsin.canonical import b64decode, b64encode
 from tocsin.client import Client, Reply, says
 from tocsin.console import problems
-from tocsin.errors import ForbiddenError, SignatureError, TocsinError, UnreachableError
+from tocsin.errors import ForbiddenError, ProofError, SignatureError, TocsinError, UnreachableError
 from tocsin.flows import intake, respond
 from tocsin.record.statement import compose, parse
 
@@ -42,9 +42,39 @@ def rewritten(**fields: Any) -> Callable[[bytes], bytes]:
 
 def test_a_guest_opens_a_case_with_a_key_the_node_has_not_got(world: World) -> None:
     done = world.client().act("/cases", {"title": "Ours"}, lambda s: s.kind == "act")
-    assert set(done["statement"]) == {"id", "index"}
+    assert set(done["statement"]) == {"id", "index", "quorum"}
     kept = world.node.store.statement(done["statement"]["id"], world.node.everything())
     assert kept.author == world.GRID
+
+
+def receipts(change: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    """A node that gives another receipt than it should."""
+
+    def twist(answer: bytes) -> bytes:
+        found = msgspec.json.decode(answer)
+        if "proof" in found:
+            found["proof"] = change(found["proof"])
+        return msgspec.json.encode(found)
+
+    return twist
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda proof: "",
+        lambda proof: proof.replace("index ", "index 1", 1),
+        lambda proof: proof.replace("tlog-proof@v1", "tlog-proof@v2"),
+    ],
+    ids=["none", "of another place", "of no form we know"],
+)
+def test_a_node_that_does_not_show_what_it_logged_is_told_apart(
+    world: World, change: Callable[[str], str]
+) -> None:
+    with pytest.raises(ProofError, match="does not show it"):
+        world.client(twist=receipts(change)).act(
+            "/cases", {"title": "Ours"}, lambda s: s.kind == "act"
+        )
 
 
 TWISTS: dict[str, dict[str, Any]] = {

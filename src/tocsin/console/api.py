@@ -419,7 +419,8 @@ def _post_statement(r: Request) -> Any:
     kind = r.headers.get("content-type", "").partition(";")[0].strip()
     if kind in ("application/jsonl", "application/x-ndjson"):
         return _post_statements(r)
-    return Created(intake.enter(r.node, r.body))
+    done = intake.enter(r.node, r.body)
+    return Created({**msgspec.to_builtins(done), "proof": respond.receipt(r.node, done).decode()})
 
 
 def _post_statements(r: Request) -> Answer:

@@ -517,7 +517,16 @@ def proof(node: Node, statement: str, reader: Reader) -> bytes:
     )
     if kept is None:
         raise not_found(f"statement {statement}")
-    found = node.log.proof(kept.index)
+    return _proof(node, statement, kept.index)
+
+
+def receipt(node: Node, done: Done) -> bytes:
+    """What whoever brought a statement takes away: a tlog-proof that it is in this log."""
+    return _proof(node, done.id, done.index)
+
+
+def _proof(node: Node, statement: str, index: int) -> bytes:
+    found = node.log.proof(index)
     # Who has the file alone can see which entry it is about, and check it by the id.
     return write_proof(found.index, found.path, found.checkpoint, extra=statement.encode())
 
