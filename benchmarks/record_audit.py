@@ -87,13 +87,15 @@ def _rebuild(folder: Path, note: bytes, commitments: list[bytes]) -> None:
         edge.append(merkle.leaf_hash(b"\x01" + commitment))
     database = folder / "data" / "tocsin.sqlite"
     with sqlite3.connect(database) as db:
-        columns = [row[1] for row in db.execute("PRAGMA table_info(statement)")]
-        chain, value = (", chain", ", ''") if "chain" in columns else ("", "")
         db.execute("INSERT INTO audience(id, canonical) VALUES (1, ?)", (audience_key(CLEAR),))
         db.executemany(
-            f"INSERT INTO statement(id, log_index, kind, author, case_id, seq, audience, "
-            f"envelope{chain}) VALUES (?, ?, 'act', 'a.example', '', ?, 1, ?{value})",
-            ((commitment, n, n + 1, _envelope(n)) for n, commitment in enumerate(commitments)),
+            "INSERT INTO statement(n, id, log_index, kind, author, case_id, chain, seq, audience)"
+            " VALUES (?, ?, ?, 'act', 'a.example', '', '', ?, 1)",
+            ((n + 1, commitment, n, n + 1) for n, commitment in enumerate(commitments)),
+        )
+        db.executemany(
+            "INSERT INTO envelope(n, raw) VALUES (?, ?)",
+            ((n + 1, _envelope(n)) for n in range(len(commitments))),
         )
         db.execute(
             "INSERT INTO head VALUES (1, ?, ?, ?, ?, ?)",
