@@ -48,7 +48,12 @@ def enrolled() -> KeyRing:
 
 
 def signed(
-    *, to: Sequence[str] = (EAST,), tlp: str = "AMBER", kind: str = "say", seq: int = 1
+    *,
+    to: Sequence[str] = (EAST,),
+    tlp: str = "AMBER",
+    kind: str = "say",
+    seq: int = 1,
+    salt: str = "5a" * 16,
 ) -> bytes:
     signer = SIGNERS[NORTH]
     payload = compose(
@@ -58,7 +63,7 @@ def signed(
         seq=seq,
         prev="" if seq == 1 else "ab" * 32,
         time="2026-11-22T08:30:00Z",
-        salt="5a" * 16,
+        salt=salt,
         tlp=tlp,
         body={},
         case=CASE,
@@ -263,6 +268,8 @@ def test_nothing_hides_in_the_padding_and_none_is_missing() -> None:
         seal._pack(signed(), OBJECTS[::-1]),
         seal._pack(signed(), [*OBJECTS, b"one more"]),
         seal._pack(sign_with(OBJECTS), OBJECTS),
+        # It says of itself all that the outside says, and is not what the log has committed to.
+        seal._pack(signed(salt="6b" * 16), OBJECTS),
     ):
         with pytest.raises(SealError):
             seal.unseal(with_content(bad), EAST, KEYS[EAST])
