@@ -7,7 +7,7 @@ readers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -28,8 +28,22 @@ from tocsin.errors import (
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_opening, check_owners, marking_of, object_audiences
 from tocsin.policy import Tlp
-from tocsin.record.admission import ChainHead, Signed, admit_many, admit_opened, signatures
-from tocsin.record.envelope import Envelope, Verified, open_envelope, open_statement, pae
+from tocsin.record.admission import (
+    ChainHead,
+    Opened,
+    Signed,
+    admit_many,
+    admit_opened,
+    signatures,
+)
+from tocsin.record.envelope import (
+    Envelope,
+    Verified,
+    keyid_hint,
+    open_envelope,
+    open_statement,
+    pae,
+)
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
 from tocsin.record.sequencer import Keeping, Waiting
@@ -262,12 +276,11 @@ def enter_many(node: Node, raws: Sequence[bytes]) -> list[Done | TocsinError]:
     """
     answers: list[Done | TocsinError | Waiting] = []
     together = _Together()
-    for raw in raws:
-        try:
-            opened = open_statement(raw)
-        except TocsinError as wrong:
-            together.add(wrong)
+    for raw, one in _opened(node, raws):
+        if isinstance(one, TocsinError):
+            together.add(one)
             continue
+        opened, signed = one
         depends = together.depends(opened)
         if depends or len(together.opened) == MANY:
             answers += together.enter(node)
@@ -278,9 +291,19 @@ def enter_many(node: Node, raws: Sequence[bytes]) -> list[Done | TocsinError]:
             # The key ring learns it where it stands in the log, not before.
             answers.append(_tried(node, raw))
         else:
-            together.add(opened)
+            together.add(opened, signed)
     answers += together.enter(node)
     return [_settled(answer) for answer in answers]
+
+
+def _opened(
+    node: Node, raws: Sequence[bytes]
+) -> Iterator[tuple[bytes, tuple[Opened, Signed | None] | TocsinError]]:
+    """Each envelope opened, so many at a time as are kept together."""
+    for start in range(0, len(raws), MANY):
+        part = raws[start : start + MANY]
+        publics = node.keyring.publics(frozenset(map(keyid_hint, part)))
+        yield from zip(part, node.opener(part, publics), strict=True)
 
 
 def _tried(node: Node, raw: bytes) -> Done | TocsinError:
@@ -301,12 +324,18 @@ class _Together:
 
     def __init__(self) -> None:
         self.opened: list[tuple[Envelope, Statement]] = []
+        self._good_already: set[Signed] = set()
         self._places: list[int | TocsinError] = []  # in `opened`, or why it is not there
         self._named: set[str] = set()
         self._cases: set[str | None] = set()
         self._defines = False  # a marking, by which objects behind it are read
 
-    def add(self, one: tuple[Envelope, Statement] | TocsinError) -> None:
+    def add(
+        self, one: tuple[Envelope, Statement] | TocsinError, signed: Signed | None = None
+    ) -> None:
+        """`signed`: its signature, where that is known to be good."""
+        if signed is not None:
+            self._good_already.add(signed)
         if isinstance(one, TocsinError):
             self._places.append(one)
             return
@@ -369,8 +398,15 @@ class _Together:
     def _good(self, node: Node) -> set[Signed]:
         asked = signatures(self.opened, node.keyring, None)
         # Of whom the key ring refuses, admission says so in its place.
-        signed = [one for each in asked if not isinstance(each, TocsinError) for one in each]
-        return {one for one, fine in zip(signed, node.verifier(signed), strict=True) if fine}
+        signed = [
+            one
+            for each in asked
+            if not isinstance(each, TocsinError)
+            for one in each
+            if one not in self._good_already
+        ]
+        found = zip(signed, node.verifier(signed), strict=True)
+        return self._good_already.union(one for one, fine in found if fine)
 
 
 def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: str | None) -> None:

@@ -13,7 +13,7 @@ from tocsin.cases.sheet import SheetPage
 from tocsin.errors import NotFoundError
 from tocsin.importers.interface import Importer
 from tocsin.policy import Reader, UserRole, allowed
-from tocsin.record.admission import Verifier, verify_all
+from tocsin.record.admission import Opener, Verifier, open_all, verify_all
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
 from tocsin.record.keys import Signer
@@ -69,6 +69,8 @@ class Node:
     """Makes a sign-in link (person, user role), where the console is served."""
     verifier: Verifier = verify_all
     """Where the signatures of many statements are verified: here, or on other processors too."""
+    opener: Opener = open_all
+    """Where many envelopes are opened."""
     exercise: bool = False
     witness: WitnessRole | None = None
     """None where this folder has no witness keys."""

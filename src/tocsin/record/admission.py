@@ -5,7 +5,7 @@ Spec: record.md, "Statement".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -85,6 +85,25 @@ Signed: TypeAlias = tuple[bytes, bytes, bytes]
 
 Verifier: TypeAlias = Callable[[Sequence[Signed]], Sequence[bool]]
 """Whether each signature is good under the strict rule; it may ask other processors."""
+
+Opener: TypeAlias = Callable[
+    [Sequence[bytes], Mapping[str, bytes]], Sequence["tuple[Opened, Signed | None] | TocsinError"]
+]
+"""(envelopes, keyid → public key) → each opened, with the signature that is already known to be
+good under its key, if any; or what `open_statement` raises. It may ask other processors."""
+
+
+def open_all(
+    raws: Sequence[bytes], publics: Mapping[str, bytes]
+) -> list[tuple[Opened, Signed | None] | TocsinError]:
+    """Open each of these here; nothing is verified."""
+    found: list[tuple[Opened, Signed | None] | TocsinError] = []
+    for raw in raws:
+        try:
+            found.append((open_statement(raw), None))
+        except TocsinError as wrong:
+            found.append(wrong)
+    return found
 
 
 def verify_all(signed: Sequence[Signed]) -> list[bool]:

@@ -527,6 +527,10 @@ class KeyRing:
             return self._root_signers(party, envelope, statement, index)
         return [(self._ordinary(statement, index).public, envelope.signatures[0].sig)]
 
+    def publics(self, keyids: frozenset[str]) -> dict[str, bytes]:
+        """The public keys of these that any party has enrolled; what they may sign is not said."""
+        return {key.keyid: key.public for key in self._keys.values() if key.keyid in keyids}
+
     def ordinary(self, party: str, keyid: str, index: int | None) -> EnrolledKey:
         """The key of `party` that signs for it at `index`, whatever kinds it may sign.
 

@@ -178,6 +178,13 @@ def _plain(raw: bytes, payload_type: str) -> Envelope | None:
     )
 
 
+def keyid_hint(raw: bytes) -> str:
+    """The keyid of the last signature of what claims to be an envelope; "" where there is none."""
+    start = raw.rfind(b'"keyid":"') + 9
+    found = raw[start : start + 64]
+    return found.decode() if start > 8 and _HEX64.fullmatch(found.decode("latin-1")) else ""
+
+
 def _signature(item: Any) -> Signature:
     if type(item) is not dict or item.keys() != {"keyid", "sig"}:
         raise refusal("a signature has `keyid` and `sig`, and nothing else")

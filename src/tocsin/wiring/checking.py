@@ -1,7 +1,8 @@
 """Signatures verified side by side: in threads of this process, or in worker processes.
 
 libsodium is called without the interpreter's lock, so threads help as long as nothing else is to
-be done; where opening and keeping fill this process, workers take all of it away from it.
+be done; where opening and keeping fill this process, workers take verifying away from it, and
+opening too.
 Spec: house.md, "Who runs what": workers that only check signatures.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import (
     CancelledError,
     Executor,
@@ -20,7 +21,16 @@ from concurrent.futures import (
 from multiprocessing import get_context
 from typing import Any
 
-from tocsin.record.admission import Signed, verify_all
+from tocsin.errors import TocsinError
+from tocsin.record.admission import Opened, Signed, open_all, verify_all
+from tocsin.record.envelope import (
+    PAYLOAD_TYPE,
+    Envelope,
+    Signature,
+    open_statement,
+    pae,
+)
+from tocsin.record.statement import Statement
 
 SHARE = 64
 """Signatures below which nothing is handed on: 4 ms of work."""
@@ -30,7 +40,7 @@ class Checkers:
     """A `record.admission.Verifier` that spreads the work; `close` ends its threads or processes.
 
     Whatever befalls a worker, the answer is right: what is not found good is verified again by
-    whoever asks (`admit_many`).
+    whoever asks (`admit_many`), and what is not opened is opened here.
 
     Args:
         workers: how many at once.
@@ -39,6 +49,7 @@ class Checkers:
 
     def __init__(self, workers: int, *, processes: bool) -> None:
         self._workers = workers
+        self._processes = processes
         self._start: Callable[[], Executor] = (
             # Not forked: a fork of a process with threads may hold a lock for ever.
             (lambda: ProcessPoolExecutor(workers, get_context("spawn"), _leave_signals))
@@ -61,6 +72,29 @@ class Checkers:
             self._end()
             return verify_all(signed)
 
+    def open(
+        self, raws: Sequence[bytes], publics: Mapping[str, bytes]
+    ) -> Sequence[tuple[Opened, Signed | None] | TocsinError]:
+        """A `record.admission.Opener`: worker processes open and verify in one go."""
+        if len(raws) < SHARE or self._workers < 2 or not self._processes:
+            return open_all(raws, publics)
+        size = max(SHARE // 2, -(-len(raws) // (2 * self._workers)))
+        pieces = [raws[start : start + size] for start in range(0, len(raws), size)]
+        try:
+            asked = self._started().map(_open_and_verify, pieces, [dict(publics)] * len(pieces))
+            parts = list(asked)
+        except (RuntimeError, CancelledError):
+            self._end()
+            return open_all(raws, publics)
+        found: list[tuple[Opened, Signed | None] | TocsinError] = []
+        for piece, part in zip(pieces, parts, strict=True):
+            for raw, one in zip(piece, part, strict=True):
+                if one is None:  # what is wrong with it is said here
+                    found += open_all((raw,), publics)
+                else:
+                    found.append(_arrived(raw, one, publics))
+        return found
+
     def warm(self) -> None:
         """Start the workers now, so that the first who asks does not wait for it."""
         list(self._started().map(_nothing, range(self._workers)))
@@ -80,6 +114,45 @@ class Checkers:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+_Checked = tuple[str, bytes, bytes, Statement, bool]
+"""Of one envelope with one signature: id, payload, signature, statement, whether it is good."""
+
+
+def _open_and_verify(raws: Sequence[bytes], publics: Mapping[str, bytes]) -> list[_Checked | None]:
+    """In a worker. None: not a plain statement; whoever asked opens it and says what is wrong."""
+    found: list[_Checked | None] = []
+    for raw in raws:
+        try:
+            envelope, statement = open_statement(raw)
+        except TocsinError:
+            found.append(None)
+            continue
+        if len(envelope.signatures) != 1:
+            found.append(None)
+            continue
+        [signature] = envelope.signatures
+        public = publics.get(signature.keyid)
+        message = pae(envelope.payload)
+        good = public is not None and verify_all([(public, signature.sig, message)])[0]
+        found.append((envelope.id, envelope.payload, signature.sig, statement, good))
+    return found
+
+
+def _arrived(
+    raw: bytes, one: _Checked, publics: Mapping[str, bytes]
+) -> tuple[Opened, Signed | None]:
+    id, payload, sig, statement, good = one
+    envelope = Envelope(
+        payload=payload,
+        payload_type=PAYLOAD_TYPE,
+        signatures=(Signature(keyid=statement.key, sig=sig),),
+        raw=raw,
+        id=id,
+    )
+    signed = (publics[statement.key], sig, pae(payload)) if good else None
+    return (envelope, statement), signed
 
 
 def _leave_signals() -> None:

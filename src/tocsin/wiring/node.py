@@ -113,6 +113,7 @@ def open_node(
             sheet=sheet_page(),
             exercise=config.exercise,
             verifier=checkers,
+            opener=checkers.open,
             witness=witness_of(home, config.party, watch, clock),
             watch=watch,
         )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from tests.unit.flows.test_intake import claim
 
-from tocsin.errors import ChainError, TocsinError
+from tocsin.errors import ChainError, SignatureError, TocsinError
 from tocsin.flows import intake
-from tocsin.record.envelope import assemble, open_statement, sign, statement_id
+from tocsin.record.admission import Opened, Signed, open_all, verify_all
+from tocsin.record.envelope import assemble, open_statement, pae, sign, statement_id
 from tocsin.record.statement import ObjectRef, compose
 from tocsin.stix.bundle import open_object
 
@@ -86,7 +89,24 @@ def _said(answer: Any) -> Any:
     return (type(answer), answer.message) if isinstance(answer, TocsinError) else answer
 
 
-def test_each_gets_the_answer_it_would_get_alone(world: World, copy: Any) -> None:
+def _vouching(
+    raws: Sequence[bytes], publics: Mapping[str, bytes]
+) -> list[tuple[Opened, Signed | None] | TocsinError]:
+    """As workers do it: opened, and verified in the same go."""
+    found: list[tuple[Opened, Signed | None] | TocsinError] = []
+    for one in open_all(raws, publics):
+        if not isinstance(one, TocsinError):
+            envelope, _ = one[0]
+            signature = envelope.signatures[0]
+            public = publics.get(signature.keyid, b"")
+            signed = (public, signature.sig, pae(envelope.payload))
+            one = (one[0], signed if public and verify_all([signed])[0] else None)
+        found.append(one)
+    return found
+
+
+@pytest.mark.parametrize("opener", [open_all, _vouching])
+def test_each_gets_the_answer_it_would_get_alone(world: World, copy: Any, opener: Any) -> None:
     def script(w: World) -> list[bytes]:
         south, grid = Author(w, w.SOUTH), Author(w, w.GRID)
         one, other = (
@@ -119,11 +139,23 @@ def test_each_gets_the_answer_it_would_get_alone(world: World, copy: Any) -> Non
 
     with copy() as twin:
         expected = [_said(answer) for answer in _alone(twin, script(twin))]
-    found = [_said(answer) for answer in intake.enter_many(world.node, script(world))]
+    node = replace(world.node, opener=opener)
+    found = [_said(answer) for answer in intake.enter_many(node, script(world))]
     assert found == expected
     assert [isinstance(one, intake.Done) for one in found].count(True) == 6
     kept = world.node.store.list_local("waiting")
     assert kept == []
+
+
+def test_a_signature_that_is_good_under_another_key_is_good_for_nothing(world: World) -> None:
+    raw = _spoilt(Author(world, world.SOUTH).says())
+    envelope, statement = open_statement(raw)
+    other = world.guests[world.GRID]
+    message = pae(envelope.payload)
+    vouched = ((envelope, statement), (other.public, other.sign(message), message))
+    node = replace(world.node, opener=lambda raws, publics: [vouched])
+    [answer] = intake.enter_many(node, [raw])
+    assert isinstance(answer, SignatureError)
 
 
 def test_many_share_one_batch_of_the_log(world: World) -> None:
