@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import orjson
 from msgspec import Struct
@@ -23,6 +25,7 @@ from tocsin.errors import (
     CanonicalError,
     ConfigError,
     ConflictError,
+    NodeBusyError,
     StorageFullError,
     StoreError,
     TocsinError,
@@ -364,4 +367,48 @@ def _failed(path: Path, wrong: OSError) -> TocsinError:
     return StoreError(
         f"{path} cannot be written: {wrong.strerror}",
         remedy="check the disk, then restart the node: it recovers from the store",
+    )
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Lock the data folder for this process, by the kernel: a lock cannot outlive its holder."""
+    path = folder / "lock"
+    try:
+        make_folder(folder, 0o700)
+        sync_name(folder)  # whoever made it may have been killed before it did
+        file = path.open("a+", encoding="ascii")
+    except OSError as wrong:
+        raise cannot_write(path, wrong) from wrong
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as wrong:
+        file.seek(0)
+        pid = file.read(20).strip()
+        file.close()
+        raise NodeBusyError(
+            f"{folder} is in use by {'process ' + pid if pid else 'another process'}",
+            remedy=f"stop it{f' (kill {pid})' if pid else ''}, or use another data folder",
+        ) from wrong
+    except OSError as wrong:
+        file.close()
+        raise StoreError(
+            f"{path} cannot be locked: {wrong.strerror}",
+            remedy="put the data folder on a local disk",
+        ) from wrong
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    except OSError as wrong:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise cannot_write(path, wrong) from wrong
+    return file
+
+
+def cannot_write(path: Path, wrong: OSError) -> StorageFullError:
+    """What the caller is told where the system refuses to write."""
+    return StorageFullError(
+        f"{path} cannot be written: {wrong.strerror}",
+        remedy="make room on this disk, or make its folder writable",
     )

@@ -10,18 +10,6 @@ from __future__ import annotations
 APPLICATION_ID = 0x746F6373
 """'tocs': tells our files from other people's SQLite databases."""
 
-# `live` of `said`: how a reader of its audience may see the object. The SQL below spells these
-# numbers out, as a partial index is used only where the query has its very words.
-PENDING = 0
-LIVE = 1
-ON_RECORD = 2
-"""Withdrawn, and still shown because it is a claim, evidence, a challenge or a link."""
-GONE = 3
-PURGED = 4
-"""Its bytes were dropped. A later saying may bring them back; this one stays without them."""
-PURGED_GONE = 5
-"""Purged and withdrawn, in either order."""
-
 _FIRST = """
 CREATE TABLE meta(
   key TEXT PRIMARY KEY, value INTEGER NOT NULL
@@ -316,7 +304,7 @@ WHERE s.id = :id AND s.log_index IS NOT NULL
 """
 
 HELD_STATEMENT = """
-SELECT s.author, s.kind, coalesce(length(e.raw), length(x.raw), 0), s.withdrawn
+SELECT s.id, s.author, s.kind, coalesce(length(e.raw), length(x.raw), 0), s.withdrawn
 FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
 WHERE s.id = :id AND s.log_index IS NOT NULL
   AND s.audience IN (SELECT value FROM json_each(:allowed))

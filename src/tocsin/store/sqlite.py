@@ -25,12 +25,12 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
-from tocsin.store import schema, words
+from tocsin.store import rules, schema, words
 from tocsin.store import sqlite_local as own
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
-from tocsin.store.files import sync_file, sync_folder
+from tocsin.store.files import cannot_write, lock_folder, sync_file, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
     Attachment,
@@ -52,7 +52,7 @@ from tocsin.store.interface import (
     new_head,
     open_audience,
 )
-from tocsin.store.sqlite_open import cannot_write, connect, is_full, lock, upgrade
+from tocsin.store.sqlite_open import connect, is_full, upgrade
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
@@ -84,7 +84,7 @@ class SqliteStore:
             StoreError: a newer version, damaged, or not ours.
             StorageFullError: no room, or no right to write.
         """
-        held = lock(folder)
+        held = lock_folder(folder)
         try:
             return cls(folder, held)
         except BaseException:
@@ -138,15 +138,15 @@ class SqliteStore:
     def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
         """See `Log.keep_pending_many`."""
         outcomes: list[TocsinError | None] = []
-        arrivals: list[log.Arrival] = []
+        arrivals: list[rules.Arrival] = []
         for verified, objects, audience, object_audiences in items:
             try:
-                came = log.brought(verified.statement, objects)
+                came = rules.brought(verified.statement, objects)
             except TocsinError as wrong:
                 outcomes.append(wrong)
             else:
                 outcomes.append(None)
-                arrivals.append(log.Arrival(verified, came, audience, object_audiences))
+                arrivals.append(rules.Arrival(verified, came, audience, object_audiences))
         if arrivals:
             found = iter(self._ask(_Keeping(arrivals)))
             return [next(found) if outcome is None else outcome for outcome in outcomes]
@@ -157,23 +157,7 @@ class SqliteStore:
         audiences = self.audiences()
         with self._reading() as db:
             rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
-        found = []
-        for id, raw, kind, author, case, seq, number in rows:
-            if raw is not None:  # None: sealed; or purged, and waiting for a log begun anew
-                reads.check_envelope(id, raw)  # the rest is checked where it is read
-            audience = self._audience(audiences, number)
-            found.append(
-                Pending(
-                    id=id.hex(),
-                    raw=raw or b"",
-                    kind=kind,
-                    author=author,
-                    case=case or None,
-                    seq=seq,
-                    audience=audience,
-                )
-            )
-        return found
+        return [rules.pending(row, lambda n: self._audience(audiences, n)) for row in rows]
 
     def append(
         self,
@@ -200,7 +184,7 @@ class SqliteStore:
         """See `Log.entries`."""
         with self._reading() as db:
             rows = db.execute(schema.ENTRIES, (max(start, 0), max(count, 0)))
-            return [log.entry(*row) for row in rows]
+            return [rules.entry(*row) for row in rows]
 
     def edge(self) -> list[bytes]:
         """See `Log.edge`."""
@@ -218,7 +202,7 @@ class SqliteStore:
         """See `Log.place`."""
         with self._reading() as db:
             row = db.execute(
-                "SELECT log_index FROM statement WHERE id = ?", (reads.digest(statement),)
+                "SELECT log_index FROM statement WHERE id = ?", (rules.digest(statement),)
             ).fetchone()
         return row[0] if row else None
 
@@ -255,9 +239,9 @@ class SqliteStore:
         """See `Reads.statement`."""
         with self._reading() as db:
             row = db.execute(
-                schema.ONE_STATEMENT, {"id": reads.digest(id), "allowed": reads.numbers(allowed)}
+                schema.ONE_STATEMENT, {"id": rules.digest(id), "allowed": reads.numbers(allowed)}
             ).fetchone()
-        return self._kept(row) if row else None
+        return rules.kept(row, self._audience_of) if row else None
 
     def statements(
         self,
@@ -274,44 +258,44 @@ class SqliteStore:
         sql = schema.STATEMENTS.format(filters=reads.filters(given))
         with self._reading() as db:
             rows = reads.merged(db, sql, {**given, "after": after_index}, allowed, itemgetter(1))
-            found = list(islice(rows, reads.limited(limit)))
-        return [self._kept(row) for row in found]
+            found = list(islice(rows, rules.limited(limit)))
+        return [rules.kept(row, self._audience_of) for row in found]
 
     def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
         """See `Reads.sealed`."""
         audiences = self.audiences()
         with self._reading() as db:
             row = db.execute(
-                schema.ONE_SEALED, {"id": reads.digest(id), "allowed": reads.numbers(allowed)}
+                schema.ONE_SEALED, {"id": rules.digest(id), "allowed": reads.numbers(allowed)}
             ).fetchone()
         if row is None:
             return None
-        kept = reads.kept_sealed(row[:-1], audiences)
-        reads.check_sealed(kept, row[-1])
+        kept = rules.kept_sealed(row[:-1], audiences)
+        rules.check_sealed(kept, row[-1])
         return kept, row[-1]
 
     def sealed_in(
         self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
     ) -> list[KeptSealed]:
         """See `Reads.sealed_in`."""
-        given = {"case": case, "id": None if id is None else reads.digest(id)}
+        given = {"case": case, "id": None if id is None else rules.digest(id)}
         audiences = self.audiences()
         with self._reading() as db:
             rows = db.execute(
                 schema.SEALED.format(filters=reads.filters(given)),
                 {**given, "allowed": reads.numbers(allowed)},
             )
-            return [reads.kept_sealed(row, audiences) for row in rows]
+            return [rules.kept_sealed(row, audiences) for row in rows]
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
         """See `Reads.object`."""
         with self._reading() as db:
             rows = db.execute(
                 schema.SAYINGS_BY_SHA256,
-                {"sha256": reads.digest(sha256), "allowed": reads.numbers(allowed)},
+                {"sha256": rules.digest(sha256), "allowed": reads.numbers(allowed)},
             ).fetchall()
             # The same bytes can be said as an object and as an attachment: the object it is.
-            versions = sorted(reads.versions_of(rows), key=lambda v: v.id.startswith("urn:sha256:"))
+            versions = sorted(rules.versions_of(rows), key=lambda v: v.id.startswith("urn:sha256:"))
             return next(iter(reads.opened(db, versions[:1], self._audience_of)), None)
 
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
@@ -319,7 +303,7 @@ class SqliteStore:
         with self._reading() as db:
             found = reads.said(db, [stix_id], allowed, None)
             return reads.opened(
-                db, sorted(found, key=reads.Version.age, reverse=True), self._audience_of
+                db, sorted(found, key=rules.Version.age, reverse=True), self._audience_of
             )
 
     def select(
@@ -333,7 +317,7 @@ class SqliteStore:
     ) -> list[KeptObject]:
         """See `Reads.select`."""
         with self._reading() as db:
-            page = list(islice(reads.places(db, allowed, types, case, after), reads.limited(limit)))
+            page = list(islice(reads.places(db, allowed, types, case, after), rules.limited(limit)))
             newest = reads.newest(db, reads.said(db, [id for _, id in page], allowed, case))
             return reads.opened(db, [newest[place] for place in page], self._audience_of)
 
@@ -397,13 +381,13 @@ class SqliteStore:
     def purge_of(self, what: What, id: str) -> Purge | None:
         """See `Purges.purge_of`."""
         with self._reading() as db:
-            return purging.standing(db, what, reads.digest(id))
+            return purging.standing(db, what, rules.digest(id))
 
     def purged(self, allowed: frozenset[int], *, case: str | None = None) -> list[Purged]:
         """See `Purges.purged`."""
         audiences = self.audiences()
         with self._reading() as db:
-            return purging.purged(db, case, reads.numbers(allowed), audiences)
+            return purging.purged(db, case, reads.numbers(allowed), audiences.__getitem__)
 
     # --- Local --------------------------------------------------------------------------------
 
@@ -660,22 +644,6 @@ class SqliteStore:
 
     # --- small things -------------------------------------------------------------------------
 
-    def _kept(self, row: Row) -> Kept:
-        id, index, raw, kind, author, case, seq, number, withdrawn = row
-        audience = self._audience(self._audiences, number)
-        reads.check_beside(id, raw, kind, author, case, seq, audience)
-        return Kept(
-            id=id.hex(),
-            index=index,
-            raw=raw,
-            kind=kind,
-            author=author,
-            case=case or None,
-            seq=seq,
-            audience=audience,
-            withdrawn=bool(withdrawn),
-        )
-
     def _audience_of(self, number: int) -> Audience:
         return self._audience(self._audiences, number)
 
@@ -715,7 +683,7 @@ class _Job:
 class _Keeping(_Job):
     """Statements to keep. Those that come from several threads at once are written together."""
 
-    def __init__(self, arrivals: Sequence[log.Arrival]) -> None:
+    def __init__(self, arrivals: Sequence[rules.Arrival]) -> None:
         super().__init__(lambda db: log.keep_all(db, arrivals))
         self.arrivals = arrivals
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from tocsin.errors import ConflictError
 from tocsin.store.interface import AuditRow, LocalRow, audit_hash
+from tocsin.store.rules import row_changed
 
 Row = tuple[Any, ...]
 
@@ -37,12 +37,7 @@ def keep(
     row = db.execute("SELECT version FROM local WHERE kind = ? AND key = ?", (kind, key)).fetchone()
     found: int | None = row[0] if row else None
     if found != expected:
-        now = "gone" if found is None else f"at version {found}"
-        was = "new" if expected is None else f"at version {expected}"
-        raise ConflictError(
-            f"{kind} {key!r} is {now}, and this change takes it to be {was}",
-            remedy="read it again and repeat the change",
-        )
+        raise row_changed(kind, key, found, expected)
     [version] = db.execute(
         "UPDATE meta SET value = value + 1 WHERE key = 'local' RETURNING value"
     ).fetchone()

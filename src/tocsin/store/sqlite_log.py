@@ -6,21 +6,14 @@ checked of one is checked before any row of it is collected: a bad one leaves no
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import (
-    ChainError,
-    ConflictError,
-    PurgedError,
-    RollbackError,
-    StatementError,
     TocsinError,
 )
 from tocsin.policy import Audience
-from tocsin.record.envelope import commitment
 from tocsin.store import schema, words
 from tocsin.store.interface import (
     Chain,
@@ -31,50 +24,22 @@ from tocsin.store.interface import (
     stays_on_record,
     version_key,
 )
+from tocsin.store.rules import (
+    PENDING,
+    Arrival,
+    Place,
+    check_growth,
+    name_taken,
+    not_brought,
+    not_pending,
+    place_taken,
+    purged_error,
+)
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
     from tocsin.record.seal import Sealed, VerifiedSeal
     from tocsin.record.statement import ObjectRef, Statement
-
-Place = tuple[str, str]
-"""(SHA-256 in hex, id) of an object."""
-
-
-class Arrival(NamedTuple):
-    """A statement to keep, with the objects that came with it, checked by `brought`."""
-
-    verified: Verified | VerifiedSeal
-    brought: Mapping[Place, Keepable]
-    audience: Audience
-    object_audiences: Mapping[str, Audience]
-
-
-def brought(statement: Statement | Sealed, objects: Sequence[Keepable]) -> dict[Place, Keepable]:
-    """The objects by (digest, id), once it is certain that they are what the statement names.
-
-    Raises:
-        StatementError: one is not named, or is not what it is named.
-    """
-    if not objects:
-        return {}
-    says = () if statement.kind == "withdraw" else statement.objects
-    named = {(ref.sha256, ref.id): ref.type for ref in says}
-    found: dict[Place, Keepable] = {}
-    for item in objects:
-        if named.get((item.sha256, item.id)) != item.type:
-            raise StatementError(
-                f"object {item.id} ({item.sha256}) comes with a statement that does not say it",
-                remedy="bring exactly the objects that the statement names",
-            )
-        if hashlib.sha256(item.raw).hexdigest() != item.sha256:
-            raise StatementError(
-                f"the bytes of {item.id} do not have SHA-256 {item.sha256}",
-                remedy="send the exact bytes that were signed for",
-            )
-        found[item.sha256, item.id] = item
-    return found
-
 
 # --- keeping --------------------------------------------------------------------------------
 
@@ -140,7 +105,7 @@ class _Batch:
                 self._fill(number, one.brought[ref.sha256, ref.id])
             narrowed = one.object_audiences.get(ref.sha256)
             audience = own if narrowed is None else self._intern(narrowed)
-            rows["said"].append((n, number, audience, schema.PENDING, ref.type, ref.id, case))
+            rows["said"].append((n, number, audience, PENDING, ref.type, ref.id, case))
             self._said_by.add((s.author, (ref.sha256, ref.id)))
         last = self._heads[place]
         if last is None or last[0] < s.seq:
@@ -184,13 +149,7 @@ class _Batch:
         if s.seq in around or around.get(s.seq - 1, s.prev) != s.prev:
             last = chain(db, s.author, s.chain)
             assert last is not None
-            raise ChainError(
-                f"{s.author} has said number {s.seq} here, or what it follows, "
-                f"otherwise: its last is {last.seq}, {last.head}",
-                remedy="sign it again behind the last one",
-                seq=last.seq,
-                head=last.head,
-            )
+            raise place_taken(s, last)
         return False
 
     def _check_name(self, verified: Verified | VerifiedSeal) -> None:
@@ -204,12 +163,7 @@ class _Batch:
         row = self._db.execute(schema.NAMED, (bytes.fromhex(verified.id),)).fetchone()
         if row is None and verified.id not in self._names:
             return
-        by = f"as {row[0]} number {row[2]} of {row[1]}" if row else "already"
-        raise ConflictError(
-            f"{verified.id} stands here {by}, and this is {verified.statement.kind} number "
-            f"{verified.statement.seq} of {verified.statement.author}",
-            remedy="keep both, one of them is not what it says it is; bring this to another node",
-        )
+        raise name_taken(verified, row)
 
     def _intern(self, audience: Audience) -> int:
         number = self._numbers.get(audience)
@@ -236,10 +190,7 @@ class _Batch:
             sql, {"sha256": bytes.fromhex(ref.sha256), "id": ref.id, "author": author}
         ).fetchone()
         if row is None and not came:
-            raise StatementError(
-                f"object {ref.id} ({ref.sha256}) is said, and its bytes did not come",
-                remedy="bring the object with the statement",
-            )
+            raise not_brought(ref)
         if row is None:
             return None
         number, empty = row
@@ -282,14 +233,6 @@ class _Batch:
         return n
 
 
-def purged_error(what: str) -> PurgedError:
-    """The refusal of something that was purged here and comes again."""
-    return PurgedError(
-        f"{what} was purged on this node, and is not kept again",
-        remedy="leave it out; or have an admin allow it: tocsin purge ID --lift --why TEXT",
-    )
-
-
 def chain(db: sqlite3.Connection, author: str, name: str) -> Chain | None:
     """The last statement of this author in the chain of this name."""
     row = db.execute(
@@ -318,29 +261,14 @@ def append(
 ) -> None:
     """See `Log.append`."""
     row = db.execute("SELECT origin, size, root FROM head").fetchone()
-    wanted = None if expected is None else (expected.origin, expected.size, expected.root)
-    if row != wanted:
-        raise ConflictError(
-            f"the log's head is {_head_text(row)}, not {_head_text(wanted)}",
-            remedy="reopen the log from the store; another process may have written to it",
-        )
-    size = 0 if expected is None else expected.size
-    if new.size != size + len(ids) or (expected is not None and new.origin != expected.origin):
-        raise ConflictError(
-            f"{len(ids)} statements after {size} do not make {new.origin} {new.size}",
-            remedy="sign a checkpoint over exactly what is appended",
-        )
+    size = check_growth(row, new, len(ids), expected)
     if ids:
         entered = db.executemany(
             "UPDATE statement SET log_index = ? WHERE id = ? AND log_index IS NULL",
             enumerate(ids, start=size),
         ).rowcount
         if entered != len(ids):
-            raise ConflictError(
-                f"{len(ids) - entered} of {len(ids)} statements, among them one of "
-                f"{ids[0].hex()} … {ids[-1].hex()}, are not pending",
-                remedy="reopen the log from the store",
-            )
+            raise not_pending(ids, entered)
         _take_effect(db, size)
     db.execute(
         "INSERT INTO head VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET"
@@ -376,32 +304,10 @@ def _take_back(db: sqlite3.Connection, n: int, id: bytes, author: str, withdrawa
     db.execute(schema.MARK_WITHDRAWN, given)
 
 
-def _head_text(head: tuple[str, int, bytes] | None) -> str:
-    return "none" if head is None else f"{head[0]} {head[1]} {head[2].hex()[:16]}…"
-
-
 def restart(db: sqlite3.Connection) -> None:
     """See `History.restart_log`."""
     for sql in schema.RESTART:
         db.execute(sql)
-
-
-def entry(id: bytes, envelope: bytes | None, index: int, without: int) -> bytes:
-    """The commitment that the log holds, if the envelope beside it is still the one it is to.
-
-    Args:
-        without: 1 where there need be no envelope: it was purged, or the statement is sealed.
-
-    The log is read whole at every start, so that bytes changed in the store show then.
-    """
-    if envelope is None and without:
-        return id
-    if envelope is None or commitment(envelope) != id:
-        raise RollbackError(
-            f"the store holds other bytes at index {index} than were logged there",
-            remedy="restore the newest store from its backup; keep this one, it was altered",
-        )
-    return id
 
 
 def keep_checkpoint(db: sqlite3.Connection, size: int, note: bytes) -> None:

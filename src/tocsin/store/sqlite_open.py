@@ -1,56 +1,15 @@
-"""The SQLite store's file: locked for one process, opened, brought up to this schema."""
+"""The SQLite store's file: opened, brought up to this schema."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-from tocsin.errors import NodeBusyError, StorageFullError, StoreError
+from tocsin.errors import StoreError
 from tocsin.store import schema
-from tocsin.store.files import make_folder, sync_name
 
 _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
-
-
-def lock(folder: Path) -> IO[str]:
-    """Lock the data folder for this process, by the kernel: a lock cannot outlive its holder."""
-    path = folder / "lock"
-    try:
-        make_folder(folder, 0o700)
-        sync_name(folder)  # whoever made it may have been killed before it did
-        file = path.open("a+", encoding="ascii")
-    except OSError as wrong:
-        raise cannot_write(path, wrong) from wrong
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as wrong:
-        file.seek(0)
-        pid = file.read(20).strip()
-        file.close()
-        raise NodeBusyError(
-            f"{folder} is in use by {'process ' + pid if pid else 'another process'}",
-            remedy=f"stop it{f' (kill {pid})' if pid else ''}, or use another data folder",
-        ) from wrong
-    except OSError as wrong:
-        file.close()
-        raise StoreError(
-            f"{path} cannot be locked: {wrong.strerror}",
-            remedy="put the data folder on a local disk",
-        ) from wrong
-    try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    except OSError as wrong:
-        with contextlib.suppress(OSError):
-            file.close()
-        raise cannot_write(path, wrong) from wrong
-    return file
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -112,11 +71,3 @@ def _statements(script: str) -> Iterator[str]:
 def is_full(wrong: BaseException) -> bool:
     """Whether the disk had no room for it."""
     return getattr(wrong, "sqlite_errorname", "") in _FULL
-
-
-def cannot_write(path: Path, wrong: OSError) -> StorageFullError:
-    """What the caller is told where the system refuses to write."""
-    return StorageFullError(
-        f"{path} cannot be written: {wrong.strerror}",
-        remedy="make room on this disk, or make its folder writable",
-    )

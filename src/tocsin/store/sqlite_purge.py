@@ -8,12 +8,11 @@ says between the two that the second is due: a store that opens then does it fir
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from tocsin.errors import NotFoundError
 from tocsin.policy import Audience
-from tocsin.store import schema, words
-from tocsin.store.interface import Attachment, Holding, Purge, Purged, Saying, What
+from tocsin.store import rules, schema, words
+from tocsin.store.interface import Attachment, Holding, Purge, Purged, What
 from tocsin.store.sqlite_local import append_audit
 from tocsin.store.sqlite_open import is_full
 
@@ -37,9 +36,7 @@ def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -
         db.execute(schema.HIDE_OBJECT, (id,))
         dropped = db.execute(schema.DROP_OBJECT, (id,)).rowcount
     if not held:
-        raise NotFoundError(
-            f"{one.what} {one.id} is not in the log of this node", remedy="check the id"
-        )
+        raise rules.not_logged(one)
     for kind, key in rows:
         dropped += db.execute("DELETE FROM local WHERE kind = ? AND key = ?", (kind, key)).rowcount
     if known and not dropped:
@@ -66,7 +63,7 @@ def lift(db: sqlite3.Connection, one: Purge) -> bool:
 
 
 def _note(db: sqlite3.Connection, one: Purge, act: str) -> None:
-    append_audit(db, one.time, one.actor, act, f"{one.what} {one.id}: {one.why}")
+    append_audit(db, one.time, one.actor, act, rules.purge_note(one))
 
 
 def _forget_words(db: sqlite3.Connection, sha256: bytes) -> None:
@@ -148,58 +145,21 @@ def standing(db: sqlite3.Connection, what: What, id: bytes) -> Purge | None:
 
 def holdings(db: sqlite3.Connection, id: str, allowed: str) -> list[Holding]:
     """See `Purges.holdings`."""
-    digest = bytes.fromhex(id) if len(id) == 64 and not set(id) - set("0123456789abcdef") else b""
-    found: list[Holding] = []
-    for row in db.execute(schema.HELD_STATEMENT, {"id": digest, "allowed": allowed}).fetchall():
-        author, kind, size, withdrawn = row
-        found.append(
-            Holding(
-                what="statement",
-                id=id,
-                name=id,
-                type=kind,
-                size=size,
-                said_by=(Saying(statement=id, author=author, live=not withdrawn),),
-                purge=standing(db, "statement", digest),
-            )
-        )
-    rows = db.execute(
-        schema.HELD_OBJECT, {"sha256": digest, "id": id, "allowed": allowed}
-    ).fetchall()
-    objects: dict[int, tuple[bytes, str, str, int, list[Saying]]] = {}
-    for n, sha256, name, type, size, statement, author, live in rows:
-        one = objects.setdefault(n, (sha256, name, type, size, []))
-        one[4].append(Saying(statement=statement.hex(), author=author, live=live == schema.LIVE))
-    for sha256, name, type, size, sayings in objects.values():
-        found.append(
-            Holding(
-                what="object",
-                id=sha256.hex(),
-                name=name,
-                type=type,
-                size=size,
-                said_by=tuple(sayings),
-                purge=standing(db, "object", sha256),
-            )
-        )
-    return found
+    digest = rules.digest(id)
+    given = {"sha256": digest, "id": id, "allowed": allowed}
+    return rules.holdings(
+        db.execute(schema.HELD_STATEMENT, {"id": digest, "allowed": allowed}).fetchall(),
+        db.execute(schema.HELD_OBJECT, given).fetchall(),
+        lambda what, of: standing(db, what, of),
+    )
 
 
 def purged(
-    db: sqlite3.Connection, case: str | None, allowed: str, audiences: Mapping[int, Audience]
+    db: sqlite3.Connection,
+    case: str | None,
+    allowed: str,
+    audience_of: Callable[[int], Audience],
 ) -> list[Purged]:
     """See `Purges.purged`."""
     rows = db.execute(schema.PURGED_STATEMENTS, {"case": case, "allowed": allowed})
-    return [
-        Purged(
-            id=id.hex(),
-            index=index,
-            kind=kind,
-            author=author,
-            case=of or None,
-            seq=seq,
-            audience=audiences[number],
-            purge=Purge(what="statement", id=id.hex(), time=time, actor=actor, why=why),
-        )
-        for id, index, kind, author, of, seq, number, time, actor, why in rows
-    ]
+    return [rules.purged(row, audience_of) for row in rows]
