@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests side by side; JOBS=0 runs them one after the other.
+JOBS ?= auto
 HOST ?= 127.0.0.1
 PORT ?= 8470
 export UV_PYTHON_DOWNLOADS = never
@@ -21,10 +23,10 @@ up: $(VENV)/.run
 	@exec $(BIN)/tocsin up --host $(HOST) --port $(PORT)
 
 test: lint
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n $(JOBS) --dist worksteal
 
 test-long: $(VENV)/.dev
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long -n $(JOBS) --dist worksteal
 
 check: lint
 	$(BIN)/python -m pytest tests/unit tests/contracts -x -q
