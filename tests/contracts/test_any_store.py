@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,21 @@ from tocsin.errors import ChainError, ConflictError, NotFoundError, PurgedError,
 from tocsin.policy import Audience
 from tocsin.record.statement import KEY_CHAIN, revoke_body
 from tocsin.store.interface import (
+    EVERYTHING,
     Attachment,
     Chain,
+    Entry,
     Head,
     KeptObject,
     LocalRow,
+    Page,
     Purge,
     Saying,
     Store,
     broken_audit,
+    instant_text,
+    put_by,
+    version_key,
 )
 from tocsin.store.sqlite import SqliteStore
 
@@ -52,10 +59,17 @@ class Opener:
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         self.folder = folder
+        self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
         self.store: Store = self.open()
 
     def open(self) -> Store:
-        return MemoryStore() if self.kind == "memory" else SqliteStore.open(self.folder)
+        if self.kind == "memory":
+            return MemoryStore(clock=self.clock)
+        return SqliteStore.open(self.folder, clock=self.clock)
+
+    def clock(self) -> datetime:
+        """Told to each store; a test may set it to what it likes."""
+        return self.now
 
     def reopen(self) -> Store:
         if self.kind != "memory":  # memory does not outlive its process
@@ -1424,3 +1438,285 @@ def test_a_restarted_log_takes_sealed_statements_along(opener: Opener, northland
     enter(store, *(p.id for p in waiting))
     allowed = seen_by(store, GRIDCO)
     assert store.sealed(sealed.id, allowed) == (store.sealed_in(allowed)[0], sealed.raw)
+
+
+# --- collections, by date ---------------------------------------------------------------------
+
+
+def entered(page: Page) -> list[str]:
+    return [e.id for e in page.entries]
+
+
+def walk(store: Store, allowed: frozenset[int], limit: int, **how: Any) -> list[Entry]:
+    """Everything, page after page."""
+    found: list[Entry] = []
+    after = -1
+    for _ in range(1000):
+        page = store.page(
+            how.pop("collection", EVERYTHING), allowed, after=after, limit=limit, **how
+        )
+        found += page.entries
+        assert page.position >= after
+        after = page.position
+        if not page.more:
+            return found
+    raise AssertionError("it never ends")
+
+
+def test_a_collection_shows_what_is_readable_by_date_and_nothing_pending(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    tool, other = thing("tool", 2), thing("malware", 1)
+    said = northland.say(tool, other)
+    store.keep_pending(said, [tool, other], said.audience)
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries == ()
+    enter(store, said.id)
+    opener.now += timedelta(seconds=1)
+    late = publish(store, northland.say(thing("note", 3)), thing("note", 3))
+    store = opener.reopen()
+    found = store.page(EVERYTHING, seen_by(store, EVERYBODY))
+    assert entered(found) == [other.id, tool.id, thing("note", 3).id]
+    first, second, third = (e.added for e in found.entries)
+    assert instant_text(first) == "2026-11-22T08:00:00.000000Z"
+    assert (second, third) == (first + 1, first + 1_000_000)
+    assert found.position == third
+    assert not found.more
+    assert (found.entries[0].raw, found.entries[0].sha256) == (other.raw, other.sha256)
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY), after=second).entries[0].added == third
+    assert store.page(EVERYTHING, frozenset()).entries == ()
+    assert store.page("case--nowhere", seen_by(store, EVERYBODY)).entries == ()
+    assert late.id
+
+
+def test_a_clock_that_goes_back_changes_no_order(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    publish(store, northland.say(thing("tool", 9)), thing("tool", 9))
+    opener.now -= timedelta(days=1)
+    store = opener.reopen()
+    publish(store, northland.say(thing("tool", 1)), thing("tool", 1))
+    one, two = store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries
+    assert (two.id, two.added) == (thing("tool", 1).id, one.added + 1)
+
+
+def test_the_last_date_is_not_given_again_when_its_row_has_gone(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    said = publish(store, northland.say(thing("tool", 1)), thing("tool", 1))
+    [before] = store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries
+    publish(store, northland.withdraw(said))
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries == ()
+    publish(store, northland.say(thing("tool", 1)))
+    [again] = store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries
+    assert again.added > before.added
+
+
+def test_a_case_and_a_door_have_collections_of_their_own(store: Store, northland: Author) -> None:
+    a, b, c = thing("tool", 1), thing("tool", 2), thing("tool", 3)
+    via = {"via": {"door": "taxii", "party": GRIDCO}}
+    publish(store, northland.say(a), a)
+    publish(store, northland.say(b, case="case--1"), b)
+    publish(store, northland.say(c, body=via), c)
+    all_ = seen_by(store, EVERYBODY)
+    assert entered(store.page(EVERYTHING, all_)) == [a.id, b.id, c.id]
+    assert entered(store.page("case--1", all_)) == [b.id]
+    assert entered(store.page(put_by("taxii", GRIDCO), all_)) == [c.id]
+    assert store.page(put_by("taxii", PORTCO), all_).entries == ()
+
+
+def test_an_object_is_shown_once_and_comes_anew_for_those_it_reaches_later(
+    store: Store, northland: Author
+) -> None:
+    tool, between = thing("tool", 1), thing("tool", 2)
+    publish(store, northland.say(tool, tlp="AMBER", to=[GRIDCO]), tool)
+    publish(store, northland.say(between), between)
+    first = store.page(EVERYTHING, seen_by(store, GRIDCO))
+    before = store.page(EVERYTHING, seen_by(store, PORTCO))
+    assert entered(first) == [tool.id, between.id]
+    assert entered(before) == [between.id]
+    publish(store, northland.say(tool, tlp="AMBER", to=[PORTCO]))
+    publish(store, northland.say(tool, tlp="AMBER", to=[PORTCO]))
+    assert store.page(EVERYTHING, seen_by(store, GRIDCO)) == first
+    later = store.page(EVERYTHING, seen_by(store, PORTCO), after=before.position)
+    assert entered(later) == [tool.id]
+    assert entered(store.page(EVERYTHING, seen_by(store, EVERYBODY))) == [tool.id, between.id]
+
+
+def test_what_is_withdrawn_purged_or_said_narrower_leaves_its_collections(
+    store: Store, northland: Author
+) -> None:
+    a, b, c, d = (thing("tool", n) for n in (1, 2, 3, 4))
+    said = publish(store, northland.say(a, b, case="case--1"), a, b)
+    on_record = claim(5)
+    publish(store, northland.withdraw(publish(store, northland.say(on_record), on_record)))
+    twice = publish(store, northland.say(b), b)
+    publish(store, northland.withdraw(said, a, b))
+    all_ = seen_by(store, EVERYBODY)
+    assert entered(store.page(EVERYTHING, all_)) == [b.id]
+    assert store.page("case--1", all_).entries == ()
+    publish(store, northland.withdraw(twice))
+    assert store.page(EVERYTHING, all_).entries == ()
+    publish(store, northland.say(c), c)
+    store.purge(dropping("object", c.sha256))
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries == ()
+    wide = publish(store, northland.say(d, tlp="GREEN"), d)
+    publish(store, northland.say(d, tlp="AMBER", to=[GRIDCO], refs=[wide.id]))
+    publish(store, northland.withdraw(wide))
+    assert entered(store.page(EVERYTHING, seen_by(store, GRIDCO))) == [d.id]
+    assert store.page(EVERYTHING, seen_by(store, PORTCO)).entries == ()
+
+
+def test_a_withdrawal_that_comes_first_keeps_its_target_out(
+    store: Store, northland: Author
+) -> None:
+    tool = thing("tool", 1)
+    said = northland.say(tool)
+    back = northland.withdraw(said)
+    store.keep_pending(said, [tool], said.audience)
+    store.keep_pending(back, [], back.audience)
+    enter(store, back.id, said.id)
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries == ()
+
+
+def test_a_restarted_log_fills_its_collections_anew(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    tool = thing("tool", 1)
+    said = publish(store, northland.say(tool), tool)
+    [before] = store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries
+    store.restart_log()
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries == ()
+    enter(store, said.id)
+    [again] = store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries
+    assert again.id == tool.id
+    assert again.added > before.added
+
+
+def test_attachments_are_in_no_collection(store: Store, northland: Author) -> None:
+    page = Attachment.of(b"<p>x", "text/html")
+    publish(store, northland.say(page), page)
+    assert store.page(EVERYTHING, seen_by(store, EVERYBODY)).entries == ()
+
+
+def test_versions_of_an_object_first_last_all_and_by_time(store: Store, northland: Author) -> None:
+    times = ["2026-11-22T08:00:00.000Z", "2026-11-22T08:00:00.5Z", "2026-11-22T08:00:01Z"]
+    old, mid, new = (thing("tool", 1, modified=t) for t in times)
+    for one in (mid, new, old):
+        publish(store, northland.say(one), one)
+    all_ = seen_by(store, EVERYBODY)
+
+    def found(*versions: str) -> list[str | None]:
+        page = store.page(EVERYTHING, all_, versions=versions)
+        return [e.modified for e in page.entries]
+
+    assert [e.modified for e in store.page(EVERYTHING, all_).entries] == [times[2]]
+    assert found("first") == [times[0]]
+    assert found("first", "last") == [times[2], times[0]]
+    assert found("all") == [times[1], times[2], times[0]]
+    assert found(version_key(mid)) == [times[1]]
+    assert found("2020-01-01T00:00:00.000000000") == []
+
+
+def test_nobody_replaces_anothers_version_in_a_collection(store: Store, northland: Author) -> None:
+    mine = thing("tool", 1, created_by_ref="identity--north")
+    same_time = thing("tool", 1, created_by_ref="identity--north", name="other bytes")
+    foreign = thing("tool", 1, modified="2027-01-01T00:00:00.000Z", created_by_ref="identity--x")
+    publish(store, northland.say(mine), mine)
+    publish(store, Author(EASTMERE).say(foreign), foreign)
+    publish(store, Author(PORTCO).say(same_time), same_time)
+    all_ = seen_by(store, EVERYBODY)
+    assert [e.sha256 for e in store.page(EVERYTHING, all_).entries] == [mine.sha256]
+    assert len(store.page(EVERYTHING, all_, versions=["all"]).entries) == 3
+
+
+def test_the_last_version_is_the_last_that_this_reader_may_see(
+    store: Store, northland: Author
+) -> None:
+    old, new = thing("tool", 1), thing("tool", 1, modified="2026-11-22T09:00:00.000Z")
+    publish(store, northland.say(old, tlp="GREEN"), old)
+    publish(store, northland.say(new, tlp="AMBER", to=[GRIDCO]), new)
+    assert [e.sha256 for e in store.page(EVERYTHING, seen_by(store, PORTCO)).entries] == [
+        old.sha256
+    ]
+    assert [e.sha256 for e in store.page(EVERYTHING, seen_by(store, GRIDCO)).entries] == [
+        new.sha256
+    ]
+
+
+def test_an_object_without_time_has_the_version_of_its_arrival(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    address = thing("ipv4-addr", 1, modified=None)
+    publish(store, northland.say(address), address)
+    all_ = seen_by(store, EVERYBODY)
+    assert store.page(EVERYTHING, all_, versions=["2026-11-22T08:00:00.000000000"]).entries
+    assert not store.page(EVERYTHING, all_, versions=["2026-11-22T08:00:00.000001000"]).entries
+
+
+def test_filters_of_a_collection_are_one_of_each_list(store: Store, northland: Author) -> None:
+    things = [
+        thing("tool", 1),
+        thing("malware", 2),
+        thing("tool", 3, modified=None),
+        thing("note", 4),
+    ]
+    before = replace(thing("tool", 5), spec_version=None)
+    for one in (*things, before):
+        publish(store, northland.say(one), one)
+    all_ = seen_by(store, EVERYBODY)
+
+    def found(**how: Any) -> list[str]:
+        return entered(store.page(EVERYTHING, all_, **how))
+
+    assert found(types=["tool", "note"]) == [things[0].id, things[2].id, things[3].id, before.id]
+    assert found(types=["tool"], ids=[things[1].id, things[2].id]) == [things[2].id]
+    assert found(ids=[t.id for t in reversed(things)]) == [t.id for t in things]
+    assert found(spec_versions=["2.0"]) == [before.id]
+    assert found(types=[]) == []
+    assert found(ids=["tool--x", ""]) == []
+
+
+@pytest.mark.parametrize("how", [{}, {"types": ["tool"]}, {"versions": ["all"]}])
+def test_any_pages_together_are_the_one_large_page(
+    store: Store, northland: Author, how: dict[str, Any]
+) -> None:
+    for n in range(23):
+        party = GRIDCO if n % 3 else PORTCO
+        to: dict[str, Any] = {"tlp": "AMBER", "to": [party]} if n % 2 else {}
+        hour = f"2026-11-22T{n // 7:02d}:00:00.000Z"
+        one = thing("tool" if n % 5 else "malware", n % 17, modified=hour)
+        publish(store, northland.say(one, **to), one)
+    for reader in (GRIDCO, EVERYBODY):
+        allowed = seen_by(store, reader)
+        [*whole] = store.page(EVERYTHING, allowed, limit=1000, **how).entries
+        assert whole
+        for limit in (1, 2, 3, 7, 22, 23, 24):
+            assert walk(store, allowed, limit, **how) == whole
+
+
+def test_a_page_holds_no_more_bytes_than_asked_for(store: Store, northland: Author) -> None:
+    big = [thing("tool", n, name="x" * 400) for n in range(4)]
+    for one in big:
+        publish(store, northland.say(one), one)
+    all_ = seen_by(store, EVERYBODY)
+    two = sum(len(b.raw) for b in big[:2])
+    page = store.page(EVERYTHING, all_, most_bytes=two)
+    assert (len(page.entries), page.more) == (2, True)
+    alone = store.page(EVERYTHING, all_, most_bytes=1)
+    assert (len(alone.entries), alone.more) == (1, True)
+    assert [e.id for e in walk(store, all_, 9, most_bytes=1)] == [b.id for b in big]
+
+
+def test_what_is_hidden_changes_no_page(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    open_ = [thing("tool", n) for n in range(3)]
+    for one in open_:
+        opener.now += timedelta(seconds=1)
+        publish(store, northland.say(one), one)
+    before = store.page(EVERYTHING, seen_by(store, PORTCO), limit=2)
+    for n in range(20):
+        secret = thing("tool", n % 4, name=f"hidden {n}", modified=f"2027-01-01T00:00:{n:02d}.000Z")
+        publish(store, northland.say(secret, tlp="AMBER+STRICT", to=[GRIDCO]), secret)
+    assert store.page(EVERYTHING, seen_by(store, PORTCO), limit=2) == before
+    assert len(walk(store, seen_by(store, PORTCO), 1)) == 3

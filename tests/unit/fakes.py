@@ -7,8 +7,9 @@ or both misread it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ from tocsin.store.interface import (
     Attachment,
     AuditRow,
     Chain,
+    Entry,
     Head,
     HeadLike,
     Holding,
@@ -47,6 +49,7 @@ from tocsin.store.interface import (
     KeptSealed,
     LocalRow,
     Log,
+    Page,
     Pending,
     Purge,
     Purged,
@@ -54,8 +57,12 @@ from tocsin.store.interface import (
     Saying,
     What,
     audit_hash,
+    collections_of,
+    instant_text,
     maker_of,
+    microseconds,
     new_head,
+    spec_version_of,
     stays_on_record,
     version_key,
 )
@@ -96,10 +103,22 @@ class _Row:
         return self.purged or isinstance(self.verified, VerifiedSeal)
 
 
+@dataclass(frozen=True)
+class _Entered:
+    """An object in a collection, for one audience."""
+
+    added: int
+    item: Keepable
+    audience: int
+
+
 class MemoryStore:
     """`Store` in plain dicts and lists. Nothing survives it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._feeds: dict[str, list[_Entered]] = {}
+        self._lasts: dict[str, int] = {}
         self._lock = RLock()
         self._rows: dict[str, _Row] = {}  # in order of arrival
         self._audiences: list[Audience] = []
@@ -201,6 +220,7 @@ class MemoryStore:
                 row = self._rows[id]
                 row.index = index
                 self._take_effect(id, row)
+            self._enter_feeds()
             self._head, self._edge = new, list(edge)
 
     def head(self) -> Head | None:
@@ -235,6 +255,7 @@ class MemoryStore:
                 row.index, row.withdrawn = None, False
                 for saying in row.says:
                     saying.taken_back = saying.cut_off = False
+            self._feeds.clear()
             self._head, self._edge = None, []
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
@@ -353,6 +374,92 @@ class MemoryStore:
         found.sort(key=version_key, reverse=True)
         return found[:limit]
 
+    # --- Exchange -----------------------------------------------------------------------------
+
+    def page(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        *,
+        after: int = -1,
+        limit: int = 100,
+        ids: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+        most_bytes: int = 16 * 1024 * 1024,
+    ) -> Page:
+        seen: dict[tuple[str, str], _Entered] = {}
+        for row in self._feeds.get(collection, []):
+            if row.audience in allowed:
+                seen.setdefault((row.item.sha256, row.item.id), row)
+        wanted = [
+            row
+            for row in seen.values()
+            if row.added > after
+            and (ids is None or row.item.id in ids)
+            and (types is None or row.item.type in types)
+            and (
+                spec_versions is None
+                or spec_version_of(row.item.spec_version, row.item.created) in spec_versions
+            )
+            and _is_version(row, list(seen.values()), versions)
+        ]
+        fitting: list[_Entered] = []
+        for row in wanted[: max(limit, 1)]:
+            if fitting and sum(len(r.item.raw) for r in [*fitting, row]) > most_bytes:
+                break
+            fitting.append(row)
+        more = len(fitting) < len(wanted)
+        return Page(
+            entries=tuple(
+                Entry(
+                    added=row.added,
+                    raw=row.item.raw,
+                    sha256=row.item.sha256,
+                    id=row.item.id,
+                    type=row.item.type,
+                    spec_version=spec_version_of(row.item.spec_version, row.item.created),
+                    created=row.item.created,
+                    modified=row.item.modified,
+                )
+                for row in fitting
+            ),
+            position=fitting[-1].added if fitting else after,
+            more=more,
+        )
+
+    def _said_in(self) -> dict[str, dict[tuple[str, str, int], Keepable]]:
+        """What each collection is to hold, for whom."""
+        found: dict[str, dict[tuple[str, str, int], Keepable]] = {}
+        for _, row in self._logged():
+            for saying in sorted(row.says, key=lambda s: s.item.id):
+                item = saying.item
+                if saying.taken_back or saying.purged or _is_attachment(item.id):
+                    continue
+                for feed in collections_of(row.statement):
+                    place = (item.sha256, item.id, saying.audience)
+                    found.setdefault(feed, {}).setdefault(place, item)
+        return found
+
+    def _leave_feeds(self) -> None:
+        said = self._said_in()
+        for feed, rows in self._feeds.items():
+            rows[:] = [
+                r for r in rows if (r.item.sha256, r.item.id, r.audience) in said.get(feed, {})
+            ]
+
+    def _enter_feeds(self) -> None:
+        self._leave_feeds()
+        now = microseconds(self._clock())
+        for feed, said in self._said_in().items():
+            rows = self._feeds.setdefault(feed, [])
+            held = {(r.item.sha256, r.item.id, r.audience) for r in rows}
+            for place, item in said.items():  # in log order; within a statement as it names them
+                if place not in held:
+                    added = self._lasts[feed] = max(now, self._lasts.get(feed, 0) + 1)
+                    rows.append(_Entered(added=added, item=item, audience=place[2]))
+
     # --- Purges -------------------------------------------------------------------------------
 
     def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
@@ -411,6 +518,7 @@ class MemoryStore:
                         held = True
                         dropped |= not saying.purged
                         saying.purged = True
+            self._leave_feeds()
             if not held:
                 raise NotFoundError(f"{one.id} is not in the log", remedy="check the id")
             for place in rows:
@@ -625,6 +733,24 @@ def _object(item: Keepable, said: Iterable[tuple[str, bool]]) -> KeptObject:
         said_by=tuple(live or everywhere),
         withdrawn=not live,
     )
+
+
+def _is_version(row: _Entered, seen: Sequence[_Entered], versions: Sequence[str]) -> bool:
+    if "all" in versions or _age(row) in versions:
+        return True
+    same = [r for r in seen if r.item.id == row.item.id]
+    maker = maker_of(min(same, key=lambda r: r.added).item.raw)
+    own = [r for r in same if maker_of(r.item.raw) == maker]
+    first = min(own, key=lambda r: (_age(r), r.added))
+    last = max(own, key=lambda r: (_age(r), -r.added))
+    return ("first" in versions and row is first) or ("last" in versions and row is last)
+
+
+def _age(row: _Entered) -> str:
+    if version_key(row.item):
+        return version_key(row.item)
+    at = Attachment(raw=b"", sha256="", id="", type="", created=instant_text(row.added))
+    return version_key(at)
 
 
 def _same(a: Keepable, b: Keepable) -> bool:

@@ -1,4 +1,4 @@
-"""What a store owes: six small Protocols, and the plain values that pass through them.
+"""What a store owes: seven small Protocols, and the plain values that pass through them.
 
 `Store` is their sum. A store keeps bytes and answers filtered reads. It decides nothing: who may
 read arrives as `allowed`, the numbers of the audiences a reader belongs to (`policy.allowed` over
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -24,7 +25,8 @@ from tocsin.policy import Audience, Tlp
 if TYPE_CHECKING:
     from tocsin.errors import TocsinError
     from tocsin.record.envelope import Verified
-    from tocsin.record.seal import VerifiedSeal
+    from tocsin.record.seal import Sealed, VerifiedSeal
+    from tocsin.record.statement import Statement
 
 RECORD_TYPES = frozenset(ROLE_TYPE.values())
 """STIX types that can carry a claim, evidence, a challenge or a link. Withdrawn, these stay
@@ -263,7 +265,32 @@ class Purged(Struct, frozen=True, kw_only=True):
     purge: Purge
 
 
-# --- the six Protocols ----------------------------------------------------------------------
+class Entry(Struct, frozen=True, kw_only=True):
+    """A row of a collection: one version of one object, and when it came in for its readers."""
+
+    added: int
+    """Microseconds since 1970, UTC: unique within the collection, and rising."""
+    raw: bytes
+    sha256: str
+    id: str
+    type: str
+    spec_version: str
+    """`spec_version_of` it."""
+    created: str | None
+    modified: str | None
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A part of a collection, by `added`."""
+
+    entries: tuple[Entry, ...]
+    position: int
+    """Give it to `Exchange.page` as `after` to go on behind this page."""
+    more: bool
+    """There is, or may be, more behind `position`; where no entry came with it, ask on."""
+
+
+# --- the seven Protocols --------------------------------------------------------------------
 
 
 class Log(Protocol):
@@ -516,6 +543,55 @@ class Local(Protocol):
         ...
 
 
+EVERYTHING = ""
+"""The collection of all objects. Others are named by a case's id, or by `put_by`."""
+
+
+class Exchange(Protocol):
+    """What others fetch by date: collections of STIX objects, in the order they became readable.
+
+    An object is in `EVERYTHING`, in the collection of each case it was said in, and in `put_by` of
+    the door and party that a statement's `body.via` names: once for each audience it was said to,
+    as long as a live statement says it so there (`Log.append` puts it in and takes it out, in its
+    transaction). Attachments are in none. `added` is max(the store's clock, the last of this
+    collection + 1 µs), in log order and within a statement by id: a clock that goes back changes
+    nothing. Said to an audience it was not
+    said to before, it comes anew, with a later date: whoever could not read it has not passed it.
+    """
+
+    def page(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        *,
+        after: int = -1,
+        limit: int = 100,
+        ids: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+        most_bytes: int = 16 * 1024 * 1024,
+    ) -> Page:
+        """The next entries of a collection behind `after`, by `added`; unknown: none.
+
+        What an audience of `allowed` was given is shown once, by the first of its entries that
+        this reader may see. Time and answer do not depend on what the reader may not see.
+
+        Args:
+            collection: its name.
+            allowed: numbers of the reader's audiences.
+            after: `Page.position`, or an instant (as `Entry.added`): what came later than that.
+            limit: entries, 1 or more.
+            ids, types, spec_versions: any of them each; None: all.
+            versions: any of "all", "first", "last", and `version_key`s of instants. First and last
+                are of what the reader may see under one id in this collection: versions of whoever
+                made the one that came in first, as in `Reads.select`; of one age the one that came
+                in first. What bears no time has the key of its `added`.
+            most_bytes: of all objects together; one larger object comes alone.
+        """
+        ...
+
+
 class Purges(Protocol):
     """Dropping the bytes of what is logged, for spills and personal data (record.md, "Purge").
 
@@ -562,7 +638,7 @@ class Purges(Protocol):
         ...
 
 
-class Store(Log, History, Reads, Local, Purges, Protocol):
+class Store(Log, History, Reads, Exchange, Local, Purges, Protocol):
     """Everything a node keeps."""
 
     def close(self) -> None:
@@ -620,6 +696,43 @@ def version_key(item: Keepable) -> str:
         return time
     whole, _, fraction = time[:-1].partition(".")
     return f"{whole}.{fraction:0<9}"
+
+
+def put_by(door: str, party: str) -> str:
+    """The collection of what `party` put in by this door (`body.via` of a `say`)."""
+    return f"via {door} {party}"
+
+
+def collections_of(statement: Statement | Sealed) -> tuple[str, ...]:
+    """The collections that what this statement says comes into."""
+    body: dict[str, Any] = getattr(statement, "body", {})  # a sealed one shows none
+    via = body.get("via")
+    found = [EVERYTHING, *([statement.case] if statement.case else [])]
+    if isinstance(via, dict):
+        found.append(put_by(str(via.get("door")), str(via.get("party"))))
+    return tuple(found)
+
+
+def spec_version_of(spec_version: str | None, created: str | None) -> str:
+    """Which STIX an object is of: "2.1", "2.0" …; objects before 2.1 did not say (STIX 2.1 §3.2).
+
+    A cyber-observable object of 2.1 need not say either, and bears no `created`.
+    """
+    return spec_version or ("2.0" if created else "2.1")
+
+
+def microseconds(at: datetime) -> int:
+    """An instant as `Entry.added` has it."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant_text(added: int) -> str:
+    """`added` as RFC 3339 text with six digits (TAXII 2.1 §3.4)."""
+    at = _EPOCH + timedelta(microseconds=added)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Made(Struct, frozen=True):

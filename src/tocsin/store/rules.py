@@ -255,7 +255,7 @@ def check_envelope(id: bytes, raw: bytes) -> None:
         StoreError: the store has been altered or is damaged; names the statement.
     """
     if commitment(raw) != id:
-        raise _altered("a statement's envelope", id)
+        raise altered("a statement's envelope", id)
 
 
 def check_beside(
@@ -273,7 +273,7 @@ def check_beside(
     persons = _BODY.decode(s.body).persons if s.kind in ("say", "withdraw") else ()
     signed = Audience(author=s.author, tlp=s.tlp, to=frozenset(s.to), persons=frozenset(persons))
     if (s.kind, s.author, s.case, s.seq, signed) != (kind, author, case, seq, audience):
-        raise _altered("what stands beside a statement's envelope", id)
+        raise altered("what stands beside a statement's envelope", id)
 
 
 def kept_sealed(row: Row, audiences: Mapping[int, Audience]) -> KeptSealed:
@@ -304,12 +304,12 @@ def check_sealed(kept: KeptSealed, raw: bytes) -> None:
     try:
         _, found = open_sealed(raw)
     except RecordError as wrong:
-        raise _altered("a sealed statement", digest) from wrong
+        raise altered("a sealed statement", digest) from wrong
     if (kept.id, kept.author, kept.case, kept.seq, kept.tlp, kept.audience) != (
         *(found.commitment, found.author, found.case, found.seq, found.tlp),
         found.audience,
     ):
-        raise _altered("what stands beside a sealed statement", digest)
+        raise altered("what stands beside a sealed statement", digest)
 
 
 def _check_narrowed(version: Version, audience_of: Callable[[int], Audience]) -> None:
@@ -318,10 +318,11 @@ def _check_narrowed(version: Version, audience_of: Callable[[int], Audience]) ->
         inner, outer = audience_of(own), audience_of(whole)
         wider = TLP_RANK[inner.tlp] < TLP_RANK[outer.tlp]
         if wider or inner.author not in ("", outer.author):
-            raise _altered(f"who may read object {version.id} by a statement", statement)
+            raise altered(f"who may read object {version.id} by a statement", statement)
 
 
-def _altered(what: str, named: bytes) -> StoreError:
+def altered(what: str, named: bytes) -> StoreError:
+    """What is said where a store does not hold what it was given."""
     return StoreError(
         f"{what} is not what {named.hex()} names: the store was altered, or its disk is failing",
         remedy="keep this data folder as it is, and restore the newest store from its backup",
@@ -416,7 +417,7 @@ def opened(
     for version in versions:
         raw, spec_version, created, modified = found[version.n]
         if hashlib.sha256(raw).digest() != version.sha256:
-            raise _altered(f"object {version.id}, row {version.n} of `object`", version.sha256)
+            raise altered(f"object {version.id}, row {version.n} of `object`", version.sha256)
         _check_narrowed(version, audience_of)
         live = [id for id, state in version.said if state == LIVE]
         objects.append(

@@ -190,7 +190,41 @@ CREATE INDEX statement_sealed ON statement(case_id, log_index)
   WHERE kind = 'sealed' AND log_index IS NOT NULL;
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS, _SEALED)
+# What is fetched by date (`interface.Exchange`). Feed 1 is everything; the others are named by a
+# case or by who put it in. A row goes when no live saying holds it any more.
+_FEEDS = """
+CREATE TABLE feed(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last INTEGER NOT NULL
+) STRICT;
+INSERT INTO feed VALUES (1, '', 0);
+CREATE TABLE put(
+  statement INTEGER PRIMARY KEY REFERENCES statement(n), feed TEXT NOT NULL
+) STRICT;
+CREATE TABLE entry(
+  feed INTEGER NOT NULL REFERENCES feed(id),
+  added INTEGER NOT NULL,
+  object INTEGER NOT NULL REFERENCES object(n),
+  audience INTEGER NOT NULL REFERENCES audience(id),
+  type TEXT NOT NULL,
+  PRIMARY KEY (feed, added)
+) STRICT, WITHOUT ROWID;
+INSERT INTO feed(name, last)
+  SELECT DISTINCT case_id, 0 FROM said WHERE live = 1 AND case_id <> '';
+INSERT INTO entry(feed, added, object, audience, type)
+SELECT feed, unixepoch() * 1000000 + row_number() OVER (PARTITION BY feed ORDER BY place, id),
+  object, audience, type
+FROM (
+  SELECT f.id AS feed, s.object, s.audience, s.type, s.id, min(t.log_index) AS place
+  FROM said s JOIN statement t ON t.n = s.statement JOIN feed f ON f.name IN ('', s.case_id)
+  WHERE s.live = 1 AND substr(s.id, 1, 11) <> 'urn:sha256:'
+  GROUP BY f.id, s.object, s.audience);
+UPDATE feed SET last = coalesce((SELECT max(added) FROM entry WHERE feed = feed.id), 0);
+CREATE INDEX entry_read ON entry(feed, audience, added);
+CREATE INDEX entry_type ON entry(feed, audience, type, added);
+CREATE UNIQUE INDEX entry_object ON entry(object, feed, audience);
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS, _SEALED, _FEEDS)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -320,6 +354,55 @@ WHERE o.n IN (SELECT n FROM object WHERE sha256 = :sha256
 ORDER BY o.n, t.log_index
 """
 
+# The first rows of each allowed audience, straight from an index, then the first of those: what
+# the reader may not see is never touched. `again`: an earlier row has given the reader the object.
+_CHOSEN = """
+WITH chosen(added) AS MATERIALIZED (
+  SELECT e.added FROM {each} CROSS JOIN entry e
+  WHERE e.feed = :feed AND e.added IN (
+    SELECT i.added FROM entry i
+    WHERE i.feed = :feed AND i.audience = a.value AND i.added > :after {type}
+    ORDER BY i.added LIMIT :limit)
+  ORDER BY e.added LIMIT :limit)
+"""
+_ENTRY = """
+SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.modified,
+  o.version, length(o.raw), EXISTS (
+    SELECT 1 FROM entry d WHERE d.object = e.object AND d.feed = e.feed AND d.added < e.added
+      AND d.audience IN (SELECT value FROM json_each(:allowed))),
+  EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n)
+"""
+PAGE = (
+    _CHOSEN.format(each="json_each(:allowed) a", type="")
+    + _ENTRY
+    + "FROM chosen c CROSS JOIN entry e ON e.feed = :feed AND e.added = c.added"
+    " CROSS JOIN object o ON o.n = e.object ORDER BY e.added"
+)
+PAGE_OF_TYPES = (
+    _CHOSEN.format(
+        each="json_each(:allowed) a CROSS JOIN json_each(:types) y", type="AND i.type = y.value"
+    )
+    + _ENTRY
+    + "FROM chosen c CROSS JOIN entry e ON e.feed = :feed AND e.added = c.added"
+    " CROSS JOIN object o ON o.n = e.object ORDER BY e.added"
+)
+_OF_IDS = """
+FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value
+  CROSS JOIN entry e ON e.object = o.n AND e.feed = :feed
+WHERE e.added > :after AND e.audience IN (SELECT value FROM json_each(:allowed))
+ORDER BY e.added LIMIT :limit
+"""
+PAGE_OF_IDS = _ENTRY + _OF_IDS
+FEED_VERSIONS = """
+SELECT o.n, o.stix_id, o.version, min(e.added), o.raw
+FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value
+  CROSS JOIN entry e ON e.object = o.n AND e.feed = :feed
+WHERE e.audience IN (SELECT value FROM json_each(:allowed))
+GROUP BY o.n
+"""
+
+RAWS = "SELECT o.n, o.raw FROM json_each(:keys) k CROSS JOIN object o ON o.n = k.value"
+
 # --- writes -----------------------------------------------------------------------------------
 
 DROP_ENVELOPE = "DELETE FROM envelope WHERE n = (SELECT n FROM statement WHERE id = ?)"
@@ -339,6 +422,7 @@ INSERTS = {
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "envelope": "INSERT INTO envelope VALUES (?, ?)",
     "sealed": "INSERT INTO sealed VALUES (?, ?, ?)",
+    "put": "INSERT INTO put VALUES (?, ?)",
     "ref": "INSERT INTO ref VALUES (?, ?)",
     "taken_back": "INSERT OR IGNORE INTO taken_back VALUES (?, ?)",
     "object": "INSERT INTO object(n, sha256, stix_id, type, spec_version, created, modified,"
@@ -363,6 +447,44 @@ UPDATE said SET live = 1
 WHERE live = 0 AND statement IN (SELECT n FROM statement WHERE log_index >= :start)
 """
 
+NEW_FEEDS = """
+INSERT OR IGNORE INTO feed(name, last)
+SELECT case_id, 0 FROM statement WHERE log_index >= :start AND case_id <> ''
+UNION SELECT p.feed, 0 FROM put p CROSS JOIN statement t ON t.n = p.statement
+WHERE t.log_index >= :start
+"""
+
+# What was opened comes into its collections, but for what its audience was given there before.
+ENTER_FEEDS = """
+INSERT INTO entry(feed, added, object, audience, type)
+SELECT feed, max(:now, last + 1) + row_number() OVER (PARTITION BY feed ORDER BY place, id) - 1,
+  object, audience, type
+FROM (
+  SELECT f.id AS feed, f.last AS last, s.object, s.audience, s.type, s.id,
+    min(t.log_index) AS place
+  FROM statement t CROSS JOIN said s ON s.statement = t.n LEFT JOIN put p ON p.statement = t.n
+    CROSS JOIN feed f ON f.name IN ('', s.case_id, p.feed)
+  WHERE t.log_index >= :start AND s.live = 1 AND substr(s.id, 1, 11) <> 'urn:sha256:'
+    AND NOT EXISTS (SELECT 1 FROM entry e
+      WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience)
+  GROUP BY f.id, s.object, s.audience)
+"""
+LAST_OF_FEEDS = """
+UPDATE feed SET last = max(last, coalesce((SELECT max(added) FROM entry WHERE feed = feed.id), 0))
+WHERE id = 1 OR name IN (
+  SELECT case_id FROM statement WHERE log_index >= :start
+  UNION SELECT p.feed FROM put p CROSS JOIN statement t ON t.n = p.statement
+  WHERE t.log_index >= :start)
+"""
+LEAVE_FEEDS = """
+DELETE FROM entry
+WHERE object IN (SELECT object FROM said WHERE statement = :n) AND NOT EXISTS (
+  SELECT 1 FROM said s LEFT JOIN put p ON p.statement = s.statement
+  WHERE s.object = entry.object AND s.audience = entry.audience AND s.live = 1
+    AND (SELECT name FROM feed WHERE id = entry.feed) IN ('', s.case_id, p.feed))
+"""
+PURGED_LEAVES = "DELETE FROM entry WHERE object IN (SELECT n FROM object WHERE sha256 = ?)"
+
 # Of most statements nothing more is to be done. These take back, are taken back, or may be what
 # their author says again, narrower.
 OF_MORE_EFFECT = """
@@ -379,6 +501,7 @@ RESTART = (
     "INSERT INTO again SELECT n, log_index FROM statement WHERE log_index IS NOT NULL",
     "UPDATE said SET live = CASE live WHEN 5 THEN 4 ELSE 0 END WHERE live IN (1, 2, 3, 5)",
     "UPDATE statement SET log_index = NULL, withdrawn = 0 WHERE log_index IS NOT NULL",
+    "DELETE FROM entry",
     "DELETE FROM head",
 )
 """Every statement waits again, in the order of the log it was in."""

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -25,7 +26,8 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
-from tocsin.store import rules, schema, words
+from tocsin.store import feeds, rules, schema, words
+from tocsin.store import sqlite_exchange as exchange
 from tocsin.store import sqlite_local as own
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
@@ -45,10 +47,12 @@ from tocsin.store.interface import (
     KeptObject,
     KeptSealed,
     LocalRow,
+    Page,
     Pending,
     Purge,
     Purged,
     What,
+    microseconds,
     new_head,
     open_audience,
 )
@@ -72,12 +76,19 @@ INDEX_AFTER = 0.05
 IDLE_READERS = 8
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class SqliteStore:
     """`Store` on one folder, which no other process can open at the same time."""
 
     @classmethod
-    def open(cls, folder: Path) -> SqliteStore:
+    def open(cls, folder: Path, *, clock: Callable[[], datetime] = _utc) -> SqliteStore:
         """Open the store in `folder`; make both where there are none.
+
+        Args:
+            clock: dates what comes into a collection (`Exchange`).
 
         Raises:
             NodeBusyError: another process has it open.
@@ -86,12 +97,13 @@ class SqliteStore:
         """
         held = lock_folder(folder)
         try:
-            return cls(folder, held)
+            return cls(folder, held, clock)
         except BaseException:
             held.close()
             raise
 
-    def __init__(self, folder: Path, lock: IO[str]) -> None:
+    def __init__(self, folder: Path, lock: IO[str], clock: Callable[[], datetime]) -> None:
+        self._clock = clock
         self.folder = folder
         self.path = folder / "tocsin.sqlite"
         self._lock = lock
@@ -169,7 +181,12 @@ class SqliteStore:
         """See `Log.append`."""
         head = new_head(checkpoint)
         ids = [bytes.fromhex(id) for id in batch]
-        self._write(lambda db: log.append(db, ids, b"".join(edge), head, expected))
+        # The time is taken when the writer comes to it, so that it is not before the last one.
+        self._write(
+            lambda db: log.append(
+                db, ids, b"".join(edge), head, expected, microseconds(self._clock())
+            )
+        )
 
     def head(self) -> Head | None:
         """See `Log.head`."""
@@ -354,6 +371,34 @@ class SqliteStore:
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
             return reads.opened(db, found[:limit], self._audience_of)
+
+    # --- Exchange -----------------------------------------------------------------------------
+
+    def page(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        *,
+        after: int = -1,
+        limit: int = 100,
+        ids: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+        most_bytes: int = feeds.PAGE_BYTES,
+    ) -> Page:
+        """See `Exchange.page`."""
+        wanted = feeds.Wanted(
+            after=after,
+            limit=limit,
+            ids=ids,
+            types=types,
+            spec_versions=spec_versions,
+            versions=versions,
+            most_bytes=most_bytes,
+        )
+        with self._reading() as db:
+            return exchange.page(db, collection, reads.numbers(allowed), wanted)
 
     # --- Purges -------------------------------------------------------------------------------
 

@@ -15,12 +15,15 @@ from tocsin.errors import (
 )
 from tocsin.policy import Audience
 from tocsin.store import schema, words
+from tocsin.store import sqlite_exchange as exchange
 from tocsin.store.interface import (
+    EVERYTHING,
     Chain,
     Head,
     HeadLike,
     Keepable,
     audience_key,
+    collections_of,
     stays_on_record,
     version_key,
 )
@@ -91,6 +94,9 @@ class _Batch:
         rows["statement"].append(
             (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
         )
+        for feed in collections_of(s):
+            if feed not in (EVERYTHING, case):
+                rows["put"].append((n, feed))
         if s.kind == "sealed":
             rows["sealed"].append((n, s.tlp, one.verified.raw))
         else:
@@ -257,9 +263,14 @@ def _intern(db: sqlite3.Connection, audience: Audience) -> int:
 
 
 def append(
-    db: sqlite3.Connection, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike | None
+    db: sqlite3.Connection,
+    ids: list[bytes],
+    edge: bytes,
+    new: Head,
+    expected: HeadLike | None,
+    now: int,
 ) -> None:
-    """See `Log.append`."""
+    """See `Log.append`. `now`: microseconds, for `Exchange`."""
     row = db.execute("SELECT origin, size, root FROM head").fetchone()
     size = check_growth(row, new, len(ids), expected)
     if ids:
@@ -269,7 +280,7 @@ def append(
         ).rowcount
         if entered != len(ids):
             raise not_pending(ids, entered)
-        _take_effect(db, size)
+        _take_effect(db, size, now)
     db.execute(
         "INSERT INTO head VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET"
         " origin = excluded.origin, size = excluded.size, root = excluded.root,"
@@ -278,7 +289,7 @@ def append(
     )
 
 
-def _take_effect(db: sqlite3.Connection, start: int) -> None:
+def _take_effect(db: sqlite3.Connection, start: int, now: int) -> None:
     """Open what the statements from log index `start` on say, and stop what they take back.
 
     The order of a statement and its withdrawal makes no difference to what is left.
@@ -296,12 +307,14 @@ def _take_effect(db: sqlite3.Connection, start: int) -> None:
         earlier = db.execute(schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
         for [withdrawal] in earlier:
             _take_back(db, n, id, author, withdrawal)
+    exchange.enter(db, start, now)
 
 
 def _take_back(db: sqlite3.Connection, n: int, id: bytes, author: str, withdrawal: int) -> None:
     given = {"n": n, "id": id, "author": author, "withdrawal": withdrawal}
     db.execute(schema.TAKE_BACK, given)
     db.execute(schema.MARK_WITHDRAWN, given)
+    db.execute(schema.LEAVE_FEEDS, given)
 
 
 def restart(db: sqlite3.Connection) -> None:

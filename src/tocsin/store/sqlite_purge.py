@@ -34,6 +34,7 @@ def purge(db: sqlite3.Connection, one: Purge, rows: Sequence[tuple[str, str]]) -
         held = db.execute("SELECT 1 FROM object WHERE sha256 = ?", (id,)).fetchone()
         _forget_words(db, id)
         db.execute(schema.HIDE_OBJECT, (id,))
+        db.execute(schema.PURGED_LEAVES, (id,))
         dropped = db.execute(schema.DROP_OBJECT, (id,)).rowcount
     if not held:
         raise rules.not_logged(one)

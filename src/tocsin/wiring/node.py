@@ -58,7 +58,7 @@ def open_node(
     keyring = KeyRing(root)
     peering = Peering(home, config, log_signer, keyring)
     with ExitStack() as closing:
-        store = SqliteStore.open(home / "data")
+        store = SqliteStore.open(home / "data", clock=clock)
         closing.callback(store.close)
         closing.callback(peering.close)
         doors = Doors(store, clock=clock, rng=rng)

@@ -22,7 +22,7 @@ from tocsin.policy import Audience
 from tocsin.record.envelope import Verified
 from tocsin.record.statement import KEY_CHAIN
 from tocsin.store import schema, sqlite, sqlite_purge, sqlite_reads, words
-from tocsin.store.interface import Attachment, Purge, audience_key
+from tocsin.store.interface import EVERYTHING, Attachment, Purge, audience_key
 from tocsin.store.sqlite import SqliteStore
 
 OPEN_TO_ALL = audience_key(Audience(author="x.example", tlp="CLEAR"))
@@ -169,6 +169,37 @@ def test_an_older_folder_gets_its_key_chains(
     assert store._writer.execute("PRAGMA foreign_key_check").fetchall() == []
     assert store._writer.execute("PRAGMA foreign_keys").fetchone() == (1,)
     publish(store, Author("cert.eastmere.example").say(tool), tool)
+    store.close()
+
+
+def test_an_older_folder_gets_its_collections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = schema.SCRIPTS.index(schema._FEEDS)
+    monkeypatch.setattr(schema, "SCRIPTS", schema.SCRIPTS[: before + 1])
+    monkeypatch.setattr(schema, "VERSION", before + 1)
+    store = SqliteStore.open(tmp_path)
+    author = Author("cert.northland.example")
+    a, b, gone = thing("tool", 1), thing("tool", 2), thing("tool", 3)
+    publish(store, author.say(a), a)
+    publish(store, author.say(b, case="case--1", tlp="GREEN"), b)
+    publish(store, author.withdraw(publish(store, author.say(gone), gone)))
+    everybody = seen_by(store, EVERYBODY)
+    store.close()
+    with sqlite3.connect(tmp_path / "tocsin.sqlite") as db:
+        # As the version before had it: a store that has never heard of collections.
+        for table in ("entry", "put", "feed"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute(f"PRAGMA user_version = {before}")
+    db.close()
+    store = SqliteStore.open(tmp_path)
+    one, two = store.page(EVERYTHING, everybody).entries
+    assert (one.id, two.id) == (a.id, b.id)
+    assert 0 < one.added < two.added
+    assert [e.id for e in store.page("case--1", everybody).entries] == [b.id]
+    later = thing("tool", 4)
+    publish(store, author.say(later, case="case--1"), later)
+    assert store.page("case--1", seen_by(store, EVERYBODY)).entries[-1].id == later.id
     store.close()
 
 

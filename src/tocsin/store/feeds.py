@@ -1,0 +1,179 @@
+"""What makes a page of a collection, for every store: slices of rows in, the page out.
+
+A store gives slices of rows by its indexes; what is asked for beyond them (versions, what was given
+before, bytes) is chosen here, and it stops when the page is full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from tocsin.store.interface import (
+    Attachment,
+    Entry,
+    Page,
+    instant_text,
+    maker_of,
+    spec_version_of,
+    version_key,
+)
+from tocsin.store.rules import altered
+
+Row: TypeAlias = tuple[Any, ...]
+
+PAGE_BYTES = 16 * 1024 * 1024
+MAX_SCAN = 20_000
+"""Rows looked at for one page, however few of them are what was asked for."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a page is asked for: the arguments of `Exchange.page`."""
+
+    after: int
+    limit: int
+    ids: Sequence[str] | None
+    types: Sequence[str] | None
+    spec_versions: Sequence[str] | None
+    versions: Sequence[str]
+    most_bytes: int
+
+
+class Rows(Protocol):
+    """What a store gives of one collection, for one reader."""
+
+    def slice(self, after: int, limit: int) -> Iterable[Row]:
+        """The next rows behind `after` of the wanted ids or types, at most `limit`, by `added`.
+
+        Each: added, object number, sha256, id, type, spec_version, created, modified, version_key,
+        size in bytes, whether an earlier readable row holds the same object, and whether there is
+        another object of this id. Fewer than `limit`: there are no more.
+        """
+        ...
+
+    def versions(self, ids: Sequence[str]) -> Iterable[Row]:
+        """The readable objects of these ids in the collection.
+
+        Each: object number, id, version_key, the first of its `added`, bytes.
+        """
+        ...
+
+    def raws(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
+        """The bytes of these objects."""
+        ...
+
+
+def page(rows: Rows, wanted: Wanted) -> Page:
+    """See `Exchange.page`."""
+    limit = max(wanted.limit, 1)
+    position, size, scanned = wanted.after, 0, 0
+    kept: list[_Found] = []
+    while True:
+        found = [_Found(row) for row in rows.slice(position, limit + 1)]
+        scanned += len(found)
+        for one in _fitting(rows, wanted, found):
+            if len(kept) == limit or (kept and size + one.size > wanted.most_bytes):
+                return Page(entries=_opened(rows, kept), position=position, more=True)
+            kept.append(one)
+            size += one.size
+            position = one.added
+        if len(found) <= limit:
+            return Page(entries=_opened(rows, kept), position=position, more=False)
+        position = found[-1].added
+        if scanned >= MAX_SCAN:
+            return Page(entries=_opened(rows, kept), position=position, more=True)
+
+
+class _Found:
+    """A row before its bytes are read."""
+
+    __slots__ = (
+        "added", "again", "created", "id", "modified", "n", "several", "sha256", "size",
+        "spec_version", "type", "version",
+    )  # fmt: skip
+
+    def __init__(self, row: Row) -> None:
+        self.added: int = row[0]
+        self.n: int = row[1]
+        self.sha256: bytes = row[2]
+        self.id: str = row[3]
+        self.type: str = row[4]
+        self.created: str | None = row[6]
+        self.modified: str | None = row[7]
+        self.spec_version: str = spec_version_of(row[5], self.created)
+        self.version: str = row[8]
+        self.size: int = row[9]
+        self.again: bool = bool(row[10])
+        self.several: bool = bool(row[11])
+
+
+def _fitting(rows: Rows, wanted: Wanted, slice_: Sequence[_Found]) -> list[_Found]:
+    """Those rows that are what was asked for, and not what an earlier one has given already."""
+    found = [
+        row
+        for row in slice_
+        if not row.again
+        and (wanted.types is None or row.type in wanted.types)
+        and (wanted.spec_versions is None or row.spec_version in wanted.spec_versions)
+    ]
+    if "all" in wanted.versions or not found:
+        return found
+    ends = _ends(rows, sorted({row.id for row in found if row.several}))
+    return [row for row in found if _is_version(row, wanted.versions, ends.get(row.id))]
+
+
+def _is_version(row: _Found, versions: Sequence[str], ends: tuple[int, int] | None) -> bool:
+    first, last = ends or (row.n, row.n)
+    if "last" in versions and row.n == last:
+        return True
+    if "first" in versions and row.n == first:
+        return True
+    return (row.version or arrival_key(row.added)) in versions
+
+
+def _ends(rows: Rows, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """STIX id → numbers of its first and last version, of those under whose id there are more."""
+    groups: defaultdict[str, list[tuple[str, int, int, str]]] = defaultdict(list)
+    for n, id, version, added, raw in rows.versions(ids) if ids else ():
+        groups[id].append((version or arrival_key(added), added, n, maker_of(raw)))
+    ends: dict[str, tuple[int, int]] = {}
+    for id, group in groups.items():
+        maker = min(group, key=lambda one: one[1])[3]
+        own = [one for one in group if one[3] == maker]
+        first = min(own, key=lambda one: (one[0], one[1]))
+        last = max(own, key=lambda one: (one[0], -one[1]))
+        ends[id] = first[2], last[2]
+    return ends
+
+
+def arrival_key(added: int) -> str:
+    """The `version_key` of what bears no time: when it came in."""
+    text = instant_text(added)
+    return version_key(Attachment(raw=b"", sha256="", id="", type="", created=text))
+
+
+def _opened(rows: Rows, found: Sequence[_Found]) -> tuple[Entry, ...]:
+    """The rows with their bytes, which are what they are named by."""
+    raws = rows.raws([one.n for one in found]) if found else {}
+    entries = []
+    for one in found:
+        raw = raws[one.n]
+        if hashlib.sha256(raw).digest() != one.sha256:
+            raise altered(f"object {one.id}, row {one.n} of `object`", one.sha256)
+        entries.append(
+            Entry(
+                added=one.added,
+                raw=raw,
+                sha256=one.sha256.hex(),
+                id=one.id,
+                type=one.type,
+                spec_version=one.spec_version,
+                created=one.created,
+                modified=one.modified,
+            )
+        )
+    return tuple(entries)

@@ -1,0 +1,57 @@
+"""The SQLite store's collections: rows given where a statement becomes visible, read by date.
+
+A slice takes the first rows of each allowed audience from an index: what the reader may not see
+costs nothing. What makes a page of slices is the same for every store: `feeds`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tocsin.store import feeds, schema
+from tocsin.store.interface import Page
+
+
+def enter(db: sqlite3.Connection, start: int, now: int) -> None:
+    """Give what the statements from log index `start` on opened its rows, all later than before."""
+    given = {"start": start, "now": now}
+    db.execute(schema.NEW_FEEDS, given)
+    if db.execute(schema.ENTER_FEEDS, given).rowcount:
+        db.execute(schema.LAST_OF_FEEDS, given)
+
+
+def page(db: sqlite3.Connection, collection: str, allowed: str, wanted: feeds.Wanted) -> Page:
+    """See `Exchange.page`; `allowed` as `sqlite_reads.numbers` gives them."""
+    row = db.execute("SELECT id FROM feed WHERE name = ?", (collection,)).fetchone()
+    if row is None:
+        return Page(entries=(), position=wanted.after, more=False)
+    return feeds.page(_Rows(db, row[0], allowed, wanted), wanted)
+
+
+class _Rows:
+    """`feeds.Rows` on one connection."""
+
+    def __init__(
+        self, db: sqlite3.Connection, feed: int, allowed: str, wanted: feeds.Wanted
+    ) -> None:
+        self._db = db
+        self._given: dict[str, Any] = {"feed": feed, "allowed": allowed}
+        self._sql = schema.PAGE
+        if wanted.ids is not None:
+            self._sql = schema.PAGE_OF_IDS
+            self._given["ids"] = json.dumps(sorted(set(wanted.ids)))
+        elif wanted.types is not None:
+            self._sql = schema.PAGE_OF_TYPES
+            self._given["types"] = json.dumps(sorted(set(wanted.types)))
+
+    def slice(self, after: int, limit: int) -> Iterable[feeds.Row]:
+        return self._db.execute(self._sql, {**self._given, "after": after, "limit": limit})
+
+    def versions(self, ids: Sequence[str]) -> Iterable[feeds.Row]:
+        return self._db.execute(schema.FEED_VERSIONS, {**self._given, "ids": json.dumps(ids)})
+
+    def raws(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
+        return dict(self._db.execute(schema.RAWS, {"keys": json.dumps(numbers)}))
