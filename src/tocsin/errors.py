@@ -83,6 +83,24 @@ class IndicatorError(InputError):
     """A value cannot be brought to the normal form of its indicator type."""
 
 
+class PatternError(InputError):
+    """Text is no STIX pattern, or breaks a rule for patterns.
+
+    `code` is one of `stix/pattern_rules.py`, `position` the 0-based character where the trouble
+    begins, `detail` what is wrong there.
+    """
+
+    def __init__(self, detail: str, *, remedy: str, code: str, position: int) -> None:
+        super().__init__(f"{detail} (character {position})", remedy=remedy)
+        self.detail = detail
+        self.code = code
+        self.position = position
+
+
+class PatternLimitError(PatternError):
+    """A STIX pattern is longer, deeper or wider than we read."""
+
+
 # --- reports, drafts ------------------------------------------------------------------------
 
 

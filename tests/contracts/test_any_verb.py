@@ -30,7 +30,6 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 PLANNED = {
     "taxii",
-    "stix",
     "db",
     "relate",
     "compare",
@@ -116,6 +115,7 @@ MISSING = [
     ["verify", "/nonexistent/case.tocsin", "--policy", "/nonexistent/policy"],
     ["sweep", "/nonexistent/log", "--indicators", "/nonexistent/list"],
     ["party", "join", "/nonexistent/invitation"],
+    ["stix", "pattern", "/nonexistent/patterns.txt"],
 ]
 
 
