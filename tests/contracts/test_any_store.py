@@ -53,6 +53,9 @@ GRIDCO = "gridco.example"
 PORTCO = "portco.example"
 
 
+KINDS = ["memory", "sqlite"]
+
+
 class Opener:
     """Opens the store under test, and opens it again as a restart would."""
 
@@ -78,7 +81,7 @@ class Opener:
         return self.store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=KINDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     opener = Opener(request.param, tmp_path / "node")
     yield opener

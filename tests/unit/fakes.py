@@ -14,6 +14,7 @@ from threading import RLock
 from typing import Any, TypeVar
 
 import orjson
+from tests.unit.fakes_federation import MemoryFederation
 
 from tocsin import canonical
 from tocsin.canonical import MAX_INTEGER
@@ -33,6 +34,7 @@ from tocsin.record.keys import Signer
 from tocsin.record.seal import Sealed, VerifiedSeal, open_sealed, seal
 from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
+from tocsin.store.federation import Absent
 from tocsin.store.interface import (
     NO_AUDIENCES,
     Attachment,
@@ -112,7 +114,7 @@ class _Entered:
     audience: int
 
 
-class MemoryStore:
+class MemoryStore(MemoryFederation):
     """`Store` in plain dicts and lists. Nothing survives it."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -129,6 +131,7 @@ class MemoryStore:
         self._audit: list[AuditRow] = []
         self._checkpoints: dict[tuple[str, int], bytes] = {}
         self._purges: dict[tuple[str, str], Purge] = {}
+        super().__init__()
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -148,6 +151,7 @@ class MemoryStore:
             if held is not None and _place(held.statement) == _place(statement):
                 return
             self._check_place(statement)
+            self._check_bound(verified.id, statement)
             if held is not None:
                 raise ConflictError("its id is taken", remedy="keep both")
             row = _Row(verified=verified, audience=0)
@@ -156,20 +160,26 @@ class MemoryStore:
             for item in objects:
                 if (item.sha256, item.id, item.type) not in named:
                     raise StatementError(f"{item.id} is not said", remedy="bring what is said")
-                if hashlib.sha256(item.raw).hexdigest() != item.sha256:
+                absent = isinstance(item, Absent)
+                if not absent and hashlib.sha256(item.raw).hexdigest() != item.sha256:
                     raise StatementError(f"{item.id} has other bytes", remedy="bring its bytes")
+            away = {(item.sha256, item.id) for item in objects if isinstance(item, Absent)}
             for ref in statement.objects if saying else ():
+                if (ref.sha256, ref.id) in away:
+                    continue
                 if ("object", ref.sha256) in self._purges:
                     raise PurgedError(f"{ref.id} was purged", remedy="leave it out")
             brought = {(item.sha256, item.id): item for item in objects}
             said = [
                 (ref, brought.get((ref.sha256, ref.id)) or self._said_before(statement, ref))
                 for ref in (statement.objects if saying else ())
+                if (ref.sha256, ref.id) not in away
             ]
             row.audience = self._number(audience)
             for ref, item in said:
                 own = object_audiences.get(ref.sha256, audience)
                 row.says.append(_Saying(item=item, audience=self._number(own)))
+            self._bind(statement)
             self._rows[verified.id] = row
 
     def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:

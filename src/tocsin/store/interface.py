@@ -1,4 +1,4 @@
-"""What a store owes: seven small Protocols, and the plain values that pass through them.
+"""What a store owes: small Protocols, and the plain values that pass through them.
 
 `Store` is their sum. A store keeps bytes and answers filtered reads. It decides nothing: who may
 read arrives as `allowed`, the numbers of the audiences a reader belongs to (`policy.allowed` over
@@ -21,6 +21,7 @@ from msgspec import Struct
 from tocsin import canonical
 from tocsin.claims.model import EXTENSION_ID, ROLE_TYPE
 from tocsin.policy import Audience, Tlp
+from tocsin.store.federation import Federation
 
 if TYPE_CHECKING:
     from tocsin.errors import TocsinError
@@ -290,7 +291,7 @@ class Page(Struct, frozen=True, kw_only=True):
     """There is, or may be, more behind `position`; where no entry came with it, ask on."""
 
 
-# --- the seven Protocols --------------------------------------------------------------------
+# --- the Protocols --------------------------------------------------------------------------
 
 
 class Log(Protocol):
@@ -311,14 +312,18 @@ class Log(Protocol):
             verified: only `record` makes one. Of a sealed statement the sealed file is kept, and
                 no envelope: of all reads only `sealed`, `sealed_in` and `holdings` show it.
             objects: the bytes of everything `statement.objects` names, but what the same author
-                has said before. A `withdraw` takes back and brings nothing.
+                has said before. A `withdraw` takes back and brings nothing. `federation.Absent`
+                stands for one that does not come: the statement is kept without it.
             audience: of the statement.
             object_audiences: sha256 → who may read that object by this statement, where its own
                 marking makes that stricter (`policy.strictest`). Default: `audience`.
 
+        A statement may stand behind a gap. The place before it is bound then: only what it names
+        is kept there (`Inboxes.places`).
+
         Raises:
             ChainError: its author has another statement at this place of this chain, or the one
-                before it is not the one it names.
+                before it is not the one it names; also where such a place is bound.
             ConflictError: something else has its id: a sealed statement may name any.
             StatementError: an object is named and not brought, or brought and not named.
             PurgedError: an object was purged here.
@@ -638,7 +643,7 @@ class Purges(Protocol):
         ...
 
 
-class Store(Log, History, Reads, Exchange, Local, Purges, Protocol):
+class Store(Log, History, Reads, Exchange, Federation, Local, Purges, Protocol):
     """Everything a node keeps."""
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from tocsin.errors import (
 )
 from tocsin.policy import TLP_RANK, Audience, Tlp
 from tocsin.record.envelope import commitment
+from tocsin.store.federation import Absent
 from tocsin.store.interface import (
     Chain,
     Head,
@@ -95,7 +96,7 @@ def brought(statement: Statement | Sealed, objects: Sequence[Keepable]) -> dict[
                 f"object {item.id} ({item.sha256}) comes with a statement that does not say it",
                 remedy="bring exactly the objects that the statement names",
             )
-        if hashlib.sha256(item.raw).hexdigest() != item.sha256:
+        if not isinstance(item, Absent) and hashlib.sha256(item.raw).hexdigest() != item.sha256:
             raise StatementError(
                 f"the bytes of {item.id} do not have SHA-256 {item.sha256}",
                 remedy="send the exact bytes that were signed for",

@@ -224,7 +224,80 @@ CREATE INDEX entry_type ON entry(feed, audience, type, added);
 CREATE UNIQUE INDEX entry_object ON entry(object, feed, audience);
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _KEY_CHAIN, _ENVELOPES, _PURGE, _WORDS, _SEALED, _FEEDS)
+# What each peer may get and has brought (federation.py). `complete` holds the audiences whose
+# statements below `filled` are in the outbox; those `behind` are being caught up, from `caught` on.
+_FEDERATION = """
+CREATE TABLE peer(
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  filled INTEGER NOT NULL DEFAULT 0,
+  complete TEXT NOT NULL DEFAULT '[]',
+  behind TEXT NOT NULL DEFAULT '[]',
+  caught INTEGER NOT NULL DEFAULT 0,
+  last INTEGER NOT NULL DEFAULT 0,
+  receipt INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE outbox(
+  peer INTEGER NOT NULL REFERENCES peer(n),
+  n INTEGER NOT NULL,
+  statement INTEGER NOT NULL REFERENCES statement(n),
+  came INTEGER NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (peer, n)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX outbox_statement ON outbox(statement, peer);
+
+CREATE TABLE came(
+  peer INTEGER NOT NULL REFERENCES peer(n),
+  statement INTEGER NOT NULL REFERENCES statement(n),
+  PRIMARY KEY (peer, statement)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE bound(
+  author TEXT NOT NULL,
+  chain TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  id BLOB NOT NULL CHECK (length(id) = 32),
+  PRIMARY KEY (author, chain, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE named(
+  author TEXT NOT NULL,
+  chain TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  peer INTEGER NOT NULL REFERENCES peer(n),
+  id BLOB NOT NULL CHECK (length(id) = 32),
+  PRIMARY KEY (author, chain, seq, peer)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quarantine(
+  peer INTEGER NOT NULL REFERENCES peer(n),
+  id BLOB NOT NULL CHECK (length(id) = 32),
+  author TEXT NOT NULL,
+  chain TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  message TEXT NOT NULL,
+  since TEXT NOT NULL,
+  item BLOB NOT NULL,
+  PRIMARY KEY (peer, id)
+) STRICT;
+
+CREATE INDEX statement_withdraw ON statement(log_index)
+  WHERE kind = 'withdraw' AND log_index IS NOT NULL;
+"""
+
+SCRIPTS: tuple[str, ...] = (
+    _FIRST,
+    _KEY_CHAIN,
+    _ENVELOPES,
+    _PURGE,
+    _WORDS,
+    _SEALED,
+    _FEEDS,
+    _FEDERATION,
+)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -428,8 +501,16 @@ INSERTS = {
     "object": "INSERT INTO object(n, sha256, stix_id, type, spec_version, created, modified,"
     " version, on_record, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "said": "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "bound": "INSERT OR IGNORE INTO bound VALUES (?, ?, ?, ?)",
 }
 """One line for each table a statement fills, parents first."""
+
+AROUND = """
+SELECT seq, id FROM statement WHERE author = ?1 AND chain = ?2 AND seq IN (?3, ?3 - 1)
+"""
+BOUND_AROUND = """
+SELECT seq, id FROM bound WHERE author = ?1 AND chain = ?2 AND seq IN (?3, ?3 - 1)
+"""
 
 NAMED = "SELECT kind, author, seq FROM statement WHERE id = ?"
 
@@ -503,6 +584,7 @@ RESTART = (
     "UPDATE statement SET log_index = NULL, withdrawn = 0 WHERE log_index IS NOT NULL",
     "DELETE FROM entry",
     "DELETE FROM head",
+    "UPDATE peer SET filled = 0, complete = '[]', behind = '[]', caught = 0",
 )
 """Every statement waits again, in the order of the log it was in."""
 

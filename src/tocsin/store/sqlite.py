@@ -28,10 +28,12 @@ from tocsin.errors import (
 from tocsin.policy import Audience
 from tocsin.store import feeds, rules, schema, words
 from tocsin.store import sqlite_exchange as exchange
+from tocsin.store import sqlite_federation as federation
 from tocsin.store import sqlite_local as own
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
+from tocsin.store.federation import Given, Outgoing, Quarantined
 from tocsin.store.files import cannot_write, lock_folder, sync_file, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
@@ -433,6 +435,72 @@ class SqliteStore:
         audiences = self.audiences()
         with self._reading() as db:
             return purging.purged(db, case, reads.numbers(allowed), audiences.__getitem__)
+
+    # --- Federation ---------------------------------------------------------------------------
+
+    def fill(self, peer: str, allowed: frozenset[int], limit: int = 1_000) -> bool:
+        """See `Outboxes.fill`."""
+        with self._reading() as db:
+            if federation.is_filled(db, peer, allowed):
+                return False
+        return self._write(lambda db: federation.fill(db, peer, allowed, limit))
+
+    def outbox(
+        self, peer: str, after: int = 0, limit: int = 1_000, *, kind: str | None = None
+    ) -> list[Outgoing]:
+        """See `Outboxes.outbox`."""
+        with self._reading() as db:
+            return federation.outbox(db, peer, after, limit, kind)
+
+    def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
+        """See `Outboxes.wanted`."""
+        with self._reading() as db:
+            return federation.wanted(db, peer, prefixes)
+
+    def receipt(self, peer: str, n: int, time: str) -> None:
+        """See `Outboxes.receipt`."""
+        self._write(lambda db: federation.receipt(db, peer, n, time))
+
+    def given(self, statement: str) -> list[Given]:
+        """See `Outboxes.given`."""
+        with self._reading() as db:
+            return federation.given(db, statement)
+
+    def exchanged(self, peer: str, *, theirs: bool) -> list[bytes]:
+        """See `Outboxes.exchanged`."""
+        with self._reading() as db:
+            return federation.exchanged(db, peer, theirs=theirs)
+
+    def came(self, peer: str, statements: Sequence[str]) -> None:
+        """See `Inboxes.came`."""
+        self._write(lambda db: federation.came(db, peer, statements))
+
+    def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
+        """See `Inboxes.places`."""
+        with self._reading() as db:
+            return federation.places(db, author, chain, first, last)
+
+    def withhold(self, peer: str, author: str, chain: str, named: Mapping[int, str]) -> None:
+        """See `Inboxes.withhold`."""
+        self._write(lambda db: federation.withhold(db, peer, author, chain, named))
+
+    def named(self, author: str, chain: str, first: int, last: int) -> dict[int, dict[str, str]]:
+        """See `Inboxes.named`."""
+        with self._reading() as db:
+            return federation.named(db, author, chain, first, last)
+
+    def quarantine(self, one: Quarantined) -> bool:
+        """See `Inboxes.quarantine`."""
+        return self._write(lambda db: federation.quarantine(db, one))
+
+    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
+        """See `Inboxes.quarantined`."""
+        with self._reading() as db:
+            return federation.quarantined(db, peer)
+
+    def release(self, peer: str, ids: Sequence[str]) -> None:
+        """See `Inboxes.release`."""
+        self._write(lambda db: federation.release(db, peer, ids))
 
     # --- Local --------------------------------------------------------------------------------
 

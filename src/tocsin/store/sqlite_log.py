@@ -16,6 +16,7 @@ from tocsin.errors import (
 from tocsin.policy import Audience
 from tocsin.store import schema, words
 from tocsin.store import sqlite_exchange as exchange
+from tocsin.store.federation import Absent
 from tocsin.store.interface import (
     EVERYTHING,
     Chain,
@@ -70,6 +71,7 @@ class _Batch:
         [self._last] = db.execute("SELECT coalesce(max(n), 0) FROM statement").fetchone()
         self._last_object: int | None = None
         self._heads: dict[tuple[str, str], tuple[int, str] | None] = {}
+        self._bound: dict[tuple[str, str], int] = {}  # the last bound place of each chain
         self._numbers: dict[Audience, int] = {}
         self._objects: dict[Place, int] = {}
         self._said_by: set[tuple[str, Place]] = set()
@@ -87,7 +89,11 @@ class _Batch:
             return
         self._check_name(one.verified)
         says = () if s.kind == "withdraw" else s.objects
-        objects = [(ref, self._object(s.author, ref, one.brought)) for ref in says]
+        objects = [
+            (ref, self._object(s.author, ref, one.brought))
+            for ref in says
+            if not isinstance(one.brought.get((ref.sha256, ref.id)), Absent)
+        ]
         n = self._last = self._last + 1
         rows, own, case = self._rows, self._intern(one.audience), s.case or ""
         self._names.add(one.verified.id)
@@ -114,6 +120,10 @@ class _Batch:
             rows["said"].append((n, number, audience, PENDING, ref.type, ref.id, case))
             self._said_by.add((s.author, (ref.sha256, ref.id)))
         last = self._heads[place]
+        if s.seq > 1 and (last is None or last[0] != s.seq - 1):
+            # Most likely nothing is held before it: from now on only what it names is kept there.
+            rows["bound"].append((*place, s.seq - 1, bytes.fromhex(s.prev)))
+            self._bound[place] = max(self._bound[place], s.seq - 1)
         if last is None or last[0] < s.seq:
             self._heads[place] = s.seq, one.verified.id
 
@@ -129,7 +139,12 @@ class _Batch:
         if place not in self._heads:
             last = chain(self._db, *place)
             self._heads[place] = (last.seq, last.head) if last else None
+            [self._bound[place]] = self._db.execute(
+                "SELECT coalesce(max(seq), 0) FROM bound WHERE author = ? AND chain = ?", place
+            ).fetchone()
         head = self._heads[place]
+        if self._bound[place] and s.seq - 1 <= self._bound[place]:
+            return False
         return head is None or head == (s.seq - 1, s.prev)
 
     def _is_held(self, verified: Verified | VerifiedSeal) -> bool:
@@ -147,14 +162,11 @@ class _Batch:
         sql = "SELECT 1 FROM statement WHERE id = ? AND author = ? AND chain = ? AND seq = ?"
         if db.execute(sql, (id, *place)).fetchone():
             return True
-        where = db.execute(
-            "SELECT seq, id FROM statement WHERE author = ? AND chain = ? AND seq IN (?, ?)",
-            (s.author, s.chain, s.seq, s.seq - 1),
-        )
-        around = {seq: id.hex() for seq, id in where}
-        if s.seq in around or around.get(s.seq - 1, s.prev) != s.prev:
-            last = chain(db, s.author, s.chain)
-            assert last is not None
+        around = {seq: held.hex() for seq, held in db.execute(schema.AROUND, place)}
+        bound = {seq: held.hex() for seq, held in db.execute(schema.BOUND_AROUND, place)}
+        before = around.get(s.seq - 1, bound.get(s.seq - 1, s.prev))
+        if s.seq in around or bound.get(s.seq, verified.id) != verified.id or before != s.prev:
+            last = chain(db, s.author, s.chain) or Chain(seq=s.seq - 1, head=before)
             raise place_taken(s, last)
         return False
 
