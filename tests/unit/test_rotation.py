@@ -13,7 +13,14 @@ import msgspec
 import pytest
 
 from tocsin.client import Client
-from tocsin.errors import SignatureError, TocsinError, UsageError, VerificationError
+from tocsin.errors import (
+    ConfigError,
+    SignatureError,
+    TocsinError,
+    UnreadableError,
+    UsageError,
+    VerificationError,
+)
 from tocsin.flows import intake, join
 from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
@@ -22,9 +29,11 @@ from tocsin.record.directory import Party, add_party, root_of
 from tocsin.record.envelope import sign
 from tocsin.record.hpke import HpkeKey
 from tocsin.record.keys import PublicKey, Signer
+from tocsin.record.origins import listed_logs, log_number, log_origin, newest_log
+from tocsin.record.proposal import envelope_of, signed_by, slots
 from tocsin.record.statement import KEY_CHAIN, compose, key_body, revoke_body
 from tocsin.wiring.door import inner_door
-from tocsin.wiring.keyholder import Keyholder
+from tocsin.wiring.keyholder import Keyholder, NeedsOthers
 from tocsin.wiring.keys import (
     load_hpke,
     load_hpke_all,
@@ -32,18 +41,12 @@ from tocsin.wiring.keys import (
     load_signer,
     load_witness_signer,
     make_keys,
+    seed_in,
 )
+from tocsin.wiring.new_log import begin_log, list_log, log_settled
 from tocsin.wiring.node import open_node
 from tocsin.wiring.party import init, party_entry
-from tocsin.wiring.rotation import (
-    begin_log,
-    key_named,
-    list_log,
-    listing,
-    log_settled,
-    rotate_listed,
-    rotate_signing,
-)
+from tocsin.wiring.rotation import key_named, listing, rotate_listed, rotate_signing
 
 NORTH = "cert.northland.example"
 World = Any  # tests/unit/conftest.py
@@ -410,6 +413,74 @@ def test_a_new_log_says_everything_in_the_same_order(home: Path, n: int) -> None
     assert (kept / "guard").exists()
     with open_node(home) as node:
         assert node.log.halted is None
+
+
+def test_a_log_that_the_directory_has_left_behind_takes_no_writes(home: Path) -> None:
+    """An old backup as long as the log was when the next one was begun: no witness can tell."""
+    with holding(home) as (node, holder):
+        [own] = holder.entry.nodes
+        later = msgspec.structs.replace(own, origin=f"{NORTH}/log/2")
+        entry = msgspec.structs.replace(holder.entry, nodes=(later,))
+        holder.say("directory", add_party(holder.directory, entry))
+        assert node.watch is not None
+        node.watch.round()
+        assert "lists cert.northland.example/log/2" in str(node.log.halted)
+        [alarm] = node.alarms()
+        assert "key rotate --log" in alarm.remedy
+        assert alarm.kind == "rollback"
+    with open_node(home) as node:
+        assert node.log.halted is not None
+        with pytest.raises(TocsinError, match="log/2"):
+            ack(node)
+
+
+def test_a_new_log_is_none_that_any_directory_listed(home: Path) -> None:
+    assert newest_log(NORTH, [f"{NORTH}/log/7", "x.example/log/9", f"{NORTH}/log/1"]) == 7
+    assert [log_number(NORTH, log_origin(NORTH, n)) for n in (1, 2, 30)] == [1, 2, 30]
+    assert log_number(NORTH, f"{NORTH}/log/02") == 0
+    with holding(home) as (_, holder):
+        listed = listed_logs(holder.history.ring, NORTH)
+        assert list(listed) == [f"{NORTH}/log"]
+
+
+# --- a root key that is kept elsewhere ------------------------------------------------------------
+
+
+def test_a_node_and_all_but_root_verbs_do_without_the_root_key(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = tmp_path / "safe" / "root"
+    away.parent.mkdir()
+    (home / "keys" / f"{NORTH}.root").rename(away)
+    with holding(home) as (node, holder):
+        ack(node)
+        assert node.registrar is None
+        with pytest.raises(ConfigError, match="root key") as told:
+            holder.root()
+        assert "TOCSIN_ROOT_KEY_FILE" in told.value.remedy
+        with pytest.raises(NeedsOthers) as needs:
+            rotate_signing(holder)
+        assert needs.value.away == home / "keys" / f"{NORTH}.root"
+        assert needs.value.proposal.signatures == {}
+        # Signed where the key is, brought from here, and the rotation goes on.
+        for _ in ("key", "revoke"):
+            wanted = slots(holder.history.ring, needs.value.proposal.statement)
+            signer = Signer.from_seed(seed_in(away), NORTH)
+            holder.bring(envelope_of(signed_by(needs.value.proposal, signer, wanted), wanted))
+            if _ == "key":
+                with pytest.raises(NeedsOthers) as needs:
+                    rotate_signing(holder)
+        done = rotate_signing(holder)
+        assert node.keyring.state(NORTH, done.new, None) == "valid"
+        assert node.keyring.state(NORTH, done.old, None) == "revoked"
+        # Or at once, with the file named.
+        named = Keyholder(home, NORTH, Client(inner_door(node, NORTH)), root=away)
+        assert rotate_signing(named).old == done.new
+        monkeypatch.setenv("TOCSIN_ROOT_KEY_FILE", str(away))
+        assert rotate_listed(holder_of(home, node), "hpke").what == "hpke"
+        monkeypatch.setenv("TOCSIN_ROOT_KEY_FILE", str(tmp_path / "nowhere"))
+        with pytest.raises(UnreadableError, match="nowhere"):
+            rotate_signing(holder_of(home, node))
 
 
 # --- what is there --------------------------------------------------------------------------------

@@ -230,7 +230,6 @@ def test_one_folder_is_opened_once(world: World) -> None:
     [
         ("root.json", None),
         ("keys/log.ed25519", None),
-        ("keys/cert.northland.example.root", None),
         ("keys/log.ed25519", b"no digits\n"),
         ("keys/log.mldsa", b"\xff\n"),
         ("keys/cert.northland.example.signing", b"abcd\n"),

@@ -27,9 +27,10 @@ from tocsin.wiring.door import inner_door
 from tocsin.wiring.join import join as join_by
 from tocsin.wiring.keyholder import Keyholder, feed_of
 from tocsin.wiring.keys import load_signer
+from tocsin.wiring.new_log import begin_log, list_log
 from tocsin.wiring.node import open_node
 from tocsin.wiring.party import init
-from tocsin.wiring.rotation import begin_log, list_log, rotate_listed, rotate_signing
+from tocsin.wiring.rotation import rotate_listed, rotate_signing
 
 NORTH, PORT, DOCK, GRID = (
     "cert.northland.example",

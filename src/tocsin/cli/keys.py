@@ -13,12 +13,13 @@ import msgspec
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
 from tocsin.console.untrusted import terminal as safe
-from tocsin.errors import ConflictError, UnreadableError, UsageError
+from tocsin.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from tocsin.record.proposal import Proposal
     from tocsin.wiring.keyholder import Keyholder, NeedsOthers
-    from tocsin.wiring.rotation import NeedsRegistrar, Rotated
+    from tocsin.wiring.registrar import FetchedFrom
+    from tocsin.wiring.rotation import Apart, NeedsRegistrar, Rotated
 
 DRY = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 PROPOSE = click.option(
@@ -27,7 +28,17 @@ PROPOSE = click.option(
     help="Where several keys must sign: write the proposal here.",
 )
 KEYFILE = click.option(
-    "--key", "keyfile", metavar="FILE", help="Sign with this key file (default: the party's root)."
+    "--key",
+    "--root-key",
+    "keyfile",
+    metavar="FILE",
+    help="Sign with this key file (default: TOCSIN_ROOT_KEY_FILE, or the folder's root key).",
+)
+ROOT = click.option(
+    "--root-key",
+    "root",
+    metavar="FILE",
+    help="The root key, where it is kept elsewhere (or TOCSIN_ROOT_KEY_FILE).",
 )
 
 
@@ -38,15 +49,21 @@ def _home() -> Path:
 
 
 @contextmanager
-def holding() -> Iterator[Keyholder]:
-    """This folder's root key, and the key history of the node that the verb is for."""
+def holding(root: str | None = None, *, behind: bool = False) -> Iterator[Keyholder]:
+    """This party's root key, and the key history of the node that the verb is for.
+
+    Args:
+        root: the file of the root key, where it is not in the folder.
+        behind: as `Keyholder`.
+    """
     from tocsin.wiring.folder import load_config
     from tocsin.wiring.keyholder import Keyholder
 
     home = _home()
     party = click.get_current_context().params.get("as_party") or load_config(home).party
     with terminal.node() as client:
-        yield Keyholder(home, party, client)
+        file = Path(root) if root else None
+        yield Keyholder(home, party, client, root=file, behind=behind)
 
 
 @click.group()
@@ -95,6 +112,13 @@ def key_list(party: str | None, as_party: str | None, as_json: bool) -> None:
 @click.option("--witness", is_flag=True, help="The key this node cosigns with.")
 @click.option("--hpke", is_flag=True, help="The key that sealed statements are wrapped to.")
 @click.option("--node", "node_key", is_flag=True, help="The key of requests to other nodes.")
+@click.option(
+    "--number",
+    type=click.IntRange(2, 999_999_999),
+    metavar="N",
+    help="With --log: which of your logs it is, where no other node can be asked.",
+)
+@ROOT
 @PROPOSE
 @terminal.AS
 @DRY
@@ -105,6 +129,8 @@ def key_rotate(
     witness: bool,
     hpke: bool,
     node_key: bool,
+    number: int | None,
+    root: str | None,
     propose: str | None,
     as_party: str | None,
     dry_run: bool,
@@ -127,6 +153,8 @@ def key_rotate(
             f"--{chosen[0]} and --{chosen[1]} together", remedy="one at a time: each is a statement"
         )
     what = chosen[0] if chosen else "signing"
+    if number is not None and what != "log":
+        raise UsageError("--number numbers a log", remedy="say --log too")
     if dry_run:
         line(f"would make a new {what} key and {_THEN[what]}; nothing was changed")
         return 0
@@ -135,7 +163,7 @@ def key_rotate(
     from tocsin.wiring.rotation import NeedsRegistrar
 
     try:
-        done = _rotate(what)
+        done = _rotate(what, number, root)
     except NeedsOthers as needs:
         return _hand_on(needs, propose)
     except NeedsRegistrar as needs:
@@ -165,53 +193,45 @@ _THEN = {
 }
 
 
-def _rotate(what: str) -> Rotated:
+def _rotate(what: str, number: int | None, root: str | None) -> Rotated:
     from tocsin.wiring import rotation
 
     if what == "log":
-        return _rotate_log()
-    with holding() as holder:
+        return _rotate_log(number, root)
+    with holding(root) as holder:
         if what == "signing":
             return rotation.rotate_signing(holder)
         return rotation.rotate_listed(holder, what)  # type: ignore[arg-type]
 
 
-def _rotate_log() -> Rotated:
+def _rotate_log(number: int | None, root: str | None) -> Rotated:
     import secrets
 
-    from tocsin.wiring import rotation
-    from tocsin.wiring.door import running
-    from tocsin.wiring.folder import is_guest, load_config
+    from tocsin.wiring.new_log import rotate_log
 
-    home = _home()
-    config = load_config(home)
-    if is_guest(home, config):
-        raise UsageError(
-            f"{config.party} has no log of its own", remedy="its node's party rotates that log"
-        )
-    if not rotation.log_settled(home):
-        if running(home) is not None:
-            raise ConflictError(
-                f"the node of {config.party} is running", remedy="stop it first (Ctrl-C there)"
-            )
-        rotation.begin_log(home, config.party, secrets.token_bytes, lambda _: None)
-    with holding() as holder:
-        _catch_up(holder)
-        old = holder.entry.nodes[0].origin if holder.entry.nodes else ""
-        log = rotation.list_log(holder)
-    return rotation.Rotated(what="log", old=old, new=log.name)
+    return rotate_log(
+        _home(),
+        terminal.node,
+        secrets.token_bytes,
+        number=number,
+        root=Path(root) if root else None,
+        told=_tell,
+        left=_left,
+    )
 
 
-def _catch_up(holder: Keyholder) -> None:
-    """What other nodes hold of directories and keys comes before anything is signed."""
-    from tocsin.wiring import registrar
+def _left(one: Apart) -> None:
+    click.echo(safe(f"{one.what}: {one.why}"), err=True)
+    if one.remedy:
+        click.echo(safe(f"  remedy: {one.remedy}"), err=True)
 
-    for row in registrar.catch_up(holder):
-        if row.entered:
-            click.echo(safe(f"{row.url}: {row.entered} of directories and keys held"), err=True)
-        for why in (row.failed, *row.refused):
-            if why:
-                click.echo(safe(f"{row.url}: {why}"), err=True)
+
+def _tell(row: FetchedFrom) -> None:
+    if row.entered:
+        click.echo(safe(f"{row.url}: {row.entered} of directories and keys held"), err=True)
+    for why in (row.failed, *row.refused):
+        if why:
+            click.echo(safe(f"{row.url}: {why}"), err=True)
 
 
 @key.command("revoke")
@@ -222,6 +242,7 @@ def _catch_up(holder: Keyholder) -> None:
     metavar="TIME",
     help="From when on what it signed is in doubt: 2026-11-22T08:30:00Z.",
 )
+@ROOT
 @PROPOSE
 @terminal.AS
 @DRY
@@ -231,6 +252,7 @@ def key_revoke(
     keyid: str,
     reason: str,
     suspect_since: str | None,
+    root: str | None,
     propose: str | None,
     as_party: str | None,
     dry_run: bool,
@@ -247,7 +269,7 @@ def key_revoke(
     from tocsin.wiring.rotation import key_named
 
     since = _instant(suspect_since) if suspect_since else None
-    with holding() as holder:
+    with holding(root) as holder:
         whole = key_named(holder, keyid)
         doubted = _doubted(holder, whole, since) if since else []
         if not as_json and doubted is not None:
@@ -359,6 +381,12 @@ def _hand_on(needs: NeedsOthers, file: str | None) -> int:
     """One key is not enough: write what the others are to sign."""
     from tocsin.record.proposal import write_proposal
 
+    if file is None and needs.away is not None:
+        raise UsageError(
+            f"the root key is not at {needs.away}, and has to sign this",
+            remedy="say where it is: --root-key FILE, or TOCSIN_ROOT_KEY_FILE=FILE; or write what "
+            "is to be signed: --propose FILE",
+        )
     if file is None:
         raise UsageError(str(needs), remedy="write a proposal for the others: --propose FILE")
     terminal.write_output(file, write_proposal(needs.proposal))
@@ -418,16 +446,12 @@ def _show_proposal(holder: Keyholder, proposal: Proposal) -> None:
 
 
 def _sign(file: str, out: str | None, keyfile: str | None, yes: bool) -> int:
-    from tocsin.record.keys import Signer
     from tocsin.record.proposal import lacking, signed_by, slots, write_proposal
-    from tocsin.wiring.keys import seed_in
 
     proposal = _read_proposal(file)
-    with holding() as holder:
+    with holding(keyfile) as holder:
         wanted = slots(holder.history.ring, proposal.statement)
-        signer = (
-            Signer.from_seed(seed_in(Path(keyfile)), holder.party) if keyfile else holder.root()
-        )
+        signer = holder.root()
         _show_proposal(holder, proposal)
         terminal.agree(f"sign this as {holder.party}?", yes)
         signed = signed_by(proposal, signer, wanted)

@@ -26,6 +26,7 @@ from tocsin.record import fork as forks
 from tocsin.record import gossip, merkle
 from tocsin.record.checkpoint import Policy, VerifierKey
 from tocsin.record.directory import Directory
+from tocsin.record.origins import log_number, log_origin, newest_log
 from tocsin.record.statement import time_text
 from tocsin.record.tiles import HashReader
 from tocsin.record.witness import Conflict
@@ -581,6 +582,32 @@ class Histories:
         fork = self._forks.get(self._own.origin)
         if fork is not None:
             self._raise_fork(self._own.origin, fork)
+
+    def check_listed(self, party: str) -> None:
+        """Stop a log that the directory has left behind: a later one of this party is listed.
+
+        That is a restored backup whose log was begun anew since; whatever it signed would be a
+        second history of a log that others have put aside.
+
+        Args:
+            party: our own.
+        """
+        entry = self._directory().party(party)
+        listed = newest_log(party, (node.origin for node in entry.nodes) if entry else ())
+        if listed > log_number(party, self._own.origin):
+            why = (
+                f"directory {self._directory().version} lists {log_origin(party, listed)} as the "
+                f"log of {party}, and this store is of {self._own.origin}, which came before"
+            )
+            self._stop_own(why)
+            self._raise(
+                f"rollback/{self._own.origin}",
+                "rollback",
+                self._own.origin,
+                why,
+                "stop this node; restore the newest store, or start a new log: "
+                "tocsin key rotate --log",
+            )
 
     def _stop_own(self, why: str) -> None:
         if self._own.halted is None:

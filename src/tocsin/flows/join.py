@@ -123,7 +123,7 @@ def invitation(
     """
     if inviter != node.party:
         raise _no_registrar(node, inviter)
-    registrar_of(node)
+    check_registrar(node)
     if node.directory.party(party) is not None:
         raise ConflictError(f"{party} is in the directory already", remedy="see: tocsin party list")
     own = node.directory.party(node.party)
@@ -143,12 +143,15 @@ def invitation(
     )
 
 
-def registrar_of(node: Node) -> Signer:
-    """The registrar key of this node. Raises ForbiddenError: it holds none in force."""
-    listed = {key.keyid for key in node.directory.registrars.keys}
-    if node.registrar is None or node.registrar.keyid not in listed:
+def check_registrar(node: Node) -> list[str]:
+    """The ids of this party's registrar keys. Raises ForbiddenError: none is in force.
+
+    The key itself may be kept elsewhere, or be another than the directory lists.
+    """
+    listed = [key.keyid for key in node.directory.registrars.keys if key.party == node.party]
+    if not listed:
         raise _no_registrar(node, node.party)
-    return node.registrar
+    return listed
 
 
 def _no_registrar(node: Node, party: str) -> ForbiddenError:
@@ -309,13 +312,16 @@ def _drop_others(node: Node, party: str, kept: str) -> None:
 
 
 def _next_version(node: Node, entry: Party) -> tuple[Proposal, list[Slot]]:
-    """The next directory version with `entry` in it, signed by this node's registrar."""
-    registrar = registrar_of(node)
+    """The next directory version with `entry` in it, signed by this node's registrar, if its key
+    is here."""
+    listed = check_registrar(node)
+    here = node.registrar if node.registrar and node.registrar.keyid in listed else None
+    own = here.keyid if here is not None else min(listed)
     body = add_party(node.directory, entry)
     last = node.store.chain(node.party, KEY_CHAIN)
     payload = compose(
         author=node.party,
-        key=first_of(node.directory, read_directory(body), own=registrar.keyid),
+        key=first_of(node.directory, read_directory(body), own=own),
         kind="directory",
         seq=last.seq + 1 if last else 1,
         prev=last.head if last else "",
@@ -326,7 +332,7 @@ def _next_version(node: Node, entry: Party) -> tuple[Proposal, list[Slot]]:
     )
     proposed = proposal_of(payload)
     wanted = slots(node.keyring, proposed.statement)
-    return signed_by(proposed, registrar, wanted), wanted
+    return (signed_by(proposed, here, wanted) if here is not None else proposed), wanted
 
 
 def enrolment(

@@ -62,7 +62,7 @@ class Node:
     rng: Callable[[int], bytes]
     new_id: Callable[[str], str]
     registrar: Signer | None = None
-    """This party's registrar key, where it holds one: it may publish a directory version."""
+    """This party's root key, where it is kept here: it may sign a directory version."""
     new_token: Callable[[str], str] | None = None
     """Makes an API token for a party that has joined."""
     new_link: Callable[[str, UserRole], str] | None = None

@@ -102,13 +102,17 @@ class Watch:
         self.state = self.histories.state
         self.stopped = self.histories.stopped
         self.learn_fork = self.histories.learn_fork
-        self.stop_own = self.histories.stop_own
         self._wake = threading.Event()
         # Only the thread of the rounds uses these.
         self._turn = 0
         self._right: OrderedDict[tuple[str, int, str], None] = OrderedDict()
         # Replaced by that thread, read by pages.
         self._met: dict[str, PeerRow] = {}
+
+    def stop_own(self) -> None:
+        """Have our own log take no writes, if it is forked or left behind: also after a restart."""
+        self.histories.stop_own()
+        self.histories.check_listed(self._party)
 
     # --- for the witness ----------------------------------------------------------------------
 
@@ -202,6 +206,7 @@ class Watch:
     def round(self, stop: threading.Event | None = None) -> None:
         """Ask every other node once, compare, and say what is proven."""
         self.histories.alive, self.histories.shown = set(), {}
+        self.histories.check_listed(self._party)
         asked = [(party, node) for party, node in self._others()]
         for party, node in asked:
             if stop is not None and stop.is_set():

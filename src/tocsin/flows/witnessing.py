@@ -150,6 +150,10 @@ class LocalWitnessState:
         row = self._store.local(self.KIND, origin)
         return msgspec.msgpack.decode(row.value, type=Held) if row is not None else None
 
+    def origins(self) -> list[str]:
+        """Every log we ever cosigned, those that have left the directory too."""
+        return [row.key for row in self._store.list_local(self.KIND)]
+
     def advance(self, new: Held, expected: Held | None) -> None:
         """Replace `expected` by `new`, durably. Raises ConflictError if it is no longer there."""
         row = self._store.local(self.KIND, new.origin)

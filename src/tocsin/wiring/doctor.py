@@ -9,11 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tocsin.errors import TocsinError
+from tocsin.client import Client
+from tocsin.errors import TocsinError, VerificationError
 from tocsin.store.files import read_secret
 from tocsin.wiring.door import connect, running
 from tocsin.wiring.folder import find_home, is_guest, load_config
+from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import HPKE, NODE, WITNESS
+from tocsin.wiring.rotation import apart
 
 
 def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
@@ -57,7 +60,10 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
     else:
         row("node", f"running at {live.url}" if live else "not running")
         try:
-            _log_rows(given, row)
+            with connect(given) as client:
+                # What a store says of keys that is not the newest is old too.
+                if _log_rows(client, row):
+                    _apart_rows(Keyholder(home, config.party, client, behind=True), row)
         except TocsinError as error:
             row("log", error.message, error.remedy)
     return rows
@@ -80,10 +86,19 @@ def _key_rows(home: Path, *, guest: bool, row: Callable[..., None]) -> None:
         row("joining", "answered, no reply dealt with yet", None if guest else again)
 
 
-def _log_rows(given: str | None, row: Callable[..., None]) -> None:
-    """The log, its witnesses, and every alarm, as the node knows them."""
-    with connect(given) as client:
-        found = client.get("/log")
+def _apart_rows(holder: Keyholder, row: Callable[..., None]) -> None:
+    """Keys of this folder that are not those of the log."""
+    try:
+        holder.check_end()
+    except VerificationError as error:
+        row("key chain", error.message, error.remedy)
+    for one in apart(holder):
+        row(one.what, one.why, one.remedy)
+
+
+def _log_rows(client: Client, row: Callable[..., None]) -> bool:
+    """The log, its witnesses, and every alarm, as the node knows them; whether it takes writes."""
+    found = client.get("/log")
     restore = "reads go on; restore the newest store, or: tocsin key rotate --log"
     if found["halted"]:
         row("log", f"takes no writes: {found['halted']}", restore)
@@ -103,3 +118,4 @@ def _log_rows(given: str | None, row: Callable[..., None]) -> None:
         )
     for alarm in found["alarms"]:
         row(f"alarm {alarm['kind']}", alarm["detail"], alarm["remedy"])
+    return found["halted"] is None

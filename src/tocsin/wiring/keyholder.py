@@ -40,16 +40,20 @@ from tocsin.record.proposal import (
     smallest,
 )
 from tocsin.record.statement import compose, parse
-from tocsin.store.files import read_secret, write_secret
-from tocsin.wiring.keys import load_signer, replace_secret
+from tocsin.store.files import make_folder, read_secret, write_secret
+from tocsin.wiring.keys import ROOT_KEY, load_root, replace_secret, root_file
 
 
 class NeedsOthers(Exception):
-    """One key is not enough for this statement: `proposal` is what the others are to sign."""
+    """The keys at hand are not enough for this statement: `proposal` is what is to be signed.
 
-    def __init__(self, proposal: Proposal, lacks: list[str]) -> None:
+    Args:
+        away: where this party's own root key was looked for and is not; None: it has signed.
+    """
+
+    def __init__(self, proposal: Proposal, lacks: list[str], away: Path | None = None) -> None:
         super().__init__("; ".join(lacks))
-        self.proposal, self.lacks = proposal, lacks
+        self.proposal, self.lacks, self.away = proposal, lacks, away
 
 
 class _End(Struct, frozen=True):
@@ -61,6 +65,13 @@ class _End(Struct, frozen=True):
 
 class Keyholder:
     """One party's root key with the key history of the node it talks to.
+
+    The key itself may be kept elsewhere: what is said then is a proposal, to be signed there.
+
+    Args:
+        root: the file of the root key; None: as `wiring.keys.root_file` finds it.
+        behind: a node that shows less of this party's key chain than it has shown before is
+            refused; True: it is taken as it is, by who brings it the rest (`registrar.catch_up`).
 
     Raises:
         UnreachableError: the node does not answer.
@@ -76,15 +87,20 @@ class Keyholder:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rng: Callable[[int], bytes] = secrets.token_bytes,
+        root: Path | None = None,
+        behind: bool = False,
     ) -> None:
         self.home, self.party, self.client = home, party, client
         self.keys = home / "keys"
         self.next = self.keys / "next"
         self.old = self.keys / "old"
+        self.said = self.keys / "said"
         self._end = self.keys / f"{party}.chain.json"
+        self._root_file = root
         self.clock, self.rng = clock, rng
         self.history = fetch_history(client, (home / "root.json").read_bytes())
-        self._check_end()
+        if not behind:
+            self.check_end()
 
     # --- what is known ------------------------------------------------------------------------
 
@@ -104,9 +120,26 @@ class Keyholder:
             )
         return found
 
+    @property
+    def is_registrar(self) -> bool:
+        """Whether a key of this party signs directory versions."""
+        return any(key.party == self.party for key in self.directory.registrars.keys)
+
     def root(self) -> Signer:
-        """The root key in this folder."""
-        return load_signer(self.home, self.party, "root")
+        """The root key. Raises ConfigError: it is kept elsewhere."""
+        found = self._root()
+        if found is None:
+            raise ConfigError(
+                f"the root key of {self.party} is not at {self._away()}",
+                remedy=f"say where it is: --root-key FILE, or {ROOT_KEY}=FILE",
+            )
+        return found
+
+    def _root(self) -> Signer | None:
+        return load_root(self.home, self.party, self._root_file)
+
+    def _away(self) -> Path:
+        return root_file(self.home, self.party, self._root_file)
 
     # --- saying -------------------------------------------------------------------------------
 
@@ -117,15 +150,19 @@ class Keyholder:
         one place of a chain would be equivocation.
 
         Raises:
-            NeedsOthers: one key is not enough.
+            NeedsOthers: one key is not enough, or it is kept elsewhere.
         """
-        proposed = self.proposal(kind, body)
-        wanted = slots(self.history.ring, proposed.statement)
-        proposed = signed_by(proposed, self.root(), wanted)
-        lacks = lacking(proposed, wanted)
-        if lacks:
-            raise NeedsOthers(proposed, lacks)
-        raw = self._kept(kind, body) or envelope_of(proposed, wanted)
+        raw = self._kept(kind, body)
+        if raw is None:
+            proposed = self.proposal(kind, body)
+            wanted = slots(self.history.ring, proposed.statement)
+            own = self._root()
+            if own is not None:
+                proposed = signed_by(proposed, own, wanted)
+            lacks = lacking(proposed, wanted)
+            if lacks:
+                raise NeedsOthers(proposed, lacks, self._away() if own is None else None)
+            raw = envelope_of(proposed, wanted)
         path = self._path(kind)
         if not path.exists():
             write_secret(path, raw)
@@ -145,7 +182,6 @@ class Keyholder:
             SignatureError, DirectoryError: this party's key is none that is asked for.
         """
         follows = self.history.follows(self.party)
-        own = self.root().keyid
         since = self._root_since()
         if kind != "directory" and since is not None:
             body = {**body, "directory": since}
@@ -159,14 +195,16 @@ class Keyholder:
             "tlp": "CLEAR",
             "body": body,
         }
-        draft = parse(compose(key=own, **fields))
+        draft = parse(compose(key="0" * 64, **fields))
         wanted = slots(self.history.ring, draft)
-        if all(party != self.party for slot in wanted for _, party in slot.keys.values()):
+        mine = [k for slot in wanted for k, (_, p) in slot.keys.items() if p == self.party]
+        if not mine:
             raise ForbiddenError(
                 f"{self.party} is no registrar of this directory",
                 remedy="ask " + ", ".join(k.party for k in self.directory.registrars.keys),
             )
-        key = smallest(wanted, own=own, parties=signers)
+        root = self._root()
+        key = smallest(wanted, own=root.keyid if root else min(mine), parties=signers)
         return proposal_of(compose(key=key, **fields))
 
     def _root_since(self) -> int | None:
@@ -186,6 +224,8 @@ class Keyholder:
         self.history.take(raw)
         self.client.call("POST", "/statements", body=raw, media_type="application/vnd.dsse+json")
         if s.author == self.party:
+            make_folder(self.said, 0o700)
+            replace_secret(self.said / f"{self.party}.{s.seq}.json", raw)
             end = msgspec.json.encode(_End(seq=s.seq, head=statement_id(raw)))
             replace_secret(self._end, end)
 
@@ -218,7 +258,33 @@ class Keyholder:
         path.unlink()
         return None
 
-    def _check_end(self) -> None:
+    def bring_again(self) -> int:
+        """Bring what this party has said and the node has lost, where no other node shows it.
+
+        Two statements at one place of a chain would be equivocation, and who rotates a key after a
+        restored backup would make them. So what the root has signed is kept beside it.
+
+        Returns:
+            How many the node took.
+
+        Raises:
+            RecordError: one does not follow: others show another statement in its place.
+        """
+        brought = 0
+        while True:
+            follows = self.history.follows(self.party)
+            path = self.said / f"{self.party}.{follows.seq}.json"
+            if not path.exists():
+                return brought
+            self.bring(read_secret(path))
+            brought += 1
+
+    def check_end(self) -> None:
+        """Refuse a node that shows less of this party's key chain than it has shown before.
+
+        Raises:
+            VerificationError: it does.
+        """
         path = self._end
         if not path.exists():
             return
@@ -228,8 +294,9 @@ class Keyholder:
             raise VerificationError(
                 f"this node shows {head.seq if head else 0} key statements of {self.party}, and "
                 f"number {end.seq} was logged there before",
-                remedy="a node that runs takes it over from the others within a minute; if it "
-                "does not, it keeps something back: talk to another one: --node URL",
+                remedy="take it over from the others: tocsin directory fetch; if nobody shows "
+                "it, it is lost: talk to another node (--node URL) before you move "
+                f"{path} away",
             )
 
 

@@ -17,12 +17,14 @@ made before they were thought of; `tocsin key rotate` makes them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tocsin.errors import ConfigError
 from tocsin.record.keys import LogSigner, Signer, WitnessSigner
+from tocsin.record.origins import log_origin
 from tocsin.store.files import read_secret, sync_folder, write_secret
 
 SEED_BYTES = 32
@@ -64,17 +66,41 @@ def load_signer(home: Path, party: str, role: str) -> Signer:
 
 
 def log_number(home: Path) -> int:
-    """Which of its logs this folder is at: 1, and one more for each `key rotate --log`."""
+    """Which of its logs this folder is at: 1, and a higher one after each `key rotate --log`."""
+    return max(log_numbers(home), default=1)
+
+
+def log_numbers(home: Path) -> list[int]:
+    """The numbers of the logs whose keys are in this folder, for use now."""
     numbers = (
-        re.fullmatch(r"log\.([1-9][0-9]{0,8})\.ed25519", path.name)
-        for path in (home / "keys").glob("log.*.ed25519")
+        re.fullmatch(r"log\.(?:([1-9][0-9]{0,8})\.)?ed25519", path.name)
+        for path in (home / "keys").glob("log.*")
     )
-    return max((int(found[1]) for found in numbers if found), default=1)
+    return sorted(int(found[1] or 1) for found in numbers if found)
 
 
-def log_origin(party: str, number: int) -> str:
-    """`<party>/log`, and `<party>/log/<n>` from the second on (record.md, "Log")."""
-    return f"{party}/log" if number == 1 else f"{party}/log/{number}"
+ROOT_KEY = "TOCSIN_ROOT_KEY_FILE"
+"""Names the file of a root key that is kept elsewhere."""
+
+
+def root_file(home: Path, party: str, given: Path | None = None) -> Path:
+    """Where a party's root key is: the file given, else the one that `ROOT_KEY` names, else its
+    data folder. Nothing but `key`, `revoke` and `directory` statements needs it."""
+    named = os.environ.get(ROOT_KEY)
+    return given or (Path(named) if named else home / "keys" / f"{party}.root")
+
+
+def load_root(home: Path, party: str, given: Path | None = None) -> Signer | None:
+    """A party's root key; None: it is kept elsewhere, and nobody has said where.
+
+    Raises:
+        UnreadableError: the file that was named is not there.
+        ConfigError: as `seed_in`.
+    """
+    path = root_file(home, party, given)
+    if path.parent == home / "keys" and not path.exists():
+        return None
+    return Signer.from_seed(seed_in(path), party)
 
 
 def log_files(number: int) -> tuple[str, str]:

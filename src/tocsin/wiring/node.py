@@ -24,7 +24,7 @@ from tocsin.store.files import TileFiles
 from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.checking import Checkers
 from tocsin.wiring.folder import Config, is_guest, load_config
-from tocsin.wiring.keys import SigningKeys, load_log_signer, load_signer
+from tocsin.wiring.keys import SigningKeys, load_log_signer, load_root
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
@@ -94,7 +94,6 @@ def open_node(
         # An old store is read, and never signed for: `log.halted` says why.
         with suppress(RollbackError):
             sequencer.recover()
-        watch.stop_own()
         node = Node(
             party=config.party,
             store=store,
@@ -103,7 +102,7 @@ def open_node(
             policy_of=lambda: peering.policy.text,
             keyring=keyring,
             signers=SigningKeys(home, lambda p, k: keyring.state(p, k, None) == "valid"),
-            registrar=load_signer(home, config.party, "root"),
+            registrar=load_root(home, config.party),
             new_token=lambda party: guest_token(doors, party),
             new_link=_links(doors, config.party, url) if url else None,
             importers=IMPORTERS,
@@ -119,6 +118,7 @@ def open_node(
         )
         nodes.append(node)
         refold(node)
+        watch.stop_own()
         folding = True
         yield node
 

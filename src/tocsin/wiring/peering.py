@@ -100,7 +100,8 @@ def witness_of(
         clock,
         watch.stopped,
         watch.conflict,
-        origins=watch.witnessed,
+        # Also of logs that the directory lists no more: an old backup of one has to be told.
+        origins=watch.state.origins,
     )
 
 

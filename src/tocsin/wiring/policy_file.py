@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tocsin.errors import ConfigError, NoteError, UsageError
@@ -164,6 +164,13 @@ def with_witness(text: str, name: str, vkey: str, url: str) -> str:
         if row[:2] == ["group", GROUP]:
             row.append(name)
     return _text(rows)
+
+
+def with_log(text: str, vkeys: Sequence[str]) -> str:
+    """A policy that trusts these logs too, each once."""
+    rows = _rows(text)
+    held = {word for row in rows if row[:1] == ["log"] for word in row[1:2]}
+    return _text([*(["log", vkey] for vkey in vkeys if vkey not in held), *rows])
 
 
 def without_witness(text: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ from tocsin.record.directory import (
     read_party,
 )
 from tocsin.record.envelope import statement_id
-from tocsin.record.history import settle
+from tocsin.record.history import KeyHistory, settle
 from tocsin.record.keys import PublicKey
 from tocsin.wiring.door import http_door
 from tocsin.wiring.folder import load_config
@@ -235,23 +236,35 @@ class FetchedFrom(Struct, frozen=True, kw_only=True):
 
 def sources(holder: Keyholder) -> list[str]:
     """Addresses to fetch from: where this party joined, then every other node of the directory."""
-    config = load_config(holder.home)
+    return _sources(holder.home, holder.party, holder.directory)
+
+
+def _sources(home: Path, party: str, directory: Directory) -> list[str]:
+    config = load_config(home)
     own = config.remote.url if config.remote else None
-    found = sources_of(holder.directory, holder.party, config.directory.sources)
+    found = sources_of(directory, party, config.directory.sources)
     return [url for url in found if url != own]
 
 
 def fetch(holder: Keyholder, url: str, doors: Callable[[str], Door] = http_door) -> FetchedFrom:
-    """Bring what another node's feed holds to this one, which judges each statement."""
-    held = {found.id for found in holder.history.taken}
-    entered = 0
+    """Bring what another node's feed holds to this one, which judges each statement.
+
+    Raises:
+        LogHalted: this node takes no statements now.
+    """
 
     def take(raw: bytes) -> None:
-        nonlocal entered
-        holder.history.take(raw)
+        # The node first: what it refuses is not known here either.
         holder.client.call("POST", "/statements", body=raw, media_type="application/vnd.dsse+json")
-        entered += 1
+        holder.history.take(raw)
 
+    return _taken(url, holder.history, take, doors)
+
+
+def _taken(
+    url: str, history: KeyHistory, take: Callable[[bytes], object], doors: Callable[[str], Door]
+) -> FetchedFrom:
+    held = {found.id for found in history.taken}
     try:
         items = [raw for _, raw in feed_of(Client(doors(url))) if statement_id(raw) not in held]
     except TocsinError as wrong:
@@ -259,15 +272,50 @@ def fetch(holder: Keyholder, url: str, doors: Callable[[str], Door] = http_door)
     refused = settle(items, take)
     return FetchedFrom(
         url=url,
-        entered=entered,
+        entered=len(items) - len(refused),
         refused=tuple(f"{r.id[:16]}…: {r.error.message}" for r in refused),
     )
+
+
+def _from_all(
+    known: Callable[[], list[str]], ask: Callable[[str], FetchedFrom]
+) -> list[FetchedFrom]:
+    """Ask each address once; what one tells may name others."""
+    rows: list[FetchedFrom] = []
+    while True:
+        asked = {row.url for row in rows}
+        left = [url for url in known() if url not in asked]
+        if not left:
+            return rows
+        rows += [ask(url) for url in left]
+
+
+def look_around(
+    home: Path, party: str, own: Sequence[bytes], doors: Callable[[str], Door] = http_door
+) -> tuple[KeyHistory, list[FetchedFrom]]:
+    """What this folder's own statements and those of all other nodes come to, folded at home.
+
+    Nothing is entered anywhere: a restored backup's node may take no statements.
+
+    Args:
+        own: the root-kind envelopes of this folder's log.
+    """
+    history = KeyHistory((home / "root.json").read_bytes())
+    settle(own, history.take)
+    rows = _from_all(
+        lambda: _sources(home, party, history.ring.directory),
+        lambda url: _taken(url, history, history.take, doors),
+    )
+    return history, rows
 
 
 def catch_up(holder: Keyholder, doors: Callable[[str], Door] = http_door) -> list[FetchedFrom]:
     """Fetch from every source, before this party signs in the place of what it may have lost.
 
     A new log is what follows a lost store. An old backup does not know the newest links of its own
-    party's key chain, and what it signed in their places would be equivocation.
+    party's key chain, and what it signed in their places would be equivocation. What no other node
+    shows is brought again, as it was signed.
     """
-    return [fetch(holder, url, doors) for url in sources(holder)]
+    rows = _from_all(lambda: sources(holder), lambda url: fetch(holder, url, doors))
+    holder.bring_again()
+    return rows

@@ -16,22 +16,22 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from tocsin.canonical import b64encode
-from tocsin.errors import ConflictError, NotFoundError, UsageError
+from tocsin.errors import NotFoundError, UsageError
 from tocsin.record.directory import Hpke, NodeEntry, Party, add_party
 from tocsin.record.hpke import HpkeKey
-from tocsin.record.keys import LogSigner, Signer, WitnessSigner
+from tocsin.record.keys import Signer, WitnessSigner
 from tocsin.record.statement import ORDINARY_KINDS, key_body, revoke_body
-from tocsin.store.files import TileFiles, make_folder, read_secret, sync_folder, write_secret
-from tocsin.store.sqlite import SqliteStore
+from tocsin.store.files import read_secret, sync_folder, write_secret
 from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import (
     HPKE,
     NODE,
+    ROOT_KEY,
     WITNESS,
-    load_log_signer,
-    log_files,
-    log_number,
-    log_origin,
+    load_hpke,
+    load_node_key,
+    load_root,
+    load_witness_signer,
     make_seed,
     seed_in,
 )
@@ -101,7 +101,7 @@ def rotate_signing(holder: Keyholder, step: Callable[[str], None] = lambda _: No
         step("revocation")
         holder.say("revoke", revoke_body(old.keyid, "rotated"))
     step("old file")
-    _keep_old(holder, current, f"{holder.party}.signing.{old.keyid[:16]}")
+    keep_old(holder, current, f"{holder.party}.signing.{old.keyid[:16]}")
     step("new file")
     coming.replace(current)
     sync_folder(current.parent)
@@ -112,7 +112,7 @@ def rotate_signing(holder: Keyholder, step: Callable[[str], None] = lambda _: No
     return Rotated(what="signing", old=old.keyid, new=new.keyid)
 
 
-def _keep_old(holder: Keyholder, path: Path, name: str) -> None:
+def keep_old(holder: Keyholder, path: Path, name: str) -> None:
     """A copy in `keys/old/`; the file itself stays until the new one takes its place."""
     if not (holder.old / name).exists():
         write_secret(holder.old / name, read_secret(path))
@@ -157,7 +157,7 @@ def rotate_listed(
         current = holder.keys / name
         if (holder.next / name).exists():
             if current.exists():
-                _keep_old(holder, current, f"{name}.{_mark(current)}")
+                keep_old(holder, current, f"{name}.{_mark(current)}")
             (holder.next / name).replace(current)
             sync_folder(holder.keys)
     step("done")
@@ -225,119 +225,9 @@ def publish_entry(holder: Keyholder, entry: Party) -> None:
         NeedsRegistrar: this party is no registrar.
         NeedsOthers: it is not enough alone.
     """
-    own = holder.root().keyid
-    if all(key.keyid != own for key in holder.directory.registrars.keys):
+    if not holder.is_registrar:
         raise NeedsRegistrar(entry)
     holder.say("directory", add_party(holder.directory, entry))
-
-
-# --- the log --------------------------------------------------------------------------------------
-
-
-def begin_log(
-    home: Path, party: str, rng: Callable[[int], bytes], step: Callable[[str], None]
-) -> str:
-    """Let everything said wait for a log of a new origin; the old one is kept as evidence.
-
-    The folder must not be open. Its tiles, checkpoint and guard are moved to `old/log-<n>/`; what
-    the store holds is logged again, in the same order, when the folder is opened next.
-
-    Returns:
-        The new origin.
-
-    Raises:
-        NodeBusyError: a node runs on this folder.
-    """
-    note = home / "keys" / "next" / "log.json"
-    number = log_number(home)
-    if note.exists():
-        following = int(msgspec.json.decode(read_secret(note), type=dict[str, int])["to"])
-    else:
-        following = number + 1
-        step("note")
-        write_secret(note, msgspec.json.encode({"to": following}))
-    origin = log_origin(party, following)
-    aside = home / "old" / f"log-{following - 1}"
-    # Held over all of it: two rotations at once, or a node that starts, would mix two logs.
-    store = SqliteStore.open(home / "data")
-    try:
-        # The Ed25519 file last: it is what says that the folder is at its n-th log now. From here
-        # on the old head is refused as another log's, until this has been done to the end.
-        for name in reversed(log_files(following)):
-            step(f"new {name}")
-            if not (home / "keys" / name).exists():
-                make_seed(home / "keys" / name, rng)
-        head = store.head()
-        if head is not None and head.origin != origin:
-            step("old checkpoint")
-            make_folder(aside, 0o700)
-            (aside / "head").write_bytes(head.checkpoint)
-            sync_folder(aside)
-            step("restart")
-            store.restart_log()
-        for name in ("tile", "checkpoint"):
-            step(f"aside {name}")
-            _move(home / "data" / name, aside / name, lambda: _guard_is_old(home, origin))
-        step("aside guard")
-        if _guard_is_old(home, origin):
-            _move(home / "guard", aside / "guard", lambda: True)
-    finally:
-        store.close()
-    return origin
-
-
-def _guard_is_old(home: Path, origin: str) -> bool:
-    """While the guard is the old log's, so are the tiles; it is moved last."""
-    guard = TileFiles(home / "data", home / "guard").read_guard()
-    return guard is not None and guard.origin != origin
-
-
-def _move(source: Path, target: Path, old: Callable[[], bool]) -> None:
-    if not source.exists() or not old():
-        return
-    make_folder(target.parent, 0o700)
-    if target.exists():
-        raise ConflictError(
-            f"{target} is there already", remedy="move it away by hand, then say the same again"
-        )
-    source.rename(target)
-    sync_folder(target.parent)
-    sync_folder(source.parent)
-
-
-def log_settled(home: Path) -> bool:
-    """Whether a rotation of the log that has begun has all its files in place: it can be listed."""
-    note = home / "keys" / "next" / "log.json"
-    if not note.exists():
-        return False
-    following = int(msgspec.json.decode(read_secret(note), type=dict[str, int])["to"])
-    guard = TileFiles(home / "data", home / "guard").read_guard()
-    aside = home / "old" / f"log-{following - 1}" / "guard"
-    at = log_number(home) == following and aside.exists()
-    return at and (guard is None or guard.origin.endswith(f"/log/{following}"))
-
-
-def list_log(holder: Keyholder) -> LogSigner:
-    """Publish the directory version with the new origin, and end the rotation of the log.
-
-    Raises:
-        NeedsRegistrar, NeedsOthers: as `rotate_listed`.
-    """
-    log = load_log_signer(holder.home, holder.party)
-    entry = holder.entry
-    first = entry.nodes[0] if entry.nodes else NodeEntry()
-    node = msgspec.structs.replace(first, origin=log.name, log_vkeys=log.vkeys())
-    changed = msgspec.structs.replace(entry, nodes=(node, *entry.nodes[1:]))
-    if changed != entry:
-        publish_entry(holder, changed)
-    old_names = log_files(log_number(holder.home) - 1)
-    for name in old_names:
-        current = holder.keys / name
-        if current.exists():
-            _keep_old(holder, current, f"{name}.{log_number(holder.home) - 1}")
-            current.unlink()
-    (holder.next / "log.json").unlink(missing_ok=True)
-    return log
 
 
 # --- what is there -------------------------------------------------------------------------------
@@ -361,6 +251,71 @@ def key_named(holder: Keyholder, given: str) -> str:
             f"{given} fits {len(found)} keys", remedy="give more of its digits: tocsin key list"
         )
     return found[0]
+
+
+class Apart(Struct, frozen=True, kw_only=True):
+    """A key of which this folder and the log say different things."""
+
+    what: str
+    why: str
+    remedy: str | None
+    """None: it may be meant so."""
+
+
+def apart(holder: Keyholder) -> list[Apart]:
+    """Where the keys of this folder are not those that the log knows: after a restored backup."""
+    found: list[Apart] = []
+    party, home, ring = holder.party, holder.home, holder.history.ring
+    signing = Signer.from_seed(seed_in(holder.keys / f"{party}.signing"), party).keyid
+    state = ring.state(party, signing, None)
+    if state != "valid":
+        why = f"{signing[:16]}… is {state} in the log: nothing it signs now counts"
+        found.append(Apart(what="signing key", why=why, remedy="tocsin key rotate"))
+    others = [
+        k.keyid
+        for k in ring.keys_of(party)
+        if k.keyid != signing and ring.state(party, k.keyid, None) == "valid"
+    ]
+    for keyid in others:
+        why = f"{keyid[:16]}… signs for {party} too; lost: tocsin key revoke {keyid[:16]}"
+        found.append(Apart(what="signing key", why=why, remedy=None))
+    entry = holder.directory.party(party)
+    if entry is None:
+        return found
+    root = load_root(home, party)
+    if root is not None and all(key.keyid != root.keyid for key in entry.root.keys):
+        why = f"{root.keyid[:16]}… is no root of {party} any more"
+        where = f"put the newer file in its place, or name it: {ROOT_KEY}=FILE"
+        found.append(Apart(what="root key", why=why, remedy=where))
+    node = entry.nodes[0] if entry.nodes else NodeEntry()
+    listed = {
+        "witness": node.witness_vkeys[:1],
+        "node": (node.key,) if node.key else (),
+        "hpke": (entry.hpke.id,) if entry.hpke is not UNSET else (),
+    }
+    for part, keys in listed.items():
+        held = _held(holder, part)
+        if keys and held and keys[0] != held:
+            found.append(
+                Apart(
+                    what=f"{part} key",
+                    why="the directory lists another than this folder holds",
+                    remedy=f"tocsin key rotate --{part}",
+                )
+            )
+    return found
+
+
+def _held(holder: Keyholder, part: str) -> str:
+    """The key of a folder as the directory would name it; "": none."""
+    if part == "hpke":
+        seed = load_hpke(holder.home, holder.party)
+        return HpkeKey(seed).id if seed is not None else ""
+    if part == "node":
+        key = load_node_key(holder.home, holder.party)
+        return b64encode(key.public) if key is not None else ""
+    witness = load_witness_signer(holder.home, holder.party)
+    return witness.vkeys()[0] if witness is not None else ""
 
 
 def listing(holder: Keyholder, party: str) -> list[dict[str, Any]]:
