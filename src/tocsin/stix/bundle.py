@@ -73,13 +73,34 @@ def open_bundle(
             past ±(2**53 - 1), a number without a value, half a surrogate pair. In each case
             nothing is taken, and `offset` is the first byte at fault.
     """
-    limit = limits.objects if max_objects is None else max_objects
+    if max_objects is not None:
+        limits = msgspec.structs.replace(limits, objects=max_objects)
+    return open_whole(data, limits=limits).objects
+
+
+class Opened(Struct, frozen=True):
+    """What was opened: its objects, and what stands around them."""
+
+    objects: list[Received]
+    kind: str
+    """`bundle`, `envelope`, `list` or `object`."""
+    around: dict[str, Any]
+    """The members of a bundle or an envelope; of `objects` no more than that it is there."""
+
+
+def open_whole(data: bytes, *, limits: Limits = FILE_LIMITS) -> Opened:
+    """Every object in `data` as `open_bundle` gives it, and what stands around them.
+
+    Raises:
+        BundleError: as `open_bundle`.
+    """
     # Nothing made while opening is part of a cycle, and a collector that keeps looking for one
     # among a hundred thousand new objects takes a tenth of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _receive(*slices(data, limit, limits), limits)
+        raws, places = slices(data, limits.objects, limits)
+        return Opened(_receive(raws, places, limits), places.kind, places.around)
     finally:
         if collecting:
             gc.enable()

@@ -180,6 +180,10 @@ class Places:
 
     def __init__(self, first: int, raws: Sequence[bytes], starts: Sequence[int] | None) -> None:
         self._first, self._raws, self._starts = first, raws, starts
+        self.kind = "object"
+        """What was opened: `bundle`, `envelope`, `list` or `object`."""
+        self.around: dict[str, Any] = {}
+        """The members of a bundle or envelope; of `objects` no more than that it is there."""
 
     def __getitem__(self, index: int) -> int:
         if self._starts is None:
@@ -219,7 +223,10 @@ def _places(data: bytes, raws: list[bytes], kind: str, limits: Limits) -> Places
                 wrong.offset += end - start
             raise
         _check_framing(framing, kind)
-        return Places(start, raws, starts)
+        places = Places(start, raws, starts)
+        places.kind = kind
+        places.around = framing if kind != "list" else {}
+        return places
     raise BundleError(
         "the objects cannot be told from what stands around them",
         remedy="write the key objects once and plainly",

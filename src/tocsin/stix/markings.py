@@ -136,7 +136,7 @@ def _marking_refs(data: Mapping[str, Any]) -> list[str]:
 def _resolve(ref: str, definition: Mapping[str, Any] | None) -> tuple[Tlp | None, bool]:
     """The level a marking stands for, and whether we know all that it asks."""
     level = TLP_OF_ID.get(ref)
-    said = _defined(definition) if definition is not None else None
+    said = defined_level(definition) if definition is not None else None
     if level is not None:
         if definition is not None and said != level:
             raise MarkingError(
@@ -157,7 +157,7 @@ def _resolve(ref: str, definition: Mapping[str, Any] | None) -> tuple[Tlp | None
     return tlp_named(statement), not _ACCESS.search(_NAMED.sub(" ", statement))
 
 
-def _defined(definition: Mapping[str, Any]) -> Tlp | None:
+def defined_level(definition: Mapping[str, Any]) -> Tlp | None:
     """The level that a marking definition's own content names."""
     body = definition.get("definition")
     extensions = definition.get("extensions")
