@@ -111,7 +111,7 @@ def _seen(found: list[Finding]) -> list[Finding]:
     return [msgspec.structs.replace(finding, object=None) for finding in found]
 
 
-def _shuffled(value: Any, draw: st.DrawFn) -> Any:
+def _shuffled(value: Any, draw: Any) -> Any:
     if isinstance(value, dict):
         names = draw(st.permutations(list(value)))
         return {name: _shuffled(value[name], draw) for name in names}

@@ -18,6 +18,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
+from tocsin.stix import pattern
 from tocsin.stix.bundle import Opened, Received, open_whole
 from tocsin.stix.findings import CODES, Finding, Severity, pointer_to, shown
 from tocsin.stix.kinds import (
@@ -53,6 +54,8 @@ from tocsin.stix.together import check_together
 
 _PROPERTY = re.compile(r"[a-z0-9_]{3,250}")
 _TYPE = re.compile(TYPE_NAME)
+MOST_OF_PATTERN = 3
+"""Problems of one pattern that are told."""
 _BUNDLE_ID = re.compile(rf"bundle--{UUID}")
 
 
@@ -267,8 +270,12 @@ def _check_one(item: Received, seen: Seen, sink: Sink) -> None:
 
 def _check_pattern(x: dict[str, Any], sink: Sink) -> None:
     """A pattern that we read has to be one; others are carried (§4.7)."""
-    language = x.get("pattern_type", "stix")
-    if type(language) is str and language != "stix":
+    language, text = x.get("pattern_type", "stix"), x.get("pattern")
+    if language == "stix" and type(text) is str:
+        for problem in pattern.check(text)[:MOST_OF_PATTERN]:
+            words = f"{problem.detail}, at character {problem.position} ({problem.code})"
+            sink.say("pattern", ("pattern",), text, f"{words}; {problem.remedy}")
+    elif type(language) is str and language != "stix":
         sink.once(
             ("pattern-language", language),
             "pattern-language",

@@ -377,7 +377,7 @@ CODES: dict[str, Code] = {
         "STIX 2.1 §9",
         "A STIX pattern cannot be read, or can never match. The indicator is kept and served, "
         "and not looked for.",
-        "Correct the pattern at the place in the detail.",
+        "Correct the pattern at the character that the detail names.",
     ),
     "pattern-language": _note(
         "STIX 2.1 §4.7",
