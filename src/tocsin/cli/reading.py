@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -19,6 +22,9 @@ from tocsin.errors import (
     UsageError,
     VerificationError,
 )
+
+if TYPE_CHECKING:
+    from tocsin.client import Client
 
 
 def _day(text: str | None) -> date | None:
@@ -35,13 +41,21 @@ def _day(text: str | None) -> date | None:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--published", metavar="DATE", help="When the report was published (2026-11-22).")
+@click.option("--tlp", type=terminal.LEVEL, help="Marking of what carries none (MISP, CSV).")
+@click.option("--columns", metavar="NAMES", help="A CSV's columns, where it has no header row.")
 @click.option("--no-keep", is_flag=True, help="Only print the reading; keep nothing on a node.")
 @terminal.JSON
 @click.pass_context
 def ingest(
-    ctx: click.Context, files: tuple[str, ...], published: str | None, no_keep: bool, as_json: bool
+    ctx: click.Context,
+    files: tuple[str, ...],
+    published: str | None,
+    tlp: str | None,
+    columns: str | None,
+    no_keep: bool,
+    as_json: bool,
 ) -> int:
-    """Read reports (text, HTML) and STIX bundles: drafts, and a list of what was left out.
+    """Read reports, STIX bundles, MISP events and feeds, CSV: and list what was left out.
 
     Nothing is asserted and nothing leaves this machine: drafts wait for `tocsin accept`. Where
     there is no party yet, the reading is printed and not kept. `-` is stdin.
@@ -64,9 +78,10 @@ def ingest(
             keep = False
     failed = 0
     read: list[tuple[str, bytes]] = []
+    marking: Any = tlp.upper() if tlp else None
     for name in files:
         try:
-            read.append((name, terminal.read_input(name)))
+            read.append((name, terminal.read_folder(name) or terminal.read_input(name)))
         except TocsinError as error:
             complain(error)
             failed += 1
@@ -74,7 +89,7 @@ def ingest(
         for name, raw in read:
 
             def unkept(n: str = name, r: bytes = raw) -> Any:
-                return read_file(r, n.rsplit("/", 1)[-1], published=day)
+                return read_file(r, _base(n), published=day, tlp=marking, columns=columns)
 
             failed += _one(name, unkept, as_json, None)
     elif read:
@@ -86,7 +101,12 @@ def ingest(
                         answer = client.call(
                             "POST",
                             "/reports",
-                            query={"name": n.rsplit("/", 1)[-1], "published": published},
+                            query={
+                                "name": _base(n),
+                                "published": published,
+                                "tlp": marking,
+                                "columns": columns,
+                            },
                             body=r,
                             media_type="application/octet-stream",
                         )
@@ -101,6 +121,10 @@ def ingest(
     if failed:
         return 2
     return 0
+
+
+def _base(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[-1] or path
 
 
 def _one(name: str, reading: Any, as_json: bool, kept: str | None) -> int:
@@ -169,24 +193,62 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
     if plain.get("objects"):
         bad = [o for o in plain["objects"] if o.get("problem")]
         click.echo(f"\n{_count(len(plain['objects']), 'STIX object')}, {len(bad)} with a problem")
+        _print_types(plain["objects"])
         for o in bad:
             line(f"  {o['id'] or '(no id)'}: {o['problem']}")
     click.echo(
         f"\n{_count(len(drafts), 'claim')}, {_count(len(indicators), 'indicator')}, "
         f"{len(plain['losses'])} left out"
     )
-    for loss in plain["losses"]:
-        line(f"  left out: {loss['kind']}: {loss['note']}")
+    _print_losses(plain["losses"])
     if kept:
         line(f"kept on this node as report {kept}; nothing is said yet")
         if not (drafts or indicators or plain.get("objects")):
             return
-        todo = "say FILE" if plain.get("objects") else f"accept --report {kept}"
+        made = source["media_type"] != "application/stix+json"
+        todo = f"accept --report {kept}" + (" --all" if plain.get("objects") else "")
+        if plain.get("objects") and not made:
+            todo = "say FILE"
         line(f"next  {terminal.again()} {todo}")
     elif drafts or indicators:
         asked = click.get_current_context().params.get("no_keep")
         why = "as asked" if asked else "there is no party here yet (tocsin init, or tocsin up)"
         click.echo(f"not kept: {why}", err=True)
+
+
+def _print_types(objects: list[dict[str, Any]]) -> None:
+    """How many of each type, in one line or two."""
+    counts = Counter(o.get("type") or str(o["id"]).partition("--")[0] or "?" for o in objects)
+    for words in textwrap.wrap(", ".join(f"{n} {kind}" for kind, n in counts.most_common()), 76):
+        line(f"  {words}")
+
+
+_ONE_BY_ONE = 20
+"""Losses that are listed each; of more, those of one kind and reason are counted."""
+
+
+def _print_losses(losses: list[dict[str, Any]]) -> None:
+    """What was left out and why: each, or where there are many each kind once with its count."""
+    if len(losses) <= _ONE_BY_ONE:
+        for loss in losses:
+            place = f" ({loss['pointer']})" if loss.get("pointer") else ""
+            line(f"  left out: {loss['kind']}: {loss['note']}{place}")
+        return
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for loss in losses:
+        groups.setdefault((loss["kind"], _DIGITS.sub("…", loss["note"])), []).append(loss)
+    rows = sorted(groups.items(), key=lambda row: (-len(row[1]), row[0]))
+    shown = [
+        [len(same), kind, same[0]["note"], same[0].get("pointer") or "-"]
+        for (kind, _), same in rows[:40]
+    ]
+    terminal.table(["LEFT OUT", "KIND", "WHY", "FIRST AT"], shown, grow=2)
+    if len(rows) > 40:
+        click.echo(f"and {len(rows) - 40} kinds and reasons more")
+    click.echo("all of them, each with its place: --json")
+
+
+_DIGITS = re.compile(r"[0-9a-f-]{6,}|\d+")
 
 
 @click.command()
@@ -238,6 +300,9 @@ def accept(
                 _list(listed, report)
             return
         by_id = {f"{d['report']}.{d['n']}": d for d in listed}
+        if everything and report and not listed and not (edit or reject):
+            _accept_objects(client, report, tlp, to, case, yes, as_json)
+            return
         if everything:
             if not report:
                 raise UsageError("--all of which report?", remedy="say --report ID")
@@ -291,6 +356,42 @@ def accept(
     _report_done(as_json, done, f"said {_count(len(chosen), 'draft')}")
     if not as_json and done.get("statement"):
         line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
+
+
+def _accept_objects(
+    client: Client,
+    report: str,
+    tlp: str | None,
+    to: tuple[str, ...],
+    case: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Say the objects that were read out of a file."""
+    held = client.get(f"/reports/{report}")
+    count = len(held["objects"])
+    terminal.agree(f"say {_count(count, 'object')} in your party's name?", yes)
+    body = {
+        "tlp": tlp.upper() if tlp else None,
+        "to": list(to),
+        "case": terminal.whole_id(client, "case", case) if case else None,
+    }
+    done = client.post(f"/reports/{report}/accept", body)
+    if as_json:
+        terminal.json_out(done)
+        return
+    line(
+        f"said {_count(done['said'], 'object')} in "
+        f"{_count(len(done['statements']) - done['originals'], 'statement')}; "
+        f"{done['again']} said before, {done['withdrawn']} withdrawn"
+    )
+    if done["originals"]:
+        what = "the original is" if done["originals"] == 1 else f"{done['originals']} originals are"
+        line(f"{what} kept whole in your record, for your party alone")
+    for one in done["left_out"][:_ONE_BY_ONE]:
+        line(f"  left out: {one['id']}: {one['why']}")
+    if len(done["left_out"]) > _ONE_BY_ONE:
+        click.echo(f"  and {len(done['left_out']) - _ONE_BY_ONE} more: --json")
 
 
 def _undated(chosen: Iterable[dict[str, Any]]) -> bool:

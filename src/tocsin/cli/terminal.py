@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import shutil
 import sys
 import unicodedata
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -103,6 +105,40 @@ def read_input(name: str) -> bytes:
             f"{name}: more than {MOST_BYTES} bytes", remedy="give it in parts; logs go to sweep"
         )
     return data
+
+
+def read_folder(name: str) -> bytes | None:
+    """A MISP feed's folder as one ZIP archive of its JSON files; None where it is no folder.
+
+    Raises:
+        UnreadableError: a folder without a manifest, one of its files cannot be read, or together
+            they are more than `MOST_BYTES`.
+    """
+    folder = Path(name)
+    try:
+        if name == "-" or not folder.is_dir():
+            return None
+        if not (folder / "manifest.json").is_file():
+            raise UnreadableError(
+                f"{name} is a folder without a manifest.json",
+                remedy="give files; the folder of a MISP feed has a manifest",
+            )
+        packed = io.BytesIO()
+        left = MOST_BYTES
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(folder.glob("*.json")):
+                left -= file.stat().st_size
+                if left < 0:
+                    raise UnreadableError(
+                        f"{name}: more than {MOST_BYTES} bytes", remedy="take the feed in parts"
+                    )
+                # The same folder gives the same bytes, so that it is known when it comes again.
+                entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, file.read_bytes())
+    except (OSError, ValueError) as wrong:
+        raise UnreadableError(f"{name}: {wrong}", remedy="check the path and its files") from wrong
+    return packed.getvalue()
 
 
 def read_text(name: str) -> str:
@@ -208,10 +244,7 @@ AS = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON value on stdout.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
-TLP = click.option(
-    "--tlp",
-    type=click.Choice(["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"], case_sensitive=False),
-    help="Marking (TLP 2.0).",
-)
+LEVEL = click.Choice(["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"], case_sensitive=False)
+TLP = click.option("--tlp", type=LEVEL, help="Marking (TLP 2.0).")
 TO = click.option("--to", multiple=True, metavar="PARTY", help="A party it is meant for; repeat.")
 CASE = click.option("--case", metavar="CASE", help="The case it belongs to.")

@@ -19,12 +19,12 @@ from msgspec import Struct
 from tocsin import errors
 from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
-from tocsin.flows import advise, audit, intake, join, respond, sealed, weigh
+from tocsin.flows import advise, audit, imports, intake, join, respond, sealed, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows import keys as key_flow
 from tocsin.flows import purge as purging
 from tocsin.flows.node import Node
-from tocsin.policy import Actor, Tlp, UserRole, may_act
+from tocsin.policy import TLP_ORDER, Actor, Tlp, UserRole, may_act
 from tocsin.record.statement import read_time
 
 BASE = "/api/v1"
@@ -99,6 +99,12 @@ class AcceptBody(_Strict, kw_only=True):
     case: str | None = None
     date: str | None = None
     outlet: str | None = None
+
+
+class SayReportBody(_Strict, kw_only=True):
+    tlp: Tlp | None = None
+    to: list[str] = []
+    case: str | None = None
 
 
 class EditBody(_Strict, kw_only=True):
@@ -206,8 +212,27 @@ def _ingest(r: Request) -> Any:
         r.body,
         r.query.get("name", "report"),
         published=forms.day(published) if published else None,
+        tlp=_level(r.query.get("tlp")),
+        columns=r.query.get("columns") or None,
     )
     return _report(kept, drafts)
+
+
+def _level(word: str | None) -> Tlp | None:
+    if not word:
+        return None
+    found = next((level for level in TLP_ORDER if level == word.upper()), None)
+    if found is None:
+        raise UsageError(f"tlp={word!r}", remedy="one of: " + ", ".join(TLP_ORDER))
+    return found
+
+
+def _accept_report(r: Request, body: SayReportBody) -> Any:
+    tlp, to = _marking(r, body.tlp, body.to, body.case)
+    how = drafting.Accepting(
+        by=r.party, tlp=tlp, to=tuple(to), case=body.case, person=r.actor.reader.person
+    )
+    return imports.accept(r.node, r.params["id"], how)
 
 
 def _report(kept: drafting.KeptReport, drafts: list[drafting.KeptDraft]) -> dict[str, Any]:
@@ -711,11 +736,20 @@ ROUTES: tuple[Route, ...] = (
         "/reports",
         "draft",
         _ingest,
-        "Read a report; raw bytes, ?name&published.",
+        "Read a report; raw bytes, ?name&published&tlp&columns.",
         cost="ingest",
     ),
     _route("GET", "/reports", "draft", _reports, "Reports kept on this node."),
     _route("GET", "/reports/{id}", "draft", _one_report, "One report with its text and drafts."),
+    _route(
+        "POST",
+        "/reports/{id}/accept",
+        "publish",
+        _accept_report,
+        "Say a report's objects in your party's name.",
+        SayReportBody,
+        "write",
+    ),
     _route("GET", "/drafts", "draft", _drafts, "Drafts; ?report&state."),
     _route(
         "POST",

@@ -68,6 +68,11 @@ class KeptReport(Struct, kw_only=True):
     """For a bundle: (id, sha256, problem) of each object."""
     received_at: str = ""
     drafts: int = 0
+    tlp: Tlp | None = None
+    """The marking asked for what carries none."""
+    columns: str | None = None
+    strictest: Tlp | None = None
+    """Of anything in it, where its objects were made here and not received."""
 
 
 EDITABLE = frozenset(
@@ -77,24 +82,41 @@ EDITABLE = frozenset(
 
 
 def ingest(
-    node: Node, raw: bytes, name: str, *, published: date | None = None
+    node: Node,
+    raw: bytes,
+    name: str,
+    *,
+    published: date | None = None,
+    tlp: Tlp | None = None,
+    columns: str | None = None,
 ) -> tuple[KeptReport, list[KeptDraft]]:
     """Read a report or a bundle; keep its text and drafts on this node, and assert nothing.
 
-    The same bytes with the same publication date are the same report: its drafts, with what was
-    done to them, are given again.
+    The same bytes with the same publication date, marking and columns are the same report: its
+    drafts, with what was done to them, are given again.
+
+    Args:
+        tlp, columns: see `importers.interface.Importer`.
     """
     # A file's name may hold bytes that are no text; what is kept is text.
     name = name.encode("utf-8", "backslashreplace").decode()
-    reading = node.importers[sniff(raw, name)].read(raw, name, published=published)
+    kind = "csv" if columns is not None else sniff(raw, name)
+    reading = node.importers[kind].read(raw, name, published=published, tlp=tlp, columns=columns)
     with node.drafting:
-        return _kept(node, raw, reading, published)
+        return _kept(node, raw, reading, published, tlp, columns)
 
 
 def _kept(
-    node: Node, raw: bytes, reading: Reading, published: date | None
+    node: Node,
+    raw: bytes,
+    reading: Reading,
+    published: date | None,
+    tlp: Tlp | None,
+    columns: str | None,
 ) -> tuple[KeptReport, list[KeptDraft]]:
-    tag = hashlib.sha256(f"{reading.source.sha256} {published or ''}".encode()).hexdigest()[:16]
+    asked = f" {tlp or ''} {columns or ''}" if tlp or columns else ""
+    known_by = f"{reading.source.sha256} {published or ''}{asked}"
+    tag = hashlib.sha256(known_by.encode()).hexdigest()[:16]
     known = node.store.local("report", tag)
     if known is not None:
         return report(node, tag), drafts(node, tag)
@@ -118,6 +140,9 @@ def _kept(
         objects=tuple((o.id, o.sha256, o.problem) for o in reading.objects),
         received_at=stamp(node.clock()),
         drafts=len(found),
+        tlp=tlp,
+        columns=columns,
+        strictest=reading.strictest,
     )
     if reading.objects:
         _put(node, "report-bytes", tag, raw)

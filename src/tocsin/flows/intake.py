@@ -115,6 +115,30 @@ def record(node: Node, act: Act) -> Done:
     return logged(waiting)
 
 
+def record_many(node: Node, acts: Iterable[Act]) -> list[Done]:
+    """`record` of each in this order, with one wait for the log at the end.
+
+    Raises:
+        As `record`. What came before the one at fault stays said.
+    """
+    waiting: list[Waiting] = []
+    try:
+        for act in acts:
+            signer = node.signers.get(act.author)
+            if signer is None:
+                raise ForbiddenError(
+                    f"the signing key of {act.author} is not in this folder",
+                    remedy=f"run this verb at {act.author}, or give --home of its folder",
+                )
+            with node.lock:
+                payload = _payload(node, act, signer.keyid)
+                opened = open_statement(sign_payload(payload, [signer]))
+                waiting.append(_enter(node, opened, act.objects))
+    finally:
+        done = [logged(one) for one in waiting]
+    return done
+
+
 def prepare(node: Node, act: Act) -> Prepared:
     """The payload of `act` for an author whose key is elsewhere. Its objects must be held."""
     key = signing_key(node, act.author)

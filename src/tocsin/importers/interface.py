@@ -7,12 +7,16 @@ the place it came from, and a list of everything that was left out. Spec: claims
 from __future__ import annotations
 
 import hashlib
+import io
+import re
+import zipfile
 from datetime import date
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from tocsin.claims.quotes import Draft
+from tocsin.policy import Tlp
 from tocsin.stix.bundle import Received
 
 
@@ -33,13 +37,23 @@ class Source(Struct, frozen=True, kw_only=True):
 class Loss(Struct, frozen=True, kw_only=True):
     """Something that was not taken over. `span`: code points of the kept text; `pointer`: RFC 6901.
 
-    Kinds: boilerplate, bad-characters, no-text, own-site, markup, extra-document, bad-object.
+    Kinds: boilerplate, bad-characters, no-text, own-site, markup, extra-document, bad-object; of a
+    MISP event those that `importers/misp.py` lists.
     """
 
     kind: str
     span: tuple[int, int] | None = None
     note: str
     pointer: str | None = None
+    value_sha256: str | None = None
+    """Of what was lost, where it stands in the original: text as UTF-8, the rest as sorted JSON."""
+
+
+class Original(Struct, frozen=True, kw_only=True):
+    """A foreign document kept whole, so that a later reading can be made of it."""
+
+    raw: bytes
+    media_type: str
 
 
 class IndicatorDraft(Struct, frozen=True, kw_only=True):
@@ -62,13 +76,34 @@ class Reading(Struct, frozen=True, kw_only=True):
     indicators: tuple[IndicatorDraft, ...] = ()
     losses: tuple[Loss, ...] = ()
     objects: tuple[Received, ...] = ()
+    originals: tuple[Original, ...] = ()
+    """What `objects` were made of, where they are not the file's own bytes."""
+    withdrawn: tuple[str, ...] = ()
+    """Ids that stand for nothing in it any more: what the sender has deleted, or turned into
+    something else. An earlier reading may have said them."""
+    strictest: Tlp | None = None
+    """The strictest marking of anything in it: what its originals are kept under."""
 
 
 class Importer(Protocol):
     """Turns the bytes of one foreign format into a reading, or refuses with a typed error."""
 
-    def read(self, raw: bytes, name: str, *, published: date | None = None) -> Reading:
-        """Read `raw`, called `name`; `published` is what relative times count from."""
+    def read(
+        self,
+        raw: bytes,
+        name: str,
+        *,
+        published: date | None = None,
+        tlp: Tlp | None = None,
+        columns: str | None = None,
+    ) -> Reading:
+        """Read `raw`, called `name`.
+
+        Args:
+            published: what relative times count from.
+            tlp: the marking of what carries none; formats without markings of their own ignore it.
+            columns: the names of a table's columns, where it has no header row.
+        """
         ...
 
 
@@ -85,20 +120,42 @@ def source_of(
     )
 
 
-def sniff(raw: bytes, name: str) -> Literal["stix", "report"]:
+_MISP = re.compile(
+    rb"""\A[\[{\s"]*(?:Event|response|EventReport|Attribute)"\s*:"""
+    rb"""|"(?:threat_level_id|Orgc|orgc_id|publish_timestamp|sharing_group_id)"\s*:"""
+)
+_STIX = re.compile(rb'"(?:spec_version|object_refs|pattern_type|object_marking_refs)"\s*:')
+
+
+def sniff(raw: bytes, name: str) -> Literal["stix", "report", "misp", "csv"]:
     """Which importer a file is for, by its first bytes, then by its name.
 
-    JSON is STIX or refused as such: no report is written in it. Only the beginning is looked at,
-    so that a large file costs nothing here.
+    JSON is MISP, or STIX, or refused as such: no report is written in it. Only the beginning is
+    looked at, so that a large file costs nothing here.
     """
     head = raw[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head[:4] == b"PK\x03\x04" and is_feed(raw):
+        return "misp"
+    if head[:1] in (b"{", b"[") and _MISP.search(head) and not _STIX.search(head):
+        return "misp"
     if head[:1] == b"{":
         return "stix"
     if head[:1] == b"[" and head[1:].lstrip()[:1] in (b"{", b"]"):
         return "stix"
     if name.lower().endswith((".json", ".stix", ".stix2")):
         return "stix"
+    if name.lower().endswith((".csv", ".tsv")):
+        return "csv"
     return "report"
+
+
+def is_feed(raw: bytes) -> bool:
+    """Whether a ZIP archive holds the manifest of a MISP feed."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return any(n.rpartition("/")[2] == "manifest.json" for n in archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError):
+        return False
 
 
 def to_json(reading: Reading) -> dict[str, Any]:
@@ -106,11 +163,12 @@ def to_json(reading: Reading) -> dict[str, Any]:
     source = {name: getattr(reading.source, name) for name in Source.__struct_fields__}
     losses = [_loss(loss) for loss in reading.losses]
     if reading.objects or reading.source.text_sha256 is None:
-        return {
+        made = {
             "source": source,
             "objects": [_object(received) for received in reading.objects],
             "losses": losses,
         }
+        return made | ({"withdrawn": list(reading.withdrawn)} if reading.withdrawn else {})
     return {
         "source": source,
         "drafts": [_plain(draft) for draft in reading.drafts],
@@ -129,8 +187,9 @@ def _plain(struct: Struct) -> dict[str, Any]:
 
 def _loss(loss: Loss) -> dict[str, Any]:
     made = _plain(loss)
-    if loss.pointer is None:
-        del made["pointer"]
+    for name in ("pointer", "value_sha256"):
+        if made[name] is None:
+            del made[name]
     return made
 
 

@@ -21,6 +21,7 @@ from tocsin.claims.cues import words
 from tocsin.claims.quotes import boilerplate, read_claims
 from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
+from tocsin.policy import Tlp
 from tocsin.stix.recognise import Found, recognise
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -67,6 +68,8 @@ def read(
     name: str,
     *,
     published: date | None = None,
+    tlp: Tlp | None = None,
+    columns: str | None = None,
     lang: str = "en",
     own_site: str | None = None,
 ) -> Reading:

@@ -10,12 +10,20 @@ from datetime import date
 
 from tocsin.errors import BundleError
 from tocsin.importers.interface import Loss, Reading, source_of
+from tocsin.policy import Tlp
 from tocsin.stix.bundle import open_bundle
 
 MEDIA_TYPE = "application/stix+json"
 
 
-def read(raw: bytes, name: str, *, published: date | None = None) -> Reading:
+def read(
+    raw: bytes,
+    name: str,
+    *,
+    published: date | None = None,
+    tlp: Tlp | None = None,
+    columns: str | None = None,
+) -> Reading:
     """Open a STIX bundle, a TAXII envelope, a list of objects or one object.
 
     Raises:

@@ -39,14 +39,23 @@ from tocsin.wiring.policy_file import policy_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
 
 if TYPE_CHECKING:
+    from tocsin.policy import Tlp
     from tocsin.record.checkpoint import Policy
     from tocsin.record.dossier import Each, Job
 
 
-def read_file(raw: bytes, name: str, *, published: date | None) -> dict[str, Any]:
+def read_file(
+    raw: bytes,
+    name: str,
+    *,
+    published: date | None,
+    tlp: Tlp | None = None,
+    columns: str | None = None,
+) -> dict[str, Any]:
     """A report or bundle read, and nothing kept. Raises as its importer does."""
     name = name.encode("utf-8", "backslashreplace").decode()
-    return to_json(IMPORTERS[sniff(raw, name)].read(raw, name, published=published))
+    kind = "csv" if columns is not None else sniff(raw, name)
+    return to_json(IMPORTERS[kind].read(raw, name, published=published, tlp=tlp, columns=columns))
 
 
 def standings_of_file(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import resources
 
 from tocsin.cases.sheet import SheetPage
-from tocsin.importers import report, stix
+from tocsin.importers import misp, report, stix
 from tocsin.importers.interface import Importer
 
-IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix}
+IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix, "misp": misp}
 
 
 def sheet_page() -> SheetPage:

@@ -1,0 +1,262 @@
+"""Objects that were read out of a foreign file, said by a person's decision.
+
+The file is read again when it is accepted: the same bytes give the same objects. What this party
+has said already is not said again, what has gone from the file is withdrawn, and the file itself
+is kept whole in this party's own record, shown to nobody else.
+
+Spec: exchange.md §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import orjson
+from msgspec import Struct
+
+from tocsin.errors import DraftError, ForbiddenError
+from tocsin.flows import drafts as drafting
+from tocsin.flows.drafts import Accepting
+from tocsin.flows.intake import Act, Done, Item, not_found, record_many, stix_time
+from tocsin.flows.intake import withdraw as take_back
+from tocsin.flows.node import Node
+from tocsin.importers.interface import Reading, sniff
+from tocsin.policy import TLP_RANK, Tlp
+from tocsin.stix.bundle import Received, open_object
+from tocsin.stix.markings import TLP_OF_ID, strictest_tlp
+from tocsin.store.interface import Attachment, KeptObject
+
+TOGETHER = 250
+"""Objects of one statement: their names fit into its 64 KiB."""
+
+
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """An object that was not said, and why."""
+
+    id: str
+    why: str
+
+
+class Imported(Struct, frozen=True, kw_only=True):
+    """What became of a file's objects."""
+
+    statements: tuple[Done, ...]
+    """In which they were said."""
+    said: int
+    again: int
+    """Said by this party already, to the byte: not said again."""
+    withdrawn: int
+    """Objects taken back, because the file has them no more."""
+    originals: int
+    """Documents kept whole, for this party alone."""
+    left_out: tuple[LeftOut, ...]
+
+
+def accept(node: Node, report_id: str, how: Accepting) -> Imported:
+    """Say the objects of a report of this node, in as many statements as they need.
+
+    An object keeps its own marking where that is stricter than `how.tlp`. Another party's object,
+    and one of which a newer version is held, is left out and listed.
+
+    Raises:
+        NotFoundError: no such report here.
+        DraftError: it has no objects; its drafts are accepted one by one.
+        ForbiddenError: `how.by` does not sign here.
+    """
+    if how.by not in node.signers:
+        raise ForbiddenError(
+            f"{how.by} does not sign here, and reports stay on this node",
+            remedy="read the file at " + how.by,
+        )
+    with node.drafting:
+        reading = _reading(node, report_id)
+        if not reading.objects and not reading.withdrawn:
+            raise DraftError(
+                f"report {report_id} holds no objects", remedy="tocsin accept lists its drafts"
+            )
+        sorting = _Sorting(node, how)
+        gone = frozenset(reading.withdrawn)
+        for one in reading.objects:
+            if one.id not in gone:
+                sorting.take(one)
+        originals = [a for a in _originals(reading) if not _said(node, how.by, a.sha256)]
+        done = record_many(
+            node, (*_acts(sorting, how), *_keeping(originals, how, reading.strictest))
+        )
+        for statement, ids in sorting.narrowed.items():
+            reason = "said again to fewer readers"
+            take_back(node, how.by, statement, objects=sorted(set(ids)), reason=reason)
+        withdrawn = _withdraw(node, how.by, reading.withdrawn)
+    return Imported(
+        statements=tuple(done),
+        said=len(sorting.say),
+        again=sorting.again,
+        withdrawn=withdrawn,
+        originals=len(originals),
+        left_out=tuple(sorting.left_out),
+    )
+
+
+def _reading(node: Node, report_id: str) -> Reading:
+    kept = drafting.report(node, report_id)
+    row = node.store.local("report-bytes", report_id)
+    if row is None:
+        raise not_found(f"the file of report {report_id}")
+    name = kept.source.name
+    published = date.fromisoformat(kept.source.published) if kept.source.published else None
+    importer = node.importers["csv" if kept.columns is not None else sniff(row.value, name)]
+    return importer.read(row.value, name, published=published, tlp=kept.tlp, columns=kept.columns)
+
+
+class _Sorting:
+    """Which objects are to be said, which were, which are not ours to say."""
+
+    def __init__(self, node: Node, how: Accepting) -> None:
+        self._node, self._by = node, how.by
+        self._identity = node.identity(how.by)
+        self._readable = node.allowed(node.reader(how.by))
+        self._parties = {p.identity: p.id for p in node.directory.parties}
+        self.say: dict[str, Received] = {}
+        self.definitions: dict[str, Received] = {}
+        self.narrowed: dict[str, list[str]] = {}
+        """Objects by the statement that showed them to more readers."""
+        self.again = 0
+        self.left_out: list[LeftOut] = []
+
+    def take(self, one: Received) -> None:
+        if one.problem is not None:
+            self._leave(one, one.problem)
+            return
+        if one.type == "marking-definition":
+            # In every statement whose objects carry it: a reader must be able to resolve it.
+            self.definitions[one.id] = one
+            return
+        data = one.data
+        creator = data.get("created_by_ref")
+        owner = self._parties.get(str(creator)) or self._parties.get(one.id)
+        if owner is not None and owner != self._by:
+            self._leave(one, f"it is in the name of {owner}, who says it or does not")
+            return
+        held = self._node.store.versions(one.id, self._readable)
+        if any(v.sha256 == one.sha256 and not v.withdrawn and self._ours(v) for v in held):
+            self.again += 1
+            return
+        if any(v.data.get("created_by_ref") != creator for v in held):
+            self._leave(one, "somebody else's object has this id here")
+            return
+        newest = max((v.modified for v in held if v.modified), default=None)
+        if one.modified is not None and newest is not None:
+            if newest > one.modified and any(v.modified == newest and self._ours(v) for v in held):
+                if not self._only_stamped(one, held):
+                    self._leave(one, f"a version of {newest} is held, and this one is older")
+                else:
+                    self.again += 1
+                return
+            if newest == one.modified:
+                # Its sender changed something without a new time, a marking of the whole event
+                # for example: under the same time only the version said first would count.
+                one = self._stamped(one)
+        self.say[one.sha256] = one
+        self._narrow(one, held)
+
+    def _narrow(self, one: Received, held: Sequence[KeptObject]) -> None:
+        """What this party said of it to more readers is taken back once it is said to fewer."""
+        level = _level(one.data)
+        for version in held:
+            if not version.withdrawn and TLP_RANK[_level(version.data)] < TLP_RANK[level]:
+                for id in version.said_by:
+                    kept = self._node.store.statement(id, self._readable)
+                    if kept is not None and kept.author == self._by and not kept.withdrawn:
+                        self.narrowed.setdefault(id, []).append(one.id)
+
+    def _ours(self, version: KeptObject) -> bool:
+        return _by(self._node, version, self._by)
+
+    def _only_stamped(self, one: Received, held: Sequence[KeptObject]) -> bool:
+        """Whether a version held is this one but for the time we gave it."""
+        wanted = one.data | {"modified": None}
+        return any(v.data | {"modified": None} == wanted for v in held if not v.withdrawn)
+
+    def _stamped(self, one: Received) -> Received:
+        return open_object(orjson.dumps(one.data | {"modified": stix_time(self._node.clock())}))
+
+    def _leave(self, one: Received, why: str) -> None:
+        self.left_out.append(LeftOut(id=one.id or "an object without an id", why=why))
+
+
+def _level(data: Mapping[str, Any]) -> Tlp:
+    """The marking an object carries; one without any is as open as its statement."""
+    refs = data.get("object_marking_refs")
+    found = [TLP_OF_ID[r] for r in refs if r in TLP_OF_ID] if isinstance(refs, list) else []
+    return strictest_tlp(found) or "CLEAR"
+
+
+def _by(node: Node, version: KeptObject, party: str) -> bool:
+    everything = node.everything()
+    for id in version.said_by:
+        kept = node.store.statement(id, everything)
+        if kept is not None and kept.author == party and not kept.withdrawn:
+            return True
+    return False
+
+
+def _said(node: Node, party: str, sha256: str) -> bool:
+    held = node.store.object(sha256, node.allowed(node.reader(party)))
+    return held is not None and not held.withdrawn and _by(node, held, party)
+
+
+def _acts(sorting: _Sorting, how: Accepting) -> Iterator[Act]:
+    objects = list(sorting.say.values())
+    for at in range(0, len(objects), TOGETHER):
+        batch = objects[at : at + TOGETHER]
+        named = {ref for one in batch for ref in one.refs}
+        defined = [d for id, d in sorting.definitions.items() if id in named]
+        yield Act(
+            author=how.by,
+            kind="say",
+            tlp=how.tlp,
+            to=how.to,
+            case=how.case,
+            objects=(*defined, *batch),
+        )
+
+
+def _originals(reading: Reading) -> list[Attachment]:
+    made = [Attachment.of(one.raw, one.media_type) for one in reading.originals]
+    return list({one.sha256: one for one in made}.values())
+
+
+def _keeping(
+    originals: Sequence[Attachment], how: Accepting, strictest: Tlp | None
+) -> Iterator[Act]:
+    """The file as it came, for nobody but whoever read it: it holds what no object shows.
+
+    Who made it and whom its sender correlates with are in there, and the marking of the
+    strictest thing in it holds for all of it.
+    """
+    tlp: Tlp = "RED" if strictest == "RED" else "AMBER+STRICT"
+    for one in originals:
+        objects: tuple[Item, ...] = (one,)
+        to = (how.by,) if tlp == "RED" else ()  # which has to name somebody
+        yield Act(author=how.by, kind="say", tlp=tlp, to=to, objects=objects)
+
+
+def _withdraw(node: Node, author: str, ids: Iterable[str]) -> int:
+    """Take back what `author` said of these. The number of objects."""
+    readable = node.allowed(node.reader(author))
+    chosen: dict[str, list[str]] = {}
+    for id in ids:
+        for version in node.store.versions(id, readable):
+            if version.withdrawn:
+                continue
+            for statement in version.said_by:
+                kept = node.store.statement(statement, readable)
+                if kept is not None and kept.author == author and not kept.withdrawn:
+                    named = chosen.setdefault(statement, [])
+                    if id not in named:
+                        named.append(id)
+    for statement, objects in chosen.items():
+        take_back(node, author, statement, objects=objects, reason="gone at its source")
+    return len({id for objects in chosen.values() for id in objects})

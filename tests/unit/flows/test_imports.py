@@ -1,0 +1,133 @@
+"""A MISP event accepted: said once, withdrawn when it goes, kept whole for its party alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tocsin.errors import DraftError, ForbiddenError, NotFoundError
+from tocsin.flows import drafts as drafting
+from tocsin.flows import imports
+from tocsin.flows.drafts import Accepting
+from tocsin.policy import TLP_ORDER
+from tocsin.stix.markings import MARKING_ID
+
+World = Any  # tests/unit/conftest.py
+EVENT = "5f0c2a1e-0000-4000-8000-000000000001"
+ONE = "indicator--5f0c2a1e-0000-4000-8000-000000000002"
+TWO = "indicator--5f0c2a1e-0000-4000-8000-000000000003"
+
+
+def event(*, tag: str = "tlp:green", gone: bool = False, orgc: str | None = None) -> bytes:
+    rows: list[dict[str, Any]] = [
+        {"uuid": ONE[11:], "type": "ip-dst", "value": "203.0.113.9", "deleted": gone},
+        {"uuid": TWO[11:], "type": "domain", "value": "relay.tidebeacon.example"},
+    ]
+    body = {
+        "uuid": EVENT,
+        "info": "Tidebeacon",
+        "date": "2026-11-18",
+        "timestamp": "1795000000",
+        "Orgc": {"uuid": orgc or "5f0c2a1e-0000-4000-8000-0000000000aa", "name": "Somebody"},
+        "Tag": [{"name": tag}, {"name": "PAP:AMBER"}],
+        "Attribute": [{**row, "to_ids": True} for row in rows],
+    }
+    return json.dumps({"Event": body}).encode()
+
+
+def accept(world: World, raw: bytes, **more: Any) -> imports.Imported:
+    kept, drafts = drafting.ingest(world.node, raw, "event.json")
+    assert drafts == []
+    how = Accepting(**{"by": world.NORTH, "tlp": "GREEN", **more})
+    return imports.accept(world.node, kept.id, how)
+
+
+def readable(world: World, party: str) -> dict[str, Any]:
+    held = world.node.store.select(world.node.allowed(world.node.reader(party)))
+    return {o.id: o for o in held if not o.withdrawn}
+
+
+def test_objects_are_said_once_and_readable_as_marked(world: World) -> None:
+    done = accept(world, event())
+    assert (done.withdrawn, done.originals, done.left_out) == (0, 1, ())
+    assert {ONE, TWO} <= readable(world, world.GRID).keys()
+    again = accept(world, event())
+    assert (again.said, again.originals, again.statements) == (0, 0, ())
+    assert again.again == done.said
+
+
+def test_the_original_is_for_its_party_alone(world: World) -> None:
+    accept(world, event(), tlp="CLEAR")
+    kinds = ["application/vnd.misp+json"]
+    store, node = world.node.store, world.node
+    assert len(store.select(node.allowed(node.reader(world.NORTH)), types=kinds)) == 1
+    assert store.select(node.allowed(node.reader(world.GRID)), types=kinds) == []
+
+
+def test_an_objects_own_marking_holds_under_a_looser_statement(world: World) -> None:
+    accept(world, event(tag="tlp:red"), tlp="CLEAR")
+    assert ONE not in readable(world, world.GRID)
+
+
+def test_what_is_deleted_at_its_source_is_withdrawn(world: World) -> None:
+    accept(world, event())
+    done = accept(world, event(gone=True))
+    assert done.withdrawn == 1
+    assert ONE not in readable(world, world.GRID)
+    assert TWO in readable(world, world.GRID)
+
+
+def test_a_stricter_tag_of_the_whole_event_reaches_what_was_said_before(world: World) -> None:
+    accept(world, event())
+    world.clock.later(hours=1)
+    accept(world, event(tag="tlp:amber+strict"))
+    assert ONE not in readable(world, world.GRID)
+    assert (
+        MARKING_ID["AMBER+STRICT"] in readable(world, world.NORTH)[ONE].data["object_marking_refs"]
+    )
+    again = accept(world, event(tag="tlp:amber+strict"))
+    assert (again.said, again.withdrawn) == (0, 0)
+
+
+def test_nobody_is_spoken_for_by_an_organisation_with_its_uuid(world: World) -> None:
+    theirs = world.node.identity(world.GRID).removeprefix("identity--")
+    done = accept(world, event(orgc=theirs))
+    assert done.left_out
+    assert all(world.GRID in one.why for one in done.left_out)
+    assert ONE not in readable(world, world.NORTH)
+
+
+def test_many_objects_go_into_several_statements(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "TOGETHER", 2)
+    done = accept(world, event())
+    assert len(done.statements) - done.originals == (done.said + 1) // 2
+    assert TWO in readable(world, world.GRID)
+
+
+def test_a_guest_has_no_reports_here(world: World) -> None:
+    with pytest.raises(ForbiddenError):
+        accept(world, event(), by=world.GRID)
+
+
+def test_what_is_no_report_or_holds_no_objects_is_refused(world: World) -> None:
+    how = Accepting(by=world.NORTH)
+    with pytest.raises(NotFoundError):
+        imports.accept(world.node, "0" * 16, how)
+    kept = world.ingest()[0].report
+    with pytest.raises((DraftError, NotFoundError)):
+        imports.accept(world.node, kept, how)
+
+
+@pytest.mark.parametrize("tlp", TLP_ORDER)
+def test_the_marking_asked_for_is_for_what_carries_none(world: World, tlp: Any) -> None:
+    raw = event(tag="type:OSINT")
+    kept, _ = drafting.ingest(world.node, raw, "event.json", tlp=tlp)
+    assert kept.strictest == tlp
+    imports.accept(world.node, kept.id, Accepting(by=world.NORTH, tlp="CLEAR"))
+    held = readable(world, world.NORTH)
+    if tlp != "RED":
+        assert MARKING_ID[tlp] in held[ONE].data["object_marking_refs"]
