@@ -55,7 +55,7 @@ def parse(text: str) -> Pattern:
         _check_text(text)
     elif len(text) > MAX_BYTES:
         raise _too_long(text)
-    if text.startswith("["):
+    if text[:1] == "[":
         found = plain_brackets(text, 0, MAX_COMPARISONS)
         if found is not None and found[0].end == len(text):
             return found[0]

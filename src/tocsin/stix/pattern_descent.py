@@ -98,15 +98,16 @@ _OPERATORS: dict[str, Operator] = {
 }
 _QUALIFIERS = frozenset(("START", "WITHIN", "REPEATS"))
 
-# One plain comparison and what follows it.
+# One plain comparison, and what follows it if that is plain too.
 _PLAIN = re.compile(
     r"[\t\n\r ]*+"
     r"([A-Za-z_][A-Za-z0-9_-]*+:[A-Za-z_][A-Za-z0-9_]*+"
     r"(?:\.(?:[A-Za-z_][A-Za-z0-9_]*+|'[^'\\]*+')|\[(?:0|[1-9][0-9]{0,5}|\*)\])*+)"
-    r"[\t\n\r ]*+(!?=)[\t\n\r ]*+"
-    r"(?:'([^'\\]*+(?:\\['\\][^'\\]*+)*+)'|(-?(?:0|[1-9][0-9]{0,17})))"
-    r"[\t\n\r ]*+(\]|(?:AND|OR)(?=[\t\n\r ]))"
+    r"[\t\n\r ]*+(==?|!=|<[>=]?|>=?|LIKE|MATCHES|ISSUBSET|ISSUPERSET)[\t\n\r ]*+"
+    r"(?:'([^'\\]*+(?:\\['\\][^'\\]*+)*+)'|(-?(?:0|[1-9][0-9]{0,17}))(?![0-9A-Za-z_.]))"
+    r"(?:[\t\n\r ]*+(\]|(?:AND|OR)(?=[\t\n\r ])))?"
 )
+_TEXT_ONLY = frozenset(("LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"))
 _STEP = re.compile(r"\.?(?:([A-Za-z_][A-Za-z0-9_]*+)|'([^'\\]*+)')|\[([0-9]++|\*)\]")
 _ESCAPE = re.compile(r"\\(.)")
 _LONGEST_KEPT = 200
@@ -122,54 +123,69 @@ def plain_brackets(text: str, start: int, most: int) -> tuple[Observation, int] 
     None where anything in them is not plain, or there are more comparisons than `most`: then the
     descent says what they are.
     """
+    match = _PLAIN.match(text, start + 1)
+    if match is None or most < 1:
+        return None
+    source, word, written, digits, joint = match.groups()
+    test = _plain_test(match.regs, source, word, written, digits)
+    if joint == "]" and test is not None:
+        return Observation(test, start, match.end()), 1
+    if joint is None or test is None:
+        return None
+    first = test.start
     alternatives: list[Comparison] = []
     together: list[Comparison] = []
-    at = start + 1
-    count = 0
+    count = 1
     while True:
-        match = _PLAIN.match(text, at)
-        if match is None:
-            return None
-        source, operator, written, digits, joint = match.groups()
-        parts = _plain_path(source) if len(source) <= _LONGEST_KEPT else None
-        count += 1
-        if parts is None or count > most:
-            return None
-        (_, at), (begin, middle), _, (first, last), (low, high), _ = match.regs
-        if written is not None:
-            if "\\" in written:
-                written = _ESCAPE.sub(r"\1", written)
-            last += 1
-            value: String | Integer = String(written, first - 1, last)
-        else:
-            last = high
-            value = Integer(int(digits), low, last)
-        test = PropertyTest(
-            ObjectPath(*parts, begin, middle),
-            "=" if operator == "=" else "!=",
-            value,
-            False,
-            begin,
-            last,
-        )
-        if joint == "]" and count == 1:
-            return Observation(test, start, at), 1
-        together.append(test)
-        if joint != "AND":
-            alternatives.append(
-                test
-                if len(together) == 1
-                else ComparisonAnd(tuple(together), together[0].start, last)
-            )
+        if joint == "AND":
+            together.append(test)
+        elif together:
+            together.append(test)
+            alternatives.append(ComparisonAnd(tuple(together), together[0].start, test.end))
             together = []
-            if joint == "]":
-                break
+        else:
+            alternatives.append(test)
+        if joint == "]":
+            break
+        match = _PLAIN.match(text, match.end())
+        count += 1
+        if match is None or count > most:
+            return None
+        source, word, written, digits, joint = match.groups()
+        test = _plain_test(match.regs, source, word, written, digits)
+        if joint is None or test is None:
+            return None
     whole = (
         alternatives[0]
         if len(alternatives) == 1
-        else ComparisonOr(tuple(alternatives), alternatives[0].start, last)
+        else ComparisonOr(tuple(alternatives), first, test.end)
     )
-    return Observation(whole, start, at), count
+    return Observation(whole, start, match.end()), count
+
+
+def _plain_test(
+    regs: tuple[tuple[int, int], ...], source: str, word: str, written: str | None, digits: str
+) -> PropertyTest | None:
+    """What `_PLAIN` found; None where a keyword stands for a name, or a number for text."""
+    parts = _plain_path(source) if len(source) <= _LONGEST_KEPT else None
+    if parts is None:
+        return None
+    begin, middle = regs[1]
+    value: String | Integer
+    if written is None:
+        if word in _TEXT_ONLY:
+            return None
+        low, end = regs[4]
+        value = Integer(int(digits), low, end)
+    else:
+        if "\\" in written:
+            written = _ESCAPE.sub(r"\1", written)
+        low, end = regs[3]
+        end += 1
+        value = String(written, low - 1, end)
+    type, steps = parts
+    path = ObjectPath(type, steps, begin, middle)
+    return PropertyTest(path, _OPERATORS[word], value, False, begin, end)
 
 
 @lru_cache(maxsize=4_096)
@@ -365,6 +381,14 @@ class Descent:
             raise pattern_error(
                 "too-many-comparisons", start, f"here begins comparison {self.comparisons}"
             )
+        if self.short_way:
+            match = _PLAIN.match(self.text, start)
+            if match is not None:
+                test = _plain_test(match.regs, *match.group(1, 2, 3, 4))
+                if test is not None:
+                    self.end = test.end
+                    self._next()
+                    return test
         negated = self.word == "NOT"
         if negated:
             self._next()
@@ -589,6 +613,8 @@ class Descent:
             self._unexpected("a comparison operator")
         if self.kind == _WORD and self.word.upper() in KEYWORDS and self.word not in KEYWORDS:
             raise pattern_error("keyword-case", self.start, f"{self.word} is no keyword")
+        if self.start == path.end and self.word[0] == ".":  # the scanner sees .7, a number
+            self._unexpected("a property, or a key in quotes")
         shown = clip(self.text[path.start : path.end])
         raise pattern_error(
             "operator-expected", self.start, f"{self._shown()} follows the path {shown}"
