@@ -72,3 +72,8 @@ def test_everything_but_root_statements_is_done_without_the_root_key(
     assert node.stop()[0] == 0
     tocsin(north, "key", "rotate", "--log", "--yes", "--number", "2")
     assert not (north / "keys" / f"{NORTH}.root").exists(), "nobody has put it back"
+    assert GRID in tocsin(north, "party", "list").stdout
+    told = tocsin(north, "party", "remove", GRID, "--dry-run").stdout
+    assert f"- {GRID}: leaves the directory" in told
+    tocsin(north, "party", "remove", GRID, "--yes")
+    assert GRID not in tocsin(north, "party", "list").stdout

@@ -14,21 +14,30 @@ import pytest
 
 from tocsin.client import Client, Door, Reply
 from tocsin.console import api
-from tocsin.errors import ForbiddenError, SignatureError, TocsinError, UnreachableError
+from tocsin.console.auth import Doors
+from tocsin.console.page import names
+from tocsin.errors import (
+    ForbiddenError,
+    SignatureError,
+    TocsinError,
+    UnreachableError,
+    UsageError,
+)
 from tocsin.flows import intake, join
 from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.policy import ANONYMOUS, Actor
 from tocsin.record.directory import fingerprint
 from tocsin.record.envelope import open_statement, sign
+from tocsin.record.proposal import changes, envelope_of, lacking, signed_by, slots
 from tocsin.record.statement import compose, revoke_body
 from tocsin.wiring import registrar
 from tocsin.wiring.door import inner_door
 from tocsin.wiring.join import join as join_by
-from tocsin.wiring.keyholder import Keyholder, feed_of
+from tocsin.wiring.keyholder import Keyholder, NeedsOthers, feed_of
 from tocsin.wiring.keys import load_signer
 from tocsin.wiring.new_log import begin_log, list_log
-from tocsin.wiring.node import open_node
+from tocsin.wiring.node import guest_token, open_node
 from tocsin.wiring.party import init
 from tocsin.wiring.rotation import rotate_listed, rotate_signing
 
@@ -337,6 +346,108 @@ def test_registrars_pass_from_one_of_one_to_two_of_three_and_on(town: Town) -> N
     with pytest.raises(ForbiddenError, match="no registrar"):
         change(town, NORTH, name="North again")
     assert publish(sign_on(change(town, DOCK, name="Dock alone"), DOCK), DOCK)
+
+
+def removed(town: Town, by: str, party: str, **more: Any) -> Any:
+    holder = town.holder(by, by)
+    return registrar.following(holder, registrar.Change(leaving=[party], **more))
+
+
+def test_a_party_that_is_removed_says_nothing_more_and_what_it_said_stays(town: Town) -> None:
+    for party in (PORT, DOCK):
+        town.follow(party, NORTH)
+    north = town.nodes[NORTH]
+    doors = Doors(north.store, clock=north.clock, rng=north.rng, member=north.is_member)
+    token = guest_token(doors, GRID)
+    assert doors.token(token) is not None
+    key = load_signer(town.homes[GRID], GRID, "signing")
+
+    def ack(seq: int, prev: str) -> bytes:
+        return sign(
+            compose(
+                author=GRID,
+                key=key.keyid,
+                kind="ack",
+                seq=seq,
+                prev=prev,
+                time=north.clock(),
+                salt="0" * 32,
+                tlp="CLEAR",
+                body={"heads": []},
+            ),
+            [key],
+        )
+
+    said = intake.enter(north, ack(1, ""))
+    following = removed(town, NORTH, GRID)
+    assert "- gridco.example: leaves the directory" in changes(north.directory, following)
+    town.holder(NORTH, NORTH).say("directory", following.body)
+    # Here and, as soon as they have heard, everywhere.
+    for node in (PORT, DOCK):
+        assert town.follow(node, NORTH).refused == []
+    for here in town.nodes.values():
+        assert here.directory.party(GRID) is None
+        assert not here.is_member(GRID)
+        with pytest.raises(SignatureError, match="not in directory"):
+            intake.enter(here, ack(2, said.id))
+        with pytest.raises(TocsinError):
+            town.holder(GRID, here.party).say("revoke", revoke_body(key.keyid, "gone"))
+    assert doors.token(token) is None
+    doors.sweep()
+    assert GRID not in {t.person.party for t in doors.tokens()}, "none comes back with the party"
+    # What it said is its own as before: the ring judges it at its place, pages call it by name.
+    assert north.keyring.state(GRID, key.keyid, said.index) == "valid"
+    assert north.keyring.state(GRID, key.keyid, None) == "unknown"
+    assert names(north)[GRID] == GRID
+    assert north.store.statement(said.id, north.everything()) is not None
+    with pytest.raises(UsageError, match="own party"):
+        removed(town, NORTH, NORTH)
+    with pytest.raises(UsageError, match="not in the directory"):
+        removed(town, NORTH, GRID)
+
+
+def test_two_registrars_remove_a_third_and_none_can_be_left_short(town: Town) -> None:
+    for party in (PORT, DOCK):
+        town.follow(party, NORTH)
+    north = town.holder(NORTH, NORTH)
+    body = registrar.following(north, registrar.Change(registrars=[PORT, DOCK])).body
+    north.say("directory", body)
+    for party in (PORT, DOCK):
+        town.follow(party, NORTH)
+    body = registrar.following(
+        town.holder(NORTH, NORTH), registrar.Change(threshold=2, clients=[(PORT, DOCK)])
+    ).body
+    signed_on(town, town.holder(NORTH, NORTH).proposal("directory", body), NORTH)
+    with pytest.raises(NeedsOthers) as needs:
+        town.holder(NORTH, NORTH).say("directory", removed(town, NORTH, DOCK).body)
+    assert any(PORT in lack for lack in needs.value.lacks)
+    proposal = town.holder(NORTH, NORTH).proposal(
+        "directory", removed(town, NORTH, DOCK).body, (NORTH, PORT)
+    )
+    signed_on(town, proposal, NORTH, PORT)
+    [port] = [p for p in town.nodes[NORTH].directory.parties if p.id == PORT]
+    assert port.clients == ()
+    assert DOCK not in {k.party for k in town.nodes[NORTH].directory.registrars.keys}
+    with pytest.raises(UsageError, match="1 registrars would be left, and 2"):
+        removed(town, NORTH, PORT)
+    assert removed(town, NORTH, PORT, threshold=1).registrars.threshold == 1
+
+
+def signed_on(town: Town, proposal: Any, *parties: str) -> None:
+    """Signed by these, published at North, and everybody has heard."""
+    holder = town.holder(NORTH, NORTH)
+    wanted = slots(holder.history.ring, proposal.statement)
+    for party in parties:
+        if town.holder(party, party).root().keyid >= proposal.statement.key:
+            proposal = signed_by(proposal, town.holder(party, party).root(), wanted)
+    if lacking(proposal, wanted):  # the keys fell so that others must sign too
+        for party in (PORT, DOCK):
+            root = town.holder(party, party).root()
+            if root.keyid >= proposal.statement.key:
+                proposal = signed_by(proposal, root, wanted)
+    holder.bring(envelope_of(proposal, wanted))
+    for party in (PORT, DOCK):
+        town.follow(party, NORTH)
 
 
 def test_signatures_that_are_left_over_are_not_published(town: Town) -> None:

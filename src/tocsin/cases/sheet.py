@@ -27,7 +27,7 @@ from tocsin.claims import carrier, explain, model, standing
 from tocsin.claims.model import Claim, Dated, Evidence, View
 from tocsin.errors import RenderingError, SpeakerError, UnreadableError, VerificationError
 from tocsin.policy import TLP_ORDER, Tlp
-from tocsin.record.directory import Directory, fingerprint, read_directory
+from tocsin.record.directory import Directory, fingerprint, read_directory, with_former
 from tocsin.record.members import MAX_STATEMENTS, Dossier, open_dossier
 from tocsin.record.statement import Statement
 
@@ -303,7 +303,7 @@ def _case(dossier: Dossier) -> _Case:
         for row in dossier.directory
         if row.statement.kind == "directory"
     ]
-    directory = max(versions, key=lambda version: version.version)
+    directory = with_former(sorted(versions, key=lambda version: version.version))
     said_by: dict[str, _Line] = {}
     kinds: dict[str, tuple[str, str, str]] = {}
     saying: dict[str, set[str]] = {}

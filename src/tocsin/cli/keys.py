@@ -165,7 +165,7 @@ def key_rotate(
     try:
         done = _rotate(what, number, root)
     except NeedsOthers as needs:
-        return _hand_on(needs, propose)
+        return hand_on(needs, propose)
     except NeedsRegistrar as needs:
         return _hand_entry(needs, propose)
     if as_json:
@@ -285,7 +285,7 @@ def key_revoke(
         try:
             holder.say("revoke", revoke_body(whole, reason, since))
         except NeedsOthers as needs:
-            return _hand_on(needs, propose)
+            return hand_on(needs, propose)
         until = holder.history.ring.key(holder.party, whole)
     if as_json:
         terminal.json_out({"key": whole, "suspect_since": since, "doubted": doubted})
@@ -377,7 +377,7 @@ def key_make(file: str, as_json: bool) -> None:
 # --- what several sign --------------------------------------------------------------------------
 
 
-def _hand_on(needs: NeedsOthers, file: str | None) -> int:
+def hand_on(needs: NeedsOthers, file: str | None) -> int:
     """One key is not enough: write what the others are to sign."""
     from tocsin.record.proposal import write_proposal
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tocsin.cli import terminal
+from tocsin.cli.keys import DRY, PROPOSE, ROOT, hand_on, holding
 from tocsin.console.untrusted import terminal as safe
 from tocsin.console.untrusted import terminal as terminal_text
 from tocsin.errors import (
@@ -116,7 +117,7 @@ def init(ctx: click.Context, party: str, name: str | None, url: str, as_json: bo
 
 @click.group()
 def party() -> None:
-    """Invite a party, join, list who is in the directory."""
+    """Invite a party, join, remove one, list who is in the directory."""
 
 
 @party.command("list")
@@ -309,6 +310,50 @@ def party_admit(answer: str, out: str | None) -> int:
         ),
         err=True,
     )
+    return 0
+
+
+@party.command("remove")
+@click.argument("name", metavar="PARTY")
+@click.option("--threshold", type=click.IntRange(1, 16), help="How many registrars must sign then.")
+@ROOT
+@PROPOSE
+@terminal.AS
+@DRY
+@terminal.YES
+def party_remove(
+    name: str,
+    threshold: int | None,
+    root: str | None,
+    propose: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """List a party no more: its keys sign nothing from then on; what it has said still verifies.
+
+    Its tokens end here at once; other nodes learn it within a minute. Only a registrar can.
+
+    Example: tocsin party remove gridco.example
+    """
+    from tocsin.record.proposal import changes
+    from tocsin.wiring import registrar
+    from tocsin.wiring.keyholder import NeedsOthers
+
+    with holding(root) as holder:
+        change = registrar.Change(leaving=[name], threshold=threshold)
+        following = registrar.following(holder, change)
+        for told in changes(holder.directory, following):
+            terminal.line(told)
+        if dry_run:
+            terminal.line("nothing was changed")
+            return 0
+        terminal.agree(f"take {name} out of the directory?", yes)
+        try:
+            holder.say("directory", following.body)
+        except NeedsOthers as needs:
+            return hand_on(needs, propose)
+    terminal.line(f"{name} has left: directory version {following.version}")
     return 0
 
 

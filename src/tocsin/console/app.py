@@ -133,7 +133,7 @@ def build(
         monotonic: a clock for rates.
     """
     assets = Assets.of_package()
-    doors = Doors(node.store, clock=node.clock, rng=node.rng)
+    doors = Doors(node.store, clock=node.clock, rng=node.rng, member=node.is_member)
     doors.sweep()  # what ended while nobody was looking
     live = Live(lambda: _size(node))
     desk = _Desk(node, doors, Rates(monotonic), live, assets)

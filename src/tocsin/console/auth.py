@@ -126,7 +126,10 @@ class Doors:
         *,
         clock: Callable[[], datetime],
         rng: Callable[[int], bytes],
+        member: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        """`member`: whether a party may still come in; what one has that may not, ends."""
+        self._member = member
         self._store = store
         self._clock = clock
         self._rng = rng
@@ -160,7 +163,7 @@ class Doors:
             self._store.keep_local("enter", row.key, None, row.version)
         except ConflictError:
             raise gone from None
-        if self._clock() >= link.until:
+        if self._clock() >= link.until or not self._member(link.person.party):
             raise gone
         return self.open_session(link.person)
 
@@ -182,7 +185,7 @@ class Doors:
             return None
         session = msgspec.json.decode(row.value, type=Session)
         now = self._clock()
-        if session.over(now):
+        if session.over(now) or not self._member(session.person.party):
             self._drop("session", row)
             return None
         if now - session.seen >= SEEN_EVERY:
@@ -200,6 +203,8 @@ class Doors:
         row = self._store.local(signed.by, signed.key)
         if row is None:
             return False
+        if not self._member(signed.person.party):
+            return False
         if signed.by == "token":
             return now < msgspec.json.decode(row.value, type=Token).until
         return not msgspec.json.decode(row.value, type=Session).over(now)
@@ -213,17 +218,30 @@ class Doors:
             self._audit(person.name, "sign-out", key[:12])
 
     def sweep(self) -> int:
-        """Drop sessions and links that have ended; gives how many. Tokens stay until revoked."""
+        """Drop sessions and links that have ended; gives how many.
+
+        Tokens stay until revoked, but for those of a party that has left the directory.
+        """
         now = self._clock()
-        ended = [
-            ("session", row)
-            for row in self._store.list_local("session")
-            if msgspec.json.decode(row.value, type=Session).over(now)
-        ] + [
-            ("enter", row)
-            for row in self._store.list_local("enter")
-            if now >= msgspec.json.decode(row.value, type=Link).until
-        ]
+        ended = (
+            [
+                ("session", row)
+                for row in self._store.list_local("session")
+                if (session := msgspec.json.decode(row.value, type=Session)).over(now)
+                or not self._member(session.person.party)
+            ]
+            + [
+                ("token", row)
+                for row in self._store.list_local("token")
+                if not self._member(msgspec.json.decode(row.value, type=Token).person.party)
+            ]
+            + [
+                ("enter", row)
+                for row in self._store.list_local("enter")
+                if now >= (link := msgspec.json.decode(row.value, type=Link)).until
+                or not self._member(link.person.party)
+            ]
+        )
         return sum(self._drop(kind, row) for kind, row in ended)
 
     # --- API tokens ---------------------------------------------------------------------------
@@ -274,6 +292,10 @@ class Doors:
         now = self._clock()
         # A digest of a 256-bit secret: comparing it byte by byte tells a guesser nothing.
         if token.secret_sha256 != _sha(found["secret"]) or now >= token.until:
+            return None
+        if not self._member(token.person.party):
+            # For good: were the party taken in again, it would get another.
+            self._drop("token", row)
             return None
         if token.used is None or now - token.used >= SEEN_EVERY:
             used = msgspec.structs.replace(token, used=now)

@@ -105,7 +105,7 @@ def sealed_for(kept: KeptSealed, called: Mapping[str, str]) -> str:
 
 def names(node: Node) -> dict[str, str]:
     """Every party's own display name, by id."""
-    return {party.id: party.name for party in node.directory.parties}
+    return {party.id: party.name for party in node.everyone.parties}
 
 
 # --- what is new ---

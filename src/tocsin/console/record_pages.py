@@ -139,9 +139,10 @@ def _size_of(note: bytes | None) -> int:
 
 def _vkeys(node: Node) -> tuple[str, ...]:
     """What the directory says this node's log is checked with."""
+    own = node.everyone.party(node.party)
     return tuple(
         key
-        for entry in node.party_entry(node.party).nodes
+        for entry in (own.nodes if own is not None else ())
         if entry.origin == node.log.origin
         for key in entry.log_vkeys
     )

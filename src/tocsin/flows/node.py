@@ -93,6 +93,11 @@ class Node:
         return self.keyring.directory
 
     @property
+    def everyone(self) -> Directory:
+        """The same with the last entries of parties that have left, for what they have said."""
+        return self.keyring.everyone
+
+    @property
     def policy_text(self) -> str:
         """This node's own tlog-policy in force: what `tocsin verify` takes by default."""
         return self.policy_of()
@@ -143,6 +148,10 @@ class Node:
                 remedy="invite it: tocsin party invite " + party,
             )
         return found
+
+    def is_member(self, party: str) -> bool:
+        """Whether a party comes in here: the directory lists it, or this is its own node."""
+        return party == self.party or self.directory.party(party) is not None
 
     def reader(
         self, party: str | None, *, person: str | None = None, role: str = "signer"

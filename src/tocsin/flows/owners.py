@@ -85,7 +85,7 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
                         f"{creator}",
                         remedy="give your own object an id of its own",
                     )
-            entry = node.directory.by_identity(str(creator)) or node.directory.by_identity(item.id)
+            entry = node.everyone.by_identity(str(creator)) or node.everyone.by_identity(item.id)
             owner = entry.id if entry else None
         said = _sayings(node, item.sha256, readable)
         if isinstance(item, Attachment) and said:

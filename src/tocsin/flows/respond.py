@@ -87,7 +87,7 @@ def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseStat
     ) | {(k.author, k.seq) for k in _closed(node, case)}
     return fold(
         visible,
-        directory=frozenset(p.id for p in node.directory.parties),
+        directory=frozenset(p.id for p in node.everyone.parties),
         now=node.clock(),
         withheld=withheld,
     )

@@ -368,7 +368,7 @@ def _claim_in(have: Seen, claim_id: str) -> Claim:
 
 def name_of(node: Node, view: View, ref: str) -> Name:
     """The name an organisation gives itself in the directory, else in its identity object."""
-    entry = node.directory.by_identity(ref)
+    entry = node.everyone.by_identity(ref)
     if entry is not None:
         return Name(id=ref, name=entry.name, party=entry.id)
     return Name(id=ref, name=view.name(ref))
@@ -376,7 +376,7 @@ def name_of(node: Node, view: View, ref: str) -> Name:
 
 def party_name(node: Node, party: str) -> Name:
     """A party by its directory id; one the directory does not list keeps its id as name."""
-    entry = node.directory.party(party)
+    entry = node.everyone.party(party)
     return Name(
         id=entry.identity if entry else party, name=entry.name if entry else party, party=party
     )
@@ -528,7 +528,7 @@ def claim_page(
     shown = tuple(
         Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref))
         for ref in named
-        if node.directory.by_identity(ref) is not None
+        if node.everyone.by_identity(ref) is not None
     )
     return ClaimPage(
         row=_row(node, have, claim, then, now),
@@ -559,7 +559,7 @@ def _swap(node: Node, view: View, claim: Claim, named: list[str]) -> tuple[Name,
 
 
 def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:
-    entry = node.directory.by_identity(ref)
+    entry = node.everyone.by_identity(ref)
     if entry is None:
         return None
     party = node.reader(entry.id)

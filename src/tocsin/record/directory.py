@@ -154,6 +154,20 @@ class Directory(Struct, frozen=True, kw_only=True):
         return {n.origin: n.log_vkeys for p in self.parties for n in p.nodes if n.origin}
 
 
+def with_former(versions: Sequence[Directory]) -> Directory:
+    """The newest version with the last entry of every party that has left: who said what, by name.
+
+    For showing what was said, never for who may say something now: nobody has signed this list.
+
+    Args:
+        versions: from the first on.
+    """
+    parties = {party.id: party for directory in versions for party in directory.parties}
+    return msgspec.structs.replace(
+        versions[-1], parties=tuple(parties[name] for name in sorted(parties))
+    )
+
+
 def read_directory(body: Mapping[str, Any]) -> Directory:
     """Read the body of a `directory` statement.
 
@@ -448,6 +462,12 @@ class KeyRing:
         self._revoked: frozenset[tuple[str, str]] = frozenset()
         # By party: (index from which it counts, lowest directory version whose root it takes).
         self._floors: dict[str, tuple[tuple[int, int], ...]] = {}
+        self._everyone = directory
+
+    @property
+    def everyone(self) -> Directory:
+        """The newest version, and who has left: `with_former`."""
+        return self._everyone
 
     @property
     def directory(self) -> Directory:
@@ -464,6 +484,7 @@ class KeyRing:
         twin = KeyRing.__new__(KeyRing)
         twin.root, twin._versions = self.root, self._versions
         twin._keys, twin._revoked, twin._floors = self._keys, self._revoked, self._floors
+        twin._everyone = self._everyone
         return twin
 
     def directory_at(self, index: int | None) -> Directory:
@@ -651,6 +672,7 @@ class KeyRing:
             directory = read_directory(s.body)
             if directory.version == self.directory.version + 1:
                 self._versions = (*self._versions, (index, verified.id, directory))
+                self._everyone = with_former([self._everyone, directory])
         elif s.kind == "key":
             body = msgspec.convert(s.body, KeyBody)
             held = self._keys.get((s.author, body.keyid))

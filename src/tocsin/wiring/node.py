@@ -149,7 +149,13 @@ def _root_file(home: Path) -> bytes:
 
 
 def guest_token(doors: Doors, party: str) -> str:
-    """A token for a party that has joined: to read what is meant for it, and to bring envelopes."""
+    """A token for a party that has joined: to read what is meant for it, and to bring envelopes.
+
+    One it had before ends: its reply was lost, or the party had left the directory meanwhile.
+    """
+    for held in doors.tokens():
+        if held.label == "joined" and held.person.party == party:
+            doors.revoke_token(held.id, "node")
     person = Person(name=party, party=party, role="signer")
     return doors.make_token(person, GUEST_SCOPES, timedelta(days=365), "joined")
 

@@ -51,6 +51,8 @@ class Change(Struct, frozen=True, kw_only=True):
     threshold: int | None = None
     roots: Sequence[str] = ()
     """Public keys, base64."""
+    leaving: Sequence[str] = ()
+    """Parties that are to be listed no more."""
     no_roots: Sequence[str] = ()
     """Ids, or the first digits of them."""
     root_threshold: int | None = None
@@ -107,6 +109,7 @@ def following(holder: Keyholder, change: Change) -> Directory:
         named["clients"] = [c for c in named.get("clients", []) if c != client]
         if not named["clients"]:
             del named["clients"]
+    _leave(holder, change, parties)
     body["parties"] = [parties[name] for name in sorted(parties)]
     body["registrars"] = _registrars(held, change, parties)
     body["version"] = held.version + 1
@@ -173,11 +176,28 @@ def _own(holder: Keyholder, change: Change, parties: dict[str, dict[str, Any]]) 
     parties[holder.party] = {**parties[holder.party], **party_json(entry)}
 
 
+def _leave(holder: Keyholder, change: Change, parties: dict[str, dict[str, Any]]) -> None:
+    """Take parties out, and whoever names them as a client."""
+    for party in change.leaving:
+        _named(parties, party)
+        if party == holder.party:
+            raise UsageError(
+                f"{party} is this folder's own party", remedy="ask another registrar to say it"
+            )
+        del parties[party]
+        for entry in parties.values():
+            left = [c for c in entry.get("clients", []) if c != party]
+            if left:
+                entry["clients"] = left
+            else:
+                entry.pop("clients", None)
+
+
 def _registrars(
     held: Directory, change: Change, parties: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """A registrar signs with its party's root key, the first where it has several."""
-    keys = {key.keyid: key for key in held.registrars.keys}
+    keys = {k.keyid: k for k in held.registrars.keys if k.party not in change.leaving}
     # First out, then in: a party whose root has changed leaves and comes in with the new one.
     for party in change.no_registrars:
         leaving = [keyid for keyid, key in keys.items() if key.party == party]
@@ -195,8 +215,15 @@ def _registrars(
         known = {key.keyid for key in held.registrars.keys}
         root = next((key for key in roots if key.keyid not in known), roots[0])
         keys[root.keyid] = RegistrarKey(party=party, keyid=root.keyid, public=root.public)
+    threshold = change.threshold or held.registrars.threshold
+    if len(keys) < threshold:
+        raise UsageError(
+            f"{len(keys)} registrars would be left, and {threshold} of them must sign",
+            remedy="first, or with it: tocsin directory propose --registrar PARTY, or "
+            "--threshold K",
+        )
     return {
-        "threshold": change.threshold or held.registrars.threshold,
+        "threshold": threshold,
         "keys": [msgspec.to_builtins(keys[keyid]) for keyid in sorted(keys)],
     }
 
