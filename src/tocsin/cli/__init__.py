@@ -42,7 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "withdraw": ("record", "Take back a statement, or some of its objects."),
     "purge": ("purge", "Drop the bytes of an object or statement here; proofs stay."),
     "sweep": ("sweep", "Look for shared indicators in your own logs; stays local."),
-    "stix": ("stix", "Check STIX patterns against the standard; no node is needed."),
+    "stix": ("stix", "Check STIX bundles and patterns; no node is needed."),
     "case": ("case", "Open a case, invite parties, join, show."),
     "advisory": ("advisory", "One advisory, co-signed k of n."),
     "party": ("node", "Invite a party, join, remove one, list who is in the directory."),

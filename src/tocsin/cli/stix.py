@@ -4,21 +4,166 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tocsin.cli import terminal
-from tocsin.errors import PatternError, UnreadableError
+from tocsin.console.untrusted import terminal as untrusted
+from tocsin.errors import PatternError, UnreadableError, UsageError
+
+if TYPE_CHECKING:
+    from tocsin.stix.findings import Finding, Severity
 
 
 @click.group()
 def stix() -> None:
     """Check STIX against the standard; nothing is kept, nothing leaves the machine."""
+
+
+SHOWN = 5
+"""Places of one code that are shown to a person; `--code` and `--json` have all."""
+WIDE = 80
+MOST_WORDS = 600
+"""Characters of one detail that are shown to a person."""
+_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@stix.command()
+@click.argument("file")
+@click.option("--code", metavar="CODE", help="Only the findings of this code, and all of them.")
+@terminal.JSON
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON finding a line.")
+def check(file: str, code: str | None, as_json: bool, as_jsonl: bool) -> int:
+    """Check a STIX bundle, a TAXII envelope, a list of objects or one object.
+
+    Errors break a MUST: a node keeps such an object and gives it to nobody. Warnings break a
+    SHOULD or a vocabulary. Notes are what cannot be judged here. FILE may be - for stdin.
+    Exit 0 without errors, 1 with some, 2 if the file cannot be opened.
+
+    Example: tocsin stix check bundle.json
+    """
+    from tocsin.stix.check import check_bundle, refused
+    from tocsin.stix.findings import CODES
+
+    if as_json and as_jsonl:
+        raise UsageError("--json and --jsonl together", remedy="choose one")
+    if code is not None and code not in CODES:
+        raise UsageError(
+            f"there is no code {code!r}", remedy="tocsin stix check FILE lists those found"
+        )
+    data = terminal.read_input(file)
+    checked = check_bundle(data, progress=_progress(len(data)))
+    _wipe()
+    findings = [one for one in checked.findings if code is None or one.code == code]
+    bad = len(refused(checked.findings))
+    if as_jsonl:
+        for finding in findings:
+            terminal.json_out(finding)
+    elif as_json:
+        counts = {severity: checked.count(severity) for severity in _SEVERITIES}
+        terminal.json_out(
+            {
+                "objects": len(checked.objects),
+                "refused": bad,
+                "counts": counts,
+                "findings": findings,
+            }
+        )
+    else:
+        name = "stdin" if file == "-" else terminal.clip(untrusted(Path(file).name), 24)
+        _say(f"{name}  {_some(len(checked.objects), 'object')}, {_tally(checked.findings)}")
+        _show(findings, brief=code is None)
+        if bad:
+            terminal.line()
+            one = "object is" if bad == 1 else "objects are"
+            _say(f"{bad:,} {one} kept by a node and given to nobody, until its errors are mended")
+    return int(checked.count("error") > 0)
+
+
+def _tally(findings: Sequence[Finding]) -> str:
+    counts = Counter(one.severity for one in findings)
+    if not counts:
+        return "nothing found"
+    return ", ".join(_some(counts[s], s) for s in _SEVERITIES if counts[s])
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def _show(findings: Sequence[Finding], *, brief: bool) -> None:
+    """By code, the gravest and most frequent first."""
+    by_code: dict[str, list[Finding]] = {}
+    for one in findings:
+        by_code.setdefault(one.code, []).append(one)
+    rows = sorted(
+        by_code.items(), key=lambda row: (_SEVERITIES.index(row[1][0].severity), -len(row[1]))
+    )
+    if len(rows) > 1:
+        terminal.line()
+        for code, group in rows:
+            _say(f"{len(group):>7,}  {group[0].severity:<7}  {code}")
+    for code, group in rows:
+        _show_code(code, group, _places(group[0].severity) if brief else len(group))
+
+
+def _places(severity: Severity) -> int:
+    return 2 if severity == "note" else SHOWN
+
+
+def _show_code(code: str, group: Sequence[Finding], most: int) -> None:
+    from tocsin.stix.findings import CODES
+
+    terminal.line()
+    _say(f"{group[0].severity}  {code}  {CODES[code].clause}")
+    for words in textwrap.wrap(CODES[code].meaning, WIDE - 2):
+        _say("  " + words)
+    for words in textwrap.wrap(CODES[code].remedy, WIDE - 4):
+        _say("  > " + words)
+    for one in group[:most]:
+        _say(f"  {one.pointer or 'the object itself'}")
+        if one.object is not None and one.object.id:
+            _say(f"      {one.object.id}")
+        for words in textwrap.wrap(untrusted(one.detail[:MOST_WORDS]), WIDE - 6):
+            _say(f"      {words}")
+    if len(group) > most:
+        _say(f"  and {len(group) - most:,} more: --code {code}")
+
+
+def _say(text: str) -> None:
+    terminal.line(terminal.clip(untrusted(text), WIDE))
+
+
+def _progress(size: int) -> Callable[[int], None] | None:
+    """A line on stderr that is written over, where a person is watching a large file."""
+    quiet = (click.get_current_context().find_root().obj or {}).get("quiet")
+    if quiet or size < 8 * 1024 * 1024 or not sys.stderr.isatty():
+        return None
+    last = 0.0
+
+    def tell(done: int) -> None:
+        nonlocal last
+        if (now := monotonic()) - last > 0.2:
+            last = now
+            sys.stderr.write(f"\r\x1b[Kchecked {done:,} objects")
+            sys.stderr.flush()
+
+    sys.stderr.write("\r\x1b[Kopening")
+    sys.stderr.flush()
+    return tell
+
+
+def _wipe() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 _LONGEST_LINE = 1024 * 1024
