@@ -538,7 +538,7 @@ def test_an_alarm_about_a_log_stands_on_every_page_and_nothing_else_alarms(
     page = look(forked.southmark)
     assert page.locator("[role=alert]").count() == 1
     page.goto(forked.southmark.url + "/cases")
-    assert page.inner_text("[role=alert]").startswith("1 alarm about a log.")
+    assert page.inner_text("[role=alert]").startswith("1 alarm.")
     page.click("[role=alert] a")
     assert page.url.endswith("/log#alarms")
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tocsin.canonical import b64decode
 from tocsin.client import Client, Door, Reply
 from tocsin.console import api
 from tocsin.console.auth import Doors
@@ -23,7 +24,7 @@ from tocsin.errors import (
     UnreachableError,
     UsageError,
 )
-from tocsin.flows import intake, join
+from tocsin.flows import intake, join, rivals
 from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.policy import ANONYMOUS, Actor
@@ -32,6 +33,7 @@ from tocsin.record.envelope import open_statement, sign
 from tocsin.record.proposal import changes, envelope_of, lacking, signed_by, slots
 from tocsin.record.statement import compose, revoke_body
 from tocsin.wiring import registrar
+from tocsin.wiring.doctor import diagnose
 from tocsin.wiring.door import inner_door
 from tocsin.wiring.join import join as join_by
 from tocsin.wiring.keyholder import Keyholder, NeedsOthers, feed_of
@@ -448,6 +450,46 @@ def signed_on(town: Town, proposal: Any, *parties: str) -> None:
     holder.bring(envelope_of(proposal, wanted))
     for party in (PORT, DOCK):
         town.follow(party, NORTH)
+
+
+def test_two_versions_of_one_number_are_an_alarm_wherever_both_are_met(
+    town: Town, tmp_path: Path
+) -> None:
+    """North signs another version 5 for Port than for Dock; each node follows the other."""
+    for party in (PORT, DOCK):
+        town.follow(party, NORTH)
+    envelopes = []
+    for name in ("North for Port", "North for Dock"):
+        proposal = change(town, NORTH, name=name)
+        wanted = slots(town.nodes[NORTH].keyring, proposal.statement)
+        proposal = signed_by(proposal, town.holder(NORTH, NORTH).root(), wanted)
+        envelopes.append(envelope_of(proposal, wanted))
+    for party, raw in zip((PORT, DOCK), envelopes, strict=True):
+        intake.enter(town.nodes[party], raw)
+        assert town.nodes[party].alarms() == []
+    assert len(town.follow(PORT, DOCK).refused) == 1
+    assert len(town.follow(DOCK, PORT).refused) == 1
+    for party, (held, other) in ((PORT, envelopes), (DOCK, envelopes[::-1])):
+        node = town.nodes[party]
+        [alarm] = node.alarms(node.reader(None))
+        version = node.directory.version
+        assert (alarm.kind, alarm.origin) == ("directory", "")
+        assert f"two versions {version} of the directory" in alarm.detail
+        assert "tocsin directory rivals" in alarm.remedy
+        [row] = Client(town.doors(party)).get("/directory/rivals")["items"]
+        assert [b64decode(row[f"{w}_envelope"]) for w in ("held", "other")] == [held, other]
+        town.follow(party, DOCK if party == PORT else PORT)
+        assert len(node.alarms()) == 1, "once"
+    # What enough have not signed is nobody's word: anybody can write it.
+    forged = bytearray(envelopes[1])
+    at = forged.rindex(b'"sig":"') + 7
+    forged[at] = ord("B") if forged[at] != ord("B") else ord("C")
+    with pytest.raises(TocsinError):
+        intake.enter(town.nodes[PORT], bytes(forged))
+    assert len(rivals.rivals(town.nodes[PORT])) == 1
+    shutil.copytree(town.homes[PORT], tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
+    rows = {r["check"]: r for r in diagnose(str(tmp_path / "copy"), town.nodes[PORT].clock())}
+    assert "two versions" in rows["alarm directory"]["state"]
 
 
 def test_signatures_that_are_left_over_are_not_published(town: Town) -> None:

@@ -1,9 +1,12 @@
-"""Verbs about the directory: show, propose, sign, publish, fetch."""
+"""Verbs about the directory: show, propose, sign, publish, fetch, rivals."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from tocsin.canonical import b64decode
 from tocsin.cli import terminal
 from tocsin.cli.keys import holding, signs
 from tocsin.cli.terminal import line
@@ -13,7 +16,7 @@ from tocsin.errors import UsageError
 
 @click.group()
 def directory() -> None:
-    """The directory: show, propose, sign, publish, fetch."""
+    """The directory: show, propose, sign, publish, fetch, rivals."""
 
 
 signs(directory, "directory")
@@ -169,3 +172,33 @@ def directory_fetch(url: str | None, as_party: str | None, as_json: bool) -> int
     holder.check_end()
     # Of several, one that gave all is enough: another may be a witness alone, or down.
     return 0 if any(not row.failed and not row.refused for row in rows) else 1
+
+
+@directory.command("rivals")
+@click.option("--out", metavar="FOLDER", help="Write both envelopes of each there.")
+@terminal.AS
+@terminal.JSON
+def directory_rivals(out: str | None, as_party: str | None, as_json: bool) -> int:
+    """Versions of one number that enough registrars signed twice; which was meant they must say.
+
+    Example: tocsin directory rivals --out evidence
+    """
+    with terminal.node() as client:
+        items = client.get("/directory/rivals")["items"]
+    if out:
+        folder = Path(out)
+        for item in items:
+            for which in ("held", "other"):
+                data = b64decode(item[f"{which}_envelope"])
+                if data:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    name = f"directory-{item['version']}-{item[which][:16]}.json"
+                    terminal.write_output(str(folder / name), data)
+    if as_json:
+        terminal.json_out({"items": items})
+    else:
+        for item in items:
+            line(f"version {item['version']}  in force here {item['held']}")
+            line(f"           signed as well {item['other']}")
+        line(f"{len(items)} second versions" if items else "none: each number was signed once")
+    return 1 if items else 0

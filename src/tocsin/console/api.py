@@ -19,7 +19,7 @@ from msgspec import Struct
 from tocsin import errors
 from tocsin.console import forms, problems
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
-from tocsin.flows import advise, audit, imports, intake, join, respond, sealed, weigh
+from tocsin.flows import advise, audit, imports, intake, join, respond, rivals, sealed, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows import keys as key_flow
 from tocsin.flows import purge as purging
@@ -556,6 +556,10 @@ def _parties(r: Request) -> Any:
     }
 
 
+def _rivals(r: Request) -> Any:
+    return {"items": rivals.rivals(r.node)}
+
+
 def _invitation(r: Request, body: InvitationBody) -> Any:
     return join.invitation(r.node, r.party, body.party, url=body.url, days=body.days)
 
@@ -847,6 +851,13 @@ ROUTES: tuple[Route, ...] = (
         "",
         _directory,
         "Directory versions, keys and revocations in log order, open to all; ?after=INDEX.",
+    ),
+    _route(
+        "GET",
+        "/directory/rivals",
+        "",
+        _rivals,
+        "Directory versions of one number that enough registrars signed twice, open to all.",
     ),
     _route(
         "GET",

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from tocsin.canonical import b64encode
 from tocsin.errors import (
+    DirectoryError,
     ForbiddenError,
     LogHalted,
     NotFoundError,
@@ -25,6 +26,7 @@ from tocsin.errors import (
     TocsinError,
     UsageError,
 )
+from tocsin.flows import rivals
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_opening, check_owners, marking_of, object_audiences
 from tocsin.policy import Tlp
@@ -180,7 +182,11 @@ def enter(node: Node, raw: bytes) -> Done:
     if known is not None:
         return known
     # Before anything is looked up: a forged envelope learns nothing of what its "author" may read.
-    signed = node.keyring.signers(envelope, statement, None)
+    try:
+        signed = node.keyring.signers(envelope, statement, None)
+    except DirectoryError:
+        rivals.note(node, raw)
+        raise
     for public, signature in signed:
         verify(public, signature, pae(envelope.payload))
     items = _items(node, statement)

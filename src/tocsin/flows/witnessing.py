@@ -12,7 +12,7 @@ from tocsin.errors import ConflictError
 from tocsin.record.witness import Held
 from tocsin.store.interface import Local
 
-AlarmKind = Literal["fork", "unexplained", "behind", "rollback"]
+AlarmKind = Literal["fork", "unexplained", "behind", "rollback", "directory"]
 
 T = TypeVar("T", bound=Struct)
 
@@ -23,9 +23,10 @@ class Alarm(Struct, frozen=True, kw_only=True):
     key: str
     kind: AlarmKind
     """`fork`: proven. `unexplained`: contradicts, without proof. `behind`: a log shows less than it
-    has signed. `rollback`: others hold more of our own log than we do."""
+    has signed. `rollback`: others hold more of our own log than we do. `directory`: registrars have
+    signed two versions of one number."""
     origin: str
-    """The log it is about."""
+    """The log it is about; "" where it is about none."""
     detail: str
     remedy: str
     since: str

@@ -437,6 +437,16 @@ class EnrolledKey(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Rival(Struct, frozen=True, kw_only=True):
+    """Two versions of one number, each signed by enough registrars."""
+
+    version: int
+    held: str
+    """Id of the envelope whose version is in force here."""
+    other: str
+    """Id of the other's."""
+
+
 class KeyRing:
     """Which key may sign which kind, for which author, at which place in one log.
 
@@ -659,6 +669,29 @@ class KeyRing:
             _follows(before, directory)
         versions = (before, directory) if before.version != directory.version else (directory,)
         return _registrars(envelope, statement, versions)
+
+    def rival(self, raw: bytes) -> Rival | None:
+        """Whether this is another version of a number that is held, by enough registrars as well.
+
+        Registrars who sign two versions of one number show different directories to different
+        nodes. Their signatures prove it; which one was meant they do not tell.
+
+        Raises:
+            StatementError: not a statement, or no directory in it.
+            DirectoryError, SignatureError: too few signed, or a signature does not verify.
+        """
+        envelope, statement = open_statement(raw)
+        other = _directory_of(statement)
+        places = {d.version: place for place, (_, _, d) in enumerate(self._versions)}
+        place = places.get(other.version, 0)
+        if place == 0:
+            return None  # not held yet; or a root of its own, which is another directory altogether
+        _, held, directory = self._versions[place]
+        if canonical.encode(directory.body) == canonical.encode(other.body):
+            return None
+        before = self._versions[place - 1][2]
+        _verify_all(envelope, _registrars(envelope, statement, (before, other)))
+        return Rival(version=other.version, held=held, other=envelope.id)
 
     def admit_key(self, verified: Verified, index: int) -> None:
         """Take in a `directory`, `key` or `revoke` that the log holds at `index`.
