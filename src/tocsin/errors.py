@@ -212,6 +212,10 @@ class UnreachableError(TocsinError):
     """A node does not answer."""
 
 
+class RateError(TocsinError):
+    """This is asked for, or brought, more often or in greater amounts than is allowed."""
+
+
 class NotFoundError(TocsinError):
     """Nothing with this name that this reader may see. The same words for hidden and unknown."""
 
