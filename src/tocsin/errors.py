@@ -204,6 +204,11 @@ class StorageFullError(StoreError):
     """The disk is full or read-only; nothing of the refused write is kept."""
 
 
+class StoreLostError(StoreError):
+    """The database server does not answer. What it had acknowledged it holds; a write that was
+    under way may be kept or not."""
+
+
 class NodeBusyError(TocsinError):
     """Another process holds this data folder, or the port asked for."""
 

@@ -45,6 +45,7 @@ from tocsin.store.interface import (
     put_by,
     version_key,
 )
+from tocsin.store.postgres import PostgresStore
 from tocsin.store.sqlite import SqliteStore
 
 NORTHLAND = "cert.northland.example"
@@ -53,21 +54,24 @@ GRIDCO = "gridco.example"
 PORTCO = "portco.example"
 
 
-KINDS = ["memory", "sqlite"]
+KINDS = ["memory", "sqlite", "postgres"]
 
 
 class Opener:
     """Opens the store under test, and opens it again as a restart would."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, url: str) -> None:
         self.kind = kind
         self.folder = folder
+        self.url = url
         self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
         self.store: Store = self.open()
 
     def open(self) -> Store:
         if self.kind == "memory":
             return MemoryStore(clock=self.clock)
+        if self.kind == "postgres":
+            return PostgresStore.open(self.url, self.folder, clock=self.clock)
         return SqliteStore.open(self.folder, clock=self.clock)
 
     def clock(self) -> datetime:
@@ -83,7 +87,9 @@ class Opener:
 
 @pytest.fixture(params=KINDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    opener = Opener(request.param, tmp_path / "node")
+    kind: str = request.param
+    url = request.getfixturevalue("postgres") if kind == "postgres" else ""
+    opener = Opener(kind, tmp_path / "node", url)
     yield opener
     opener.store.close()
 
