@@ -224,8 +224,10 @@ def _emptied(db: psycopg.Connection[Any]) -> bool:
         return False
     with db.transaction():
         db.execute("SET LOCAL session_replication_role = replica")  # no foreign keys meanwhile
-        for name in wanted - {"meta", "writer"}:
+        for name in wanted - {"meta", "writer", "feed"}:
             db.execute(f"DELETE FROM tocsin.{name}")
+        db.execute("DELETE FROM tocsin.feed WHERE id > 1")
+        db.execute("UPDATE tocsin.feed SET last = 0")
         db.execute("UPDATE tocsin.meta SET value = 0 WHERE key IN ('indexed', 'local', 'scrub')")
     return True
 

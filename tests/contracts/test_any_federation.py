@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.contracts.test_any_store import EASTMERE, KINDS, NORTHLAND, Opener
+from tests.contracts.test_any_store import EASTMERE, KINDS, NORTHLAND, Opener, opener_of
 from tests.unit.fakes import Author, publish, seen_by, thing
 
 from tocsin.errors import ChainError, StatementError
@@ -21,7 +21,7 @@ TIME, LATER = "2026-11-22T08:30:00Z", "2026-11-22T09:00:00Z"
 
 @pytest.fixture(params=KINDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    opener = Opener(request.param, tmp_path / "node")
+    opener = opener_of(request, tmp_path)
     yield opener
     opener.store.close()
 
@@ -386,9 +386,9 @@ def test_a_quarantine_has_room_for_so_much_of_each_peer(
 ) -> None:
     from tests.unit import fakes_federation
 
-    from tocsin.store import sqlite_federation
+    from tocsin.store import postgres_federation, sqlite_federation
 
-    for module in (fakes_federation, sqlite_federation):
+    for module in (fakes_federation, sqlite_federation, postgres_federation):
         monkeypatch.setattr(module, "MAX_QUARANTINED", 3)
         monkeypatch.setattr(module, "MAX_QUARANTINED_BYTES", 10)
     a, b, c, d = (northland.say() for _ in range(4))

@@ -85,11 +85,16 @@ class Opener:
         return self.store
 
 
-@pytest.fixture(params=KINDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+def opener_of(request: pytest.FixtureRequest, folder: Path) -> Opener:
+    """The opener of the kind a fixture is asked for; a server is started only where it is."""
     kind: str = request.param
     url = request.getfixturevalue("postgres") if kind == "postgres" else ""
-    opener = Opener(kind, tmp_path / "node", url)
+    return Opener(kind, folder / "node", url)
+
+
+@pytest.fixture(params=KINDS)
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    opener = opener_of(request, tmp_path)
     yield opener
     opener.store.close()
 

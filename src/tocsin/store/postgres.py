@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -22,12 +23,15 @@ import psycopg
 
 from tocsin.errors import StoreError, StoreLostError, TocsinError
 from tocsin.policy import Audience
+from tocsin.store import feeds, rules, words
+from tocsin.store import postgres_exchange as exchange
+from tocsin.store import postgres_federation as federation
 from tocsin.store import postgres_local as own
 from tocsin.store import postgres_log as log
 from tocsin.store import postgres_purge as purging
 from tocsin.store import postgres_reads as reads
 from tocsin.store import postgres_schema as schema
-from tocsin.store import rules, words
+from tocsin.store.federation import Given, Outgoing, Quarantined
 from tocsin.store.files import lock_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
@@ -42,10 +46,12 @@ from tocsin.store.interface import (
     KeptObject,
     KeptSealed,
     LocalRow,
+    Page,
     Pending,
     Purge,
     Purged,
     What,
+    microseconds,
     new_head,
     open_audience,
 )
@@ -84,15 +90,20 @@ TRY_AGAIN_S = 0.5
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class PostgresStore:
     """`Store` in one database, which no other node writes to at the same time."""
 
     @classmethod
-    def open(cls, url: str, folder: Path) -> PostgresStore:
+    def open(cls, url: str, folder: Path, *, clock: Callable[[], datetime] = _utc) -> PostgresStore:
         """Open the store at `url`; make it where the database is empty.
 
         Args:
             folder: the node's data folder, with tiles and lock; made where there is none.
+            clock: dates what comes into a collection (`Exchange`).
 
         Raises:
             NodeBusyError: another node writes to it, or another process holds the folder.
@@ -103,12 +114,13 @@ class PostgresStore:
         check_url(url, open_to_others=False)
         held = lock_folder(folder)
         try:
-            return cls(url, held)
+            return cls(url, held, clock)
         except BaseException:
             held.close()
             raise
 
-    def __init__(self, url: str, lock: IO[str]) -> None:
+    def __init__(self, url: str, lock: IO[str], clock: Callable[[], datetime]) -> None:
+        self._clock = clock
         self.url = url
         self._lock = lock
         self._at = shown(url)
@@ -194,7 +206,12 @@ class PostgresStore:
         """See `Log.append`."""
         head = new_head(checkpoint)
         ids = [bytes.fromhex(id) for id in batch]
-        self._write(lambda db: log.append(db, ids, b"".join(edge), head, expected))
+        # The time is taken when the writer comes to it, so that it is not before the last one.
+        self._write(
+            lambda db: log.append(
+                db, ids, b"".join(edge), head, expected, microseconds(self._clock())
+            )
+        )
 
     def head(self) -> Head | None:
         """See `Log.head`."""
@@ -379,6 +396,33 @@ class PostgresStore:
 
         return self._read(work)
 
+    # --- Exchange -----------------------------------------------------------------------------
+
+    def page(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        *,
+        after: int = -1,
+        limit: int = 100,
+        ids: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+        most_bytes: int = feeds.PAGE_BYTES,
+    ) -> Page:
+        """See `Exchange.page`."""
+        wanted = feeds.Wanted(
+            after=after,
+            limit=limit,
+            ids=ids,
+            types=types,
+            spec_versions=spec_versions,
+            versions=versions,
+            most_bytes=most_bytes,
+        )
+        return self._read(lambda db: exchange.page(db, collection, allowed, wanted))
+
     # --- Purges -------------------------------------------------------------------------------
 
     def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
@@ -415,6 +459,64 @@ class PostgresStore:
             return [rules.purged(row, audience_of) for row in rows]
 
         return self._read(work)
+
+    # --- Federation ---------------------------------------------------------------------------
+
+    def fill(self, peer: str, allowed: frozenset[int], limit: int = 1_000) -> bool:
+        """See `Outboxes.fill`."""
+        if self._read(lambda db: federation.is_filled(db, peer, allowed), one=True):
+            return False
+        return self._write(lambda db: federation.fill(db, peer, allowed, limit))
+
+    def outbox(
+        self, peer: str, after: int = 0, limit: int = 1_000, *, kind: str | None = None
+    ) -> list[Outgoing]:
+        """See `Outboxes.outbox`."""
+        return self._read(lambda db: federation.outbox(db, peer, after, limit, kind))
+
+    def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
+        """See `Outboxes.wanted`."""
+        return self._read(lambda db: federation.wanted(db, peer, prefixes))
+
+    def receipt(self, peer: str, n: int, time: str) -> None:
+        """See `Outboxes.receipt`."""
+        self._write(lambda db: federation.receipt(db, peer, n, time))
+
+    def given(self, statement: str) -> list[Given]:
+        """See `Outboxes.given`."""
+        return self._read(lambda db: federation.given(db, statement))
+
+    def exchanged(self, peer: str, *, theirs: bool) -> list[bytes]:
+        """See `Outboxes.exchanged`."""
+        return self._read(lambda db: federation.exchanged(db, peer, theirs=theirs))
+
+    def came(self, peer: str, statements: Sequence[str]) -> None:
+        """See `Inboxes.came`."""
+        self._write(lambda db: federation.came(db, peer, statements))
+
+    def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
+        """See `Inboxes.places`."""
+        return self._read(lambda db: federation.places(db, author, chain, first, last))
+
+    def withhold(self, peer: str, author: str, chain: str, named: Mapping[int, str]) -> None:
+        """See `Inboxes.withhold`."""
+        self._write(lambda db: federation.withhold(db, peer, author, chain, named))
+
+    def named(self, author: str, chain: str, first: int, last: int) -> dict[int, dict[str, str]]:
+        """See `Inboxes.named`."""
+        return self._read(lambda db: federation.named(db, author, chain, first, last))
+
+    def quarantine(self, one: Quarantined) -> bool:
+        """See `Inboxes.quarantine`."""
+        return self._write(lambda db: federation.quarantine(db, one))
+
+    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
+        """See `Inboxes.quarantined`."""
+        return self._read(lambda db: federation.quarantined(db, peer))
+
+    def release(self, peer: str, ids: Sequence[str]) -> None:
+        """See `Inboxes.release`."""
+        self._write(lambda db: federation.release(db, peer, ids))
 
     # --- Local --------------------------------------------------------------------------------
 

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
 from tocsin.policy import Audience
+from tocsin.store import postgres_exchange as exchange
 from tocsin.store import postgres_schema as schema
 from tocsin.store import words
+from tocsin.store.federation import Absent
 from tocsin.store.interface import (
+    EVERYTHING,
     Chain,
     Head,
     HeadLike,
     Keepable,
     audience_key,
+    collections_of,
     stays_on_record,
     version_key,
 )
@@ -83,6 +87,8 @@ class _Batch:
         self._last, self._last_object, self._last_audience = row
         statements = [one.verified.statement for one in arrivals]
         self._heads = self._known_heads(statements)
+        self._bound = self._known_bounds()  # the last bound place of each chain
+        self._new_bounds: list[tuple[str, str, int, bytes]] = []
         ids = [bytes.fromhex(one.verified.id) for one in arrivals]
         self._names: dict[str, tuple[str, str, int] | None] = {
             id.hex(): (kind, author, seq)
@@ -112,6 +118,11 @@ class _Batch:
             heads[author, name] = seq, id.hex()
         return heads
 
+    def _known_bounds(self) -> dict[tuple[str, str], int]:
+        given = {"authors": [a for a, _ in self._heads], "chains": [c for _, c in self._heads]}
+        rows = ask(self._db, schema.LAST_BOUND, given)
+        return dict.fromkeys(self._heads, 0) | {(author, name): seq for author, name, seq in rows}
+
     def _known_audiences(self, arrivals: Iterable[Arrival]) -> dict[Audience, int]:
         keys = {
             audience_key(audience): audience
@@ -140,13 +151,18 @@ class _Batch:
         if one.verified.id in self._names:
             raise name_taken(one.verified, self._names[one.verified.id])
         says = () if s.kind == "withdraw" else s.objects
-        objects = [(ref, self._object(s.author, ref, one.brought)) for ref in says]
+        objects = [
+            (ref, self._object(s.author, ref, one.brought))
+            for ref in says
+            if not isinstance(one.brought.get((ref.sha256, ref.id)), Absent)
+        ]
         n = self._last = self._last + 1
         rows, own, case = self._rows, self._intern(one.audience), s.case or ""
         self._names[one.verified.id] = None
         rows["statement"].append(
             (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
         )
+        rows["put"] += [(n, feed) for feed in collections_of(s) if feed not in (EVERYTHING, case)]
         if s.kind == "sealed":
             rows["sealed"].append((n, s.tlp, one.verified.raw))
         else:
@@ -163,6 +179,10 @@ class _Batch:
             rows["said"].append((n, number, audience, PENDING, ref.type, ref.id, case))
             self._said_by.add((s.author, (ref.sha256, ref.id)))
         last = self._heads[place]
+        if s.seq > 1 and (last is None or last[0] != s.seq - 1):
+            # Most likely nothing is held before it: from now on only what it names is kept there.
+            self._new_bounds.append((*place, s.seq - 1, bytes.fromhex(s.prev)))
+            self._bound[place] = max(self._bound[place], s.seq - 1)
         if last is None or last[0] < s.seq:
             self._heads[place] = s.seq, one.verified.id
 
@@ -172,10 +192,17 @@ class _Batch:
             if rows:
                 copy(self._db, table, rows)
                 rows.clear()
+        if self._new_bounds:
+            names = ("authors", "chains", "seqs", "ids")
+            columns = [list(column) for column in zip(*self._new_bounds, strict=True)]
+            ask(self._db, schema.BIND, dict(zip(names, columns, strict=True)))
+            self._new_bounds.clear()
 
     def _is_next(self, place: tuple[str, str], s: Statement | Sealed) -> bool:
         """Whether it follows the last of its chain, or is the first we see of it."""
         head = self._heads[place]
+        if self._bound[place] and s.seq - 1 <= self._bound[place]:
+            return False
         return head is None or head == (s.seq - 1, s.prev)
 
     def _is_held(self, verified: Verified | VerifiedSeal) -> bool:
@@ -197,9 +224,10 @@ class _Batch:
         if ask(db, schema.IS_HELD, given).fetchone():
             return True
         around = {seq: id.hex() for seq, id in ask(db, schema.AROUND, given)}
-        if s.seq in around or around.get(s.seq - 1, s.prev) != s.prev:
-            last = chain(db, s.author, s.chain)
-            assert last is not None
+        bound = {seq: id.hex() for seq, id in ask(db, schema.BOUND_AROUND, given)}
+        before = around.get(s.seq - 1, bound.get(s.seq - 1, s.prev))
+        if s.seq in around or bound.get(s.seq, verified.id) != verified.id or before != s.prev:
+            last = chain(db, s.author, s.chain) or Chain(seq=s.seq - 1, head=before)
             raise place_taken(s, last)
         return False
 
@@ -272,8 +300,10 @@ def chain(db: Db, author: str, name: str) -> Chain | None:
 # --- entering -------------------------------------------------------------------------------
 
 
-def append(db: Db, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike | None) -> None:
-    """See `Log.append`."""
+def append(
+    db: Db, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike | None, now: int
+) -> None:
+    """See `Log.append`. `now`: microseconds, for `Exchange`."""
     row = ask(db, "SELECT origin, size, root FROM head").fetchone()
     size = check_growth(row, new, len(ids), expected)
     if ids:
@@ -281,7 +311,7 @@ def append(db: Db, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike 
         entered = ask(db, schema.ENTER, given).rowcount
         if entered != len(ids):
             raise not_pending(ids, entered)
-        _take_effect(db, size)
+        _take_effect(db, size, now)
     ask(
         db,
         schema.SET_HEAD,
@@ -295,7 +325,7 @@ def append(db: Db, ids: list[bytes], edge: bytes, new: Head, expected: HeadLike 
     )
 
 
-def _take_effect(db: Db, start: int) -> None:
+def _take_effect(db: Db, start: int, now: int) -> None:
     """Open what the statements from log index `start` on say, and stop what they take back.
 
     The order of a statement and its withdrawal makes no difference to what is left.
@@ -313,12 +343,14 @@ def _take_effect(db: Db, start: int) -> None:
         earlier = ask(db, schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
         for [withdrawal] in earlier:
             _take_back(db, n, id, author, withdrawal)
+    exchange.enter(db, start, now)
 
 
 def _take_back(db: Db, n: int, id: bytes, author: str, withdrawal: int) -> None:
     given = {"n": n, "id": id, "author": author, "withdrawal": withdrawal}
     ask(db, schema.TAKE_BACK, given)
     ask(db, schema.MARK_WITHDRAWN, given)
+    exchange.leave(db, n)
 
 
 def restart(db: Db) -> None:

@@ -18,6 +18,7 @@ import psycopg
 from tocsin.store import postgres_schema as schema
 from tocsin.store import rules, words
 from tocsin.store.interface import Attachment, Holding, Purge, What
+from tocsin.store.postgres_exchange import leave_purged
 from tocsin.store.postgres_local import append_audit
 from tocsin.store.postgres_log import copy
 from tocsin.store.postgres_open import WRITE_MS, Db, ask, is_full
@@ -39,6 +40,7 @@ def purge(db: Db, one: Purge, rows: Sequence[tuple[str, str]]) -> bool:
         held = ask(db, "SELECT 1 FROM object WHERE sha256 = %(id)s", given).fetchone()
         ask(db, schema.DROP_WORDS, given)
         ask(db, schema.HIDE_OBJECT, given)
+        leave_purged(db, id)
         dropped = ask(db, schema.DROP_OBJECT, given).rowcount
     if not held:
         raise rules.not_logged(one)
