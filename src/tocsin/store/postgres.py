@@ -474,6 +474,14 @@ class PostgresStore:
         """See `Outboxes.outbox`."""
         return self._read(lambda db: federation.outbox(db, peer, after, limit, kind))
 
+    def outbox_end(self, peer: str) -> tuple[int, str]:
+        """See `Outboxes.outbox_end`."""
+        return self._read(lambda db: federation.outbox_end(db, peer), one=True)
+
+    def outbox_lag(self, peer: str) -> int:
+        """See `Outboxes.outbox_lag`."""
+        return self._read(lambda db: federation.outbox_lag(db, peer), one=True)
+
     def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
         """See `Outboxes.wanted`."""
         return self._read(lambda db: federation.wanted(db, peer, prefixes))

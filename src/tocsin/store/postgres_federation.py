@@ -225,6 +225,28 @@ def outbox(db: Db, peer: str, after: int, limit: int, kind: str | None) -> list[
     return [_outgoing(row) for row in ask(db, _OUTBOX, given)]
 
 
+def outbox_end(db: Db, peer: str) -> tuple[int, str]:
+    """See `Outboxes.outbox_end`."""
+    row = ask(
+        db,
+        "SELECT o.n, s.id FROM peer p JOIN outbox o ON o.peer = p.n AND o.n = p.last"
+        " JOIN statement s ON s.n = o.statement WHERE p.id = %(id)s",
+        {"id": peer},
+    ).fetchone()
+    return (row[0], row[1].hex()) if row else (0, "")
+
+
+def outbox_lag(db: Db, peer: str) -> int:
+    """See `Outboxes.outbox_lag`."""
+    [lag] = _only(
+        db,
+        "SELECT count(*) FROM peer p JOIN outbox o ON o.peer = p.n AND o.n > p.receipt"
+        " WHERE p.id = %(id)s AND NOT o.came",
+        {"id": peer},
+    )
+    return int(lag)
+
+
 def wanted(db: Db, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
     """See `Outboxes.wanted`."""
     given = {
