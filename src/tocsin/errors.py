@@ -204,21 +204,12 @@ class StorageFullError(StoreError):
     """The disk is full or read-only; nothing of the refused write is kept."""
 
 
-class StoreLostError(StoreError):
-    """The database server does not answer. What it had acknowledged it holds; a write that was
-    under way may be kept or not."""
-
-
 class NodeBusyError(TocsinError):
     """Another process holds this data folder, or the port asked for."""
 
 
 class UnreachableError(TocsinError):
     """A node does not answer."""
-
-
-class RateError(TocsinError):
-    """This is asked for, or brought, more often or in greater amounts than is allowed."""
 
 
 class NotFoundError(TocsinError):
@@ -231,6 +222,41 @@ class ForbiddenError(TocsinError):
 
 class ConflictError(TocsinError):
     """The thing has changed since it was read, or exists already."""
+
+
+# --- TAXII ----------------------------------------------------------------------------------
+
+
+class TaxiiRequestError(InputError):
+    """A TAXII request has a parameter, a filter or a cursor that cannot be understood."""
+
+
+class MethodError(TaxiiRequestError):
+    """An address of the TAXII server does not take this method."""
+
+
+class NotAcceptableError(TaxiiRequestError):
+    """A client takes no media type that the TAXII server can make."""
+
+
+class MediaTypeError(TaxiiRequestError):
+    """What is sent to the TAXII server has a media type that it does not take."""
+
+
+class CredentialError(TocsinError):
+    """A request carries no credential that holds. The same words whatever is wrong with it."""
+
+
+class TooOftenError(TocsinError):
+    """A door is asked too often; it opens again after `seconds`."""
+
+    def __init__(self, message: str, *, remedy: str, seconds: int) -> None:
+        super().__init__(message, remedy=remedy)
+        self.seconds = seconds
+
+
+class TaxiiServerError(TocsinError):
+    """A TAXII server breaks the protocol, or would go on for ever; what came before is kept."""
 
 
 # --- cases, advisories, sweeps --------------------------------------------------------------

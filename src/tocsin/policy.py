@@ -155,6 +155,9 @@ _NEEDS: dict[str, int] = {
     "token": 4,
     "party": 4,  # invite a party, publish a directory
     "purge": 4,
+    # What the TAXII server does for a program; its party's audiences decide what it reads.
+    "taxii:read": 0,
+    "taxii:write": 1,
 }
 SCOPES: tuple[str, ...] = tuple(_NEEDS)
 

@@ -170,6 +170,8 @@ ROLES: list[UserRole] = ["reader", "analyst", "lead", "signer", "admin"]
         ("token", "admin"),
         ("party", "admin"),
         ("purge", "admin"),
+        ("taxii:read", "reader"),
+        ("taxii:write", "analyst"),
     ],
 )
 def test_each_verb_has_its_least_role(verb: str, least: UserRole) -> None:
@@ -182,6 +184,7 @@ def test_each_verb_has_its_least_role(verb: str, least: UserRole) -> None:
 def test_every_verb_has_been_considered_here() -> None:
     assert set(SCOPES) == {
         "read", "draft", "export", "case", "publish", "sign", "token", "party", "purge",
+        "taxii:read", "taxii:write",
     }  # fmt: skip
 
 
@@ -215,4 +218,4 @@ def test_nobody_acts_on_what_they_may_not_read_and_admin_reads_no_more() -> None
 
 
 def test_an_actor_has_the_least_role_unless_it_is_given_another() -> None:
-    assert [v for v in SCOPES if may_act(Actor(reader=ANONYMOUS), v)] == ["read"]
+    assert [v for v in SCOPES if may_act(Actor(reader=ANONYMOUS), v)] == ["read", "taxii:read"]

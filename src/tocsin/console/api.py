@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +19,20 @@ from msgspec import Struct
 
 from tocsin import errors
 from tocsin.console import forms, problems
+from tocsin.console.auth import Doors, Person
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
-from tocsin.flows import advise, audit, imports, intake, join, respond, rivals, sealed, weigh
+from tocsin.flows import (
+    advise,
+    audit,
+    imports,
+    intake,
+    join,
+    respond,
+    rivals,
+    sealed,
+    taxii_users,
+    weigh,
+)
 from tocsin.flows import drafts as drafting
 from tocsin.flows import keys as key_flow
 from tocsin.flows import purge as purging
@@ -162,6 +175,20 @@ class InvitationBody(_Strict, kw_only=True):
 class LinkBody(_Strict, kw_only=True):
     person: str = "operator"
     role: UserRole = "admin"
+
+
+class TaxiiUserBody(_Strict, kw_only=True):
+    name: str
+    party: str = ""
+    """"": this node's own."""
+    write: bool = False
+    collections: list[str] = []
+    tlp: Tlp = "AMBER+STRICT"
+    to: list[str] = []
+    bearer: bool = False
+    """A token in place of a password."""
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 365
+    """For how long the token holds."""
 
 
 class DraftAdvisoryBody(_Strict, kw_only=True):
@@ -574,6 +601,46 @@ def _link(r: Request, body: LinkBody) -> Any:
     return {"url": r.node.new_link(body.person, body.role)}
 
 
+def _taxii_users(r: Request) -> Any:
+    found = taxii_users.users(r.node)
+    return {"items": [taxii_users.shown(user) for user in found]}
+
+
+def _taxii_user(r: Request, body: TaxiiUserBody) -> Any:
+    user = taxii_users.User(
+        name=body.name,
+        party=body.party or r.node.party,
+        write=body.write,
+        collections=tuple(body.collections),
+        tlp=body.tlp,
+        to=tuple(sorted(set(body.to))),
+        bearer=body.bearer,
+    )
+    secret = taxii_users.add(r.node, user)
+    if body.bearer:
+        secret = _doors(r).make_token(
+            Person(name=user.name, party=user.party, role="analyst"),
+            ["taxii:read", *(["taxii:write"] if user.write else [])],
+            timedelta(days=body.days),
+            taxii_users.LABEL,
+        )
+    return {"user": user.name, "party": user.party, "secret": secret, "bearer": body.bearer}
+
+
+def _taxii_remove(r: Request) -> Any:
+    name = r.params["name"]
+    taxii_users.remove(r.node, name)
+    doors = _doors(r)
+    for token in doors.tokens():
+        if token.label == taxii_users.LABEL and token.person.name == name:
+            doors.revoke_token(token.id, r.party)
+    return {"removed": name}
+
+
+def _doors(r: Request) -> Doors:
+    return Doors(r.node.store, clock=r.node.clock, rng=r.node.rng)
+
+
 def _log(r: Request) -> Any:
     head = r.node.store.head()
     halted = r.node.log.halted
@@ -891,6 +958,17 @@ ROUTES: tuple[Route, ...] = (
         cost="write",
     ),
     _route("POST", "/links", "token", _link, "A one-time sign-in link.", LinkBody, "write"),
+    _route("GET", "/taxii/users", "token", _taxii_users, "Accounts of the TAXII server."),
+    _route(
+        "POST",
+        "/taxii/users",
+        "token",
+        _taxii_user,
+        "A new account; its password or token is shown once.",
+        TaxiiUserBody,
+        "write",
+    ),
+    _route("DELETE", "/taxii/users/{name}", "token", _taxii_remove, "End an account."),
     _route("GET", "/log", "read", _log, "Head, checkpoint, policy, fingerprint."),
     _route("GET", "/log/proof", "read", _proof, "A tlog-proof; ?id."),
     _route("GET", "/log/root", "read", _root, "The root file."),

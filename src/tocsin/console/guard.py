@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.console.problems import problem_response
+from tocsin.taxii import wire
 
 log = logging.getLogger("tocsin.console")
 
@@ -42,8 +44,7 @@ BODY_BYTES: Final = 1024 * 1024
 DIRECTORY_BYTES: Final = 3 * 512 * 1024
 INGEST_BYTES: Final = 64 * 1024 * 1024
 SEALED_BYTES: Final = 16 * 1024 * 1024
-PAGE_BYTES: Final = 24 * 1024 * 1024
-"""A page of statements is 1 MiB; a single sealed one goes alone."""
+TAXII_BYTES: Final = 32 * 1024 * 1024
 WITNESS_BYTES: Final = 160 * 1024
 """A note of 128 KiB under 63 proof lines."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -58,6 +59,14 @@ def header(scope: Scope, name: bytes) -> str | None:
 def logged_path(path: str) -> str:
     """A path fit for a log file: a sign-in token is not."""
     return "/enter/***" if path.startswith("/enter/") else path
+
+
+def refusal(scope: Scope, status: int, name: str, title: str, *, remedy: str) -> Response:
+    """A refusal in the form of the door that was knocked at."""
+    if not scope["path"].startswith("/taxii2"):
+        return problem_response(status, name, title, remedy=remedy)
+    body = wire.error(status, title, title, remedy, scope["state"]["request_id"])
+    return Response(body, status, media_type=wire.MEDIA_TYPE)
 
 
 class Harden:
@@ -115,7 +124,8 @@ class KnownHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and host_name(header(scope, b"host") or "") not in self.hosts:
-            await problem_response(
+            await refusal(
+                scope,
                 421,
                 "misdirected",
                 "This address is not one of this node's",
@@ -140,7 +150,8 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not same_origin(scope):
-            await problem_response(
+            await refusal(
+                scope,
                 403,
                 "cross-site",
                 "This request did not come from a page of this node",
@@ -170,10 +181,8 @@ def body_limit(scope: Scope) -> int:
         return INGEST_BYTES
     if path == "/api/v1/sealed":
         return SEALED_BYTES
-    if path == "/peer/inbox":
-        return PAGE_BYTES
-    if path.startswith("/peer/objects/"):
-        return INGEST_BYTES
+    if path.startswith("/taxii2/"):
+        return TAXII_BYTES
     if path.startswith(("/witness/", "/tlog/")):
         return WITNESS_BYTES
     return DIRECTORY_BYTES if path == "/api/v1/statements" else BODY_BYTES
@@ -195,7 +204,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         if sum(len(key) + len(value) + 4 for key, value in scope["headers"]) > HEADER_BYTES:
-            await problem_response(
+            await refusal(
+                scope,
                 431,
                 "header-size",
                 f"The request's headers are over {HEADER_BYTES} bytes",
@@ -203,7 +213,8 @@ class BodyLimit:
             )(scope, receive, send)
             return
         limit = self.limit(scope)
-        refusal = problem_response(
+        refused = refusal(
+            scope,
             413,
             "body-size",
             f"The request's body is over {limit} bytes",
@@ -211,7 +222,7 @@ class BodyLimit:
         )
         length = header(scope, b"content-length")
         if length is not None and (not length.isdigit() or int(length) > limit):
-            await refusal(scope, receive, send)
+            await refused(scope, receive, send)
             return
         taken = 0
         answered = False
@@ -234,4 +245,4 @@ class BodyLimit:
             await self.app(scope, counted, watched)
         except _TooLargeError:
             if not answered:
-                await refusal(scope, receive, send)
+                await refused(scope, receive, send)

@@ -14,13 +14,12 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from tocsin.store.interface import (
-    Attachment,
     Entry,
     Page,
     instant_text,
     maker_of,
     spec_version_of,
-    version_key,
+    time_key,
 )
 from tocsin.store.rules import altered
 
@@ -152,8 +151,7 @@ def _ends(rows: Rows, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
 
 def arrival_key(added: int) -> str:
     """The `version_key` of what bears no time: when it came in."""
-    text = instant_text(added)
-    return version_key(Attachment(raw=b"", sha256="", id="", type="", created=text))
+    return time_key(instant_text(added))
 
 
 def _opened(rows: Rows, found: Sequence[_Found]) -> tuple[Entry, ...]:

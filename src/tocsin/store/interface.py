@@ -696,7 +696,11 @@ def version_key(item: Keepable) -> str:
 
     RFC 3339 allows any fraction, and as text `…:00Z` sorts behind `…:00.5Z`.
     """
-    time = item.modified or item.created or ""
+    return time_key(item.modified or item.created or "")
+
+
+def time_key(time: str) -> str:
+    """The `version_key` of an object that bears this time."""
     if not time.endswith("Z"):
         return time
     whole, _, fraction = time[:-1].partition(".")

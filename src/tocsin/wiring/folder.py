@@ -50,8 +50,6 @@ class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     gossip_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
     """Seconds between two rounds."""
-    sync_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
-    """Seconds between two rounds in which other nodes are asked for statements."""
     signature_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """Processes that only check signatures, for a node that many statements come to; 0: threads."""
 
@@ -69,6 +67,13 @@ class DirectoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Addresses of nodes, beside those that the directory itself lists."""
 
 
+class TaxiiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[taxii]`: this node's TAXII server."""
+
+    anonymous: bool = False
+    """Whoever shows no credential may read what is marked CLEAR."""
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tocsin.toml`. No secret is ever in it."""
 
@@ -79,6 +84,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
     remote: RemoteConfig | None = None
     directory: DirectoryConfig = DirectoryConfig()
+    taxii: TaxiiConfig = TaxiiConfig()
 
 
 def data_folder() -> Path:
@@ -137,7 +143,7 @@ def load_config(home: Path) -> Config:
     except msgspec.ValidationError as wrong:
         known = [
             f.encode_name
-            for s in (Config, NodeConfig, LogConfig, RemoteConfig, DirectoryConfig)
+            for s in (Config, NodeConfig, LogConfig, RemoteConfig, DirectoryConfig, TaxiiConfig)
             for f in msgspec.structs.fields(s)
         ]
         unknown = re.search("unknown field `(.*?)`", str(wrong))
@@ -160,13 +166,14 @@ def write_config(home: Path, config: Config) -> None:
         lines.append(f"hosts = [{', '.join(_toml(name) for name in config.node.hosts)}]")
     if config.log != LogConfig():
         lines += ["", "[log]", f"gossip_s = {config.log.gossip_s}"]
-        lines.append(f"sync_s = {config.log.sync_s}")
         lines.append(f"signature_workers = {config.log.signature_workers}")
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
     if config.directory.sources:
         listed = ", ".join(_toml(url) for url in config.directory.sources)
         lines += ["", "[directory]", f"sources = [{listed}]"]
+    if config.taxii.anonymous:
+        lines += ["", "[taxii]", "anonymous = true"]
     partial = home / "tocsin.toml.new"
     partial.write_text("\n".join(lines) + "\n", "utf-8")
     partial.replace(home / "tocsin.toml")

@@ -26,7 +26,6 @@ from tocsin.wiring.folder import Config, check_joined, load_config
 from tocsin.wiring.following import following, gossiping
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, run_log
-from tocsin.wiring.syncing import exchange, syncing
 
 
 def serve(
@@ -41,7 +40,7 @@ def serve(
         NodeBusyError: the port is taken, or another process holds the data folder.
         ConfigError: a bind off loopback without TLS in front.
     """
-    from tocsin.console import peer
+    from tocsin.console import taxii
     from tocsin.console.app import LOOPBACK, build
     from tocsin.console.auth import Rates
     from tocsin.console.public import routes
@@ -51,18 +50,14 @@ def serve(
     with bound(host, port) as sock:
         url = _url(host, sock)
         config = load_config(home)
-        with (
-            open_node(home, url=url) as node,
-            exchange(node, home) as sync,
-            _at_work(node, home, config),
-            syncing(sync, config.log.sync_s),
-        ):
+        with open_node(home, url=url) as node, _at_work(node, home, config):
             rates = Rates(time.monotonic)
-            door = peer.PeerDoor(sync, rates, node.clock())
+            anonymous = config.taxii.anonymous
+            exchange = taxii.routes(node, rates, anonymous=anonymous, secure=behind_proxy)
             console = build(
                 node,
                 hosts=(*LOOPBACK, host, *config.node.hosts, *listed_hosts(node)),
-                extra=[*routes(node, rates), *peer.routes(door)],
+                extra=(*routes(node, rates), *exchange),
             )
             with _announced(home, url, node, console.doors):
                 link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
@@ -159,8 +154,7 @@ def listed_hosts(node: Node) -> list[str]:
     from tocsin.console.guard import host_name
 
     entry = node.directory.party(node.party)
-    nodes = entry.nodes if entry is not None else ()
-    urls = [url for n in nodes for url in (n.url, n.peer_url) if url]
+    urls = [n.url for n in entry.nodes if n.url] if entry is not None else []
     return [host_name(urlsplit(url).netloc) for url in urls]
 
 

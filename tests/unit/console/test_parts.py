@@ -267,7 +267,7 @@ def test_hidden_and_unknown_are_the_same_bytes() -> None:
 
 def test_every_problem_this_console_names_has_a_page() -> None:
     text = "".join(path.read_text() for path in FOLDER.glob("*.py"))
-    used = set(re.findall(r'problem_response\(\s*\d+,\s*"([a-z-]+)"', text))
+    used = set(re.findall(r'(?:problem_response\(|refusal\(\s*scope,)\s*\d+,\s*"([a-z-]+)"', text))
     used |= set(re.findall(r'"/problems/([a-z-]+)"', text))
     known = {problems.name_of(kind) for kind in problems.classes()} | problems.OTHERS.keys()
     assert len(used) >= 6
