@@ -52,6 +52,9 @@ def test_everything_but_root_statements_is_done_without_the_root_key(
     invited.write_text(tocsin(north, "party", "invite", GRID, "--url", urls[0]).stdout)
     join = ["party", "join", str(invited), "--fingerprint", fingerprint(north), "--node"]
     waits = tocsin(grid, *join, "--url", urls[1], code=1).stdout
+    assert f"{NORTH} must confirm the address {urls[1]}" in waits
+    assert f"asked at {urls[1]}" in tocsin(north, "party", "confirm", GRID, "--yes").stdout
+    waits = tocsin(grid, *join, code=1).stdout
     assert f"waits  {NORTH} must sign" in waits
     out = str(tmp_path / "next.json")
     tocsin(north, "directory", "propose", "--joining", GRID, "--out", out)

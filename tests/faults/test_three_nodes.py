@@ -295,8 +295,8 @@ def test_two_parties_that_joined_over_the_network_witness_each_other(
     gossip_every(north, 0.3)
     first = nodes.up(north, ports[0])
     invitation = tmp_path / "invitation.json"
-    invitation.write_text(tocsin(north, "party", "invite", SOUTH).stdout)
-    answer = ("--node", "--url", urls[1], "--fingerprint", fingerprint)
+    invitation.write_text(tocsin(north, "party", "invite", SOUTH, "--node-url", urls[1]).stdout)
+    answer = ("--node", "--fingerprint", fingerprint)
     tocsin(south, "party", "join", str(invitation), *answer)
     gossip_every(south, 0.3)
     second = nodes.up(south, ports[1])

@@ -15,6 +15,7 @@ from tocsin.client import Door, Reply
 from tocsin.console import api
 from tocsin.errors import (
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     TocsinError,
     UnreachableError,
@@ -26,7 +27,7 @@ from tocsin.flows import join as joining
 from tocsin.flows import keys as key_flow
 from tocsin.flows.node import Node
 from tocsin.policy import ANONYMOUS, Actor
-from tocsin.record.directory import fingerprint
+from tocsin.record.directory import fingerprint, read_party
 from tocsin.wiring.door import connect
 from tocsin.wiring.folder import load_config
 from tocsin.wiring.join import finish, join, open_invitation, unfinished
@@ -65,8 +66,11 @@ def door_of(node: Node, lost: Callable[[], bool] = lambda: False) -> Callable[[s
     return doors
 
 
-def invited(world: World, party: str = PORT, url: str = URL) -> joining.Invitation:
-    found = world.json("POST", "/parties/invitations", body={"party": party, "url": url})
+def invited(
+    world: World, party: str = PORT, url: str = URL, node_url: str = "https://port.example"
+) -> joining.Invitation:
+    body = {"party": party, "url": url, "node_url": node_url}
+    found = world.json("POST", "/parties/invitations", body=body)
     return open_invitation(msgspec.json.encode(found))
 
 
@@ -108,6 +112,40 @@ def test_a_party_with_a_node_knows_everybodys_keys_at_once(world: World, tmp_pat
         assert done.index == node.log.size - 1
     assert load_config(home).directory.sources == (URL,)
     assert load_config(home).remote is None
+
+
+def test_an_address_that_nobody_wrote_down_waits_until_a_registrar_confirms_it(
+    world: World, tmp_path: Path
+) -> None:
+    inside = "http://10.0.0.7:8470"
+    home, invitation = tmp_path / "port", invited(world, node_url="")
+    how: dict[str, Any] = {"invitation": invitation, "node": True, "url": inside}
+    waits = answer(world, home, **how)
+    assert not waits.done
+    assert inside in waits.lacking[0]
+    assert f"tocsin party confirm {PORT}" in waits.lacking[0]
+    assert world.node.directory.party(PORT) is None, "nobody asks it"
+    assert not answer(world, home, **how).done, "saying it again confirms nothing"
+    with pytest.raises(ForbiddenError):
+        joining.confirm(world.node, world.GRID, PORT, [inside])
+    with pytest.raises(NotFoundError):
+        joining.confirm(world.node, world.NORTH, "nobody.example", [inside])
+    joining.confirm(world.node, world.NORTH, PORT, ["http://10.0.0.8:8470"])
+    assert not answer(world, home, **how).done, "another one is another one"
+    [entry] = joining.waiting_entries(world.node)
+    body = {"party": PORT, "urls": joining.addresses(read_party(entry))}
+    world.json("POST", "/parties/addresses", body=body)
+    assert answer(world, home, **how).done
+    [node] = world.node.party_entry(PORT).nodes
+    assert node.url == inside
+
+
+def test_an_invitation_says_where_the_node_will_answer(world: World, tmp_path: Path) -> None:
+    home = tmp_path / "port"
+    invitation = invited(world, node_url="https://port.example/")
+    assert answer(world, home, invitation=invitation, node=True).done
+    [node] = world.node.party_entry(PORT).nodes
+    assert node.url == "https://port.example"
 
 
 def test_a_guest_joins_as_before(world: World, tmp_path: Path) -> None:

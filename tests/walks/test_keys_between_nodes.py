@@ -95,7 +95,9 @@ class Town:
 
 def _answer(town: Town, party: str, tmp: Path, *, node: bool) -> None:
     north = town.nodes[NORTH]
-    invited = join.invitation(north, NORTH, party, url="http://north")
+    invited = join.invitation(
+        north, NORTH, party, url="http://north", node_url=f"http://{party}" if node else ""
+    )
     home = town.homes[party] = tmp / party
     done = join_by(
         home,

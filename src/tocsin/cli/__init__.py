@@ -45,7 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stix": ("stix", "Check STIX bundles and patterns; no node is needed."),
     "case": ("case", "Open a case, invite parties, join, show."),
     "advisory": ("advisory", "One advisory, co-signed k of n."),
-    "party": ("node", "Invite a party, join, remove one, list who is in the directory."),
+    "party": ("node", "Invite a party, join, confirm or remove one, list the directory."),
     "directory": ("directory", "The directory: show, propose, sign, publish, fetch, rivals."),
     "key": ("keys", "A party's keys: list, rotate, revoke."),
     "export": ("record", "A case as one file: dossier, sheet or STIX."),

@@ -117,7 +117,7 @@ def init(ctx: click.Context, party: str, name: str | None, url: str, as_json: bo
 
 @click.group()
 def party() -> None:
-    """Invite a party, join, remove one, list who is in the directory."""
+    """Invite a party, join, confirm or remove one, list who is in the directory."""
 
 
 @party.command("list")
@@ -141,6 +141,12 @@ def party_list(as_json: bool) -> None:
     help="Where your node answers them (default: as the directory lists it, else by file only).",
 )
 @click.option(
+    "--node-url",
+    default="",
+    metavar="URL",
+    help="Where their own node will answer, as they told you; another address waits for you.",
+)
+@click.option(
     "--expires",
     type=click.IntRange(1, 365),
     default=30,
@@ -148,14 +154,20 @@ def party_list(as_json: bool) -> None:
     metavar="DAYS",
     help="For how many days it can be answered.",
 )
-def party_invite(name: str, url: str, expires: int) -> None:
+def party_invite(name: str, url: str, node_url: str, expires: int) -> None:
     """Print an invitation: the root file, the node's address, a one-time nonce.
 
-    Example: tocsin party invite gridco.example --url https://node.example > invitation.json
+    All nodes will ask theirs, so say where it will be; one you did not name waits: party confirm.
+
+    Example: tocsin party invite gridco.example --node-url https://tocsin.gridco.example > grid.json
     """
+    from tocsin.wiring.party import check_url
+
+    check_url(node_url)
     with terminal.node() as client:
         invitation = client.post(
-            "/parties/invitations", {"party": name, "url": url, "days": expires}
+            "/parties/invitations",
+            {"party": name, "url": url, "node_url": node_url, "days": expires},
         )
     terminal.json_out(invitation)
     click.echo(
@@ -175,7 +187,11 @@ def party_invite(name: str, url: str, expires: int) -> None:
     is_flag=True,
     help="Your party has a node of its own: a log, a witness, the whole directory.",
 )
-@click.option("--url", default="", help="With --node: where it answers other parties.")
+@click.option(
+    "--url",
+    default="",
+    help="With --node: where it answers other parties (default: as the invitation says).",
+)
 @click.option("--out", metavar="FILE", help="Write the answer to a file instead of sending it.")
 @click.option("--reply", metavar="FILE", help="Finish: what `party admit` printed for your answer.")
 @click.pass_context
@@ -231,10 +247,10 @@ def party_join(
     if not done.done:
         for line in done.lacking:
             terminal.line(f"waits  {line}")
-        terminal.line(f"keys are in {home}; when they have signed, say the same again")
+        terminal.line(f"keys are in {home}; when that is done, say the same again")
         return 1
     _joined(home, invited.party)
-    if own_node and not url:
+    if own_node and not (url or invited.node_url):
         click.echo(
             "the directory names no address of your node: nobody can witness with it or follow it; "
             "give one with: tocsin directory propose --url URL",
@@ -297,6 +313,11 @@ def party_admit(answer: str, out: str | None) -> int:
             err=True,
         )
         return 1
+    if not reply["token"]:
+        for line in reply["lacking"]:
+            click.echo(safe(f"waits  {line}"), err=True)
+        click.echo(safe(f"then here again: tocsin party admit {answer}"), err=True)
+        return 1
     if out is not None:
         terminal.write_output(out, done)
     else:
@@ -311,6 +332,35 @@ def party_admit(answer: str, out: str | None) -> int:
         err=True,
     )
     return 0
+
+
+@party.command("confirm")
+@click.argument("name", metavar="PARTY")
+@terminal.YES
+def party_confirm(name: str, yes: bool) -> None:
+    """Confirm where the node of a party that answers its invitation is to be asked.
+
+    Every node of the directory asks it from then on, from inside its own network. Compare it with
+    what they told you; then they say the same `party join` again.
+
+    Example: tocsin party confirm gridco.example
+    """
+    from tocsin.flows.join import addresses
+    from tocsin.record.directory import read_party
+
+    with terminal.node() as client:
+        waiting = [p for p in client.get("/parties/waiting")["items"] if p["id"] == name]
+        if not waiting:
+            raise NotFoundError(
+                f"no answer of {name} waits here", remedy=f"invite it: tocsin party invite {name}"
+            )
+        urls = addresses(read_party(waiting[0]))
+        for url in urls:
+            terminal.line(f"{name} is to be asked at {url}")
+        terminal.agree("list it there?", yes)
+        if urls:
+            client.post("/parties/addresses", {"party": name, "urls": urls})
+    terminal.line(f"confirmed; {name} says the same tocsin party join again")
 
 
 @party.command("remove")

@@ -169,7 +169,13 @@ class WithdrawBody(_Strict, kw_only=True):
 class InvitationBody(_Strict, kw_only=True):
     party: str
     url: str = ""
+    node_url: str = ""
     days: Annotated[int, msgspec.Meta(ge=1, le=365)] = join.INVITED_DAYS
+
+
+class AddressesBody(_Strict, kw_only=True):
+    party: str
+    urls: Annotated[list[str], msgspec.Meta(min_length=1, max_length=16)]
 
 
 class LinkBody(_Strict, kw_only=True):
@@ -588,7 +594,14 @@ def _rivals(r: Request) -> Any:
 
 
 def _invitation(r: Request, body: InvitationBody) -> Any:
-    return join.invitation(r.node, r.party, body.party, url=body.url, days=body.days)
+    return join.invitation(
+        r.node, r.party, body.party, url=body.url, node_url=body.node_url, days=body.days
+    )
+
+
+def _addresses(r: Request, body: AddressesBody) -> Any:
+    join.confirm(r.node, r.party, body.party, body.urls)
+    return {"party": body.party, "urls": body.urls}
 
 
 def _join(r: Request) -> Any:
@@ -947,6 +960,15 @@ ROUTES: tuple[Route, ...] = (
         _invitation,
         "An invitation.",
         InvitationBody,
+        "write",
+    ),
+    _route(
+        "POST",
+        "/parties/addresses",
+        "party",
+        _addresses,
+        "Confirm where an invited party's node may be listed.",
+        AddressesBody,
         "write",
     ),
     _route(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,8 @@ class Invitation(Struct, frozen=True, kw_only=True):
     invited_by: str
     expires: str = ""
     """Until when it can be answered, 20 characters UTC."""
+    node_url: str = ""
+    """Where the party's own node is to answer, as the registrar was told; "": it was not told."""
 
 
 class Enrolment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +98,8 @@ class Admitted(Struct, frozen=True, kw_only=True):
 class _Invited(Struct, frozen=True):
     party: str
     expires: str = ""
+    urls: tuple[str, ...] = ()
+    """Addresses that a person here has written down or confirmed."""
 
 
 class _Spent(Struct, frozen=True):
@@ -110,12 +115,21 @@ def root_fingerprint(node: Node) -> str:
 
 
 def invitation(
-    node: Node, inviter: str, party: str, *, url: str, days: int = INVITED_DAYS
+    node: Node,
+    inviter: str,
+    party: str,
+    *,
+    url: str,
+    node_url: str = "",
+    days: int = INVITED_DAYS,
 ) -> Invitation:
     """Invite a party: one nonce, good for one answer within so many days.
 
     Args:
         url: where this node answers the party; "": where the directory says, if it does.
+        node_url: where the party's own node will answer. Every node asks the addresses of the
+            directory, those of its own network too: one that nobody here has written down waits
+            until somebody confirms it.
 
     Raises:
         ForbiddenError: only a registrar's own node invites.
@@ -130,7 +144,8 @@ def invitation(
     listed = next((n.url for n in own.nodes if n.url), "") if own else ""
     nonce = node.rng(24).hex()
     expires = intake.stamp(node.clock() + timedelta(days=days))
-    row = msgspec.json.encode(_Invited(party=party, expires=expires))
+    urls = (node_url.rstrip("/"),) if node_url else ()
+    row = msgspec.json.encode(_Invited(party=party, expires=expires, urls=urls))
     node.store.keep_local("invitation", _hash(nonce), row, None)
     return Invitation(
         v=1,
@@ -140,7 +155,38 @@ def invitation(
         nonce=nonce,
         invited_by=node.party,
         expires=expires,
+        node_url=node_url.rstrip("/"),
     )
+
+
+def addresses(entry: Party) -> list[str]:
+    """Every address that the nodes of an entry are to be asked at."""
+    return [url for node in entry.nodes for url in (node.url, node.peer_url) if url]
+
+
+def confirm(node: Node, confirmer: str, party: str, urls: Sequence[str]) -> None:
+    """Let an invited party be listed at these addresses: a person here has looked at them.
+
+    Raises:
+        ForbiddenError: only a registrar's own node confirms.
+        NotFoundError: no invitation of this party is open.
+    """
+    if confirmer != node.party:
+        raise _no_registrar(node, confirmer)
+    check_registrar(node)
+    rows = [
+        (row, invited)
+        for row in node.store.list_local("invitation")
+        if (invited := msgspec.json.decode(row.value, type=_Invited)).party == party
+    ]
+    if not rows:
+        raise NotFoundError(
+            f"no invitation of {party} is open here", remedy=f"tocsin party invite {party}"
+        )
+    for row, invited in rows:
+        known = tuple(dict.fromkeys([*invited.urls, *urls]))
+        value = msgspec.json.encode(msgspec.structs.replace(invited, urls=known))
+        node.store.keep_local("invitation", row.key, value, row.version)
 
 
 def check_registrar(node: Node) -> list[str]:
@@ -171,6 +217,7 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
     The nonce is spent last, so that an answer cut off half-way can be given again; and once it is
     spent, by whoever shows the secret of that answer, for thirty days. Where one registrar is not
     enough the version is proposed only, and the same answer again, once it is in force, goes on.
+    So it does where its node has an address that nobody here has written down or confirmed.
 
     Raises:
         NotFoundError: the nonce is unknown, spent or too old.
@@ -204,6 +251,17 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
         if node.store.local("invitation", row.key) is None:
             raise _spent()
         if node.directory.party(entry.id) is None:
+            unknown = [url for url in addresses(entry) if url not in invited.urls]
+            if unknown:
+                _keep_waiting(node, enrolment)
+                return Admitted(
+                    directory_version=node.directory.version,
+                    token="",
+                    lacking=[
+                        f"{node.party} must confirm the address {', '.join(unknown)}: there, "
+                        f"tocsin party confirm {entry.id}"
+                    ],
+                )
             proposed, wanted = _next_version(node, entry)
             lacked = lacking(proposed, wanted)
             if lacked:

@@ -110,7 +110,7 @@ def join(
 
     Args:
         node: the party has a node of its own: a log, a witness, and the whole key history.
-        url: where that node answers others.
+        url: where that node answers others; "": where the invitation says.
 
     Raises:
         VerificationError: the fingerprint heard is another one; nothing is made.
@@ -132,7 +132,8 @@ def join(
     check_name(name)
     held = unfinished(home)
     if held is None:
-        joining = _begin(home, invited, root, name=name, node=node, url=check_url(url))
+        where = url or (invited.node_url if node else "")
+        joining = _begin(home, invited, root, name=name, node=node, url=check_url(where))
     else:
         joining = _go_on(home, held, invited)
     answer = msgspec.json.encode(joining.answer)

@@ -182,6 +182,12 @@ def test_a_party_joins_with_a_node_by_files(here: Path, capsys: pytest.CaptureFi
     heard = ["--fingerprint", shown["fingerprint"]]
     own = ["--node", "--url", "https://port.example"]
     tocsin(capsys, *join, *heard, *own, "--out", "answer.json", home="port")
+    # Nobody here has written that address down: a person looks at it first.
+    _, err = tocsin(capsys, "party", "admit", "answer.json", "--out", "reply.json", code=1)
+    assert "must confirm the address https://port.example" in err
+    assert not Path("reply.json").exists()
+    out, _ = tocsin(capsys, "party", "confirm", "port.example", "--yes")
+    assert "https://port.example" in out
     tocsin(capsys, "party", "admit", "answer.json", "--out", "reply.json")
     out, _ = tocsin(capsys, *join, "--reply", "reply.json", home="port")
     assert out.rstrip().endswith("up")
