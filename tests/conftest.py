@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.postgres_server import NoServer, Server
 
 settings.register_profile(
     "tocsin", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
@@ -74,3 +75,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The number of skipped tests, in the last line before pytest's own."""
     skipped = len(terminalreporter.stats.get("skipped", []))
     terminalreporter.write_line(f"{skipped} skipped: see above for what was not tested")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One PostgreSQL server for the whole run; without any it skips loudly, fails under CI=true."""
+    try:
+        server = Server()
+    except NoServer as wrong:
+        pytest.skip(str(wrong))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> Iterator[str]:
+    """The address of an empty database."""
+    name = postgres_server.take()
+    yield postgres_server.url(name)
+    postgres_server.give_back(name)

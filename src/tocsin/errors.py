@@ -204,12 +204,21 @@ class StorageFullError(StoreError):
     """The disk is full or read-only; nothing of the refused write is kept."""
 
 
+class StoreLostError(StoreError):
+    """The database server does not answer. What it had acknowledged it holds; a write that was
+    under way may be kept or not."""
+
+
 class NodeBusyError(TocsinError):
     """Another process holds this data folder, or the port asked for."""
 
 
 class UnreachableError(TocsinError):
     """A node does not answer."""
+
+
+class RateError(TocsinError):
+    """This is asked for, or brought, more often or in greater amounts than is allowed."""
 
 
 class NotFoundError(TocsinError):

@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,9 @@ from msgspec import Struct
 from tocsin.canonical import b64decode
 from tocsin.errors import NoteError, ProofError, TocsinError, UnreachableError
 from tocsin.record import checkpoint as notes
+from tocsin.record import requests
 from tocsin.record.checkpoint import NoteLine, Policy, VerifierKey
+from tocsin.record.keys import Signer
 from tocsin.record.witness import open_answer, open_size, write_request
 
 if TYPE_CHECKING:  # a verb that opens the data folder and asks nobody loads no HTTP library
@@ -36,6 +39,8 @@ MAX_FORKS = 64
 """Proofs of one node that are looked at in one round."""
 MAX_FORKS_BYTES = 4 * 1024 * 1024
 MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
+SIGNED_SECONDS = 60.0
+"""For a page of statements, or an object."""
 SECONDS = 5.0
 """For one answer of another node when nobody waits for it."""
 TURNS = 3
@@ -155,7 +160,7 @@ class Peers:
     def _maybe(self, url: str, path: str, limit: int) -> bytes | None:
         from tocsin import outbound
 
-        found = outbound.fetch(self._client(url), "GET", path, max_bytes=limit, seconds=SECONDS)
+        found = outbound.fetch(self.client(url), "GET", path, max_bytes=limit, seconds=SECONDS)
         if found.status == 404:
             return None
         if found.status != 200:
@@ -164,7 +169,8 @@ class Peers:
             )
         return found.body
 
-    def _client(self, url: str) -> Any:
+    def client(self, url: str) -> Any:
+        """The one client for this address."""
         with self._lock:
             client = self._clients.get(url)
             if client is None:
@@ -179,6 +185,66 @@ class _Forks(Struct, frozen=True):
 def origin_hash(origin: str) -> str:
     """How a witness's monitoring address names a log: hex SHA-256 of the origin."""
     return hashlib.sha256(origin.encode()).hexdigest()
+
+
+# --- signed requests --------------------------------------------------------------------------
+
+
+class SignedWire:
+    """Requests to other nodes in this party's name; the port is `flows.sync.Wire`.
+
+    Args:
+        signer: gives the node's key; None: this folder has none yet.
+        open: URL → client; kept for the life of this object.
+        clock: UTC.
+        rng: random bytes, for nonces.
+    """
+
+    def __init__(
+        self,
+        signer: Callable[[], Signer | None],
+        open: Open,
+        *,
+        clock: Callable[[], datetime],
+        rng: Callable[[int], bytes],
+    ) -> None:
+        self._signer, self._clock, self._rng = signer, clock, rng
+        self._peers = Peers(open)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._peers.close()
+
+    def ask(
+        self, party: str, url: str, method: str, target: str, body: bytes = b"", *, limit: int
+    ) -> requests.Answer:
+        """See `Wire.ask`."""
+        from tocsin import outbound
+
+        signer = self._signer()
+        if signer is None:
+            raise UnreachableError(
+                "this node has no key to sign requests with",
+                remedy="make one: tocsin key rotate --node",
+            )
+        headers = requests.sign_request(
+            signer, party, method, target, body, now=self._clock(), nonce=self._rng(16).hex()
+        )
+        found = outbound.fetch(
+            self._peers.client(url),
+            method,
+            target,
+            body=body,
+            headers={**headers, "content-type": "application/json"} if body else headers,
+            max_bytes=limit,
+            seconds=SIGNED_SECONDS,
+        )
+        later = found.headers.get("retry-after", "")
+        return requests.Answer(
+            status=found.status,
+            body=found.body,
+            retry_after=int(later) if later.isdecimal() and len(later) < 7 else 0,
+        )
 
 
 # --- witnesses --------------------------------------------------------------------------------

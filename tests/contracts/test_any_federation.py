@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.contracts.test_any_store import EASTMERE, KINDS, NORTHLAND, Opener
+from tests.contracts.test_any_store import EASTMERE, KINDS, NORTHLAND, Opener, opener_of
 from tests.unit.fakes import Author, publish, seen_by, thing
 
 from tocsin.errors import ChainError, StatementError
@@ -21,7 +21,7 @@ TIME, LATER = "2026-11-22T08:30:00Z", "2026-11-22T09:00:00Z"
 
 @pytest.fixture(params=KINDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    opener = Opener(request.param, tmp_path / "node")
+    opener = opener_of(request, tmp_path)
     yield opener
     opener.store.close()
 
@@ -87,6 +87,8 @@ def test_an_outbox_is_filled_in_slices_and_read_in_pages(store: Store, northland
     assert ids(store.outbox(PEER, 2, 3)) == said[2:5]
     assert store.outbox(PEER, 7) == []
     assert store.outbox("nobody.example") == []
+    assert store.outbox_end(PEER) == (7, said[-1])
+    assert store.outbox_end("nobody.example") == (0, "")
 
 
 def test_what_may_be_read_only_now_is_put_behind(store: Store, northland: Author) -> None:
@@ -134,8 +136,10 @@ def test_a_receipt_counts_once_and_says_when(store: Store, northland: Author) ->
     said = [publish(store, northland.say()).id for _ in range(3)]
     filled(store)
     filled(store, OTHER)
+    assert store.outbox_lag(PEER) == 3
     store.receipt(PEER, 2, TIME)
     store.receipt(PEER, 2, LATER)
+    assert store.outbox_lag(PEER) == 1
     assert store.given(said[1]) == [
         Given(peer=OTHER, n=2, at="", came=False),
         Given(peer=PEER, n=2, at=TIME, came=False),
@@ -170,6 +174,7 @@ def test_what_a_peer_brought_is_known_before_and_after(opener: Opener, northland
         (second.id, True),
     ]
     assert [r.came for r in filled(opener.store, OTHER)] == [False, False]
+    assert (opener.store.outbox_lag(PEER), opener.store.outbox_lag(OTHER)) == (0, 2)
 
 
 def test_two_sides_of_an_exchange_compare_what_they_have(store: Store, northland: Author) -> None:
@@ -381,9 +386,9 @@ def test_a_quarantine_has_room_for_so_much_of_each_peer(
 ) -> None:
     from tests.unit import fakes_federation
 
-    from tocsin.store import sqlite_federation
+    from tocsin.store import postgres_federation, sqlite_federation
 
-    for module in (fakes_federation, sqlite_federation):
+    for module in (fakes_federation, sqlite_federation, postgres_federation):
         monkeypatch.setattr(module, "MAX_QUARANTINED", 3)
         monkeypatch.setattr(module, "MAX_QUARANTINED_BYTES", 10)
     a, b, c, d = (northland.say() for _ in range(4))

@@ -45,6 +45,7 @@ from tocsin.store.interface import (
     put_by,
     version_key,
 )
+from tocsin.store.postgres import PostgresStore
 from tocsin.store.sqlite import SqliteStore
 
 NORTHLAND = "cert.northland.example"
@@ -53,21 +54,24 @@ GRIDCO = "gridco.example"
 PORTCO = "portco.example"
 
 
-KINDS = ["memory", "sqlite"]
+KINDS = ["memory", "sqlite", "postgres"]
 
 
 class Opener:
     """Opens the store under test, and opens it again as a restart would."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, url: str) -> None:
         self.kind = kind
         self.folder = folder
+        self.url = url
         self.now = datetime(2026, 11, 22, 8, tzinfo=UTC)
         self.store: Store = self.open()
 
     def open(self) -> Store:
         if self.kind == "memory":
             return MemoryStore(clock=self.clock)
+        if self.kind == "postgres":
+            return PostgresStore.open(self.url, self.folder, clock=self.clock)
         return SqliteStore.open(self.folder, clock=self.clock)
 
     def clock(self) -> datetime:
@@ -81,9 +85,16 @@ class Opener:
         return self.store
 
 
+def opener_of(request: pytest.FixtureRequest, folder: Path) -> Opener:
+    """The opener of the kind a fixture is asked for; a server is started only where it is."""
+    kind: str = request.param
+    url = request.getfixturevalue("postgres") if kind == "postgres" else ""
+    return Opener(kind, folder / "node", url)
+
+
 @pytest.fixture(params=KINDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    opener = Opener(request.param, tmp_path / "node")
+    opener = opener_of(request, tmp_path)
     yield opener
     opener.store.close()
 

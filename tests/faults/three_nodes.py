@@ -53,7 +53,7 @@ def federation(
             party=party,
             name=party,
             node=NodeConfig(port=port),
-            log=LogConfig(gossip_s=gossip_s),
+            log=LogConfig(gossip_s=gossip_s, sync_s=gossip_s),
         )
         write_config(home, config)
         url = f"http://127.0.0.1:{port}"

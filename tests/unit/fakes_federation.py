@@ -99,6 +99,14 @@ class MemoryFederation:
             present=not self._rows[id].purged,
         )
 
+    def outbox_end(self, peer: str) -> tuple[int, str]:
+        rows = self._peers.get(peer, _Peer()).rows
+        return (len(rows), rows[-1]) if rows else (0, "")
+
+    def outbox_lag(self, peer: str) -> int:
+        box = self._peers.get(peer, _Peer())
+        return sum(id not in box.at and id not in box.came for id in box.rows)
+
     def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
         return [
             row

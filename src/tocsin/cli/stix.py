@@ -166,7 +166,7 @@ def _wipe() -> None:
         sys.stderr.flush()
 
 
-_LONGEST_LINE = 1024 * 1024
+LONGEST_LINE = 1024 * 1024
 """Bytes; a pattern at its own limit, every character escaped, is shorter."""
 
 
@@ -204,16 +204,16 @@ def _lines(name: str) -> Iterator[bytes | None]:
     try:
         with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
             first = True
-            while line := file.readline(_LONGEST_LINE + 1):
+            while line := file.readline(LONGEST_LINE + 1):
                 if first:
                     first = False
                     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                         raise UnreadableError(f"{name} is UTF-16", remedy="save it as UTF-8")
                     line = line.removeprefix(b"\xef\xbb\xbf")
-                whole = len(line) <= _LONGEST_LINE
+                whole = len(line) <= LONGEST_LINE
                 yield line.removesuffix(b"\n").removesuffix(b"\r") if whole else None
                 while not whole and line and not line.endswith(b"\n"):
-                    line = file.readline(_LONGEST_LINE)
+                    line = file.readline(LONGEST_LINE)
     except OSError as wrong:
         raise UnreadableError(
             f"{name}: {wrong.strerror or wrong}", remedy="check the path and who may read it"
@@ -256,7 +256,7 @@ def _text(line: bytes | None) -> str:
     from tocsin.stix.pattern_rules import clip, pattern_error
 
     if line is None:
-        raise pattern_error("pattern-too-long", 0, f"a line of more than {_LONGEST_LINE} bytes")
+        raise pattern_error("pattern-too-long", 0, f"a line of more than {LONGEST_LINE} bytes")
     try:
         text = line.decode()
     except UnicodeDecodeError as wrong:

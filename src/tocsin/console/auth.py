@@ -406,7 +406,7 @@ def clear_cookies(response: Response) -> None:
 
 # --- rates ------------------------------------------------------------------------------------
 
-Cost = Literal["read", "write", "ingest", "sign-in", "public", "witness", "taxii"]
+Cost = Literal["read", "write", "ingest", "sign-in", "public", "witness", "peer", "taxii"]
 
 RATES: dict[Cost, tuple[float, float]] = {
     "read": (50.0, 200.0),
@@ -416,6 +416,8 @@ RATES: dict[Cost, tuple[float, float]] = {
     # By address: whoever audits a log of a million entries fetches eight thousand tiles.
     "public": (200.0, 2000.0),
     "witness": (50.0, 200.0),
+    # By party: objects that do not fit into a page are asked for one by one.
+    "peer": (100.0, 1000.0),
     # By credential: whoever fetches a million objects asks for ten thousand pages.
     "taxii": (500.0, 5000.0),
 }

@@ -44,6 +44,8 @@ BODY_BYTES: Final = 1024 * 1024
 DIRECTORY_BYTES: Final = 3 * 512 * 1024
 INGEST_BYTES: Final = 64 * 1024 * 1024
 SEALED_BYTES: Final = 16 * 1024 * 1024
+PAGE_BYTES: Final = 24 * 1024 * 1024
+"""A page of statements is 1 MiB; a single sealed one goes alone."""
 TAXII_BYTES: Final = 32 * 1024 * 1024
 WITNESS_BYTES: Final = 160 * 1024
 """A note of 128 KiB under 63 proof lines."""
@@ -181,6 +183,10 @@ def body_limit(scope: Scope) -> int:
         return INGEST_BYTES
     if path == "/api/v1/sealed":
         return SEALED_BYTES
+    if path == "/peer/inbox":
+        return PAGE_BYTES
+    if path.startswith("/peer/objects/"):
+        return INGEST_BYTES
     if path.startswith("/taxii2/"):
         return TAXII_BYTES
     if path.startswith(("/witness/", "/tlog/")):

@@ -53,6 +53,7 @@ STATUS: dict[type[TocsinError], int] = {
     errors.StorageFullError: 507,
     errors.NodeBusyError: 503,
     errors.UnreachableError: 502,
+    errors.RateError: 429,
     errors.NotFoundError: 404,
     errors.ForbiddenError: 403,
     errors.ConflictError: 409,

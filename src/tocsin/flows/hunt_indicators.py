@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import orjson
 from msgspec import Struct
 
-from tocsin.errors import IndicatorError, SweepError, UnreadableError
+from tocsin.errors import IndicatorError, PatternError, SweepError, UnreadableError
 from tocsin.stix.bundle import Received, open_bundle
-from tocsin.stix.needles import comparisons
+from tocsin.stix.needles import alternatives
+from tocsin.stix.pattern import check, parse
 from tocsin.stix.values import KINDS, guess, normalise
 from tocsin.sweep.tokens import Needle
 
@@ -147,7 +148,17 @@ def _from_indicator(
     if kind != "stix" or not isinstance(pattern, str):
         left_out.append(LeftOut(what=name, why=f"its pattern is written in {kind!s}, not in STIX"))
         return
-    pairs = comparisons(pattern)
+    try:
+        tree = parse(pattern)
+    except PatternError as wrong:
+        left_out.append(LeftOut(what=name, why=f"its pattern cannot be read: {wrong.message}"))
+        return
+    broken = [one for one in check(tree) if one.severity == "error"]
+    if broken:
+        why = f"{broken[0].detail} (character {broken[0].position})"
+        left_out.append(LeftOut(what=name, why=f"its pattern breaks a rule of STIX: {why}"))
+        return
+    pairs = alternatives(tree)
     if not pairs:
         left_out.append(
             LeftOut(

@@ -280,7 +280,7 @@ def _items(node: Node, statement: Statement) -> list[Item]:
         return []  # taking back or naming an object needs no bytes; saying it does
     items: list[Item] = []
     for ref in statement.objects:
-        item = _waiting(node, statement.author, ref) or _held(node, statement.author, ref.sha256)
+        item = _waiting(node, statement.author, ref) or held_by(node, statement.author, ref.sha256)
         if item is None:
             raise StatementError(
                 f"object {ref.id} ({ref.sha256[:12]}…) is named but not here",
@@ -457,7 +457,7 @@ def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: st
         raise StatementError(
             f"these bytes have SHA-256 {got}, not {sha256}", remedy="send the exact bytes"
         )
-    item = _item(raw, media_type)
+    item = item_of(raw, media_type)
     if item.sha256 != sha256:
         raise StatementError(
             f"{sha256[:12]}… is a wrapping around {item.id}, and statements name objects",
@@ -466,7 +466,15 @@ def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: st
     _keep_waiting(node, author, (item,))
 
 
-def _item(raw: bytes, media_type: str | None) -> Item:
+def item_of(raw: bytes, media_type: str | None) -> Item:
+    """The object or attachment that these bytes are.
+
+    Args:
+        media_type: of an attachment; None: a STIX object.
+
+    Raises:
+        StatementError: they are no object.
+    """
     if media_type and media_type != "application/stix+json":
         return Attachment.of(raw, media_type)
     received = open_object(raw)
@@ -509,16 +517,16 @@ def _waiting(node: Node, author: str, ref: ObjectRef) -> Item | None:
     if row is None:
         return None
     kept = msgspec.msgpack.decode(row.value, type=_Waiting)
-    return _item(kept.raw, kept.media_type)
+    return item_of(kept.raw, kept.media_type)
 
 
-def _held(node: Node, author: str, sha256: str) -> Item | None:
+def held_by(node: Node, author: str, sha256: str) -> Item | None:
     """An object `author` may read: the same answer for what is hidden from it and what is not."""
     kept = node.store.object(sha256, node.allowed(node.reader(author)))
     if kept is None:
         return None
     media_type = kept.type if kept.id.startswith("urn:sha256:") else None
-    return _item(kept.raw, media_type)
+    return item_of(kept.raw, media_type)
 
 
 def _payload(node: Node, act: Act, key: str) -> bytes:
@@ -645,7 +653,7 @@ def withdraw(
             f"{', '.join(sorted(missing))} is not among the objects of {statement_id[:12]}…",
             remedy="tocsin log show " + statement_id,
         )
-    items = [_held(node, author, o.sha256) for o in chosen]
+    items = [held_by(node, author, o.sha256) for o in chosen]
     act = Act(
         author=author,
         kind="withdraw",

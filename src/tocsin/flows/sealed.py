@@ -65,9 +65,9 @@ def enter(node: Node, raw: bytes) -> Done:
     # Before anything is looked up: a forged one learns nothing of what is here.
     check_signature(envelope, found, node.keyring, None)
     with node.lock:
-        known = _known(node, found, raw)
-        if known is not None:
-            return known
+        there = known(node, found, raw)
+        if there is not None:
+            return there
         last = node.store.chain(found.author, found.chain)
         head = ChainHead(seq=last.seq, head=last.head) if last else None
         verified = admit_sealed(envelope, found, keyring=node.keyring, chain=head)
@@ -75,7 +75,7 @@ def enter(node: Node, raw: bytes) -> Done:
     return logged(waiting)
 
 
-def _known(node: Node, found: Sealed, raw: bytes) -> Done | None:
+def known(node: Node, found: Sealed, raw: bytes) -> Done | None:
     """Where it stands already. To say so of another file would leave its readers without it."""
     id = found.commitment
     gone = purged(node, id)

@@ -107,6 +107,9 @@ class Party(Struct, frozen=True, kw_only=True):
     """Its STIX identity; `created_by_ref` of whatever it says."""
     nodes: tuple[NodeEntry, ...] = ()
     hpke: Hpke | msgspec.UnsetType = msgspec.UNSET
+    home: str = ""
+    """The party at whose node it is at home, where it has none of its own: what others say to it
+    is sent there. Its registrar writes it down when it joins."""
     clients: tuple[PartyId, ...] = ()
     """Parties that may read what this one gets under AMBER (TLP 2.0)."""
     contact: str = ""

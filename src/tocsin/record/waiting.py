@@ -63,12 +63,17 @@ class Waiting:
             LogHalted: the log halted meanwhile. The statement is kept, and a restart logs it:
                 look it up by its id before sending it again.
         """
+        receipt = self.logged()
+        if self._round is None:
+            return receipt
+        return replace(receipt, quorum=self._round.wait())
+
+    def logged(self) -> Receipt:
+        """As `wait`, but for the quorum: for whoever only needs to see it."""
         self.gate.wait()
         if self._receipt is None:
             raise self._error or LogHalted("the log halted", remedy=RESTART)
-        if self._round is None:
-            return self._receipt
-        return replace(self._receipt, quorum=self._round.wait())
+        return self._receipt
 
     @property
     def settled(self) -> bool:

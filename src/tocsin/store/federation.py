@@ -105,6 +105,14 @@ class Outboxes(Protocol):
         """The rows behind number `after`, by number; of one kind where `kind` is given."""
         ...
 
+    def outbox_end(self, peer: str) -> tuple[int, str]:
+        """The last number of an outbox and the id there; (0, "") while it is empty."""
+        ...
+
+    def outbox_lag(self, peer: str) -> int:
+        """How many rows of an outbox the peer has neither brought nor said to have."""
+        ...
+
     def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
         """The rows whose statement's id begins with one of these (8 bytes each), by number."""
         ...

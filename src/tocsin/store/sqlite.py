@@ -452,6 +452,16 @@ class SqliteStore:
         with self._reading() as db:
             return federation.outbox(db, peer, after, limit, kind)
 
+    def outbox_end(self, peer: str) -> tuple[int, str]:
+        """See `Outboxes.outbox_end`."""
+        with self._reading() as db:
+            return federation.outbox_end(db, peer)
+
+    def outbox_lag(self, peer: str) -> int:
+        """See `Outboxes.outbox_lag`."""
+        with self._reading() as db:
+            return federation.outbox_lag(db, peer)
+
     def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
         """See `Outboxes.wanted`."""
         with self._reading() as db:

@@ -156,6 +156,26 @@ def outbox(
     return [_outgoing(row) for row in rows]
 
 
+def outbox_end(db: sqlite3.Connection, peer: str) -> tuple[int, str]:
+    """See `Outboxes.outbox_end`."""
+    row = db.execute(
+        "SELECT o.n, s.id FROM peer p JOIN outbox o ON o.peer = p.n AND o.n = p.last"
+        " JOIN statement s ON s.n = o.statement WHERE p.id = ?",
+        (peer,),
+    ).fetchone()
+    return (row[0], row[1].hex()) if row else (0, "")
+
+
+def outbox_lag(db: sqlite3.Connection, peer: str) -> int:
+    """See `Outboxes.outbox_lag`."""
+    [lag] = db.execute(
+        "SELECT count(*) FROM peer p JOIN outbox o ON o.peer = p.n AND o.n > p.receipt"
+        " WHERE p.id = ? AND NOT o.came",
+        (peer,),
+    ).fetchone()
+    return int(lag)
+
+
 def wanted(db: sqlite3.Connection, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
     """See `Outboxes.wanted`."""
     number = _known(db, peer)

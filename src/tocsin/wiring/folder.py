@@ -50,6 +50,8 @@ class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     gossip_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
     """Seconds between two rounds."""
+    sync_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
+    """Seconds between two rounds in which other nodes are asked for statements."""
     signature_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """Processes that only check signatures, for a node that many statements come to; 0: threads."""
 
@@ -166,6 +168,7 @@ def write_config(home: Path, config: Config) -> None:
         lines.append(f"hosts = [{', '.join(_toml(name) for name in config.node.hosts)}]")
     if config.log != LogConfig():
         lines += ["", "[log]", f"gossip_s = {config.log.gossip_s}"]
+        lines.append(f"sync_s = {config.log.sync_s}")
         lines.append(f"signature_workers = {config.log.signature_workers}")
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]

@@ -36,7 +36,7 @@ def following(node: Node, home: Path, seconds: float) -> Iterator[None]:
     peers = Peers(lambda url: open_client(url, own_machine=config.node.alone or url in written))
     follower = Follower(node, lambda: sources_of(node.directory, node.party, written), peers)
     try:
-        with _rounds(node, "follow", follower.run, seconds):
+        with rounds(node, "follow", follower.run, seconds):
             yield
     finally:
         peers.close()
@@ -49,12 +49,12 @@ def gossiping(node: Node, seconds: float) -> Iterator[None]:
     if watch is None:
         yield
         return
-    with _rounds(node, "gossip", watch.run, seconds, watch.wake):
+    with rounds(node, "gossip", watch.run, seconds, watch.wake):
         yield
 
 
 @contextmanager
-def _rounds(
+def rounds(
     node: Node,
     name: str,
     run: Callable[[threading.Event, Callable[[], float]], None],

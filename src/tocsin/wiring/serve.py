@@ -26,6 +26,7 @@ from tocsin.wiring.folder import Config, check_joined, load_config
 from tocsin.wiring.following import following, gossiping
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, run_log
+from tocsin.wiring.syncing import exchange, syncing
 
 
 def serve(
@@ -40,7 +41,7 @@ def serve(
         NodeBusyError: the port is taken, or another process holds the data folder.
         ConfigError: a bind off loopback without TLS in front.
     """
-    from tocsin.console import taxii
+    from tocsin.console import peer, taxii
     from tocsin.console.app import LOOPBACK, build
     from tocsin.console.auth import Rates
     from tocsin.console.public import routes
@@ -50,14 +51,20 @@ def serve(
     with bound(host, port) as sock:
         url = _url(host, sock)
         config = load_config(home)
-        with open_node(home, url=url) as node, _at_work(node, home, config):
+        with (
+            open_node(home, url=url) as node,
+            exchange(node, home) as sync,
+            _at_work(node, home, config),
+            syncing(sync, config.log.sync_s),
+        ):
             rates = Rates(time.monotonic)
+            door = peer.PeerDoor(sync, rates, node.clock())
             anonymous = config.taxii.anonymous
-            exchange = taxii.routes(node, rates, anonymous=anonymous, secure=behind_proxy)
+            feeds = taxii.routes(node, rates, anonymous=anonymous, secure=behind_proxy)
             console = build(
                 node,
                 hosts=(*LOOPBACK, host, *config.node.hosts, *listed_hosts(node)),
-                extra=(*routes(node, rates), *exchange),
+                extra=[*routes(node, rates), *peer.routes(door), *feeds],
             )
             with _announced(home, url, node, console.doors):
                 link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
@@ -154,7 +161,8 @@ def listed_hosts(node: Node) -> list[str]:
     from tocsin.console.guard import host_name
 
     entry = node.directory.party(node.party)
-    urls = [n.url for n in entry.nodes if n.url] if entry is not None else []
+    nodes = entry.nodes if entry is not None else ()
+    urls = [url for n in nodes for url in (n.url, n.peer_url) if url]
     return [host_name(urlsplit(url).netloc) for url in urls]
 
 

@@ -111,6 +111,14 @@ def test_a_bundle_gives_the_values_of_its_indicators() -> None:
         ({"revoked": True}, "withdrawn"),
         ({"pattern_type": "yara"}, "yara"),
         ({"pattern": "[file:size > 7]"}, "more than a list of values"),
+        (
+            {"pattern": "[file:hashes.SHA-256 = 'x']"},
+            "cannot be read: SHA-256 has a hyphen (character 13)",
+        ),
+        (
+            {"pattern": "[url:value = 'x' AND domain-name:value = 'x']"},
+            "breaks a rule of STIX: url AND domain-name: no object is both (character 21)",
+        ),
     ],
 )
 def test_an_indicator_that_gives_no_value_is_listed(changes: dict[str, object], why: str) -> None:

@@ -67,6 +67,11 @@ def test_a_flaw_or_a_technique_has_no_pattern() -> None:
         ("[ipv4-addr:value ISSUBSET '203.0.113.7/32']", [("ipv4", "203.0.113.7")]),
         ("[file:hashes.'SHA-256' = '" + "AB" * 32 + "']", [("sha256", "ab" * 32)]),
         ("[file:hashes.MD5 = '" + "ab" * 16 + "']", [("md5", "ab" * 16)]),
+        (
+            "/* seen twice */ [domain-name : value == 'a.example']\u3000OR [(url:value='http://b.example/')]",
+            [("domain", "a.example"), ("url", "http://b.example/")],
+        ),
+        ("[autonomous-system:number IN (64500, +64501)]", [("asn", "AS64500"), ("asn", "AS64501")]),
         ("[mutex:name = 'a\\\\b\\'c']", [("mutex", "a\\b'c")]),
     ],
 )
@@ -89,6 +94,13 @@ def test_a_list_of_alternatives_is_read(pattern: str, found: list[tuple[str, str
         "[NOT domain-name:value = 'lure.example']",
         "[network-traffic:dst_ref.value = '203.0.113.7']",
         "[file:parent_directory_ref.path = '/tmp']",
+        "[file:'hashes.MD5' = '" + "ab" * 16 + "']",
+        "[file:hashes.SHA-256 = '" + "ab" * 32 + "']",
+        "[domain-name:value NOT = 'lure.example']",
+        "[domain-name:value[0] = 'lure.example']",
+        "[autonomous-system:number = -7]",
+        "[file:name = 'a' AND EXISTS file:parent_directory_ref.path]",
+        "[file:name = 'a' AND file:parent_directory_ref.path = '/tmp' AND file:size = 7]",
     ],
 )
 def test_a_pattern_that_says_more_than_a_list_gives_none(pattern: str) -> None:

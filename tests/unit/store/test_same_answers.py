@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.unit.fakes import Author, MemoryStore, claim, enter, seen_by, thing
 from tocsin.policy import Audience, strictest
 from tocsin.record.envelope import Verified
 from tocsin.store.interface import Attachment, Holding, Purge, Store, What
+from tocsin.store.postgres import PostgresStore
 from tocsin.store.sqlite import SqliteStore
 
 PARTIES = [
@@ -155,16 +157,31 @@ def held(store: Store, item: Attachment, allowed: frozenset[int]) -> list[Holdin
     return sorted(found, key=lambda h: h.id)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_both_stores_give_every_reader_the_same(seed: int, tmp_path: Path) -> None:
-    store = SqliteStore.open(tmp_path)
-    world = World(seed, (store, MemoryStore()))
+def play(world: World, reopen: Callable[[], Store]) -> None:
+    """Some steps, compared now and then, and once more after a restart of the first store."""
     for n in range(48):
         world.step()
         if n % 16 == 15:
             world.compare()
-    store.close()
-    reopened = SqliteStore.open(tmp_path)
-    world.stores = (reopened, world.stores[1])
+    world.stores[0].close()
+    world.stores = (reopen(), world.stores[1])
     world.compare()
-    reopened.close()
+    world.stores[0].close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_both_stores_give_every_reader_the_same(seed: int, tmp_path: Path) -> None:
+    world = World(seed, (SqliteStore.open(tmp_path), MemoryStore()))
+    play(world, lambda: SqliteStore.open(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "seed", [6, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(7, 20))]
+)
+def test_a_database_server_gives_every_reader_what_a_file_gives(
+    seed: int, tmp_path: Path, postgres: str
+) -> None:
+    file = SqliteStore.open(tmp_path / "file")
+    world = World(seed, (PostgresStore.open(postgres, tmp_path), file))
+    play(world, lambda: PostgresStore.open(postgres, tmp_path))
+    file.close()

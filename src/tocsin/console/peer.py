@@ -1,0 +1,193 @@
+"""The door for other nodes: each is given its own outbox, and may bring what it has.
+
+A request is signed by the node key that the directory lists; without that there is nothing here.
+No cookie, no session, nothing that a browser could send.
+Spec: exchange.md §5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from tocsin.canonical import b64encode
+from tocsin.console import problems
+from tocsin.console.auth import Rates
+from tocsin.errors import RateError, SignatureError, TocsinError, UsageError
+from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, Peer, node_keys, open_page
+from tocsin.flows.sync import BUCKETS_AT_ONCE, Sync
+from tocsin.record.requests import Answer, Nonces, open_request
+
+log = logging.getLogger("tocsin.peer")
+
+_HEX = re.compile("[0-9a-f]*")
+
+
+def routes(door: PeerDoor) -> list[BaseRoute]:
+    """The door of one node, for `app.build(extra=…)`."""
+    return [
+        Route("/peer/outbox", door.serve, methods=["GET"]),
+        Route("/peer/inbox", door.serve, methods=["POST"]),
+        Route("/peer/objects/{sha256}", door.serve, methods=["GET", "PUT"]),
+        Route("/peer/digest", door.serve, methods=["GET"]),
+        Route("/peer/nudge", door.serve, methods=["POST"]),
+    ]
+
+
+class PeerDoor:
+    """Answers requests of other nodes. `answer` knows no web framework.
+
+    Args:
+        sync: this node's exchange.
+        rates: how often each peer may ask.
+        started: since when this door is open.
+    """
+
+    def __init__(self, sync: Sync, rates: Rates, started: datetime) -> None:
+        self._sync = sync
+        self._rates = rates
+        self._nonces = Nonces(started)
+        self._lock = threading.Lock()
+
+    async def serve(self, request: Request) -> Response:
+        """Any of the routes, in the thread pool."""
+        body = await request.body()
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        found = await run_in_threadpool(self.answer, request.method, target, headers, body)
+        more = {"retry-after": str(found.retry_after)} if found.retry_after else {}
+        binary = target.startswith("/peer/objects/")
+        return Response(
+            found.body,
+            found.status,
+            media_type="application/octet-stream" if binary else "application/json",
+            headers=more,
+        )
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """One request, whole.
+
+        Args:
+            target: path and query, as they came.
+            headers: names in lower case.
+        """
+        try:
+            peer = self._who(method, target, headers, body)
+            seconds = self._rates.wait(f"peer {peer.party}", "peer")
+            if seconds:
+                return Answer(status=429, retry_after=seconds)
+            self._sync.seen(peer)
+            return self._answer(peer, method, target, body)
+        except RateError as wrong:
+            log.warning("%s", wrong.message)
+            return Answer(status=429, body=_words(wrong), retry_after=60)
+        except TocsinError as wrong:
+            status = problems.status_of(wrong)
+            log.info("%s", wrong.message, extra={"path": target[:100], "status": status})
+            return Answer(status=status, body=_words(wrong), retry_after=60 if status == 503 else 0)
+        except Exception:
+            log.exception("failed", extra={"path": target[:100]})
+            return Answer(status=500)
+
+    def _who(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Peer:
+        node = self._sync.node
+        directory = node.directory
+
+        def keys_of(party: str) -> tuple[bytes, ...]:
+            entry = directory.party(party)
+            return node_keys(entry) if entry is not None and party != node.party else ()
+
+        now = node.clock()
+        request = open_request(headers, node.party, method, target, body, now=now, keys_of=keys_of)
+        with self._lock:
+            self._nonces.spend(request, now)
+        peer = self._sync.peers().get(request.party)
+        if peer is None:
+            raise SignatureError("no such node", remedy="ask its registrar")
+        return peer
+
+    def _answer(self, peer: Peer, method: str, target: str, body: bytes) -> Answer:
+        parts = urlsplit(target)
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        path = parts.path
+        if path == "/peer/outbox" and method == "GET":
+            return self._outbox(peer, query)
+        if path == "/peer/inbox" and method == "POST":
+            delivered = self._sync.receive(peer, open_page(body))
+            return Answer(status=200, body=msgspec.json.encode(delivered))
+        if path == "/peer/digest" and method == "GET":
+            return self._digest(peer, query)
+        if path == "/peer/nudge" and method == "POST":
+            self._sync.nudged(peer.party)
+            return Answer(status=202)
+        if path.startswith("/peer/objects/"):
+            return self._object(peer, method, path.rpartition("/")[2], body)
+        return Answer(status=404)
+
+    def _outbox(self, peer: Peer, query: Mapping[str, str]) -> Answer:
+        pages = self._sync.pages
+        if "want" in query:
+            prefixes = _prefixes(query["want"])
+            return Answer(status=200, body=msgspec.json.encode(pages.wanted(peer, prefixes)))
+        mark = Mark(
+            epoch=query.get("epoch", ""), n=_number(query, "after", 0), at=query.get("at", "")
+        )
+        if not pages.holds(peer, mark):
+            return Answer(status=409, body=msgspec.json.encode(pages.mark(peer)))
+        self._sync.has(peer, mark)
+        page = pages.page(peer, mark.n, _number(query, "limit", PAGE))
+        if page is None:
+            return Answer(status=204)
+        return Answer(status=200, body=msgspec.json.encode(page))
+
+    def _digest(self, peer: Peer, query: Mapping[str, str]) -> Answer:
+        pages = self._sync.pages
+        if "bucket" not in query:
+            return Answer(status=200, body=msgspec.json.encode(pages.digest(peer)))
+        texts = query["bucket"].split(",")[:BUCKETS_AT_ONCE]
+        if not all(text.isdecimal() and len(text) <= 4 and int(text) < BUCKETS for text in texts):
+            raise UsageError("no such bucket", remedy=f"0 to {BUCKETS - 1}")
+        found = pages.buckets(peer, [int(text) for text in texts])
+        listed = {str(n): b64encode(ids) for n, ids in found.items()}
+        return Answer(status=200, body=msgspec.json.encode(listed))
+
+    def _object(self, peer: Peer, method: str, sha256: str, body: bytes) -> Answer:
+        if len(sha256) != 64 or _HEX.fullmatch(sha256) is None:
+            return Answer(status=404)
+        if method == "GET":
+            return Answer(status=200, body=self._sync.pages.object(peer, sha256))
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise UsageError("these bytes have another digest", remedy="send the exact bytes")
+        self._sync.keep_sent(peer, sha256, body)
+        return Answer(status=201)
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, "")
+    if not text:
+        return default
+    if not (text.isdecimal() and text.isascii() and len(text) <= 15):
+        raise UsageError(f"{name}={text[:40]!r} is no number", remedy="digits")
+    return int(text)
+
+
+def _prefixes(text: str) -> list[bytes]:
+    found = text.split(",")[:MAX_WANTED]
+    if any(len(one) != 2 * PREFIX or _HEX.fullmatch(one) is None for one in found):
+        raise UsageError("no list of beginnings of ids", remedy=f"{2 * PREFIX} hex digits each")
+    return [bytes.fromhex(one) for one in found]
+
+
+def _words(wrong: TocsinError) -> bytes:
+    return msgspec.json.encode({"error": type(wrong).__name__, "remedy": wrong.remedy})

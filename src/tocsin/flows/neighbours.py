@@ -1,0 +1,109 @@
+"""How this node stands with each other one: where the exchange is, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.errors import ConflictError
+from tocsin.flows.node import Node
+from tocsin.flows.pages import Pages, peers_of
+
+STATE = "peer"
+"""Local rows, by party."""
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """How this node stands with one other."""
+
+    party: str
+    epoch: str = ""
+    """Of the numbers of its outbox for us."""
+    after: int = 0
+    """Up to here we have it."""
+    at: str = ""
+    """The statement there."""
+    pushed: int = 0
+    """Up to here of our outbox it has taken what we brought."""
+    reached: str = ""
+    """When it last answered, or asked (20 characters)."""
+    error: str = ""
+    """Why the last round failed; "": it did not."""
+    failing: str = ""
+    """Since when rounds have failed without one between that did not."""
+    wait_until: str = ""
+    """Not asked before."""
+    refused: int = 0
+    """Statements of its that were refused, ever."""
+    more: bool = False
+    """It has more for us than was read yet."""
+
+
+def state_of(node: Node, party: str) -> State:
+    """How this node stands with one other."""
+    row = node.store.local(STATE, party)
+    return msgspec.json.decode(row.value, type=State) if row else State(party=party)
+
+
+def note(node: Node, party: str, **changed: Any) -> None:
+    """Change some of it; what another thread writes meanwhile stays."""
+    for _ in range(8):
+        row = node.store.local(STATE, party)
+        before = msgspec.json.decode(row.value, type=State) if row else State(party=party)
+        after = replace(before, **changed)
+        if after == before:
+            return
+        value = msgspec.json.encode(after)
+        try:
+            node.store.keep_local(STATE, party, value, row.version if row else None)
+        except ConflictError:
+            continue
+        return
+
+
+class PeerRow(Struct, frozen=True, kw_only=True):
+    """One peer in `tocsin peers`."""
+
+    party: str
+    url: str
+    """"": it comes by itself."""
+    home: tuple[str, ...]
+    """Whose readers it serves."""
+    reached: str
+    error: str
+    failing: str
+    lag: int
+    """Statements for it that it has not said to have."""
+    more: bool
+    """It has more for us than was read yet."""
+    quarantined: int
+    refused: int
+
+
+def peers(node: Node) -> list[PeerRow]:
+    """Every peer of the directory, and how this node stands with it."""
+    counts: dict[str, int] = {}
+    for one in node.store.quarantined():
+        counts[one.peer] = counts.get(one.peer, 0) + 1
+    pages = Pages(node)
+    rows = []
+    for party, peer in sorted(peers_of(node.directory, node.party).items()):
+        state = state_of(node, party)
+        rows.append(
+            PeerRow(
+                party=party,
+                url=peer.url,
+                home=peer.home,
+                reached=state.reached,
+                error=state.error,
+                failing=state.failing,
+                lag=pages.lag(peer),
+                more=state.more,
+                quarantined=counts.get(party, 0),
+                refused=state.refused,
+            )
+        )
+    return rows

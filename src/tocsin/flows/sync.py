@@ -1,0 +1,512 @@
+"""Statements from node to node: each gives the others what they may read, and tells what it undoes.
+
+Whoever has an address is asked; whoever has none asks and brings. The place up to which a peer's
+outbox was read moves after what was read is durable, so that a kill anywhere repeats and loses
+nothing. Spec: exchange.md §5; decisions/0032.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.canonical import b64decode
+from tocsin.errors import (
+    CanonicalError,
+    InputError,
+    LogHalted,
+    NotFoundError,
+    RateError,
+    RollbackError,
+    StoreError,
+    TocsinError,
+    UnreachableError,
+)
+from tocsin.flows import holders, intake
+from tocsin.flows.arrivals import MAX_OBJECT_BYTES, Arrivals, Taken
+from tocsin.flows.neighbours import State, note, state_of
+from tocsin.flows.node import Node
+from tocsin.flows.pages import (
+    BUCKETS,
+    MAX_PAGE_BYTES,
+    MAX_WANTED,
+    PREFIX,
+    Digest,
+    Item,
+    Mark,
+    Page,
+    Pages,
+    Peer,
+    bucket,
+    bucket_hashes,
+    open_page,
+    peers_of,
+)
+from tocsin.record.requests import Answer
+from tocsin.record.statement import read_time
+
+log = logging.getLogger("tocsin.sync")
+
+PAGES_A_ROUND = 50
+"""Of one peer; whoever has more holds up no other."""
+BUCKETS_AT_ONCE = 64
+BACK_OFF = timedelta(seconds=30)
+MAX_BACK_OFF = timedelta(minutes=15)
+SENT = "peer-object"
+"""Local rows: objects that a peer brought ahead of the statements that say them."""
+MAX_SENT_BYTES = 64 << 20
+"""Of one peer."""
+
+
+class Wire(Protocol):
+    """The way to other nodes: it signs what is asked. `tocsin.peers.SignedWire` is one."""
+
+    def ask(
+        self, party: str, url: str, method: str, target: str, body: bytes = b"", *, limit: int
+    ) -> Answer:
+        """One request and its answer, whatever its status.
+
+        Raises:
+            UnreachableError: none in time.
+            InputError: one of more than `limit` bytes.
+        """
+        ...
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """The answer to a page that was brought."""
+
+    taken: int
+    refused: tuple[dict[str, str], ...] = ()
+    wanted: tuple[str, ...] = ()
+    """SHA-256 of objects to put first; then the same page again."""
+
+
+class Sync:
+    """This node's exchange with all others.
+
+    Args:
+        node: ours.
+        wire: the way to the others.
+        address: whether others can reach this node; where not, it brings what it has.
+    """
+
+    def __init__(self, node: Node, wire: Wire, *, address: Callable[[], bool]) -> None:
+        self.node = node
+        self.pages = Pages(node)
+        self.arrivals = Arrivals(node)
+        self._wire = wire
+        self._address = address
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+        self._nudged: set[str] = set()
+        self._wake = threading.Event()
+        self._told = -1
+
+    def peers(self) -> dict[str, Peer]:
+        """The other nodes of the directory, by party."""
+        return peers_of(self.node.directory, self.node.party)
+
+    # --- rounds -------------------------------------------------------------------------------
+
+    def run(self, stop: threading.Event, wait: Callable[[], float]) -> None:
+        """Round after round until `stop` is set; `wait` gives the seconds between two.
+
+        In between, whoever nudges this node is asked, and what is new here is told to others.
+        """
+        left = 0.0
+        while not stop.is_set():
+            try:
+                if left <= 0:
+                    left = wait()
+                    self.round(stop)
+                else:
+                    self._errands(stop)
+            except Exception:  # the next round may find things mended
+                log.exception("exchange with other nodes failed")
+            pause = min(0.25, left)
+            self._wake.wait(pause)
+            self._wake.clear()
+            left -= pause
+
+    def wake(self) -> None:
+        """Look now whether there is something to do."""
+        self._wake.set()
+
+    def nudged(self, party: str) -> None:
+        """A peer says that it has something new."""
+        with self._lock:
+            self._nudged.add(party)
+        self._wake.set()
+
+    def round(self, stop: threading.Event | None = None) -> int:
+        """Exchange with every peer once; how many statements came in."""
+        entered = self._retry()
+        for peer in self.peers().values():
+            if stop is not None and stop.is_set():
+                break
+            if self.state(peer.party).wait_until <= intake.stamp(self.node.clock()):
+                entered += self.exchange(peer)
+        return entered
+
+    def _errands(self, stop: threading.Event) -> None:
+        with self._lock:
+            nudged, self._nudged = self._nudged, set()
+        peers = self.peers()
+        for party in nudged & peers.keys():
+            if not stop.is_set():
+                self.exchange(peers[party])
+        size = self.node.store.head()
+        now = size.size if size else 0
+        if now != self._told:
+            self._told = now
+            self._tell(peers.values(), stop)
+
+    def _tell(self, peers: Iterable[Peer], stop: threading.Event) -> None:
+        """Nudge those for whom there is something, or bring it where we have no address."""
+        for peer in peers:
+            if stop.is_set() or not peer.url:
+                continue
+            state = self.state(peer.party)
+            if state.wait_until > intake.stamp(self.node.clock()):
+                continue
+            if not self._address():
+                self.exchange(peer)
+            elif self.pages.lag(peer):
+                try:
+                    self._wire.ask(peer.party, peer.url, "POST", "/peer/nudge", limit=4_096)
+                except TocsinError as wrong:
+                    log.debug("nudging %s: %s", peer.party, wrong.message)
+
+    def exchange(self, peer: Peer) -> int:
+        """Bring to and fetch from one peer; how many statements came in. Failures are noted."""
+        with self._lock:
+            if peer.party in self._busy or not peer.url:
+                return 0
+            self._busy.add(peer.party)
+        entered = 0
+        try:
+            if not self._address():
+                self._push(peer)
+            entered = self._pull(peer)
+        except (LogHalted, RollbackError, StoreError) as wrong:
+            log.warning("nothing can be taken in: %s", wrong.message)
+            self._failed(peer, wrong, 0)
+        except _Later as later:
+            self._failed(peer, later.wrong, later.seconds)
+        except TocsinError as wrong:
+            self._failed(peer, wrong, 0)
+        else:
+            self._note(peer, reached=self._now(), error="", failing="", wait_until="")
+        finally:
+            with self._lock:
+                self._busy.discard(peer.party)
+        return entered
+
+    def _failed(self, peer: Peer, wrong: TocsinError, seconds: int) -> None:
+        state = self.state(peer.party)
+        now = self.node.clock()
+        since = state.failing or self._now()
+        # Twice as long each time, counted by how long it has failed already.
+        failing = now - read_time(since)
+        pause = min(max(BACK_OFF, failing), MAX_BACK_OFF)
+        if seconds:
+            pause = min(timedelta(seconds=seconds), MAX_BACK_OFF)
+        elif not state.failing:
+            pause = timedelta(0)
+        if state.error != wrong.message:
+            log.info("exchange with %s: %s", peer.party, wrong.message)
+        self._note(
+            peer,
+            error=wrong.message[:300],
+            failing=since,
+            wait_until=intake.stamp(now + pause) if pause else "",
+        )
+
+    # --- fetching -----------------------------------------------------------------------------
+
+    def _pull(self, peer: Peer) -> int:
+        entered = 0
+        for _ in range(PAGES_A_ROUND):
+            state = self.state(peer.party)
+            if not state.epoch:
+                entered += self._reconcile(peer)
+                continue
+            target = f"/peer/outbox?epoch={state.epoch}&after={state.after}&at={state.at}"
+            answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
+            if answer.status == 204:
+                if state.more:
+                    self._note(peer, more=False)
+                break
+            if answer.status == 409:
+                # Its numbers are not those we know: what we have, and it has, is compared.
+                self._note(peer, epoch="", after=0, at="")
+                continue
+            page = open_page(answer.body)
+            if page.epoch != state.epoch or page.next <= state.after:
+                raise InputError(
+                    f"{peer.party} gives a page that leads from {state.after} to {page.next}",
+                    remedy="ask its operator",
+                )
+            entered += self._take(peer, page.items)
+            self._note(peer, after=page.next, at=page.at, more=page.more)
+            if not page.more:
+                break
+        return entered
+
+    def _take(self, peer: Peer, items: Sequence[Item]) -> int:
+        taken = self.arrivals.take(peer.party, items, self._fetch(peer))
+        self._came_in(peer.party, taken)
+        return len(taken.entered)
+
+    def _fetch(self, peer: Peer) -> Callable[[str, int], bytes]:
+        def fetch(sha256: str, size: int) -> bytes:
+            limit = min(size, MAX_OBJECT_BYTES)
+            answer = self._asked(peer, "GET", f"/peer/objects/{sha256}", limit=limit)
+            if answer.status != 200:
+                raise UnreachableError(
+                    f"{peer.party} lists object {sha256[:12]}… and does not give it",
+                    remedy="ask its operator",
+                )
+            return answer.body
+
+        return fetch
+
+    def _came_in(self, party: str, taken: Taken) -> None:
+        if taken.refused:
+            state = self.state(party)
+            self._note_party(party, refused=state.refused + len(taken.refused))
+        for id in taken.entered:
+            try:
+                holders.heard(self.node, party, id)
+            except (LogHalted, RollbackError, StoreError):
+                raise
+            except TocsinError as wrong:
+                log.warning("no acknowledgement of %s: %s", id[:16], wrong.message)
+
+    def _retry(self) -> int:
+        """Once a round, what waits; its objects are asked for where who brought it can be asked."""
+        fetches = {party: self._fetch(peer) for party, peer in self.peers().items() if peer.url}
+        try:
+            taken = self.arrivals.retry(fetches)
+            self._came_in(self.node.party, taken)
+        except TocsinError as wrong:
+            log.info("quarantine: %s", wrong.message)
+            return 0
+        return len(taken.entered)
+
+    def _reconcile(self, peer: Peer) -> int:
+        """Find what we lack of a peer's outbox without reading all of it, and go on at its end."""
+        answer = self._asked(peer, "GET", "/peer/digest", limit=64 << 10)
+        digest = _decode(answer.body, Digest, peer)
+        mine = self.node.store.exchanged(peer.party, theirs=True)
+        theirs, ours = _unb64(digest.buckets, peer), bucket_hashes(mine)
+        differing = [
+            n for n in range(BUCKETS) if theirs[8 * n : 8 * n + 8] != ours[8 * n : 8 * n + 8]
+        ]
+        have = {id[:PREFIX] for id in mine}
+        missing: list[bytes] = []
+        for start in range(0, len(differing), BUCKETS_AT_ONCE):
+            asked = differing[start : start + BUCKETS_AT_ONCE]
+            target = "/peer/digest?bucket=" + ",".join(map(str, asked))
+            answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
+            lists = _decode(answer.body, dict[str, str], peer)
+            for n in asked:
+                raw = _unb64(lists.get(str(n), ""), peer)
+                listed = (raw[i : i + PREFIX] for i in range(0, len(raw), PREFIX))
+                missing += (
+                    id for id in listed if len(id) == PREFIX and bucket(id) == n and id not in have
+                )
+        entered = 0
+        left = list(dict.fromkeys(missing))
+        while left:
+            target = "/peer/outbox?want=" + ",".join(id.hex() for id in left[:MAX_WANTED])
+            answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
+            page = open_page(answer.body)
+            came = {_prefix_of(item) for item in page.items}
+            entered += self._take(peer, page.items)
+            rest = [id for id in left[:MAX_WANTED] if id not in came]
+            # What it does not give now it may not have any more: the outbox will show it.
+            left = (rest if came else []) + left[MAX_WANTED:]
+        self._note(
+            peer, epoch=digest.mark.epoch, after=digest.mark.n, at=digest.mark.at, more=False
+        )
+        return entered
+
+    # --- bringing -----------------------------------------------------------------------------
+
+    def _push(self, peer: Peer) -> None:
+        for _ in range(PAGES_A_ROUND):
+            state = self.state(peer.party)
+            page = self.pages.page(peer, state.pushed)
+            if page is None:
+                return
+            if page.items:
+                self._bring(peer, page)
+            self.node.store.receipt(peer.party, page.next, self._now())
+            self._note(peer, pushed=page.next)
+
+    def _bring(self, peer: Peer, page: Page) -> None:
+        body = msgspec.json.encode(page)
+        for _ in range(3):
+            answer = self._asked(peer, "POST", "/peer/inbox", body, limit=1 << 20)
+            delivered = _decode(answer.body, Delivered, peer)
+            for one in delivered.refused:
+                log.info("%s refuses %s", peer.party, one)
+            if not delivered.wanted:
+                return
+            for sha256 in delivered.wanted:
+                raw = self.pages.object(peer, sha256)
+                self._asked(peer, "PUT", f"/peer/objects/{sha256}", raw, limit=4_096)
+        raise UnreachableError(
+            f"{peer.party} asks for the same objects again and again", remedy="ask its operator"
+        )
+
+    def _asked(
+        self, peer: Peer, method: str, target: str, body: bytes = b"", *, limit: int
+    ) -> Answer:
+        answer = self._wire.ask(peer.party, peer.url, method, target, body, limit=limit)
+        if answer.status in (200, 201, 202, 204, 409) or (
+            answer.status == 404 and "/objects/" in target
+        ):
+            return answer
+        words = answer.body[:200].decode("utf-8", "replace").strip()
+        wrong = UnreachableError(
+            f"{peer.party} answers {method} {target[:60]} with status {answer.status}: {words}",
+            remedy="ask its operator",
+        )
+        if answer.status in (429, 503):
+            raise _Later(wrong, max(1, min(answer.retry_after, 900)))
+        raise wrong
+
+    # --- asked by others ----------------------------------------------------------------------
+
+    def receive(self, peer: Peer, page: Page) -> Delivered:
+        """Take in what a peer brings.
+
+        Raises:
+            RateError: it is to keep what it has, and come again.
+        """
+        wanted: list[str] = []
+        fetch = self._sent(peer)
+
+        def looked(sha256: str, size: int) -> bytes:
+            try:
+                return fetch(sha256, size)
+            except NotFoundError as wrong:
+                wanted.append(sha256)
+                raise UnreachableError(wrong.message, remedy=wrong.remedy) from wrong
+
+        done = 0
+        refused: list[dict[str, str]] = []
+        for item in page.items:
+            try:
+                taken = self.arrivals.take(peer.party, [item], looked)
+            except UnreachableError:
+                continue
+            done += taken.taken
+            refused += (msgspec.to_builtins(one) for one in taken.refused)
+            self._came_in(peer.party, taken)
+        if not wanted:
+            self._drop_sent(peer)
+        self._note(peer, reached=self._now())
+        return Delivered(
+            taken=done, refused=tuple(refused), wanted=tuple(dict.fromkeys(wanted))[:1_000]
+        )
+
+    def keep_sent(self, peer: Peer, sha256: str, raw: bytes) -> None:
+        """Keep an object that a peer brings ahead of its statement.
+
+        Raises:
+            RateError: there is no more room for this peer.
+        """
+        rows = self.node.store.list_local(SENT, f"{peer.party}/")
+        if sum(len(row.value) for row in rows) + len(raw) > MAX_SENT_BYTES:
+            self._drop_sent(peer)
+            raise RateError(
+                f"{peer.party} has brought more than {MAX_SENT_BYTES} bytes of objects without "
+                "their statements",
+                remedy="bring the page again",
+            )
+        key = f"{peer.party}/{sha256}"
+        row = self.node.store.local(SENT, key)
+        self.node.store.keep_local(SENT, key, raw, row.version if row else None)
+
+    def _sent(self, peer: Peer) -> Callable[[str, int], bytes]:
+        def fetch(sha256: str, _: int) -> bytes:
+            row = self.node.store.local(SENT, f"{peer.party}/{sha256}")
+            if row is None:
+                raise NotFoundError(f"object {sha256} has not come", remedy="put it first")
+            return row.value
+
+        return fetch
+
+    def _drop_sent(self, peer: Peer) -> None:
+        for row in self.node.store.list_local(SENT, f"{peer.party}/"):
+            self.node.store.keep_local(SENT, row.key, None, row.version)
+
+    def has(self, peer: Peer, mark: Mark) -> None:
+        """The peer has everything up to this place of its outbox durably: it asks for more."""
+        if mark.n:
+            self.node.store.receipt(peer.party, mark.n, self._now())
+
+    def seen(self, peer: Peer) -> None:
+        """The peer has asked for something: it is there. Noted once a minute."""
+        now = self.node.clock()
+        state = self.state(peer.party)
+        if state.reached < intake.stamp(now - timedelta(minutes=1)):
+            self._note(peer, reached=intake.stamp(now))
+
+    # --- state --------------------------------------------------------------------------------
+
+    def state(self, party: str) -> State:
+        """How this node stands with one other."""
+        return state_of(self.node, party)
+
+    def _now(self) -> str:
+        return intake.stamp(self.node.clock())
+
+    def _note(self, peer: Peer, **changed: Any) -> None:
+        self._note_party(peer.party, **changed)
+
+    def _note_party(self, party: str, **changed: Any) -> None:
+        note(self.node, party, **changed)
+
+
+class _Later(Exception):
+    """A peer asks to be left alone for some seconds."""
+
+    def __init__(self, wrong: TocsinError, seconds: int) -> None:
+        super().__init__(wrong.message)
+        self.wrong, self.seconds = wrong, seconds
+
+
+def _decode(raw: bytes, type: Any, peer: Peer) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise InputError(
+            f"{peer.party} answers otherwise than a node does: {wrong}", remedy="ask its operator"
+        ) from wrong
+
+
+def _unb64(text: str, peer: Peer) -> bytes:
+    try:
+        return b64decode(text)
+    except CanonicalError as wrong:
+        raise InputError(f"{peer.party}: {wrong.message}", remedy="ask its operator") from wrong
+
+
+def _prefix_of(item: Item) -> bytes:
+    from tocsin.record.envelope import commitment
+    from tocsin.record.seal import open_sealed
+
+    if item.sealed:
+        return bytes.fromhex(open_sealed(item.sealed.encode())[1].commitment)[:PREFIX]
+    return commitment(item.envelope.encode())[:PREFIX]

@@ -1,0 +1,918 @@
+"""The second store: a PostgreSQL database (14 or newer) that one node writes to.
+
+As in the SQLite store writes queue up for one thread and commit together, each under a savepoint
+of its own, and readers take a connection from a small pool and see one snapshot each. What a
+server adds: it can go away. Then writes and reads are refused; when it is back, the node goes on,
+unless the server has lost something that it had acknowledged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+
+from tocsin.errors import StoreError, StoreLostError, TocsinError
+from tocsin.policy import Audience
+from tocsin.store import feeds, rules, words
+from tocsin.store import postgres_exchange as exchange
+from tocsin.store import postgres_federation as federation
+from tocsin.store import postgres_local as own
+from tocsin.store import postgres_log as log
+from tocsin.store import postgres_purge as purging
+from tocsin.store import postgres_reads as reads
+from tocsin.store import postgres_schema as schema
+from tocsin.store.federation import Given, Outgoing, Quarantined
+from tocsin.store.files import lock_folder
+from tocsin.store.interface import (
+    NO_AUDIENCES,
+    AuditRow,
+    Chain,
+    Head,
+    HeadLike,
+    Holding,
+    Keepable,
+    Keeping,
+    Kept,
+    KeptObject,
+    KeptSealed,
+    LocalRow,
+    Page,
+    Pending,
+    Purge,
+    Purged,
+    What,
+    microseconds,
+    new_head,
+    open_audience,
+)
+from tocsin.store.postgres_open import (
+    WRITE_MS,
+    Db,
+    ask,
+    check_server,
+    check_url,
+    connect,
+    is_full,
+    is_lost,
+    lock,
+    shown,
+    typed,
+    upgrade,
+)
+
+if TYPE_CHECKING:
+    from tocsin.record.envelope import Verified
+    from tocsin.record.seal import VerifiedSeal
+
+T = TypeVar("T")
+
+MAX_GROUP = 1_000
+"""Writes that may share one commit."""
+INDEX_SLICE = 200
+"""Objects cut into words between two writes."""
+INDEX_AFTER = 0.05
+"""Seconds without a write before words are cut off the answer's path."""
+READERS = 8
+"""Connections that read, at most; whoever comes next waits for one."""
+TRY_AGAIN_S = 0.5
+"""Between two attempts to reach a server that is gone: nobody waits for each anew."""
+
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class PostgresStore:
+    """`Store` in one database, which no other node writes to at the same time."""
+
+    @classmethod
+    def open(cls, url: str, folder: Path, *, clock: Callable[[], datetime] = _utc) -> PostgresStore:
+        """Open the store at `url`; make it where the database is empty.
+
+        Args:
+            folder: the node's data folder, with tiles and lock; made where there is none.
+            clock: dates what comes into a collection (`Exchange`).
+
+        Raises:
+            NodeBusyError: another node writes to it, or another process holds the folder.
+            StoreLostError: the server does not answer.
+            StoreError: a newer version, too old a server, or another program's database.
+            ConfigError: the address is none.
+        """
+        check_url(url, open_to_others=False)
+        held = lock_folder(folder)
+        try:
+            return cls(url, held, clock)
+        except BaseException:
+            held.close()
+            raise
+
+    def __init__(self, url: str, lock: IO[str], clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.url = url
+        self._lock = lock
+        self._at = shown(url)
+        self._guard = threading.Lock()  # of _idle, _closed, _audiences
+        self._idle: list[Db] = []
+        self._readers = threading.BoundedSemaphore(READERS)
+        self._closed = False
+        self._audiences: dict[int, Audience] = {}  # replaced, never changed
+        # Only the writer thread touches these once it runs.
+        self._epoch = 0
+        self._commits = 0
+        self._unsure = False
+        """The last commit was not answered: it may have happened."""
+        self._broken: BaseException | None = None
+        self._tried = 0.0
+        self._writer: Db | None = None
+        self._open_writer()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="tocsin-store", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of database and folder. Twice does no harm."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+        self._close_idle()
+        if self._writer is not None:
+            self._writer.close()
+        self._lock.close()
+
+    # --- Log ----------------------------------------------------------------------------------
+
+    def keep_pending(
+        self,
+        verified: Verified | VerifiedSeal,
+        objects: Sequence[Keepable],
+        audience: Audience,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        """See `Log.keep_pending`."""
+        [wrong] = self.keep_pending_many([(verified, objects, audience, object_audiences)])
+        if wrong is not None:
+            raise wrong
+
+    def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
+        """See `Log.keep_pending_many`."""
+        outcomes: list[TocsinError | None] = []
+        arrivals: list[rules.Arrival] = []
+        for verified, objects, audience, object_audiences in items:
+            try:
+                came = rules.brought(verified.statement, objects)
+            except TocsinError as wrong:
+                outcomes.append(wrong)
+            else:
+                outcomes.append(None)
+                arrivals.append(rules.Arrival(verified, came, audience, object_audiences))
+        if arrivals:
+            found = iter(self._ask(_Keeping(arrivals)))
+            return [next(found) if outcome is None else outcome for outcome in outcomes]
+        return outcomes
+
+    def pending(self) -> list[Pending]:
+        """See `Log.pending`."""
+
+        def work(db: Db) -> list[Pending]:
+            audience_of = self._audience_of(db)
+            rows = ask(db, schema.PENDING_STATEMENTS).fetchall()
+            return [rules.pending(row, audience_of) for row in rows]
+
+        return self._read(work)
+
+    def append(
+        self,
+        batch: Sequence[str],
+        edge: Sequence[bytes],
+        checkpoint: bytes,
+        expected: HeadLike | None,
+    ) -> None:
+        """See `Log.append`."""
+        head = new_head(checkpoint)
+        ids = [bytes.fromhex(id) for id in batch]
+        # The time is taken when the writer comes to it, so that it is not before the last one.
+        self._write(
+            lambda db: log.append(
+                db, ids, b"".join(edge), head, expected, microseconds(self._clock())
+            )
+        )
+
+    def head(self) -> Head | None:
+        """See `Log.head`."""
+        row = self._one(schema.HEAD)
+        if row is None:
+            return None
+        origin, size, root, checkpoint = row
+        return Head(origin=origin, size=size, root=root, checkpoint=checkpoint)
+
+    def entries(self, start: int, count: int) -> list[bytes]:
+        """See `Log.entries`."""
+        given = {"start": max(start, 0), "count": max(count, 0)}
+        rows = self._rows(schema.ENTRIES, given)
+        return [rules.entry(*row) for row in rows]
+
+    def edge(self) -> list[bytes]:
+        """See `Log.edge`."""
+        row = self._one(schema.EDGE)
+        edge: bytes = row[0] if row else b""
+        return [edge[i : i + 32] for i in range(0, len(edge), 32)]
+
+    def chain(self, author: str, chain: str) -> Chain | None:
+        """See `History.chain`."""
+        return self._read(lambda db: log.chain(db, author, chain), one=True)
+
+    def place(self, statement: str) -> int | None:
+        """See `Log.place`."""
+        row = self._one(schema.PLACE, {"id": rules.digest(statement)})
+        return row[0] if row else None
+
+    def restart_log(self) -> None:
+        """See `History.restart_log`."""
+        self._write(log.restart)
+
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        """See `History.keep_checkpoint`."""
+        self._write(lambda db: log.keep_checkpoint(db, size, note))
+
+    def checkpoints(self) -> list[tuple[int, bytes]]:
+        """See `History.checkpoints`."""
+        return [(size, note) for size, note in self._rows(schema.CHECKPOINTS)]
+
+    # --- Reads --------------------------------------------------------------------------------
+
+    def audiences(self) -> dict[int, Audience]:
+        """See `Reads.audiences`."""
+        return self._read(self._learn_audiences, one=True)
+
+    def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
+        """See `Reads.statement`."""
+        given = {"id": rules.digest(id), "allowed": sorted(allowed)}
+
+        def work(db: Db) -> Kept | None:
+            row = ask(db, schema.ONE_STATEMENT, given).fetchone()
+            return rules.kept(row, self._audience_of(db)) if row else None
+
+        return self._read(work)
+
+    def statements(
+        self,
+        allowed: frozenset[int],
+        *,
+        case: str | None = None,
+        author: str | None = None,
+        kind: str | None = None,
+        after_index: int = -1,
+        limit: int | None = None,
+    ) -> list[Kept]:
+        """See `Reads.statements`."""
+        given = {"case": case, "author": author, "kind": kind}
+        most = rules.limited(limit)
+
+        def work(db: Db) -> list[Kept]:
+            at = reads.places_in_log(db, allowed, given, after_index, most)
+            rows = ask(db, schema.STATEMENTS_AT, {"at": at}).fetchall() if at else []
+            audience_of = self._audience_of(db)
+            return [rules.kept(row, audience_of) for row in rows]
+
+        return self._read(work)
+
+    def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
+        """See `Reads.sealed`."""
+        given = {"id": rules.digest(id), "allowed": sorted(allowed)}
+
+        def work(db: Db) -> tuple[KeptSealed, bytes] | None:
+            row = ask(db, schema.ONE_SEALED, given).fetchone()
+            if row is None:
+                return None
+            return rules.kept_sealed(row[:-1], self._all_audiences(db)), row[-1]
+
+        found = self._read(work)
+        if found is not None:
+            rules.check_sealed(*found)
+        return found
+
+    def sealed_in(
+        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+    ) -> list[KeptSealed]:
+        """See `Reads.sealed_in`."""
+        given = {"case": case, "id": None if id is None else rules.digest(id)}
+        sql = schema.SEALED.format(filters=reads.filters(given))
+
+        def work(db: Db) -> list[KeptSealed]:
+            rows = ask(db, sql, {**given, "allowed": sorted(allowed)}).fetchall()
+            audiences = self._all_audiences(db) if rows else {}
+            return [rules.kept_sealed(row, audiences) for row in rows]
+
+        return self._read(work)
+
+    def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
+        """See `Reads.object`."""
+        given = {"sha256": rules.digest(sha256), "allowed": sorted(allowed)}
+
+        def work(db: Db) -> KeptObject | None:
+            found = rules.versions_of(ask(db, schema.SAYINGS_BY_SHA256, given))
+            # The same bytes can be said as an object and as an attachment: the object it is.
+            versions = sorted(found, key=lambda v: v.id.startswith("urn:sha256:"))
+            return next(iter(reads.opened(db, versions[:1], self._audience_of(db))), None)
+
+        return self._read(work)
+
+    def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
+        """See `Reads.versions`."""
+
+        def work(db: Db) -> list[KeptObject]:
+            found = reads.said(db, [stix_id], allowed, None)
+            found.sort(key=rules.Version.age, reverse=True)
+            return reads.opened(db, found, self._audience_of(db))
+
+        return self._read(work)
+
+    def select(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+    ) -> list[KeptObject]:
+        """See `Reads.select`."""
+        most = rules.limited(limit)
+
+        def work(db: Db) -> list[KeptObject]:
+            page = reads.places(db, allowed, types, case, after, most)
+            newest = reads.newest(db, reads.said(db, [id for _, id in page], allowed, case))
+            return reads.opened(db, [newest[place] for place in page], self._audience_of(db))
+
+        return self._read(work)
+
+    def count(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> int:
+        """See `Reads.count`."""
+        given: dict[str, Any] = {"case": case, "stix": True}
+        if types is not None:
+            given = {"case": case, "types": list(types)}
+        sql = schema.PLACES_COUNT.format(filters=reads.filters(given))
+        row = self._one(sql, {**given, "allowed": sorted(allowed)})
+        return int(row[0]) if row else 0
+
+    def search(self, words_: str, allowed: frozenset[int], limit: int = 100) -> list[KeptObject]:
+        """See `Reads.search`. Cuts what has not been cut yet, so it finds what was just said."""
+        wanted = words.asked(words_)
+        if not wanted or not allowed:
+            return []
+        self._index_all()
+
+        def work(db: Db) -> list[KeptObject]:
+            db.execute("SET LOCAL enable_bitmapscan = on")
+            rows = ask(db, schema.FOUND, {"words": wanted, "allowed": sorted(allowed)}).fetchall()
+            db.execute("SET LOCAL enable_bitmapscan = off")
+            hits = {n for n, _ in rows}
+            newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed, None))
+            found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
+            found.sort(key=lambda v: v.version, reverse=True)
+            return reads.opened(db, found[:limit], self._audience_of(db))
+
+        return self._read(work)
+
+    # --- Exchange -----------------------------------------------------------------------------
+
+    def page(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        *,
+        after: int = -1,
+        limit: int = 100,
+        ids: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+        most_bytes: int = feeds.PAGE_BYTES,
+    ) -> Page:
+        """See `Exchange.page`."""
+        wanted = feeds.Wanted(
+            after=after,
+            limit=limit,
+            ids=ids,
+            types=types,
+            spec_versions=spec_versions,
+            versions=versions,
+            most_bytes=most_bytes,
+        )
+        return self._read(lambda db: exchange.page(db, collection, allowed, wanted))
+
+    # --- Purges -------------------------------------------------------------------------------
+
+    def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
+        """See `Purges.holdings`."""
+        return self._read(lambda db: purging.holdings(db, id, allowed))
+
+    def purge(self, one: Purge, rows: Sequence[tuple[str, str]] = ()) -> bool:
+        """See `Purges.purge`. The server's write-ahead log, archive and backups are not ours."""
+        dropped = self._write(lambda db: purging.purge(db, one, rows))
+        self._close_idle()
+        if not self._ask(_Scrub(purging.scrub)):
+            raise StoreError(
+                f"{one.id} is out of reach, and its bytes are still in the tables of {self._at}:"
+                " somebody has been reading for too long",
+                remedy="purge it again, or restart the node: it is done first then",
+            )
+        return dropped
+
+    def lift(self, one: Purge) -> bool:
+        """See `Purges.lift`."""
+        return self._write(lambda db: purging.lift(db, one))
+
+    def purge_of(self, what: What, id: str) -> Purge | None:
+        """See `Purges.purge_of`."""
+        return self._read(lambda db: purging.standing(db, what, rules.digest(id)), one=True)
+
+    def purged(self, allowed: frozenset[int], *, case: str | None = None) -> list[Purged]:
+        """See `Purges.purged`."""
+        sql = schema.PURGED_STATEMENTS.format(filters=reads.filters({"case": case}))
+
+        def work(db: Db) -> list[Purged]:
+            rows = ask(db, sql, {"case": case, "allowed": sorted(allowed)}).fetchall()
+            audience_of = self._audience_of(db)
+            return [rules.purged(row, audience_of) for row in rows]
+
+        return self._read(work)
+
+    # --- Federation ---------------------------------------------------------------------------
+
+    def fill(self, peer: str, allowed: frozenset[int], limit: int = 1_000) -> bool:
+        """See `Outboxes.fill`."""
+        if self._read(lambda db: federation.is_filled(db, peer, allowed), one=True):
+            return False
+        return self._write(lambda db: federation.fill(db, peer, allowed, limit))
+
+    def outbox(
+        self, peer: str, after: int = 0, limit: int = 1_000, *, kind: str | None = None
+    ) -> list[Outgoing]:
+        """See `Outboxes.outbox`."""
+        return self._read(lambda db: federation.outbox(db, peer, after, limit, kind))
+
+    def outbox_end(self, peer: str) -> tuple[int, str]:
+        """See `Outboxes.outbox_end`."""
+        return self._read(lambda db: federation.outbox_end(db, peer), one=True)
+
+    def outbox_lag(self, peer: str) -> int:
+        """See `Outboxes.outbox_lag`."""
+        return self._read(lambda db: federation.outbox_lag(db, peer), one=True)
+
+    def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
+        """See `Outboxes.wanted`."""
+        return self._read(lambda db: federation.wanted(db, peer, prefixes))
+
+    def receipt(self, peer: str, n: int, time: str) -> None:
+        """See `Outboxes.receipt`."""
+        self._write(lambda db: federation.receipt(db, peer, n, time))
+
+    def given(self, statement: str) -> list[Given]:
+        """See `Outboxes.given`."""
+        return self._read(lambda db: federation.given(db, statement))
+
+    def exchanged(self, peer: str, *, theirs: bool) -> list[bytes]:
+        """See `Outboxes.exchanged`."""
+        return self._read(lambda db: federation.exchanged(db, peer, theirs=theirs))
+
+    def came(self, peer: str, statements: Sequence[str]) -> None:
+        """See `Inboxes.came`."""
+        self._write(lambda db: federation.came(db, peer, statements))
+
+    def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
+        """See `Inboxes.places`."""
+        return self._read(lambda db: federation.places(db, author, chain, first, last))
+
+    def withhold(self, peer: str, author: str, chain: str, named: Mapping[int, str]) -> None:
+        """See `Inboxes.withhold`."""
+        self._write(lambda db: federation.withhold(db, peer, author, chain, named))
+
+    def named(self, author: str, chain: str, first: int, last: int) -> dict[int, dict[str, str]]:
+        """See `Inboxes.named`."""
+        return self._read(lambda db: federation.named(db, author, chain, first, last))
+
+    def quarantine(self, one: Quarantined) -> bool:
+        """See `Inboxes.quarantine`."""
+        return self._write(lambda db: federation.quarantine(db, one))
+
+    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
+        """See `Inboxes.quarantined`."""
+        return self._read(lambda db: federation.quarantined(db, peer))
+
+    def release(self, peer: str, ids: Sequence[str]) -> None:
+        """See `Inboxes.release`."""
+        self._write(lambda db: federation.release(db, peer, ids))
+
+    # --- Local --------------------------------------------------------------------------------
+
+    def local(self, kind: str, key: str) -> LocalRow | None:
+        """See `Local.local`."""
+        return self._read(lambda db: own.local(db, kind, key), one=True)
+
+    def keep_local(self, kind: str, key: str, value: bytes | None, expected: int | None) -> int:
+        """See `Local.keep_local`."""
+        return self._write(lambda db: own.keep(db, kind, key, value, expected))
+
+    def list_local(self, kind: str, prefix: str = "") -> list[LocalRow]:
+        """See `Local.list_local`."""
+        return self._read(lambda db: own.listed(db, kind, prefix), one=True)
+
+    def append_audit(self, time: str, actor: str, act: str, ref: str) -> AuditRow:
+        """See `Local.append_audit`."""
+        return self._write(lambda db: own.append_audit(db, time, actor, act, ref))
+
+    def audit(self, limit: int | None = None) -> list[AuditRow]:
+        """See `Local.audit`."""
+        return self._read(lambda db: own.audit(db, limit), one=True)
+
+    # --- the writer thread --------------------------------------------------------------------
+
+    def _write(self, work: Callable[[Db], T]) -> T:
+        """Have the writer do `work` in a transaction; back when the server has it on disk."""
+        result: T = self._ask(_Job(work))
+        return result
+
+    def _ask(self, job: _Job) -> Any:
+        with self._guard:
+            if self._closed:
+                raise self._is_closed()
+            self._queue.put(job)
+        return job.done.result()
+
+    def _work(self) -> None:
+        try:
+            self._serve()
+        except BaseException as wrong:  # a fault of ours: nobody may be left waiting for ever
+            self._broken = StoreError(
+                f"the writer of {self._at} stopped: {wrong!r}",
+                remedy="restart the node, and report this",
+            )
+            while (job := self._queue.get()) is not None:
+                _fail([job], self._broken)
+
+    def _serve(self) -> None:
+        behind = True
+        while True:
+            try:
+                first = self._queue.get(timeout=INDEX_AFTER if behind else None)
+            except queue.Empty:
+                behind = self._index_slice()
+                continue
+            if first is None:
+                return
+            group = [first]
+            last = False
+            while len(group) < MAX_GROUP and not last and not isinstance(group[-1], _Scrub):
+                try:
+                    job = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    last = True
+                else:
+                    group.append(job)
+            scrub = group.pop() if isinstance(group[-1], _Scrub) else None
+            self._commit(group)
+            if scrub is not None:
+                self._scrub(scrub)
+            if last:
+                return
+            behind = self._broken is None
+
+    def _commit(self, group: list[_Job]) -> None:
+        """Do these jobs in one transaction, each under its own savepoint, then answer them."""
+        if not group:
+            return
+        done: list[tuple[_Job, Any]] = []
+        try:
+            db = self._reached()
+            db.execute("BEGIN")
+            self._count(db)
+            for kind, jobs in groupby(group, key=type):
+                done += self._do(db, list(jobs), together=kind is _Keeping)
+            self._unsure = True
+            # An aborted transaction "commits" without an error: it says ROLLBACK.
+            if db.execute("COMMIT").statusmessage != "COMMIT":
+                raise StoreError(
+                    f"{self._at} did not commit", remedy="see the database server's own log"
+                )
+            self._commits += 1
+            self._unsure = False
+        except BaseException as wrong:
+            self._undo(wrong)
+            rest = [job for job in group if not job.done.done()]
+            if len(rest) > 1 and is_full(wrong) and self._broken is None:
+                for job in rest:  # a small write may still fit where the whole group does not
+                    self._commit([job])
+            else:
+                _fail(rest, self._broken or typed(wrong, self.url))
+            return
+        for job, result in done:
+            job.done.set_result(result)
+
+    def _count(self, db: Db) -> None:
+        """Let the database see that it is still this node that writes, and hold all others off."""
+        row = ask(
+            db,
+            "UPDATE writer SET commits = commits + 1 WHERE epoch = %(epoch)s RETURNING commits",
+            {"epoch": self._epoch},
+        ).fetchone()
+        if row != (self._commits + 1,):
+            self._broken = StoreError(
+                f"another node has written to {self._at}",
+                remedy="stop one of the two: a database is one node's",
+            )
+            raise self._broken
+
+    def _do(self, db: Db, jobs: list[_Job], *, together: bool) -> list[tuple[_Job, Any]]:
+        """Do these jobs, each under a savepoint or all `together` under one; their results."""
+        if not together:
+            return [one for job in jobs for one in self._do(db, [job], together=True)]
+        db.execute("SAVEPOINT job")
+        try:
+            results = _results(db, jobs)
+        except BaseException as wrong:
+            if is_lost(wrong) or db.closed:
+                raise
+            db.execute("ROLLBACK TO SAVEPOINT job")
+            db.execute("RELEASE SAVEPOINT job")
+            if len(jobs) > 1:
+                return self._do(db, jobs, together=False)
+            jobs[0].done.set_exception(typed(wrong, self.url))
+            return []
+        db.execute("RELEASE SAVEPOINT job")
+        return list(zip(jobs, results, strict=True))
+
+    def _undo(self, wrong: BaseException) -> None:
+        """Roll back; without a server to do it, let go of the connection: it does it then."""
+        db = self._writer
+        if db is None:
+            return
+        if not is_lost(wrong) and not db.closed:
+            try:
+                db.execute("ROLLBACK")
+                self._unsure = False
+                return
+            except psycopg.Error:
+                pass
+        self._drop_writer()
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
+            self._writer = None
+        self._close_idle()
+
+    def _scrub(self, job: _Job) -> None:
+        """Write tables anew, outside any transaction."""
+        try:
+            db = self._reached()
+            done = not purging.is_due(db) or job.work(db)
+        except BaseException as wrong:
+            self._undo(wrong)
+            job.done.set_exception(typed(wrong, self.url))
+        else:
+            job.done.set_result(done)
+
+    def _index_slice(self) -> bool:
+        """Cut a few objects into words; whether there are more."""
+        if self._writer is None:
+            return False  # whoever writes next finds out whether the server is back
+        job = _Job(_index)
+        self._commit([job])
+        # A failure is not lost: whoever searches does the same work and is told.
+        return job.done.exception() is None and job.done.result() == INDEX_SLICE
+
+    def _index_all(self) -> None:
+        behind = self._one(schema.BEHIND)
+        while behind == (True,) and self._write(_index) == INDEX_SLICE:
+            pass
+
+    # --- connections --------------------------------------------------------------------------
+
+    def _open_writer(self) -> None:
+        """The writer's connection at the start: checked, locked, brought up to date."""
+        try:
+            db = self._writer = connect(self.url, "writer", timeout_ms=WRITE_MS)
+            check_server(db, self.url)
+            lock(db, self.url)
+            upgrade(db, self.url)
+            row = db.execute(
+                "UPDATE writer SET epoch = epoch + 1 RETURNING epoch, commits"
+            ).fetchone()
+            assert row is not None
+            self._epoch, self._commits = row
+            purging.cut_anew(db)
+            purging.finish(db)
+        except BaseException as wrong:
+            self._drop_writer()
+            if isinstance(wrong, psycopg.Error):
+                raise typed(wrong, self.url) from wrong
+            raise
+
+    def _reached(self) -> Db:
+        """The writer's connection; a new one, if the server was gone and is back.
+
+        Raises:
+            StoreLostError: it is not.
+            StoreError: it has lost what it had acknowledged, or another node has written.
+        """
+        if self._broken is not None:
+            raise self._broken
+        if self._writer is not None and not self._writer.closed:
+            return self._writer
+        self._drop_writer()
+        if time.monotonic() - self._tried < TRY_AGAIN_S:
+            raise StoreLostError(
+                f"{self._at} does not answer; it was asked just now",
+                remedy="start the database server, or mend the way to it;"
+                " the node goes on by itself",
+            )
+        try:
+            db = self._writer = connect(self.url, "writer", timeout_ms=WRITE_MS)
+            check_server(db, self.url)
+            lock(db, self.url)
+            self._check_kept(db)
+        except BaseException:
+            self._tried = time.monotonic()
+            self._drop_writer()
+            raise
+        return db
+
+    def _check_kept(self, db: Db) -> None:
+        """Return if a server that was gone still holds all that it had acknowledged."""
+        row = ask(db, "SELECT epoch, commits FROM writer").fetchone()
+        found = row or (0, 0)
+        wanted = {(self._epoch, self._commits)}
+        if self._unsure:
+            wanted.add((self._epoch, self._commits + 1))
+        if tuple(found) not in wanted:
+            self._broken = StoreError(
+                f"{self._at} came back as another: at write {found[1]} of node start {found[0]}, "
+                f"and this node knows of {self._commits} of {self._epoch}",
+                remedy="it was restored from a backup, a standby that had not all of it took over,"
+                " or another node wrote to it: put the newest back, then restart the node",
+            )
+            raise self._broken
+        self._commits, self._unsure = found[1], False
+
+    def _read(self, work: Callable[[Db], T], *, one: bool = False) -> T:
+        """Do `work` with a connection of its own, which sees one state of the store throughout.
+
+        Args:
+            one: it asks a single question, which is of one state by itself.
+        """
+        while True:
+            with self._readers:
+                db, used = self._borrow()
+                try:
+                    if not one:
+                        db.execute(_SNAPSHOT)
+                    result = work(db)
+                    if not one:
+                        db.execute("COMMIT")
+                except psycopg.Error as wrong:
+                    if used and is_lost(wrong):
+                        # It had died since its last use; a new one shows whether the server has.
+                        db.close()
+                        self._close_idle()
+                        continue
+                    self._give_back(db)
+                    raise typed(wrong, self.url) from wrong
+                except BaseException:
+                    self._give_back(db)
+                    raise
+                self._give_back(db)
+                return result
+
+    def _borrow(self) -> tuple[Db, bool]:
+        """A connection, and whether it has been used before."""
+        with self._guard:
+            if self._closed:
+                raise self._is_closed()
+            while self._idle:
+                db = self._idle.pop()
+                if not db.closed:
+                    return db, True
+        known = self._epoch, self._commits
+        try:
+            db = connect(self.url, "reader")
+            row = ask(db, "SELECT epoch, commits FROM writer").fetchone()
+        except psycopg.Error as wrong:
+            raise typed(wrong, self.url) from wrong
+        # Numbers of audiences are given out in order: in an older state they could be another's.
+        if row is None or tuple(row) < known:
+            db.close()
+            raise StoreError(
+                f"{self._at} came back older than this node knows it",
+                remedy="put the newest state back, then restart the node",
+            )
+        return db, False
+
+    def _give_back(self, db: Db) -> None:
+        try:
+            if not db.closed and db.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                db.execute("ROLLBACK")
+        except psycopg.Error:
+            db.close()
+        with self._guard:
+            if not self._closed and not db.closed and len(self._idle) < READERS:
+                self._idle.append(db)
+                return
+        db.close()
+
+    def _close_idle(self) -> None:
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for db in idle:
+            db.close()
+
+    # --- small things -------------------------------------------------------------------------
+
+    def _one(self, sql: str, given: Mapping[str, Any] | None = None) -> rules.Row | None:
+        return self._read(lambda db: ask(db, sql, given).fetchone(), one=True)
+
+    def _rows(self, sql: str, given: Mapping[str, Any] | None = None) -> list[rules.Row]:
+        return self._read(lambda db: ask(db, sql, given).fetchall(), one=True)
+
+    def _learn_audiences(self, db: Db) -> dict[int, Audience]:
+        known = self._audiences
+        rows = ask(db, schema.AUDIENCES, {"known": max(known, default=0)}).fetchall()
+        if rows:
+            known = self._audiences = known | {n: open_audience(key) for n, key in rows}
+        return known
+
+    def _all_audiences(self, db: Db) -> Mapping[int, Audience]:
+        return self._learn_audiences(db)
+
+    def _audience_of(self, db: Db) -> Callable[[int], Audience]:
+        def audience_of(number: int) -> Audience:
+            known = self._audiences
+            return known[number] if number in known else self._learn_audiences(db)[number]
+
+        return audience_of
+
+    def _is_closed(self) -> StoreError:
+        return StoreError(f"{self._at} has been closed", remedy="start the node again")
+
+
+class _Job:
+    """One write, and whoever waits for it."""
+
+    def __init__(self, work: Callable[[Db], Any]) -> None:
+        self.work = work
+        self.done: Future[Any] = Future()
+
+
+class _Keeping(_Job):
+    """Statements to keep. Those that come from several threads at once are written together."""
+
+    def __init__(self, arrivals: Sequence[rules.Arrival]) -> None:
+        super().__init__(lambda db: log.keep_all(db, arrivals))
+        self.arrivals = arrivals
+
+
+class _Scrub(_Job):
+    """No transaction: tables are written anew."""
+
+
+def _results(db: Db, jobs: Sequence[_Job]) -> Iterator[Any] | list[Any]:
+    """What one job gives, or what each of several `_Keeping` gives."""
+    if len(jobs) == 1:
+        return [jobs[0].work(db)]
+    keeping = [job for job in jobs if isinstance(job, _Keeping)]
+    outcomes = iter(log.keep_all(db, [one for job in keeping for one in job.arrivals]))
+    return [list(islice(outcomes, len(job.arrivals))) for job in keeping]
+
+
+def _index(db: Db) -> int:
+    return purging.index(db, INDEX_SLICE)
+
+
+def _fail(jobs: Iterable[_Job], wrong: BaseException) -> None:
+    for job in jobs:
+        job.done.set_exception(wrong)

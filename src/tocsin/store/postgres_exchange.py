@@ -1,0 +1,157 @@
+"""The PostgreSQL store's collections: rows given where a statement becomes visible, read by date.
+
+A slice takes the first rows of each allowed audience from an index: what the reader may not see
+costs nothing. What makes a page of slices is the same for every store: `feeds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tocsin.store import feeds
+from tocsin.store.interface import Page
+from tocsin.store.postgres_open import Db, ask
+
+_NEW_FEEDS = """
+INSERT INTO feed(name, last)
+SELECT case_id, 0 FROM statement WHERE log_index >= %(start)s AND case_id <> ''
+UNION SELECT p.feed, 0 FROM statement t JOIN put p ON p.statement = t.n
+WHERE t.log_index >= %(start)s
+ON CONFLICT DO NOTHING
+"""
+
+# What was opened comes into its collections, but for what its audience was given there before.
+_ENTER_FEEDS = """
+INSERT INTO entry(feed, added, object, audience, type)
+SELECT feed, greatest(%(now)s::bigint, last + 1) - 1
+    + row_number() OVER (PARTITION BY feed ORDER BY place, id),
+  object, audience, type
+FROM (
+  SELECT DISTINCT ON (f.id, s.object, s.audience) f.id AS feed, f.last AS last, s.object,
+    s.audience, s.type, s.id, t.log_index AS place
+  FROM statement t JOIN said s ON s.statement = t.n LEFT JOIN put p ON p.statement = t.n
+    JOIN feed f ON f.name = ANY(ARRAY['', s.case_id, p.feed])
+  WHERE t.log_index >= %(start)s AND s.live = 1 AND left(s.id, 11) <> 'urn:sha256:'
+    AND NOT EXISTS (SELECT 1 FROM entry e
+      WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience)
+  ORDER BY f.id, s.object, s.audience, t.log_index) new
+"""
+_LAST_OF_FEEDS = """
+UPDATE feed f SET last = greatest(f.last,
+  coalesce((SELECT e.added FROM entry e WHERE e.feed = f.id ORDER BY e.added DESC LIMIT 1), 0))
+WHERE f.name = ANY(ARRAY(
+  SELECT '' UNION SELECT case_id FROM statement WHERE log_index >= %(start)s
+  UNION SELECT p.feed FROM statement t JOIN put p ON p.statement = t.n
+  WHERE t.log_index >= %(start)s))
+"""
+_LEAVE_FEEDS = """
+DELETE FROM entry
+WHERE object IN (SELECT s.object FROM said s WHERE s.statement = %(n)s) AND NOT EXISTS (
+  SELECT 1 FROM said s LEFT JOIN put p ON p.statement = s.statement
+  WHERE s.object = entry.object AND s.audience = entry.audience AND s.live = 1
+    AND (SELECT f.name FROM feed f WHERE f.id = entry.feed) = ANY(ARRAY['', s.case_id, p.feed]))
+"""
+_PURGED_LEAVES = """
+DELETE FROM entry WHERE object IN (SELECT n FROM object WHERE sha256 = %(id)s)
+"""
+
+# The first rows of each allowed audience, then the first of those. `again`: an earlier row has
+# given the reader the object.
+_ENTRY = """
+SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.modified,
+  o.version, octet_length(o.raw), EXISTS (
+    SELECT 1 FROM entry d WHERE d.object = e.object AND d.feed = e.feed AND d.added < e.added
+      AND d.audience + 0 = ANY(%(allowed)s::bigint[])),
+  EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n)
+"""
+_CHOSEN = """
+WITH chosen AS MATERIALIZED (
+  SELECT p.added FROM {each} CROSS JOIN LATERAL (
+    SELECT i.added FROM entry i
+    WHERE i.feed = %(feed)s AND i.audience = a.id AND i.added > %(after)s {type}
+    ORDER BY i.added LIMIT %(limit)s) p
+  ORDER BY p.added LIMIT %(limit)s)
+"""
+_FROM_CHOSEN = """
+FROM chosen c JOIN entry e ON e.feed = %(feed)s AND e.added = c.added
+  JOIN object o ON o.n = e.object ORDER BY e.added
+"""
+PAGE = _CHOSEN.format(each="unnest(%(allowed)s::bigint[]) a(id)", type="") + _ENTRY + _FROM_CHOSEN
+PAGE_OF_TYPES = (
+    _CHOSEN.format(
+        each="unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN unnest(%(types)s::text[]) y(type)",
+        type='AND i.type = y.type COLLATE "C"',
+    )
+    + _ENTRY
+    + _FROM_CHOSEN
+)
+PAGE_OF_IDS = (
+    _ENTRY
+    + """
+FROM unnest(%(ids)s::text[]) k(id) JOIN object o ON o.stix_id = k.id COLLATE "C"
+  JOIN entry e ON e.object = o.n AND e.feed = %(feed)s
+WHERE e.added > %(after)s AND e.audience + 0 = ANY(%(allowed)s::bigint[])
+ORDER BY e.added LIMIT %(limit)s
+"""
+)
+FEED_VERSIONS = """
+SELECT o.n, o.stix_id, o.version, e.added, o.raw
+FROM unnest(%(ids)s::text[]) k(id) JOIN object o ON o.stix_id = k.id COLLATE "C"
+  CROSS JOIN LATERAL (
+    SELECT min(d.added) AS added FROM entry d
+    WHERE d.object = o.n AND d.feed = %(feed)s
+      AND d.audience + 0 = ANY(%(allowed)s::bigint[])) e
+WHERE e.added IS NOT NULL
+"""
+RAWS = "SELECT o.n, o.raw FROM unnest(%(keys)s::bigint[]) k(n) JOIN object o ON o.n = k.n"
+
+
+def enter(db: Db, start: int, now: int) -> None:
+    """Give what the statements from log index `start` on opened its rows, all later than before."""
+    given = {"start": start, "now": now}
+    ask(db, _NEW_FEEDS, given)
+    if ask(db, _ENTER_FEEDS, given).rowcount:
+        ask(db, _LAST_OF_FEEDS, given)
+
+
+def leave(db: Db, n: int) -> None:
+    """Take out what nobody says any more of what statement number `n` said."""
+    ask(db, _LEAVE_FEEDS, {"n": n})
+
+
+def leave_purged(db: Db, id: bytes) -> None:
+    """Take out an object whose bytes go."""
+    ask(db, _PURGED_LEAVES, {"id": id})
+
+
+def page(db: Db, collection: str, allowed: frozenset[int], wanted: feeds.Wanted) -> Page:
+    """See `Exchange.page`."""
+    row = ask(db, "SELECT id FROM feed WHERE name = %(name)s", {"name": collection}).fetchone()
+    if row is None:
+        return Page(entries=(), position=wanted.after, more=False)
+    return feeds.page(_Rows(db, row[0], allowed, wanted), wanted)
+
+
+class _Rows:
+    """`feeds.Rows` on one connection."""
+
+    def __init__(self, db: Db, feed: int, allowed: frozenset[int], wanted: feeds.Wanted) -> None:
+        self._db = db
+        self._given: dict[str, Any] = {"feed": feed, "allowed": sorted(allowed)}
+        self._sql = PAGE
+        if wanted.ids is not None:
+            self._sql = PAGE_OF_IDS
+            self._given["ids"] = sorted(set(wanted.ids))
+        elif wanted.types is not None:
+            self._sql = PAGE_OF_TYPES
+            self._given["types"] = sorted(set(wanted.types))
+
+    def slice(self, after: int, limit: int) -> Iterable[feeds.Row]:
+        return ask(self._db, self._sql, {**self._given, "after": after, "limit": limit})
+
+    def versions(self, ids: Sequence[str]) -> Iterable[feeds.Row]:
+        return ask(self._db, FEED_VERSIONS, {**self._given, "ids": list(ids)})
+
+    def raws(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
+        return dict(ask(self._db, RAWS, {"keys": list(numbers)}).fetchall())
