@@ -37,7 +37,7 @@ DIFFERENCES = {
     "it takes a comment before the first bracket for a missing bracket": "/* x */ [a:b = 1]",
     "it breaks at nothing": "",
     "it breaks at a negative index": "[a:b[-1] = 1]",
-    "it looks into hashes, though the grammar does not": "[file:hashes.MD5 = 'x']",
+    "it refuses a value that is no hash of its kind, and we warn": "[file:hashes.MD5 = 'x']",
     "it does not know that AND asks for one object": "[a:b = 1 AND c:d = 2]",
     "it has no limits": "(" * 65 + "[a:b = 1]" + ")" * 65,
 }

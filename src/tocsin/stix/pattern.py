@@ -5,6 +5,8 @@ Spec: STIX 2.1 §9; design/exchange.md §1.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import date
 from typing import Literal
 
@@ -24,12 +26,14 @@ from tocsin.stix.pattern_tree import (
     PropertyTest,
     Qualified,
     StartStop,
+    Step,
     String,
     Timestamp,
     Within,
     unplaced,
     write,
 )
+from tocsin.stix.terms import HASH_FORMS
 
 __all__ = ["Pattern", "Problem", "check", "parse", "unplaced", "write"]
 
@@ -96,6 +100,11 @@ class Problem(Struct, frozen=True, kw_only=True):
     remedy: str
 
 
+_HASH_FORMS: dict[Step, Callable[[str], object]] = {
+    name: re.compile(form).fullmatch for name, form in HASH_FORMS.items()
+}
+
+
 def check(pattern: Pattern | str) -> list[Problem]:
     """What is wrong with a pattern, by place. No problem of severity `error` means that it is one.
 
@@ -123,6 +132,9 @@ def check(pattern: Pattern | str) -> list[Problem]:
                 )
             ]
     problems: list[Problem] = []
+    if isinstance(pattern, Observation) and isinstance(pattern.test, PropertyTest):
+        _check_test(pattern.test, problems)  # nine in ten
+        return problems
     _check_observations(pattern, problems)
     return sorted(problems, key=lambda one: one.position) if len(problems) > 1 else problems
 
@@ -176,8 +188,7 @@ def _check_qualifiers(node: Qualified, problems: list[Problem]) -> None:
 def _object_types(node: Comparison, problems: list[Problem]) -> frozenset[str] | None:
     """The types an object may have that passes; None where that has been complained of."""
     if isinstance(node, PropertyTest):
-        if not isinstance(node.value, String):
-            _check_value(node.value, problems)
+        _check_test(node, problems)
         return frozenset((node.path.type,))
     if isinstance(node, Exists):
         return frozenset((node.path.type,))
@@ -201,6 +212,14 @@ def _names(types: frozenset[str]) -> str:
     return clip(" or ".join(sorted(types)))
 
 
+def _check_test(test: PropertyTest, problems: list[Problem]) -> None:
+    if not isinstance(test.value, String):
+        _check_value(test.value, problems)
+    steps = test.path.steps
+    if len(steps) > 1 and steps[-2] == "hashes" and test.operator in ("=", "IN"):
+        _check_hashes(test.value, steps[-1], problems)
+
+
 def _check_value(value: Constant | Constants, problems: list[Problem]) -> None:
     if isinstance(value, Timestamp):
         _check_date(value, problems)
@@ -210,6 +229,16 @@ def _check_value(value: Constant | Constants, problems: list[Problem]) -> None:
         for member in value.members:
             if isinstance(member, Timestamp):
                 _check_date(member, problems)
+
+
+def _check_hashes(value: Constant | Constants, name: Step, problems: list[Problem]) -> None:
+    form = _HASH_FORMS.get(name)
+    if form is None:
+        return
+    for one in value.members if isinstance(value, Constants) else (value,):
+        if not isinstance(one, String) or not form(one.value):
+            shown = clip(one.value) if isinstance(one, String) else "this"
+            problems.append(_problem("no-such-hash", one.start, f"{shown} is no {name}"))
 
 
 def _check_date(instant: Timestamp, problems: list[Problem]) -> None:

@@ -291,6 +291,12 @@ _TABLE: tuple[Rule, ...] = (
         "a timestamp names a day that no calendar has",
         "check day and month",
     ),
+    Rule(
+        "no-such-hash",
+        "warning",
+        "a value has not the length or the alphabet of its kind of hash",
+        "check the value, and that the name of the hash is the right one",
+    ),
     # lines of `tocsin stix pattern`
     Rule(
         "line-not-text",

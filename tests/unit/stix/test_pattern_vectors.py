@@ -53,6 +53,10 @@ def test_a_vector_is_judged_as_it_says(path: Path) -> None:
 
 def test_every_rule_but_the_limits_has_a_vector() -> None:
     said = {read(path)[0].get("code") for path in FILES}
-    warned = {read(path)[0].get("warnings", "").partition("@")[0] for path in FILES}
+    warned = {
+        warning.partition("@")[0]
+        for path in FILES
+        for warning in read(path)[0].get("warnings", "").split()
+    }
     wanted = {code for code, rule in RULES.items() if rule.kind not in ("limit", "line")}
-    assert wanted == (said | warned) - {None, ""}
+    assert wanted == (said | warned) - {None}
