@@ -193,3 +193,40 @@ def test_a_log_may_come_through_a_pipe(place: Path) -> None:
     )
     hit = json.loads(found.stdout.splitlines()[0])
     assert (hit["path"], hit["line"]) == ("-", 2)
+
+
+def test_an_indicator_whose_pattern_is_refused_is_named_and_the_others_are_looked_for(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patterns = {
+        "01": f"[domain-name:value = '{LURE}']",
+        "02": "[file:hashes.SHA-256 = 'x']",
+        "03": f"[domain-name:value = '{LURE}' AND url:value = 'http://{LURE}/']",
+    }
+    objects = [
+        {
+            "type": "indicator",
+            "spec_version": "2.1",
+            "id": f"indicator--6a61e6a8-1a2b-4c3d-8e4f-5a6b7c8d9e{end}",
+            "created": "2026-11-01T00:00:00.000Z",
+            "modified": "2026-11-01T00:00:00.000Z",
+            "indicator_types": ["malicious-activity"],
+            "pattern": pattern,
+            "pattern_type": "stix",
+            "valid_from": "2026-11-01T00:00:00Z",
+        }
+        for end, pattern in patterns.items()
+    ]
+    bundle = {"type": "bundle", "id": "bundle--1f0b7b2c-9d2e-4a57-8a3c-0d8e4e1c9a11"}
+    path = place / "feed.json"
+    path.write_text(json.dumps(bundle | {"objects": objects}))
+    assert run(["sweep", str(place / "logs"), "--indicators", str(path)]) == 0
+    text = " ".join(out(capsys).split())
+    assert "2 hits of 1 indicator; looked for 1 value of 1 indicator" in text
+    assert (
+        "not looked for: indicator--6a61e6a8-1a2b-4c3d-8e4f-5a6b7c8d9e02: its pattern cannot be "
+        "read: SHA-256 has a hyphen (character 13)"
+    ) in text
+    assert "5a6b7c8d9e03: its pattern breaks a rule of STIX" in text
+    assert run(["stix", "check", str(path)]) == 0, "neither is refused by a node"
+    assert "hyphen-needs-quotes" in out(capsys)
