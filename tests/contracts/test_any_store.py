@@ -27,6 +27,7 @@ from tests.unit.fakes import (
 
 from tocsin.errors import ChainError, ConflictError, NotFoundError, PurgedError, StatementError
 from tocsin.policy import Audience
+from tocsin.record.seal import VerifiedSeal
 from tocsin.record.statement import KEY_CHAIN, revoke_body
 from tocsin.store.interface import (
     EVERYTHING,
@@ -1362,32 +1363,86 @@ def test_a_sealed_statement_is_in_the_log_and_in_no_read_of_plain_ones(
     assert store.chain(NORTHLAND, "case--1") == Chain(seq=3, head=after.id)
     [row] = store.sealed_in(all_)
     assert (row.id, row.index, row.author, row.case) == (sealed.id, 1, NORTHLAND, "case--1")
+    assert (row.inside, after.statement.prev) == (sealed.inside, sealed.inside)
     assert (row.seq, row.tlp, row.withdrawn) == (2, "AMBER", False)
     assert row.readers == (NORTHLAND, GRIDCO)
     assert store.sealed(sealed.id, all_) == (row, sealed.raw)
     assert store.sealed_in(all_, case="case--2") == []
 
 
-def test_whose_id_a_sealed_statement_takes_is_refused_and_nobody_else(
+def under(sealed: VerifiedSeal, inside: str, **fields: Any) -> VerifiedSeal:
+    """The same with another id outside: nobody who carries it can tell."""
+    return replace(sealed, statement=replace(sealed.statement, commitment=inside, **fields))
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_whose_id_a_sealed_statement_names_is_kept_beside_it(
+    store: Store, northland: Author, first: int
+) -> None:
+    """What is inside cannot be seen here, so it may name the id of anything: in any order."""
+    mine = Author(GRIDCO).say()
+    ours, theirs = northland.seals(GRIDCO), Author(PORTCO).seals(GRIDCO)
+    taken = [under(ours, mine.id), under(theirs, mine.id)]
+    several: list[Any] = [mine, *taken]
+    several = several[first:] + several[:first]
+    for one in several:
+        if one is several[-1]:
+            enter(store, *(waiting.id for waiting in store.pending()))
+        store.keep_pending(one, [], one.audience)
+        store.keep_pending(one, [], one.audience)  # it is held
+    enter(store, several[-1].id)
+    all_ = seen_by(store, EVERYBODY)
+    assert [k.id for k in store.statements(all_)] == [mine.id]
+    assert {(k.id, k.author) for k in store.sealed_in(all_, inside=mine.id)} == {
+        (one.id, one.statement.author) for one in taken
+    }
+    assert len({mine.id, *(one.id for one in taken)}) == 3
+    assert store.entries(0, 9) == [bytes.fromhex(one.id) for one in several]
+    for one in several:
+        assert store.place(one.id) == several.index(one)
+    assert store.chain(NORTHLAND, "") == Chain(seq=1, head=mine.id)
+    [held] = store.holdings(mine.id, all_)
+    assert held.type == "say"
+
+
+def test_two_that_one_author_sealed_under_one_id_are_not_both_kept(
     store: Store, northland: Author
 ) -> None:
-    """What is inside cannot be seen here, so it may name the id of anything."""
-    mine, other = Author(GRIDCO).say(), northland.say()
-    sealed = northland.seals(GRIDCO, case="case--1")
-    taken = replace(sealed, id=mine.id)
-    for kept in range(2):  # once it waits for the log, once it is in it
-        if not kept:
-            store.keep_pending(taken, [], taken.audience)
-        wrong, fine = store.keep_pending_many(
-            [(one, [], one.audience, {}) for one in (mine, other)]
-        )
-        assert isinstance(wrong, ConflictError)
-        assert fine is None
-        if not kept:
-            enter(store, *(one.id for one in store.pending()))
-    assert [k.id for k in store.statements(seen_by(store, EVERYBODY))] == [other.id]
-    store.keep_pending(taken, [], taken.audience)  # it is held
-    assert store.pending() == []
+    first = northland.seals(GRIDCO)
+    second = under(northland.seals(GRIDCO), first.inside)
+    store.keep_pending(first, [], first.audience)
+    with pytest.raises(ConflictError):
+        store.keep_pending(second, [], second.audience)
+    enter(store, first.id)
+    [wrong] = store.keep_pending_many([(second, [], second.audience, {})])
+    assert isinstance(wrong, ConflictError)
+
+
+def test_whoever_takes_back_what_it_sealed_takes_back_nobody_elses(
+    store: Store, northland: Author
+) -> None:
+    mine = northland.say(thing("indicator", 1))
+    publish(store, mine, thing("indicator", 1))
+    port = Author(PORTCO)
+    taken = publish(store, under(port.seals(GRIDCO), mine.id))
+    port.goes_on(store.chain(PORTCO, ""))
+    publish(store, port.say(kind="withdraw", refs=[taken.id]))  # its entry is no name for it
+    all_ = seen_by(store, EVERYBODY)
+    assert not store.sealed_in(all_)[0].withdrawn
+    publish(store, port.say(kind="withdraw", refs=[mine.id]))
+    assert store.sealed_in(all_)[0].withdrawn
+    assert [k.withdrawn for k in store.statements(all_, kind="say")] == [False]
+    publish(store, northland.withdraw(mine))
+    assert [k.withdrawn for k in store.statements(all_, kind="say")] == [True]
+
+
+def test_a_sealed_statement_is_taken_back_in_either_order(store: Store, northland: Author) -> None:
+    sealed = northland.seals(GRIDCO)
+    back = northland.say(kind="withdraw", refs=[sealed.inside], tlp="AMBER", to=[GRIDCO])
+    for one in (sealed, back):
+        store.keep_pending(one, [], one.audience)
+    enter(store, back.id, sealed.id)
+    assert store.sealed_in(seen_by(store, GRIDCO))[0].withdrawn
 
 
 def test_a_sealed_statement_is_given_to_those_who_can_open_it(
@@ -1420,9 +1475,9 @@ def test_a_sealed_statement_kept_twice_is_kept_once_and_its_place_is_taken(
 
 def test_a_sealed_statement_is_taken_back_by_its_author(store: Store, northland: Author) -> None:
     sealed = publish(store, northland.seals(GRIDCO))
-    publish(store, Author(PORTCO).say(kind="withdraw", refs=[sealed.id]))
+    publish(store, Author(PORTCO).say(kind="withdraw", refs=[sealed.inside]))
     assert not store.sealed_in(seen_by(store, GRIDCO))[0].withdrawn
-    publish(store, northland.say(kind="withdraw", refs=[sealed.id], tlp="AMBER", to=[GRIDCO]))
+    publish(store, northland.say(kind="withdraw", refs=[sealed.inside], tlp="AMBER", to=[GRIDCO]))
     assert store.sealed_in(seen_by(store, GRIDCO))[0].withdrawn
 
 
@@ -1433,12 +1488,15 @@ def test_a_sealed_statement_is_purged_and_its_place_stays(
     sealed = publish(store, northland.seals(GRIDCO))
     [held] = store.holdings(sealed.id, seen_by(store, GRIDCO))
     assert (held.type, held.size) == ("sealed", len(sealed.raw))
+    assert store.holdings(sealed.inside, seen_by(store, GRIDCO)) == [held]
+    assert held.said_by[0].statement == held.name == sealed.inside
     assert store.purge(dropping("statement", sealed.id)) is True
     store = opener.reopen()
     assert store.sealed_in(seen_by(store, GRIDCO)) == []
     assert store.sealed(sealed.id, seen_by(store, GRIDCO)) is None
     assert store.entries(0, 9) == [bytes.fromhex(sealed.id)]
     assert [p.id for p in store.purged(seen_by(store, GRIDCO))] == [sealed.id]
+    assert store.chain(NORTHLAND, "") == Chain(seq=1, head=sealed.inside)
 
 
 def test_a_restarted_log_takes_sealed_statements_along(opener: Opener, northland: Author) -> None:

@@ -100,6 +100,11 @@ class _Row:
         return self.verified.statement
 
     @property
+    def name(self) -> str:
+        """What others refer to it by."""
+        return self.verified.inside or self.verified.id
+
+    @property
     def hidden(self) -> bool:
         """No read of plain statements gives it."""
         return self.purged or isinstance(self.verified, VerifiedSeal)
@@ -151,7 +156,7 @@ class MemoryStore(MemoryFederation):
             if held is not None and _place(held.statement) == _place(statement):
                 return
             self._check_place(statement)
-            self._check_bound(verified.id, statement)
+            self._check_bound(verified.inside or verified.id, statement)
             if held is not None:
                 raise ConflictError("its id is taken", remedy="keep both")
             row = _Row(verified=verified, audience=0)
@@ -245,8 +250,8 @@ class MemoryStore(MemoryFederation):
 
     def chain(self, author: str, chain: str) -> Chain | None:
         links = [
-            (row.statement.seq, id)
-            for id, row in self._rows.items()
+            (row.statement.seq, row.name)
+            for row in self._rows.values()
             if (row.statement.author, row.statement.chain) == (author, chain)
         ]
         if not links:
@@ -290,15 +295,16 @@ class MemoryStore(MemoryFederation):
         return self._kept(id, row)
 
     def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
-        found = self.sealed_in(allowed, id=id)
-        return (found[0], self._rows[id].verified.raw) if found else None
+        found = next((one for one in self.sealed_in(allowed) if one.id == id), None)
+        return (found, self._rows[id].verified.raw) if found else None
 
     def sealed_in(
-        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+        self, allowed: frozenset[int], *, case: str | None = None, inside: str | None = None
     ) -> list[KeptSealed]:
         return [
             KeptSealed(
                 id=one,
+                inside=row.name,
                 index=row.index,
                 author=row.statement.author,
                 case=row.statement.case,
@@ -313,7 +319,7 @@ class MemoryStore(MemoryFederation):
             and not row.purged
             and row.audience in allowed
             and case in (None, row.statement.case)
-            and id in (None, one)
+            and inside in (None, row.name)
         ]
 
     def statements(
@@ -474,18 +480,19 @@ class MemoryStore(MemoryFederation):
 
     def holdings(self, id: str, allowed: frozenset[int]) -> list[Holding]:
         found = []
-        row = self._rows.get(id)
-        if row is not None and row.index is not None and row.audience in allowed:
+        readable = [(one, row) for one, row in self._logged() if row.audience in allowed]
+        named = [(one, row) for one, row in readable if one == id]
+        for one, row in named or [(one, row) for one, row in readable if row.name == id]:
             live = not row.withdrawn
             found.append(
                 Holding(
                     what="statement",
-                    id=id,
-                    name=id,
+                    id=one,
+                    name=row.name,
                     type=row.statement.kind,
                     size=0 if row.purged else len(row.verified.raw),
-                    said_by=(Saying(statement=id, author=row.statement.author, live=live),),
-                    purge=self._purges.get(("statement", id)),
+                    said_by=(Saying(statement=row.name, author=row.statement.author, live=live),),
+                    purge=self._purges.get(("statement", one)),
                 )
             )
         objects: dict[tuple[str, str], tuple[Keepable, bool, list[Saying]]] = {}
@@ -633,8 +640,8 @@ class MemoryStore(MemoryFederation):
 
     def _check_place(self, new: Statement | Sealed) -> None:
         chain = {
-            row.statement.seq: id
-            for id, row in self._rows.items()
+            row.statement.seq: row.name
+            for row in self._rows.values()
             if (row.statement.author, row.statement.chain) == (new.author, new.chain)
         }
         if new.seq in chain or chain.get(new.seq - 1, new.prev) != new.prev:
@@ -653,15 +660,14 @@ class MemoryStore(MemoryFederation):
     def _take_effect(self, id: str, row: _Row) -> None:
         statement = row.statement
         if statement.kind == "withdraw":
-            for ref in statement.refs:
-                target = self._rows.get(ref)
-                if target is not None and target.index is not None:
-                    self._take_back(ref, target, statement)
+            for one, target in self._logged():
+                if target.name in statement.refs:
+                    self._take_back(one, target, statement)
             return
         if statement.kind == "say":
             self._cut_off(row)
         for _, other in self._logged():
-            if other.statement.kind == "withdraw" and id in other.statement.refs:
+            if other.statement.kind == "withdraw" and row.name in other.statement.refs:
                 self._take_back(id, row, other.statement)
 
     def _take_back(self, id: str, row: _Row, withdrawal: Statement | Sealed) -> None:
@@ -832,7 +838,7 @@ class Author:
             for party in sorted({self.party, *to})
         }
         raw = seal(said.raw, {}, readers, self.signer, bytes)
-        return VerifiedSeal(id=said.id, raw=raw, statement=open_sealed(raw)[1])
+        return VerifiedSeal(raw=raw, statement=open_sealed(raw)[1])
 
     def goes_on(self, last: Chain | None, chain: str = "") -> None:
         """Go on behind this statement, as after a restart."""

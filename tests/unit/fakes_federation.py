@@ -60,14 +60,16 @@ class MemoryFederation:
     def _unsays(self, box: _Peer, row: Any) -> bool:
         s = row.statement
         return s.kind == "withdraw" and any(
-            ref in box.rows and self._rows[ref].statement.author == s.author for ref in s.refs
+            self._rows[one].name in s.refs and self._rows[one].statement.author == s.author
+            for one in box.rows
         )
 
     def _unsaying(self, id: str) -> Iterator[str]:
-        author = self._rows[id].statement.author
+        target = self._rows[id]
         for one, row in self._logged():
             s = row.statement
-            if s.kind == "withdraw" and id in s.refs and s.author == author:
+            same = s.author == target.statement.author
+            if s.kind == "withdraw" and target.name in s.refs and same:
                 yield one
 
     def outbox(
@@ -147,10 +149,10 @@ class MemoryFederation:
             for (a, c, seq), id in self._bound.items()
             if (a, c) == (author, chain) and first <= seq <= last
         }
-        for id, row in self._rows.items():
+        for row in self._rows.values():
             s = row.statement
             if (s.author, s.chain) == (author, chain) and first <= s.seq <= last:
-                found[s.seq] = id
+                found[s.seq] = row.name
         return found
 
     def withhold(self, peer: str, author: str, chain: str, named: Mapping[int, str]) -> None:

@@ -162,7 +162,7 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
         others = [party for party in one["readers"] if party != one["author"]]
         back = "; withdrawn" if one["withdrawn"] else ""
         line(f"sealed by {one['author']}, for {', '.join(others)}{back}")
-        line(f"  {terminal.again()} open {one['id'][:12]}")
+        line(f"  {terminal.again()} open {one['entry'][:12]}")
 
 
 def deadline(text: str) -> str:

@@ -396,7 +396,8 @@ def _print_proof(found: Checked) -> None:
         line(f"cosigned by a quorum no later than {verdict['not_after']}")
     _print_problems(verdict)
     if verdict["proved"] == "envelope":
-        click.echo("VERIFIED: these bytes are in the log at that index.")
+        how = ", sealed by their author" if verdict["sealed"] else ""
+        click.echo(f"VERIFIED: these bytes are in the log at that index{how}.")
         click.echo("Whether its author's key counts is not checked here: a dossier shows that.")
     elif verdict["proved"] == "id":
         click.echo("VERIFIED: a statement with that id is in the log at that index.")
@@ -499,7 +500,8 @@ def _envelope(client: Client, statement: str) -> str:
     try:
         return client.call("GET", f"/statements/{_whole(statement)}").decode("utf-8", "replace")
     except NotFoundError as wrong:
-        if statement not in {s["id"] for s in client.get("/sealed")["items"]}:
+        items = client.get("/sealed")["items"]
+        if statement not in {name for s in items for name in (s["id"], s["entry"])}:
             raise
         raise NotFoundError(
             f"{statement[:12]}… is sealed for you, and the node cannot show it",

@@ -124,6 +124,8 @@ def _list(rows: Sequence[Row], as_json: bool) -> None:
     if not rows:
         click.echo("nothing is sealed for you here")
         return
+    ids = [row.id for row in rows]
+    shared = {id for id in ids if ids.count(id) > 1}
     terminal.table(
         ["INDEX", "AUTHOR", "SEALED FOR", "TLP", "CASE", "STATEMENT"],
         [
@@ -133,12 +135,15 @@ def _list(rows: Sequence[Row], as_json: bool) -> None:
                 ", ".join(p for p in row.readers if p != row.author) or row.author,
                 row.tlp,
                 row.case or "-",
-                row.id + (" withdrawn" if row.withdrawn else ""),
+                (row.entry if row.id in shared else row.id)
+                + (" withdrawn" if row.withdrawn else ""),
             ]
             for row in rows
         ],
         grow=2,
     )
+    for id in sorted(shared):
+        line(f"several have sealed under the id {id}: their entries are shown")
     click.echo(f"\nnext  {terminal.again()} open STATEMENT (its first characters do)", err=True)
 
 
@@ -157,6 +162,7 @@ def _plain(row: Row, found: Unsealed, files: dict[str, str]) -> dict[str, Any]:
     s = found.statement
     return {
         "id": found.id,
+        "entry": row.entry,
         "index": row.index,
         "author": s.author,
         "kind": s.kind,
@@ -185,6 +191,7 @@ def _plain(row: Row, found: Unsealed, files: dict[str, str]) -> dict[str, Any]:
 def _show(row: Row, found: Unsealed, files: dict[str, str]) -> None:
     s = found.statement
     line(f"statement {found.id}  log index {row.index}")
+    line(f"entry     {row.entry}")
     line(f"{s.kind} by {s.author} of {s.time}, number {s.seq} in {s.case or 'its open chain'}")
     line(f"TLP:{s.tlp} to {', '.join(s.to)}; signature ok, key {found.key}")
     if row.withdrawn:

@@ -903,7 +903,7 @@ ROUTES: tuple[Route, ...] = (
         cost="write",
     ),
     _route("GET", "/sealed", "read", _sealed, "What is sealed for you, or by you; ?case."),
-    _route("GET", "/sealed/{id}", "read", _one_sealed, "One sealed file, byte for byte."),
+    _route("GET", "/sealed/{id}", "read", _one_sealed, "One sealed file, by its id or entry."),
     _route("POST", "/say", "publish", _say, "Publish a STIX bundle; ?tlp&to&case.", cost="write"),
     _route(
         "PUT",

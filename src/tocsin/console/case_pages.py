@@ -75,6 +75,7 @@ class SealedRow(Struct, frozen=True, kw_only=True):
     """A sealed statement of the case: its place, and how it is opened."""
 
     id: str
+    """What the log holds of it: two may have sealed under one id, and this is one's own."""
     index: int
     name: str
     words: str

@@ -184,7 +184,7 @@ def _sealed_row(kept: KeptSealed, called: Mapping[str, str]) -> StatementRow:
     """A sealed statement, to those who can open it: its time and all it says are inside."""
     return StatementRow(
         index=kept.index,
-        id=kept.id,
+        id=kept.inside,
         kind="sealed",
         author=kept.author,
         name=called.get(kept.author, kept.author),

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from tocsin.canonical import b64encode
 from tocsin.errors import (
+    ChainError,
+    ConflictError,
     DirectoryError,
     ForbiddenError,
     LogHalted,
@@ -45,6 +47,7 @@ from tocsin.record.envelope import (
     open_envelope,
     open_statement,
     pae,
+    sealed_entry,
 )
 from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
@@ -180,6 +183,7 @@ def enter(node: Node, raw: bytes) -> Done:
         StatementError: not a statement, or one of its objects is not here.
         SignatureError: no key of this author that may sign this, or a wrong signature.
         ChainError: it does not follow what this author said last.
+        ConflictError: its author has sealed it here before.
         PurgedError: it was in the log, and was purged here.
     """
     envelope, statement = open_statement(raw)
@@ -206,7 +210,7 @@ def enter(node: Node, raw: bytes) -> Done:
             _let_in(node)
     answer = arrival.answer
     if isinstance(answer, Exception):
-        raise answer
+        raise _sealed_before(node, statement, envelope.id, answer) or answer
     done = logged(answer)
     _let_go(node, statement)
     return done
@@ -257,6 +261,21 @@ def _known(node: Node, id: str) -> Done | PurgedError | None:
     if known is None:
         return purged(node, id)
     return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))
+
+
+def _sealed_before(
+    node: Node, statement: Statement, id: str, wrong: Exception
+) -> ConflictError | None:
+    """What to tell an author whose place is taken by the same statement, sealed."""
+    if not isinstance(wrong, ChainError):
+        return None
+    index = node.store.place(sealed_entry(statement.author, bytes.fromhex(id)).hex())
+    if index is None:
+        return None
+    return ConflictError(
+        f"{statement.author} has sealed {id} here: entry {index}",
+        remedy="its readers open it there: tocsin open; or say it to all in a statement of its own",
+    )
 
 
 def purged(node: Node, id: str) -> PurgedError | None:
@@ -429,7 +448,8 @@ class _Together:
                 if statement.objects:
                     _let_go(node, statement)
             else:
-                answers.append(_known(node, envelope.id) or one)
+                told = _known(node, envelope.id)
+                answers.append(told or _sealed_before(node, statement, envelope.id, one) or one)
         return answers
 
     def _good(self, node: Node) -> set[Signed]:
@@ -634,8 +654,13 @@ def withdraw(
         ForbiddenError: somebody else said it.
     """
     readable = node.allowed(node.reader(author))
-    kept = node.store.statement(statement_id, readable)
-    found = kept or next(iter(node.store.sealed_in(readable, id=statement_id)), None)
+    plain = node.store.statement(statement_id, readable)
+    given: list[Kept | KeptSealed] = [
+        *([plain] if plain else []),
+        *sealed_as(node, readable, statement_id),
+    ]
+    # One's own first: others may have sealed under the same id.
+    found = next((one for one in given if one.author == author), given[0] if given else None)
     if found is None:
         raise not_found(f"statement {statement_id}")
     if found.author != author:
@@ -671,7 +696,7 @@ def _unsaying(sealed: KeptSealed, objects: Sequence[str], reason: str | None) ->
     """The withdrawal of a sealed statement, all of it: in plain, to those who can open it."""
     if objects:
         raise UsageError(
-            f"{sealed.id[:12]}… is sealed, and its objects are not known here",
+            f"{sealed.inside[:12]}… is sealed, and its objects are not known here",
             remedy="take back all of it, then seal again what still stands",
         )
     return Act(
@@ -680,7 +705,7 @@ def _unsaying(sealed: KeptSealed, objects: Sequence[str], reason: str | None) ->
         tlp=sealed.tlp,
         body={"reason": reason} if reason else {},
         case=sealed.case,
-        refs=(sealed.id,),
+        refs=(sealed.inside,),
         to=tuple(party for party in sealed.readers if party != sealed.author),
     )
 
@@ -720,6 +745,28 @@ def say(
             to=tuple(to),
         ),
     )
+
+
+def sealed_as(node: Node, readable: frozenset[int], id: str) -> list[KeptSealed]:
+    """The sealed statements that `id` names: one by its entry, or all that are sealed under it."""
+    found = node.store.sealed(id, readable)
+    return [found[0]] if found else node.store.sealed_in(readable, inside=id)
+
+
+def one_sealed(node: Node, readable: frozenset[int], id: str) -> KeptSealed | None:
+    """The sealed statement that `id` names; None: none of these.
+
+    Raises:
+        ConflictError: several have sealed under it; it names their entries.
+    """
+    found = sealed_as(node, readable, id)
+    if len(found) > 1:
+        raise ConflictError(
+            f"{', '.join(one.author for one in found)} have sealed under the id {id}",
+            remedy="name one by its entry: "
+            + ", ".join(f"{one.id} ({one.author})" for one in found),
+        )
+    return found[0] if found else None
 
 
 def parse_kept(kept: Kept) -> Statement:

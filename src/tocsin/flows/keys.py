@@ -122,8 +122,7 @@ def follow(node: Node, items: Iterable[bytes], *, budget: Budget | None = None) 
 
     def take(raw: bytes) -> None:
         id = statement_id(raw)
-        # What somebody sealed under this id is another's until it is seen, and this is seen.
-        if node.store.place(id) is not None and not node.store.sealed(id, node.everything()):
+        if node.store.place(id) is not None:
             return
         _, s = open_statement(raw)
         if budget is not None and not budget.left(s.author):
@@ -283,7 +282,7 @@ def signed_with(node: Node, party: str, keyid: str, since: str | None = None) ->
         held = node.store.sealed(one.id, readable) if one.author == party else None
         if held is not None and open_sealed(held[1])[1].key == keyid:
             found.append(
-                SignedWith(id=one.id, index=one.index, kind="sealed", case=one.case, time="")
+                SignedWith(id=one.inside, index=one.index, kind="sealed", case=one.case, time="")
             )
     for kept in node.store.statements(readable, author=party):
         s = intake.parse_kept(kept)

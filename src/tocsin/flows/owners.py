@@ -24,14 +24,20 @@ Item: TypeAlias = Received | Attachment
 
 
 def marking_of(node: Node, author: str, ref: str) -> Audience | None:
-    """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer."""
+    """How `ref` is marked, as far as `author` may know: hidden and unknown are one answer.
+
+    What is here in plain is what its id says. Of what is only sealed under it one's own counts, and
+    else the strictest: which of them is the true one nobody here can see.
+    """
     readable = node.allowed(node.reader(author))
     kept = node.store.statement(ref, readable)
     if kept is not None:
         return kept.audience
-    sealed = node.store.sealed_in(readable, id=ref)
+    sealed = node.store.sealed_in(readable, inside=ref)
+    own = [one for one in sealed if one.author == author]
+    found = max(own or sealed, key=lambda one: TLP_RANK[one.tlp], default=None)
     # As its author marked it; that only named readers fetch it is no marking.
-    return replace(sealed[0].audience, tlp=sealed[0].tlp) if sealed else None
+    return replace(found.audience, tlp=found.tlp) if found else None
 
 
 def check_opening(node: Node, statement: Statement) -> None:

@@ -25,6 +25,7 @@ from tocsin.flows.intake import (
     Prepared,
     act_for,
     not_found,
+    one_sealed,
     parse_kept,
     record,
     stamp,
@@ -96,7 +97,8 @@ def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseStat
 def _closed(node: Node, case: str) -> list[Purged | KeptSealed]:
     """What stands in a case's log with an id and no envelope here: purged, or sealed.
 
-    Of a sealed one a dossier shows the place: whoever opened it shows its envelope beside it.
+    Of a sealed one a dossier shows the place, by its entry: whoever opened it shows its envelope
+    beside it, and from that and its author the entry follows.
     """
     everything = node.everything()
     return [
@@ -508,16 +510,18 @@ def _both(node: Node, reader: Reader, own: Reader) -> frozenset[int]:
 def proof(node: Node, statement: str, reader: Reader) -> bytes:
     """A tlog-proof of one statement that `reader` may read; `extra` holds its id, in hex.
 
+    Of a sealed one `extra` holds its entry: whoever has opened it computes that from its author and
+    the envelope, and everybody else sees that something is there.
+
     Raises:
         NotFoundError: no such statement for this reader.
+        ConflictError: several are sealed under this id.
     """
     readable = node.allowed(reader)
-    kept = node.store.statement(statement, readable) or next(
-        iter(node.store.sealed_in(readable, id=statement)), None
-    )
+    kept = node.store.statement(statement, readable) or one_sealed(node, readable, statement)
     if kept is None:
         raise not_found(f"statement {statement}")
-    return _proof(node, statement, kept.index)
+    return _proof(node, kept.id, kept.index)
 
 
 def receipt(node: Node, done: Done) -> bytes:

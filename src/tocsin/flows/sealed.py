@@ -7,9 +7,10 @@ Nothing is opened here, not even what the node's own party may read: its key is 
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tocsin.errors import ConflictError
-from tocsin.flows.intake import Done, logged, not_found, purged, seen_now
+from tocsin.errors import ChainError, ConflictError
+from tocsin.flows.intake import Done, logged, not_found, one_sealed, purged, seen_now
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
 from tocsin.record.admission import ChainHead
@@ -33,7 +34,9 @@ class Row(Struct, frozen=True, kw_only=True):
     """A sealed statement in a list."""
 
     id: str
-    """Of the statement inside."""
+    """Of the statement inside, by its author's word: two may have sealed under one."""
+    entry: str
+    """What the log holds of it, made of author and id: nobody else's is the same."""
     index: int
     author: str
     case: str | None
@@ -58,7 +61,7 @@ def enter(node: Node, raw: bytes) -> Done:
         SignatureError: no key of its author that may sign, or a wrong signature.
         ChainError: it does not follow what its author said last, plain or sealed.
         PurgedError: it was in the log, and was purged here.
-        ConflictError: something else stands under its id.
+        ConflictError: its author has sealed something else under this id, or said it in plain.
         LogHalted: the log takes no writes now; nothing is kept.
     """
     envelope, found = open_sealed(raw)
@@ -70,28 +73,41 @@ def enter(node: Node, raw: bytes) -> Done:
             return there
         last = node.store.chain(found.author, found.chain)
         head = ChainHead(seq=last.seq, head=last.head) if last else None
-        verified = admit_sealed(envelope, found, keyring=node.keyring, chain=head)
+        try:
+            verified = admit_sealed(envelope, found, keyring=node.keyring, chain=head)
+        except ChainError as wrong:
+            raise _said_plainly(node, found) or wrong from wrong
         waiting = node.log.keep(verified, (), verified.audience)
-    return logged(waiting)
+    return replace(logged(waiting), id=found.commitment)
 
 
 def known(node: Node, found: Sealed, raw: bytes) -> Done | None:
     """Where it stands already. To say so of another file would leave its readers without it."""
-    id = found.commitment
-    gone = purged(node, id)
+    gone = purged(node, found.entry)
     if gone is not None:
         raise gone
-    index = node.store.place(id)
-    if index is None:
+    held = node.store.sealed(found.entry, node.everything())
+    if held is None:
         return None
-    held = node.store.sealed(id, node.everything())
-    plain = node.store.statement(id, node.everything())
-    if (held[1] != raw) if held else (plain is None or plain.author != found.author):
+    kept, file = held
+    if file != raw:
         raise ConflictError(
-            f"entry {index} has the id {id}, and is another than this by {found.author}",
+            f"{found.author} has sealed another file under the id {found.commitment}: entry "
+            f"{kept.index}",
             remedy="seal what you say anew, in a statement of its own; keep both",
         )
-    return Done(id=id, index=index, quorum=node.log.has_quorum(index))
+    return Done(id=found.commitment, index=kept.index, quorum=node.log.has_quorum(kept.index))
+
+
+def _said_plainly(node: Node, found: Sealed) -> ConflictError | None:
+    """What to tell an author whose place is taken by the same statement, in plain."""
+    plain = node.store.statement(found.commitment, node.everything())
+    if plain is None or plain.author != found.author:
+        return None
+    return ConflictError(
+        f"{found.author} has said {found.commitment} in plain here: entry {plain.index}",
+        remedy="nothing has to be done; what is said in plain is not sealed afterwards",
+    )
 
 
 def listed(node: Node, reader: Reader, case: str | None = None) -> list[Row]:
@@ -101,7 +117,8 @@ def listed(node: Node, reader: Reader, case: str | None = None) -> list[Row]:
 
 def _row(kept: KeptSealed) -> Row:
     return Row(
-        id=kept.id,
+        id=kept.inside,
+        entry=kept.id,
         index=kept.index,
         author=kept.author,
         case=kept.case,
@@ -115,10 +132,15 @@ def _row(kept: KeptSealed) -> Row:
 def sealed_file(node: Node, reader: Reader, id: str) -> bytes:
     """The sealed file to the byte.
 
+    Args:
+        id: of the statement inside; or its entry, where several have sealed under that.
+
     Raises:
         NotFoundError: no such, or not for this reader.
+        ConflictError: several for this reader; it names them.
     """
-    found = node.store.sealed(id, node.allowed(reader))
+    row = one_sealed(node, node.allowed(reader), id)
+    found = None if row is None else node.store.sealed(row.id, node.allowed(reader))
     if found is None:
         raise not_found(f"sealed statement {id}")
     return found[1]

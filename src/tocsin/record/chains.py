@@ -11,7 +11,7 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from tocsin.record.admission import equivocates
-from tocsin.record.envelope import Verified
+from tocsin.record.envelope import Verified, sealed_entry
 from tocsin.record.members import Problem, Row
 from tocsin.record.statement import KEY_CHAIN
 from tocsin.record.verdict import LISTED, ChainVerdict
@@ -28,7 +28,8 @@ def judge_chains(
     Args:
         rows: of all files, with a signature that verified.
         places: of everything that is proven, shown or not.
-        hidden: ids that are proven and shown in no file: they explain gaps.
+        hidden: ids that are proven and shown in no file: they explain gaps. Of a sealed statement
+            it is its entry.
         problems: added to.
     """
     held: dict[tuple[str, str], dict[int, dict[str, Row]]] = {}
@@ -55,12 +56,16 @@ class _Free:
         self._ids = set(hidden)
         self._by_log: dict[str, list[tuple[int, str]]] = {}
 
-    def take(self, id: str) -> tuple[str, int] | None:
-        """The place of this very id, which is no longer free; None where it is not."""
-        if id not in self._ids:
-            return None
-        self._ids.remove(id)
-        return next(iter(self.places[id].items()))
+    def take(self, author: str, id: str) -> tuple[str, int] | None:
+        """The place of the statement of this id by this author, in plain or as it sealed it.
+
+        It is no longer free then; None where it is not.
+        """
+        for entry in (id, sealed_entry(author, bytes.fromhex(id)).hex()):
+            if entry in self._ids:
+                self._ids.remove(entry)
+                return next(iter(self.places[entry].items()))
+        return None
 
     def between(self, log: str, start: int, end: int, count: int) -> int:
         """Take at most `count` of those in one log between two places, the lowest first."""
@@ -120,7 +125,9 @@ class _Chain:
         for seq in sorted(self.seqs):
             row = next(iter(self.seqs[seq].values()))
             if seq > expected:
-                linked = None if self.name == KEY_CHAIN else free.take(row.statement.prev)
+                linked = (
+                    None if self.name == KEY_CHAIN else free.take(self.author, row.statement.prev)
+                )
                 start = -1 if linked is None else free.places.get(before, {}).get(linked[0], -1)
                 self._gaps.append(_Gap(range(expected, seq), linked, start))
             expected, before = seq + 1, row.id

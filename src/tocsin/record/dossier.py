@@ -36,7 +36,7 @@ from tocsin.record.admission import check_markings
 from tocsin.record.chains import Places, judge_chains
 from tocsin.record.checkpoint import Checkpoint, Policy
 from tocsin.record.directory import KeyRing
-from tocsin.record.envelope import Verified, pae
+from tocsin.record.envelope import Verified, pae, sealed_entry
 from tocsin.record.members import (
     Dossier,
     Older,
@@ -592,18 +592,31 @@ def _places(files: Sequence[_File]) -> dict[str, dict[str, int]]:
     places: dict[str, dict[str, int]] = {}
     if not any(one.dossier.withheld for one in files):
         return places  # no place is asked for
+    sealed = _sealed(files)
     for one in files:
         for row in (*one.dossier.directory, *one.dossier.statements):
             for proof in row.proofs if one.verdicts[row.id].included else ():
                 places.setdefault(row.id, {}).setdefault(one.logs[proof.log].origin, proof.index)
         for hidden in one.dossier.withheld:
             if one.verdicts[hidden.id].included:
-                places.setdefault(hidden.id, {}).setdefault(hidden.log, hidden.index)
+                id = sealed.get(hidden.id, hidden.id)
+                places.setdefault(id, {}).setdefault(hidden.log, hidden.index)
     return places
+
+
+def _sealed(files: Sequence[_File]) -> dict[str, str]:
+    """Withheld entry → the statement of another file that its author has sealed there."""
+    withheld = {hidden.id for one in files for hidden in one.dossier.withheld}
+    rows = (row for one in files for row in one.dossier.statements) if withheld else ()
+    found = {
+        sealed_entry(row.statement.author, bytes.fromhex(row.id)).hex(): row.id for row in rows
+    }
+    return {entry: id for entry, id in found.items() if entry in withheld}
 
 
 def _hidden(files: Sequence[_File], places: Places) -> set[str]:
     """Ids that are proven in one file and shown in none."""
     shown = {row.id for one in files for row in one.dossier.statements}
-    named = {hidden.id for one in files for hidden in one.dossier.withheld}
+    sealed = _sealed(files)
+    named = {h.id for one in files for h in one.dossier.withheld if h.id not in sealed}
     return {id for id in named - shown if id in places}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -61,6 +61,8 @@ class Verified(Struct, frozen=True, kw_only=True):
     id: str
     raw: bytes
     statement: Statement
+    inside: ClassVar[str | None] = None
+    """Only a sealed statement has another inside."""
 
     @property
     def audience(self) -> Audience:
@@ -229,6 +231,22 @@ def commitment(raw: bytes) -> bytes:
 def statement_id(raw: bytes) -> str:
     """The statement's id: its commitment in hex."""
     return commitment(raw).hex()
+
+
+def sealed_entry(author: str, inside: bytes) -> bytes:
+    """32 bytes: what the log holds of a sealed statement, in place of a plain one's commitment.
+
+    A node cannot see what is inside, and so not whether the id it is given is that. With the
+    author's name in it and a label of its own, no entry of a sealed statement is that of a plain
+    one, or of what another author seals: nobody takes another's (decisions/0034).
+
+        SHA-256("tocsin/sealed/v1\\n" || author || "\\n" || inside)
+
+    Args:
+        author: a party id, in which no line ends.
+        inside: commitment of the statement inside, 32 bytes.
+    """
+    return hashlib.sha256(b"tocsin/sealed/v1\n" + author.encode() + b"\n" + inside).digest()
 
 
 def entry(raw: bytes) -> bytes:

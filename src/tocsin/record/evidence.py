@@ -25,9 +25,10 @@ from tocsin.errors import (
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork, merkle
 from tocsin.record.checkpoint import Policy
-from tocsin.record.envelope import open_statement, statement_id
+from tocsin.record.envelope import open_statement, sealed_entry, statement_id
 from tocsin.record.members import Problem
 from tocsin.record.shown import quorum_time
+from tocsin.record.statement import ROOT_KINDS
 from tocsin.record.verdict import LogVerdict, instant, log_verdict
 
 PROOF_START = b"c2sp.org/tlog-proof@v1\n"
@@ -70,7 +71,9 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
 
     The leaf comes from the envelope, or from the id in the proof's `extra`, which nothing signs:
     then it is that id whose place is proven, and the reader still has to find its bytes. `proved`
-    says which. Whether the envelope's signature counts is not asked: that takes the directory.
+    says which. An envelope that was sealed stands in the log by another entry than in plain, which
+    is made of its author's name too (`sealed_entry`): `sealed` says which of the two it is. Whether
+    the envelope's signature counts is not asked: that takes the directory.
 
     Args:
         data: the proof.
@@ -91,19 +94,24 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
     found = _Verdict("tlog-proof", data, policy)
     id = named or ""
     said: dict[str, Any] = {"author": None, "statement": None, "time": None}
+    forms = [id]
     if envelope is not None:
         id = statement_id(envelope)
+        forms = [id]
         try:
             _, s = open_statement(envelope)
             said = {"author": s.author, "statement": s.kind, "time": s.time}
+            if s.kind not in ROOT_KINDS:
+                forms.append(sealed_entry(s.author, bytes.fromhex(id)).hex())
         except (StatementError, DirectoryError) as wrong:
             found.say("schema", "envelope", wrong)
-        if named is not None and named != id:
+        if named is not None and named not in forms:
             remedy = "give the envelope that belongs to this proof"
             other = UsageError(f"the proof is about {named}, and this is {id}", remedy=remedy)
             found.say("index", "envelope", other)
     log: LogVerdict | None = None
     after = None
+    form = None
     try:
         judged = policy.judge(proof.checkpoint)
     except NoteError as wrong:
@@ -117,13 +125,21 @@ def verify_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[st
             found.say("quorum", "checkpoint", ProofError(few, remedy=remedy))
         time = quorum_time(policy, judged.witnesses) if judged.quorum else None
         after = None if time is None else instant(time)
-        leaf = merkle.leaf_hash(b"\x01" + bytes.fromhex(id))
-        try:
-            merkle.verify_inclusion(leaf, proof.index, head.size, proof.path, head.root)
-        except ProofError as wrong:
-            found.say("inclusion", "path", wrong)
+        faults: list[ProofError] = []
+        for number, entry in enumerate(forms):
+            leaf = merkle.leaf_hash(b"\x01" + bytes.fromhex(entry))
+            try:
+                merkle.verify_inclusion(leaf, proof.index, head.size, proof.path, head.root)
+            except ProofError as wrong:
+                faults.append(wrong)
+            else:
+                form = number
+                break
+        if form is None:
+            found.say("inclusion", "path", faults[0])
     return found.json(
         id=id,
+        sealed=None if form is None or envelope is None else form == 1,
         proved=None if found.problems else "envelope" if envelope is not None else "id",
         index=proof.index,
         not_after=after,

@@ -2,8 +2,9 @@
 
 The author signs a statement as ever; its id is that of this plaintext envelope, for all readers.
 What is handed to the node is a second envelope around it: who it is from, for whom, its place in
-the author's chain, the commitment that enters the log, and the ciphertext. Whoever is named opens
-it and finds the first envelope, which must have that very commitment.
+the author's chain, the commitment of what is inside, and the ciphertext. Whoever is named opens
+it and finds the first envelope, which must have that very commitment. The log holds neither, but a
+hash of author and commitment (`envelope.sealed_entry`): nobody takes another's place in it.
 Spec: record.md, "Sealing"; RFC 9180 (HPKE); draft-ietf-hpke-pq (MLKEM768-X25519). The chain's
 `seq` and `prev`, and one ciphertext for a statement with its objects: decisions/0023.
 
@@ -40,6 +41,7 @@ from tocsin.record.envelope import (
     open_envelope,
     open_statement,
     pae,
+    sealed_entry,
     write_envelope,
 )
 from tocsin.record.hpke import HpkeKey, hpke_id, open_public
@@ -94,7 +96,7 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: Annotated[str, Meta(pattern=HEX64_PATTERN)]
     """keyid of the one signature."""
     commitment: Annotated[str, Meta(pattern=HEX64_PATTERN)]
-    """Id of the statement inside, and what the log holds."""
+    """Id of the statement inside: its author's word, which no carrier can check."""
     seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)]
     prev: Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")]
     tlp: Tlp
@@ -124,6 +126,11 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
     @property
+    def entry(self) -> str:
+        """What the log holds of it, in hex."""
+        return sealed_entry(self.author, bytes.fromhex(self.commitment)).hex()
+
+    @property
     def chain(self) -> str:
         """The chain it stands in: the case, or "" for the author's open chain."""
         return self.case or ""
@@ -132,11 +139,19 @@ class Sealed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class VerifiedSeal(Struct, frozen=True, kw_only=True):
     """A sealed statement that `admit_sealed` has let in. Never build one by hand."""
 
-    id: str
-    """Its commitment: the id of the statement inside."""
     raw: bytes
     statement: Sealed
     """All that whoever carries it can read."""
+
+    @property
+    def id(self) -> str:
+        """What the log holds, and a store names it by: see `sealed_entry`."""
+        return self.statement.entry
+
+    @property
+    def inside(self) -> str:
+        """Id of the statement inside: what its author's next one follows, and others refer to."""
+        return self.statement.commitment
 
     @property
     def audience(self) -> Audience:
@@ -355,7 +370,7 @@ def admit_sealed(
     """
     check_chain(sealed, chain)
     check_signature(envelope, sealed, keyring, None)
-    return VerifiedSeal(id=sealed.commitment, raw=envelope.raw, statement=sealed)
+    return VerifiedSeal(raw=envelope.raw, statement=sealed)
 
 
 # --- opening ----------------------------------------------------------------------------------

@@ -625,8 +625,17 @@ def id_of(raw: bytes) -> str:
     return sha256(b"tocsin/commit/v1\n" + raw).hex()
 
 
+def sealed_id(author: str, id: str) -> str:
+    """What the log holds of a statement of this id that its author has sealed, in hex.
+
+    The node that logs it cannot see whose id it is: with the author's name in it, nobody else's
+    entry is the same.
+    """
+    return sha256(b"tocsin/sealed/v1\n" + author.encode() + b"\n" + bytes.fromhex(id)).hex()
+
+
 def leaf_of(id: str) -> bytes:
-    """The leaf hash of the entry that commits to this statement: SHA-256(0x00 || 0x01 || id)."""
+    """The leaf hash of an entry, the id of a statement: SHA-256(0x00 || 0x01 || id)."""
     return sha256(b"\x00\x01" + bytes.fromhex(id))
 
 
@@ -2008,12 +2017,13 @@ class Free:
         for listed in self.by_log.values():
             listed.sort()
 
-    def take(self, id: str) -> tuple[str, int] | None:
-        """The place of this very id, which is no longer free."""
-        if id not in self.ids:
-            return None
-        self.ids.remove(id)
-        return next(iter(self.places[id].items()))
+    def take(self, author: str, id: str) -> tuple[str, int] | None:
+        """The place of this author's statement, plain or sealed, which is no longer free."""
+        for entry in (id, sealed_id(author, id)):
+            if entry in self.ids:
+                self.ids.remove(entry)
+                return next(iter(self.places[entry].items()))
+        return None
 
     def between(self, log: str, start: int, end: int, count: int) -> int:
         """Take those in one log between two places, the lowest first; how many there were."""
@@ -2062,7 +2072,7 @@ class Chain:
         for seq in sorted(self.seqs):
             row = next(iter(self.seqs[seq].values()))
             if seq > expected:
-                linked = None if self.name == KEY_CHAIN else free.take(row.s["prev"])
+                linked = None if self.name == KEY_CHAIN else free.take(self.author, row.s["prev"])
                 start = free.places.get(before, {}).get(linked[0], -1) if linked else -1
                 self.gaps.append(Gap(range(expected, seq), linked, start))
             expected, before = seq + 1, row.id
@@ -2124,15 +2134,19 @@ def chains_of(files: Sequence[File]) -> list[Chain]:
     for one in files:
         for row in one.good:
             held.setdefault(row.chain, {}).setdefault(row.s["seq"], {})[row.id] = row
+    named = {proof.id for one in files for proof in one.dossier.withheld}
+    # What one file withholds, sealed, another may show.
+    rows = [row for one in files for row in one.dossier.statements if named]
+    sealed = {sealed_id(row.s["author"], row.id): row.id for row in rows}
     places: dict[str, dict[str, int]] = {}
     for one in files:
         rows = [*one.dossier.directory, *one.dossier.statements]
         proofs = [proof for row in rows for proof in row.proofs] + one.dossier.withheld
         for proof in proofs:
             if one.verdicts[proof.id]["included"]:
-                log = one.logs[proof.log].origin
-                places.setdefault(proof.id, {}).setdefault(log, proof.index)
-    named = {proof.id for one in files for proof in one.dossier.withheld}
+                log, id = one.logs[proof.log].origin, sealed.get(proof.id, proof.id)
+                places.setdefault(id, {}).setdefault(log, proof.index)
+    named -= sealed.keys()
     free = Free(places, (id for id in named - shown if id in places))
     chains = [Chain(author, name, seqs) for (author, name), seqs in sorted(held.items())]
     gaps = [gap for chain in chains for gap in chain.find_gaps(free)]
@@ -2646,7 +2660,8 @@ def open_proof(data: bytes) -> LogProof:
 def verdict_on_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dict[str, Any]:
     """What a log proof proves of a statement: of its bytes, or of the id that the proof names.
 
-    Whether its author's key counts is not asked: that takes a directory, and so a dossier.
+    Whether its author's key counts is not asked: that takes a directory, and so a dossier. A
+    statement stands in the log by its id, or by what its own author's sealing makes of that.
     """
     try:
         proof = open_proof(data)
@@ -2657,21 +2672,24 @@ def verdict_on_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dic
         raise Unusable("the proof names no statement: give the envelope too")
     report, s = Report(""), {}
     id = named or ""
+    forms, found = [id], None
     if envelope is not None:
         id = id_of(envelope)
+        forms = [id]
         try:
             s = open_row(envelope).s
+            if s["kind"] not in ROOT_KINDS:
+                forms.append(sealed_id(s["author"], id))
         except Refused as wrong:
             report.say("schema", "envelope", wrong.detail)
-        if named not in (None, id):
+        if named not in (None, *forms):
             report.say("index", "envelope", f"the proof is about {named}, and this is {id}")
     log = Log(proof.note.origin)
     try:
         log.newest = judged_point(policy, proof.note, log)
         if not log.newest.quorum:
             report.say("quorum", "checkpoint", f"{len(log.witnesses)} witnesses are too few")
-        root = proof.note.root
-        check_inclusion(leaf_of(id), proof.index, proof.note.size, proof.path, root)
+        found = form_of(forms, proof)
     except Refused as wrong:
         code = wrong.code if log.newest else "checkpoint"
         report.say(code, "path" if log.newest else "checkpoint", wrong.detail)
@@ -2683,6 +2701,7 @@ def verdict_on_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dic
         "file": sha256(data).hex(),
         "policy": policy.sha256,
         "id": id,
+        "sealed": None if found is None or envelope is None else found == 1,
         "proved": None if report.problems else "id" if envelope is None else "envelope",
         "index": proof.index,
         "not_after": None if time is None else instant(time),
@@ -2692,6 +2711,19 @@ def verdict_on_proof(data: bytes, envelope: bytes | None, policy: Policy) -> dic
         "time": s.get("time"),
         "problems": report.problems,
     }
+
+
+def form_of(forms: Sequence[str], proof: LogProof) -> int:
+    """Which of these ids it is whose entry the path leads from; refuse if it is none."""
+    faults = []
+    for number, id in enumerate(forms):
+        try:
+            check_inclusion(leaf_of(id), proof.index, proof.note.size, proof.path, proof.note.root)
+        except Refused as wrong:
+            faults.append(wrong)
+        else:
+            return number
+    raise faults[0]
 
 
 def judged_point(policy: Policy, note: Note, log: Log) -> PointInTime:
@@ -2800,7 +2832,8 @@ def show_proof(verdict: Mapping[str, Any]) -> Iterator[str]:
     if verdict["not_after"]:
         yield f"cosigned by a quorum no later than {verdict['not_after']}"
     if verdict["proved"] == "envelope":
-        yield "VERIFIED: these bytes are in the log at that index."
+        how = ", sealed by their author" if verdict["sealed"] else ""
+        yield f"VERIFIED: these bytes are in the log at that index{how}."
         yield "Whether its author's key counts is not checked here: a dossier shows that."
     elif verdict["proved"] == "id":
         yield "VERIFIED: a statement with that id is in the log at that index."

@@ -38,6 +38,8 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     n: int
     """1, 2, … for this peer, without a hole: it tells nothing of what others get."""
     id: str
+    """As the log holds it: of a sealed statement made of its author and the id inside, so that it
+    is the same at every node."""
     kind: str
     """`sealed` where it is a sealed statement."""
     author: str
@@ -145,6 +147,7 @@ class Inboxes(Protocol):
     def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
         """seq → id in this chain, first ≤ seq ≤ last: held (pending too), or signed for.
 
+        Of a sealed statement the id inside, as what follows it names that.
         Signed for is the place before every statement that is held or was noted by `withhold`
         with no peer: each names the one before it.
         """

@@ -112,7 +112,7 @@ class Chain(Struct, frozen=True, kw_only=True):
 
     seq: int
     head: str
-    """Id of the statement with this `seq`."""
+    """Id of the statement with this `seq`, of a sealed one the id inside: the next names it."""
 
 
 class Pending(Struct, frozen=True, kw_only=True):
@@ -147,7 +147,9 @@ class KeptSealed(Struct, frozen=True, kw_only=True):
     """A logged sealed statement: what can be read of it without opening it."""
 
     id: str
-    """Of the statement inside."""
+    """What the log holds, made of its author and `inside` (`record.envelope.sealed_entry`)."""
+    inside: str
+    """Id of the statement inside, by its author's word: others may have sealed under the same."""
     index: int
     author: str
     case: str | None
@@ -244,7 +246,7 @@ class Holding(Struct, frozen=True, kw_only=True):
     id: str
     """SHA-256 of the object's bytes, or the statement's id."""
     name: str
-    """The object's id; the statement's again."""
+    """The object's id; the statement's again, of a sealed one the id inside."""
     type: str
     """STIX type or media type; the kind of a statement."""
     size: int
@@ -310,7 +312,9 @@ class Log(Protocol):
 
         Args:
             verified: only `record` makes one. Of a sealed statement the sealed file is kept, and
-                no envelope: of all reads only `sealed`, `sealed_in` and `holdings` show it.
+                no envelope: of all reads only `sealed`, `sealed_in` and `holdings` show it. It is
+                named by what the log holds, `id`; what follows it in its chain and what takes it
+                back name the id of what is `inside`.
             objects: the bytes of everything `statement.objects` names, but what the same author
                 has said before. A `withdraw` takes back and brings nothing. `federation.Absent`
                 stands for one that does not come: the statement is kept without it.
@@ -324,7 +328,7 @@ class Log(Protocol):
         Raises:
             ChainError: its author has another statement at this place of this chain, or the one
                 before it is not the one it names; also where such a place is bound.
-            ConflictError: something else has its id: a sealed statement may name any.
+            ConflictError: its author has sealed something else under the same id.
             StatementError: an object is named and not brought, or brought and not named.
             PurgedError: an object was purged here.
             StorageFullError: the disk is full; nothing of it is kept.
@@ -383,7 +387,7 @@ class Log(Protocol):
         ...
 
     def entries(self, start: int, count: int) -> list[bytes]:
-        """Commitments (32 bytes) of the statements at start, …, at most `count` of them."""
+        """Ids (32 bytes) of the statements at start, …, at most `count` of them."""
         ...
 
     def edge(self) -> list[bytes]:
@@ -448,13 +452,17 @@ class Reads(Protocol):
         ...
 
     def sealed(self, id: str, allowed: frozenset[int]) -> tuple[KeptSealed, bytes] | None:
-        """One logged sealed statement, and its sealed file to the byte; a purged one is not it."""
+        """One logged sealed statement by its `id`, and its sealed file; a purged one is not it."""
         ...
 
     def sealed_in(
-        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+        self, allowed: frozenset[int], *, case: str | None = None, inside: str | None = None
     ) -> list[KeptSealed]:
-        """Logged sealed statements, without their files, in log order. Absent filters: all."""
+        """Logged sealed statements, without their files, in log order. Absent filters: all.
+
+        Args:
+            inside: the id of what is inside; several authors may have sealed under one.
+        """
         ...
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
@@ -607,7 +615,8 @@ class Purges(Protocol):
         """What this reader may read, or might before it was taken back or purged.
 
         Args:
-            id: a STIX id (every version of it), a SHA-256, or a statement's id.
+            id: a STIX id (every version of it), a SHA-256, or a statement's id. Where nothing
+                has it that this reader may read, what is sealed under it.
         """
         ...
 

@@ -26,7 +26,7 @@ from tocsin.errors import (
     StoreError,
 )
 from tocsin.policy import TLP_RANK, Audience, Tlp
-from tocsin.record.envelope import commitment
+from tocsin.record.envelope import commitment, sealed_entry
 from tocsin.store.federation import Absent
 from tocsin.store.interface import (
     Chain,
@@ -173,7 +173,7 @@ def name_taken(
     return ConflictError(
         f"{verified.id} stands here {by}, and this is {verified.statement.kind} number "
         f"{verified.statement.seq} of {verified.statement.author}",
-        remedy="keep both, one of them is not what it says it is; bring this to another node",
+        remedy="keep both: what one of them holds is not what it says",
     )
 
 
@@ -203,17 +203,22 @@ def not_logged(one: Purge) -> NotFoundError:
     )
 
 
-def entry(id: bytes, envelope: bytes | None, index: int, without: int) -> bytes:
-    """The commitment that the log holds, if the envelope beside it is still the one it is to.
+def entry(
+    id: bytes, envelope: bytes | None, index: int, without: int, author: str, inside: bytes | None
+) -> bytes:
+    """What the log holds, if what stands beside it is still that.
 
     Args:
         without: 1 where there need be no envelope: it was purged, or the statement is sealed.
+        inside: of a sealed statement the id of what is inside; of others None.
 
     The log is read whole at every start, so that bytes changed in the store show then.
     """
-    if envelope is None and without:
-        return id
-    if envelope is None or commitment(envelope) != id:
+    if inside is not None:
+        fits = bool(without) and sealed_entry(author, inside) == id
+    else:
+        fits = bool(without) if envelope is None else commitment(envelope) == id
+    if not fits:
         raise RollbackError(
             f"the store holds other bytes at index {index} than were logged there",
             remedy="restore the newest store from its backup; keep this one, it was altered",
@@ -279,9 +284,10 @@ def check_beside(
 
 def kept_sealed(row: Row, audiences: Mapping[int, Audience]) -> KeptSealed:
     """The row of a sealed statement."""
-    id, index, author, case, seq, tlp, number, withdrawn = row
+    id, inside, index, author, case, seq, tlp, number, withdrawn = row
     return KeptSealed(
         id=id.hex(),
+        inside=(inside or b"").hex(),
         index=index,
         author=author,
         case=case or None,
@@ -306,8 +312,8 @@ def check_sealed(kept: KeptSealed, raw: bytes) -> None:
         _, found = open_sealed(raw)
     except RecordError as wrong:
         raise altered("a sealed statement", digest) from wrong
-    if (kept.id, kept.author, kept.case, kept.seq, kept.tlp, kept.audience) != (
-        *(found.commitment, found.author, found.case, found.seq, found.tlp),
+    if (kept.id, kept.inside, kept.author, kept.case, kept.seq, kept.tlp, kept.audience) != (
+        *(found.entry, found.commitment, found.author, found.case, found.seq, found.tlp),
         found.audience,
     ):
         raise altered("what stands beside a sealed statement", digest)
@@ -480,23 +486,28 @@ def pending(row: Row, audience_of: Callable[[int], Audience]) -> Pending:
 
 
 def holdings(
-    statements: Iterable[Row],
+    asked: bytes,
+    statements: Sequence[Row],
     objects: Iterable[Row],
     purge_of: Callable[[What, bytes], Purge | None],
 ) -> list[Holding]:
     """What is held under an id.
 
     Args:
-        statements: (id, author, kind, size, withdrawn).
+        asked: the id, as bytes; empty where it is none of a statement.
+        statements: (id, inside, author, kind, size, withdrawn) of what has it, or is sealed
+            under it.
         objects: (n, sha256, id, type, size, statement, author, live), by n and log order.
     """
     found: list[Holding] = []
-    for id, author, kind, size, withdrawn in statements:
-        name = id.hex()
+    # Where a statement here has the id, it is not what somebody has sealed under it.
+    own = [row for row in statements if row[0] == asked]
+    for id, inside, author, kind, size, withdrawn in own or statements:
+        name = (inside or id).hex()
         found.append(
             Holding(
                 what="statement",
-                id=name,
+                id=id.hex(),
                 name=name,
                 type=kind,
                 size=size,

@@ -7,6 +7,8 @@ time does not grow with rows the reader may not see.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 APPLICATION_ID = 0x746F6373
 """'tocs': tells our files from other people's SQLite databases."""
 
@@ -288,6 +290,13 @@ CREATE INDEX statement_withdraw ON statement(log_index)
   WHERE kind = 'withdraw' AND log_index IS NOT NULL;
 """
 
+# `id` is what the log holds. Of a sealed statement that is made of its author and the id that it
+# gives what is inside, `inside` (decisions/0034).
+_INSIDE = """
+ALTER TABLE statement ADD COLUMN inside BLOB CHECK (length(inside) = 32);
+CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;
+"""
+
 SCRIPTS: tuple[str, ...] = (
     _FIRST,
     _KEY_CHAIN,
@@ -297,16 +306,26 @@ SCRIPTS: tuple[str, ...] = (
     _SEALED,
     _FEEDS,
     _FEDERATION,
+    _INSIDE,
 )
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
 
+STOPS: Mapping[str, tuple[str, str]] = {
+    _INSIDE: (
+        "SELECT count(*) FROM statement WHERE kind = 'sealed'",
+        "sealed statements are in its log under ids that anybody could take, and what is in a log "
+        "stays as it is",
+    )
+}
+"""Script → what counts the rows that it cannot take along, and what they are."""
+
 # --- reads ------------------------------------------------------------------------------------
 # Every value is bound. `{filters}` is one of the fixed lines of FILTERS, nothing else ever.
 
 FILTERS = {
-    "id": " AND s.id = :id",
+    "inside": " AND s.inside = :inside",
     "case": " AND s.case_id = :case AND s.case_id <> ''",
     "author": " AND s.author = :author",
     "kind": " AND s.kind = :kind",
@@ -381,7 +400,8 @@ WHERE word MATCH :match AND s.live IN (1, 2)
 """
 
 ENTRIES = """
-SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL OR x.n IS NOT NULL
+SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL OR x.n IS NOT NULL, s.author,
+  CASE s.kind WHEN 'sealed' THEN coalesce(s.inside, x'') ELSE s.inside END
 FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
   LEFT JOIN purged p ON p.what = 'statement' AND p.id = s.id
 WHERE s.log_index >= ? ORDER BY s.log_index LIMIT ?
@@ -396,7 +416,7 @@ ORDER BY s.log_index
 """
 
 SEALED = """
-SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
+SELECT s.id, s.inside, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
 FROM statement s CROSS JOIN sealed x ON x.n = s.n
 WHERE s.kind = 'sealed' AND s.log_index IS NOT NULL
   AND +s.audience IN (SELECT value FROM json_each(:allowed)) {filters}
@@ -404,16 +424,17 @@ ORDER BY s.log_index
 """
 
 ONE_SEALED = """
-SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn, x.raw
+SELECT s.id, s.inside, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn,
+  x.raw
 FROM statement s CROSS JOIN sealed x ON x.n = s.n
 WHERE s.id = :id AND s.log_index IS NOT NULL
   AND s.audience IN (SELECT value FROM json_each(:allowed))
 """
 
 HELD_STATEMENT = """
-SELECT s.id, s.author, s.kind, coalesce(length(e.raw), length(x.raw), 0), s.withdrawn
+SELECT s.id, s.inside, s.author, s.kind, coalesce(length(e.raw), length(x.raw), 0), s.withdrawn
 FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
-WHERE s.id = :id AND s.log_index IS NOT NULL
+WHERE (s.id = :id OR s.inside = :id) AND s.log_index IS NOT NULL
   AND s.audience IN (SELECT value FROM json_each(:allowed))
 """
 
@@ -491,8 +512,8 @@ SELECT ?, ? WHERE ? <= (SELECT value FROM meta WHERE key = 'indexed')
 DROP_OBJECT = "UPDATE object SET raw = x'' WHERE sha256 = ? AND raw <> x''"
 
 INSERTS = {
-    "statement": "INSERT INTO statement(n, id, kind, author, case_id, chain, seq, audience)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "statement": "INSERT INTO statement(n, id, inside, kind, author, case_id, chain, seq, audience)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "envelope": "INSERT INTO envelope VALUES (?, ?)",
     "sealed": "INSERT INTO sealed VALUES (?, ?, ?)",
     "put": "INSERT INTO put VALUES (?, ?)",
@@ -506,7 +527,8 @@ INSERTS = {
 """One line for each table a statement fills, parents first."""
 
 AROUND = """
-SELECT seq, id FROM statement WHERE author = ?1 AND chain = ?2 AND seq IN (?3, ?3 - 1)
+SELECT seq, coalesce(inside, id) FROM statement
+WHERE author = ?1 AND chain = ?2 AND seq IN (?3, ?3 - 1)
 """
 BOUND_AROUND = """
 SELECT seq, id FROM bound WHERE author = ?1 AND chain = ?2 AND seq IN (?3, ?3 - 1)
@@ -569,11 +591,11 @@ PURGED_LEAVES = "DELETE FROM entry WHERE object IN (SELECT n FROM object WHERE s
 # Of most statements nothing more is to be done. These take back, are taken back, or may be what
 # their author says again, narrower.
 OF_MORE_EFFECT = """
-SELECT s.n, s.id, s.kind, s.author FROM statement s
+SELECT s.n, coalesce(s.inside, s.id), s.kind, s.author FROM statement s
 WHERE s.log_index >= :start AND (
   s.kind = 'withdraw'
   OR (s.kind = 'say' AND EXISTS (SELECT 1 FROM ref WHERE statement = s.n))
-  OR EXISTS (SELECT 1 FROM ref WHERE ref = s.id))
+  OR EXISTS (SELECT 1 FROM ref WHERE ref = coalesce(s.inside, s.id)))
 ORDER BY s.log_index
 """
 
@@ -628,8 +650,11 @@ WHERE r.ref = :id AND w.kind = 'withdraw' AND w.author = :author AND w.log_index
 ORDER BY w.log_index
 """
 
+# A sealed statement is referred to by the id of what is inside.
 TARGETS_OF = """
-SELECT s.n, s.id FROM ref r JOIN statement s ON s.id = r.ref
+SELECT s.n, r.ref FROM ref r CROSS JOIN statement s ON s.n IN (
+  SELECT n FROM statement WHERE id = r.ref AND inside IS NULL
+  UNION ALL SELECT n FROM statement WHERE inside = r.ref)
 WHERE r.statement = :n AND s.author = :author AND s.log_index IS NOT NULL
   AND s.kind <> 'withdraw'
 """

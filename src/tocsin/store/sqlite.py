@@ -294,10 +294,10 @@ class SqliteStore:
         return kept, row[-1]
 
     def sealed_in(
-        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+        self, allowed: frozenset[int], *, case: str | None = None, inside: str | None = None
     ) -> list[KeptSealed]:
         """See `Reads.sealed_in`."""
-        given = {"case": case, "id": None if id is None else rules.digest(id)}
+        given = {"case": case, "inside": None if inside is None else rules.digest(inside)}
         audiences = self.audiences()
         with self._reading() as db:
             rows = db.execute(

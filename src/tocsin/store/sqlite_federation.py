@@ -44,14 +44,16 @@ _UNSAID_IN_WINDOW = """
 SELECT w.n FROM statement w
 WHERE w.kind = 'withdraw' AND w.log_index >= :first AND w.log_index < :end
   AND EXISTS (
-    SELECT 1 FROM ref r JOIN statement s ON s.id = r.ref JOIN outbox o ON o.statement = s.n
-    WHERE r.statement = w.n AND s.author = w.author AND o.peer = :peer)
+    SELECT 1 FROM ref r CROSS JOIN statement s CROSS JOIN outbox o ON o.statement = s.n
+    WHERE r.statement = w.n AND s.author = w.author AND o.peer = :peer AND s.n IN (
+      SELECT n FROM statement WHERE id = r.ref AND inside IS NULL
+      UNION ALL SELECT n FROM statement WHERE inside = r.ref))
 ORDER BY w.log_index
 """
 
 _UNSAYING = """
 SELECT DISTINCT w.n FROM json_each(:rows) i CROSS JOIN statement s ON s.n = i.value
-  CROSS JOIN ref r ON r.ref = s.id CROSS JOIN statement w ON w.n = r.statement
+  CROSS JOIN ref r ON r.ref = coalesce(s.inside, s.id) CROSS JOIN statement w ON w.n = r.statement
 WHERE w.kind = 'withdraw' AND w.author = s.author AND w.log_index IS NOT NULL
 ORDER BY w.log_index
 """
@@ -267,7 +269,8 @@ def places(
     rows = db.execute(
         "SELECT seq, id FROM bound WHERE author = ?1 AND chain = ?2 AND seq BETWEEN ?3 AND ?4"
         " UNION ALL"
-        " SELECT seq, id FROM statement WHERE author = ?1 AND chain = ?2 AND seq BETWEEN ?3 AND ?4",
+        " SELECT seq, coalesce(inside, id) FROM statement"
+        " WHERE author = ?1 AND chain = ?2 AND seq BETWEEN ?3 AND ?4",
         (author, chain, first, last),
     )
     return {seq: id.hex() for seq, id in rows}

@@ -97,8 +97,12 @@ class _Batch:
         n = self._last = self._last + 1
         rows, own, case = self._rows, self._intern(one.audience), s.case or ""
         self._names.add(one.verified.id)
+        inside = one.verified.inside
         rows["statement"].append(
-            (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
+            (
+                *(n, bytes.fromhex(one.verified.id), bytes.fromhex(inside) if inside else None),
+                *(s.kind, s.author, case, place[1], s.seq, own),
+            )
         )
         for feed in collections_of(s):
             if feed not in (EVERYTHING, case):
@@ -125,7 +129,7 @@ class _Batch:
             rows["bound"].append((*place, s.seq - 1, bytes.fromhex(s.prev)))
             self._bound[place] = max(self._bound[place], s.seq - 1)
         if last is None or last[0] < s.seq:
-            self._heads[place] = s.seq, one.verified.id
+            self._heads[place] = s.seq, inside or one.verified.id
 
     def write(self) -> None:
         """Write what is collected, parents before children."""
@@ -165,7 +169,8 @@ class _Batch:
         around = {seq: held.hex() for seq, held in db.execute(schema.AROUND, place)}
         bound = {seq: held.hex() for seq, held in db.execute(schema.BOUND_AROUND, place)}
         before = around.get(s.seq - 1, bound.get(s.seq - 1, s.prev))
-        if s.seq in around or bound.get(s.seq, verified.id) != verified.id or before != s.prev:
+        name = verified.inside or verified.id
+        if s.seq in around or bound.get(s.seq, name) != name or before != s.prev:
             last = chain(db, s.author, s.chain) or Chain(seq=s.seq - 1, head=before)
             raise place_taken(s, last)
         return False
@@ -173,10 +178,10 @@ class _Batch:
     def _check_name(self, verified: Verified | VerifiedSeal) -> None:
         """Return if nothing here has this id.
 
-        Of a sealed statement nobody here can check whose id it names: it may be another's.
+        An author can give two sealed statements, at different places, one id inside.
 
         Raises:
-            ConflictError: something else of its author, or another's, is kept under it.
+            ConflictError: something else of its author is kept under it.
         """
         row = self._db.execute(schema.NAMED, (bytes.fromhex(verified.id),)).fetchone()
         if row is None and verified.id not in self._names:
@@ -254,7 +259,8 @@ class _Batch:
 def chain(db: sqlite3.Connection, author: str, name: str) -> Chain | None:
     """The last statement of this author in the chain of this name."""
     row = db.execute(
-        "SELECT seq, id FROM statement WHERE author = ? AND chain = ? ORDER BY seq DESC LIMIT 1",
+        "SELECT seq, coalesce(inside, id) FROM statement WHERE author = ? AND chain = ?"
+        " ORDER BY seq DESC LIMIT 1",
         (author, name),
     ).fetchone()
     return Chain(seq=row[0], head=row[1].hex()) if row else None

@@ -46,16 +46,29 @@ def upgrade(db: sqlite3.Connection, path: Path) -> None:
     for number in range(version, schema.VERSION):
         db.execute("BEGIN IMMEDIATE")
         try:
+            _check_goes_on(db, schema.SCRIPTS[number], path)
             for statement in _statements(schema.SCRIPTS[number]):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number + 1}")
             db.execute("COMMIT")
-        except sqlite3.Error:
+        except (sqlite3.Error, StoreError):
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
     db.execute("PRAGMA foreign_keys = 1")
+
+
+def _check_goes_on(db: sqlite3.Connection, script: str, path: Path) -> None:
+    """Return if a store holds nothing that this script cannot take along."""
+    counting, what = schema.STOPS.get(script, ("SELECT 0", ""))
+    [left] = db.execute(counting).fetchone()
+    if left:
+        raise StoreError(
+            f"{path} was written by an older tocsin, and this one cannot go on with it: {left} "
+            f"{what}",
+            remedy="keep it, export its cases with that one, and begin a new folder",
+        )
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -149,6 +149,7 @@ def holdings(db: sqlite3.Connection, id: str, allowed: str) -> list[Holding]:
     digest = rules.digest(id)
     given = {"sha256": digest, "id": id, "allowed": allowed}
     return rules.holdings(
+        digest,
         db.execute(schema.HELD_STATEMENT, {"id": digest, "allowed": allowed}).fetchall(),
         db.execute(schema.HELD_OBJECT, given).fetchall(),
         lambda what, of: standing(db, what, of),

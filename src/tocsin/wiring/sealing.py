@@ -22,6 +22,7 @@ from tocsin.claims.model import EXTENSION_ID
 from tocsin.client import Client, segment
 from tocsin.errors import (
     ChainError,
+    ConflictError,
     MarkingError,
     NotFoundError,
     PurgedError,
@@ -63,7 +64,9 @@ class Row(Struct, frozen=True, kw_only=True):
     """A sealed statement as a node lists it: its word, until it is opened."""
 
     id: Hex64
-    """Files are named by it: nothing else gets in."""
+    """Of the statement inside. Files are named by it: nothing else gets in."""
+    entry: Hex64
+    """What the log holds of it: two may have sealed under one id, and each has its own."""
     index: int
     author: str
     seq: int
@@ -258,7 +261,7 @@ class Sealing:
             return
         try:
             self._bring(raw, case, last)
-        except (ChainError, PurgedError):
+        except (ChainError, ConflictError, PurgedError):
             # Its place is another's, said by another way; or it was there, and is gone.
             self._remember(case, _Last(seq=last.seq, id=last.id))
 
@@ -288,14 +291,24 @@ class Sealing:
             ) from wrong
 
     def named(self, given: str) -> Row:
-        """The one whose id begins with `given`.
+        """The one whose id, or entry, begins with `given`.
 
         Raises:
             NotFoundError: none here is for this party; UsageError: several.
         """
-        near = [row for row in self.listed() if given and row.id.startswith(given)]
-        if len(near) > 1:
+        near = [
+            row
+            for row in self.listed()
+            if given and given in (row.id[: len(given)], row.entry[: len(given)])
+        ]
+        if len({row.id for row in near}) > 1:
             raise UsageError(f"{given} fits {len(near)}", remedy="give more of its characters")
+        if len(near) > 1:
+            raise UsageError(
+                f"{', '.join(row.author for row in near)} have sealed under the id {near[0].id}",
+                remedy="name one by its entry: "
+                + ", ".join(f"{row.entry[:16]} ({row.author})" for row in near),
+            )
         if not near:
             raise NotFoundError(
                 f"nothing of the id {given} is sealed for {self.party} here",
@@ -305,7 +318,7 @@ class Sealing:
 
     def fetch(self, row: Row) -> bytes:
         """The sealed file, as the node gives it."""
-        return self.client.call("GET", f"/sealed/{segment(row.id)}")
+        return self.client.call("GET", f"/sealed/{segment(row.entry)}")
 
     def judge(self, row: Row, raw: bytes) -> Unsealed:
         """Open a sealed file and verify what is inside.
@@ -317,9 +330,11 @@ class Sealing:
             SignatureError: its author did not sign it with a key the history knows.
         """
         envelope, outside = open_sealed(raw)
-        if outside.commitment != row.id:
+        given = (outside.author, outside.commitment, outside.entry)
+        if given != (row.author, row.id, row.entry):
             raise SealError(
-                f"the node gave {outside.commitment} where {row.id} was asked for",
+                f"the node gave {outside.commitment} by {outside.author} where {row.id} by "
+                f"{row.author} was asked for",
                 remedy="ask its operator, and keep what it gave",
             )
         state = self.ring.state(outside.author, outside.key, None)
@@ -357,7 +372,7 @@ class Sealing:
         author = self.ring.directory.party(s.author)
         found: list[str] = []
         try:
-            check_markings(s, self._marking)
+            check_markings(s, lambda ref: self._marking(s.author, ref))
         except MarkingError as wrong:
             found.append(wrong.message)
         for ref, raw in objects:
@@ -372,16 +387,24 @@ class Sealing:
                 found.append(f"{ref.id} is by {item.data.get('created_by_ref')}, not by {s.author}")
         return found
 
-    def _marking(self, ref: str) -> Audience | None:
-        """How what is referred to is marked; None where this party is not shown it."""
-        for row in self.listed():
-            if row.id == ref:
-                return Audience(author=row.author, tlp=row.tlp, to=frozenset(row.readers))
+    def _marking(self, author: str, ref: str) -> Audience | None:
+        """How what `author` refers to is marked; None where this party is not shown it.
+
+        As a node judges it: in plain it is what its id says, and of what is only sealed under that
+        id the author's own counts, or else the strictest.
+        """
         try:
             raw = self.client.call("GET", f"/statements/{segment(ref)}")
         except NotFoundError:
+            raw = b""
+        if statement_id(raw) == ref:
+            return open_statement(raw)[1].audience
+        rows = [row for row in self.listed() if row.id == ref]
+        own = [row for row in rows if row.author == author]
+        row = max(own or rows, key=lambda row: TLP_RANK[row.tlp], default=None)
+        if row is None:
             return None
-        return open_statement(raw)[1].audience if statement_id(raw) == ref else None
+        return Audience(author=row.author, tlp=row.tlp, to=frozenset(row.readers))
 
 
 def _speaks_for(identity: str, data: dict[str, Any]) -> bool:

@@ -60,6 +60,8 @@ def altered(folder: Path, opened: list[SqliteStore], sql: str, *values: object) 
         "UPDATE statement SET author = 'eve.example'",
         "UPDATE statement SET case_id = 'case--2'",
         "UPDATE statement SET seq = 2",
+        "UPDATE statement SET inside = zeroblob(32)",
+        "UPDATE statement SET inside = NULL",
     ],
 )
 def test_a_file_that_is_not_what_its_row_says_is_not_handed_out(
@@ -88,6 +90,41 @@ def test_a_file_that_was_taken_out_stops_the_log(
         store.entries(0, 9)
 
 
+@pytest.mark.parametrize(
+    "sql", ["inside = zeroblob(32)", "inside = NULL", "author = 'eve.example'"]
+)
+def test_a_row_that_does_not_lead_to_its_entry_stops_the_log(
+    folder: Path, sealed: VerifiedSeal, opened: list[SqliteStore], sql: str
+) -> None:
+    """Its author would be given another head of its chain to follow."""
+    store = altered(folder, opened, f"UPDATE statement SET {sql}")
+    with pytest.raises(RollbackError, match="index 0"):
+        store.entries(0, 9)
+
+
+def test_a_store_whose_sealed_statements_were_logged_by_their_inside_is_refused(
+    folder: Path, sealed: VerifiedSeal
+) -> None:
+    """What is in a log stays as it is; the store keeps its version, for whoever wrote it."""
+    db = sqlite3.connect(folder / "tocsin.sqlite")
+    before = schema.SCRIPTS.index(schema._INSIDE)
+    db.executescript(
+        "DROP INDEX statement_inside; UPDATE statement SET id = inside;"
+        f"ALTER TABLE statement DROP COLUMN inside; PRAGMA user_version = {before};"
+    )
+    db.close()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="written by an older tocsin"):
+            SqliteStore.open(folder)
+    db = sqlite3.connect(folder / "tocsin.sqlite")
+    assert db.execute("PRAGMA user_version").fetchone() == (before,)
+    db.execute("DELETE FROM sealed")
+    db.execute("DELETE FROM statement")
+    db.commit()
+    db.close()
+    SqliteStore.open(folder).close()
+
+
 def test_a_case_is_asked_for_what_is_sealed_in_it_by_an_index(folder: Path) -> None:
     store = SqliteStore.open(folder)
     store.close()
@@ -95,8 +132,20 @@ def test_a_case_is_asked_for_what_is_sealed_in_it_by_an_index(folder: Path) -> N
     given = {"case": "case--1", "allowed": "[1]"}
     sql = schema.SEALED.format(filters=schema.FILTERS["case"])
     plan = " ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql, given))
-    sql = schema.SEALED.format(filters=schema.FILTERS["id"])
-    one = " ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql, {**given, "id": b""}))
+    sql = schema.SEALED.format(filters=schema.FILTERS["inside"])
+    given |= {"inside": "", "id": ""}
+    one = " ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql, given))
+    held = " ".join(
+        row[3] for row in db.execute("EXPLAIN QUERY PLAN " + schema.HELD_STATEMENT, given)
+    )
+    taken = " ".join(
+        row[3]
+        for row in db.execute("EXPLAIN QUERY PLAN " + schema.TARGETS_OF, {"n": 1, "author": ""})
+    )
     db.close()
     assert "statement_sealed (case_id=?" in plan
-    assert "(id=?)" in one
+    assert "statement_inside (inside=?)" in one
+    for found in (held, taken):
+        assert "statement_inside (inside=?)" in found
+        assert "(id=?)" in found
+        assert "SCAN s" not in found

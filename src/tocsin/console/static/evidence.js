@@ -4,9 +4,9 @@
 // content. Keys come from the reader's policy file, or else from the directory that this node has;
 // which of both is the first step. Spec: console.md §3, "Log checks"; record.md.
 import {
-  COSIGNATURE, ED25519, FORK, Problem, b64, decode, encode, goodLine, hasQuorum, hex, instant, node, openAll,
+  COSIGNATURE, ED25519, FORK, Problem, b64, decode, encode, formsOf, goodLine, hasQuorum, hex, instant, node, openAll,
   openEnvelope, openFork, openNote, openPolicy, rootFromPath, rootsFromPath, same, sha256, text, timeOf, unb64,
-  utf8, verifyDossier,
+  unhex, utf8, verifyDossier,
 } from "./verify.js";
 
 const PROOF = "c2sp.org/tlog-proof@v1\n";
@@ -190,22 +190,23 @@ async function checkProof(bytes, envelope, trust, copies, { steps, say }) {
   const proof = openProof(bytes);
   const { note } = proof;
   say(true, `The file is a tlog-proof: entry ${proof.index} of ${short(note.origin)}, under a checkpoint of ${entries(note.size)}.`);
-  let id = proof.named;
+  let [id, forms] = [proof.named, [proof.named]];
   if (envelope) {
     const opened = openEnvelope(envelope);
-    id = opened.id;
+    [id] = forms = formsOf(opened);
     say(true, `The statement given with it is of the kind “${opened.s.kind}”, by ${opened.s.author}, at ${opened.s.time} by its own word; its id follows from its bytes: ${id}.`);
-    if (proof.named) say(proof.named === id, `The proof’s own line names ${proof.named === id ? "the same id" : `another: ${proof.named}`}.`);
+    const names = ["the same id", "what the log holds of it if its author sealed it"][forms.indexOf(proof.named)];
+    if (proof.named) say(Boolean(names), `The proof’s own line names ${names ?? `another: ${proof.named}`}.`);
   } else if (id) {
     say("note", `The proof is about the id ${id}, named in its extra line, which nothing signs. Give the statement’s envelope too, and the id is computed from its bytes.`);
   } else {
     say(false, "The proof names no statement: give the statement’s envelope with it.");
     return { steps };
   }
-  const raw = unb64(btoa(id.match(/../g).map((two) => String.fromCharCode(parseInt(two, 16))).join("")));
-  const root = rootFromPath(leafOf(raw), proof.index, note.size, proof.path);
-  const fits = root !== null && same(root, note.root);
-  say(fits, fits ? `From that id the path, ${proof.path.length === 1 ? "1 hash" : `${proof.path.length} hashes`}, leads to the checkpoint’s root: ${hex(root)}.`
+  const roots = forms.map((form) => rootFromPath(leafOf(unhex(form)), proof.index, note.size, proof.path));
+  const found = roots.findIndex((one) => one !== null && same(one, note.root));
+  const [fits, root] = [found >= 0, roots[Math.max(found, 0)]];
+  say(fits, fits ? `${found ? "Its author has sealed it: from what the log then holds" : "From that id"} the path, ${proof.path.length === 1 ? "1 hash" : `${proof.path.length} hashes`}, leads to the checkpoint’s root: ${hex(root)}.`
     : `From that id the path leads to ${root ? hex(root) : "nothing: its length is wrong"}, and the checkpoint says ${hex(note.root)}.`);
   const judged = await checkNote(note, trust, say, "the checkpoint");
   sayQuorum(note, trust, judged, say);

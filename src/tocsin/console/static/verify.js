@@ -458,6 +458,12 @@ function openEnvelope(raw) {
   };
 }
 
+/** What the log holds of a statement that its author has sealed; made of both, it is nobody else's. */
+const sealedId = (author, id) => hex(sha256(concat(utf8(`tocsin/sealed/v1\n${author}\n`), unhex(id))));
+
+/** As what the log may hold an opened envelope: its id, or sealed by its author. Keys are never sealed. */
+const formsOf = ({ id, s }) => (ROOT_KINDS.includes(s.kind) ? [id] : [id, sealedId(s.author, id)]);
+
 // --- who may sign what, at which place in the log ---------------------------------------------------
 
 class Ring {
@@ -790,9 +796,9 @@ async function openFork(bytes, keys) {
 
 // For pages that check one proof, note or fork by itself.
 export {
-  COSIGNATURE, ED25519, FORK, MISSING, Problem, b64, decode, encode, goodLine, hasQuorum, hex, instant, node,
-  openAll, openEnvelope, openFork, openNote, openPolicy, rootFromPath, rootsFromPath, same, sha256, text,
-  timeOf, unb64, utf8,
+  COSIGNATURE, ED25519, FORK, MISSING, Problem, b64, decode, encode, formsOf, goodLine, hasQuorum, hex, instant,
+  node, openAll, openEnvelope, openFork, openNote, openPolicy, rootFromPath, rootsFromPath, same, sha256,
+  text, timeOf, unb64, unhex, utf8,
 };
 
 // --- the file: a ZIP of one exact form --------------------------------------------------------------
@@ -932,7 +938,8 @@ class Chain {
     for (const seq of this.order) {
       const [row] = this.seqs.get(seq);
       if (seq > expected) {
-        const linked = free.delete(row.s.prev) ? [...known.get(row.s.prev)][0] : null;
+        const named = [row.s.prev, sealedId(this.author, row.s.prev)].find((id) => free.delete(id));
+        const linked = named ? [...known.get(named)][0] : null;
         const start = (linked && known.get(before)?.get(linked[0])) ?? -1;
         this.gaps.push(new Gap(expected, seq - 1, linked, start));
       }
@@ -1408,6 +1415,11 @@ class Check {
     const proven = [...this.places].filter(([id]) => this.included.has(id));
     const known = new Map(proven.map(([id, proofs]) => [id, new Map(proofs.map((p) => [p.log, p.index]))]));
     const free = new Set(this.withheld.map((w) => w.id).filter((id) => known.has(id)));
+    for (const { id, s } of free.size ? this.statements : []) {
+      // Its author has sealed it in the same log: that place is its own, and explains no other gap.
+      const sealed = sealedId(s.author, id);
+      if (free.delete(sealed)) known.set(id, new Map([...known.get(sealed), ...(known.get(id) ?? [])]));
+    }
     const held = new Map();
     for (const row of this.all.filter((one) => one.good)) {
       const name = `${row.s.author} ${ROOT_KINDS.includes(row.s.kind) ? KEY_CHAIN : row.s.case ?? ""}`;
