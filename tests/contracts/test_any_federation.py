@@ -132,6 +132,15 @@ def test_anothers_withdrawal_goes_nowhere(store: Store, northland: Author) -> No
     assert ids(filled(store)) == [said.id]
 
 
+def test_the_withdrawal_of_what_is_sealed_goes_along_too(store: Store, northland: Author) -> None:
+    sealed = publish(store, northland.seals(PEER))
+    early = publish(store, northland.withdraw(sealed, tlp="AMBER+STRICT", to=[OTHER]))
+    assert ids(filled(store)) == [sealed.id, early.id]
+    late = publish(store, northland.withdraw(sealed, tlp="AMBER+STRICT", to=[OTHER]))
+    assert ids(filled(store)) == [sealed.id, early.id, late.id]
+    assert store.wanted(PEER, [bytes.fromhex(sealed.id)[:8]])[0].kind == "sealed"
+
+
 def test_a_receipt_counts_once_and_says_when(store: Store, northland: Author) -> None:
     said = [publish(store, northland.say()).id for _ in range(3)]
     filled(store)
@@ -255,6 +264,20 @@ def test_another_statement_at_a_bound_place_is_refused(store: Store, northland: 
     with pytest.raises(ChainError):
         store.keep_pending(twins[0], (), twins[0].audience)
     publish(store, chain[0])
+
+
+def test_a_sealed_statement_has_its_place_by_what_is_inside(
+    store: Store, northland: Author
+) -> None:
+    """What follows it names that, as its author signs without knowing where it is logged."""
+    sealed, after = northland.seals(PEER), northland.say()
+    publish(store, after)
+    assert store.places(NORTHLAND, "", 1, 9) == {1: sealed.inside, 2: after.id}
+    wrong = Author(NORTHLAND).seals(OTHER)
+    with pytest.raises(ChainError):
+        store.keep_pending(wrong, (), wrong.audience)
+    publish(store, sealed)
+    assert store.places(NORTHLAND, "", 1, 9) == {1: sealed.inside, 2: after.id}
 
 
 def test_the_first_that_is_seen_of_a_chain_binds_too(store: Store, northland: Author) -> None:

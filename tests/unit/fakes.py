@@ -844,9 +844,9 @@ class Author:
         """Go on behind this statement, as after a restart."""
         self._chains[chain] = (last.seq, last.head) if last else (0, "")
 
-    def withdraw(self, said: Verified, *part: Keepable, **more: Any) -> Verified:
+    def withdraw(self, said: Verified | VerifiedSeal, *part: Keepable, **more: Any) -> Verified:
         """Take back a statement, or part of it."""
-        return self.say(*part, kind="withdraw", refs=[said.id], **more)
+        return self.say(*part, kind="withdraw", refs=[said.inside or said.id], **more)
 
 
 def thing(
