@@ -171,10 +171,10 @@ def _nothing(sha256: str, size: int) -> bytes:
 
 
 def _place(item: Item) -> tuple[str, str, str, int]:
-    """(id, author, chain, seq) of an item that opens."""
+    """(id, author, chain, seq) of an item that opens; of a sealed one, what a log holds of it."""
     if item.sealed:
         found = open_sealed(item.sealed.encode())[1]
-        return found.commitment, found.author, found.chain, found.seq
+        return found.entry, found.author, found.chain, found.seq
     raw = item.envelope.encode()
     if _is_newer(raw):
         return statement_id(raw), "", "", 0
@@ -218,7 +218,7 @@ class _Batch:
         if self._retrying:
             return
         id, author, chain, seq = _place(item)
-        if wait.signed and seq:
+        if wait.signed and seq and not item.sealed:
             # Its content waits; its place is its author's word, and holds up nothing behind it.
             self._node.store.withhold("", author, chain, {seq: id})
         kept = self._node.store.quarantine(
@@ -324,7 +324,13 @@ class _Batch:
             with self._node.lock:
                 tickets = self._node.log.keep_many(keeping)
             for (verified, *_), ticket in zip(keeping, tickets, strict=True):
-                if isinstance(ticket, ChainError):
+                told = intake.sealed_before(
+                    self._node, verified.statement.author, verified.id, ticket
+                )
+                if told is not None:
+                    came.remove(verified.id)
+                    self.refuse(items[verified.id], told)
+                elif isinstance(ticket, ChainError):
                     # Its author has signed another for this place: kept, as evidence.
                     came.remove(verified.id)
                     self.keep_back(items[verified.id], _Wait(ticket, signed=False))
@@ -463,7 +469,7 @@ class _Batch:
                 waiting = self._node.log.keep(verified, (), verified.audience)
         if known is None:
             waiting.logged()
-            self._entered(found.commitment, "sealed")
+            self._entered(found.entry, "sealed")
         else:
             self.taken.taken += 1
-        self._came.append(found.commitment)
+        self._came.append(found.entry)

@@ -19,6 +19,7 @@ from tocsin.flows.neighbours import state_of
 from tocsin.flows.node import Node
 from tocsin.flows.pages import host_of, peers_of
 from tocsin.policy import TLP_ORDER, Reader, Tlp
+from tocsin.record.envelope import sealed_entry
 from tocsin.record.statement import Statement, read_time
 from tocsin.store.interface import stays_on_record
 
@@ -89,7 +90,8 @@ def heard(node: Node, peer: str, id: str) -> None:
         onward = {
             given.peer
             for ref in s.refs
-            for given in node.store.given(ref)
+            for held in (ref, _sealed(s.author, ref))
+            for given in node.store.given(held)
             if not given.came and given.peer not in (peer, host_of(node.directory, s.author))
         }
         _change(node, id, onward=tuple(sorted(onward)))
@@ -156,7 +158,7 @@ def _answer(node: Node, id: str, s: Statement, peer: str) -> None:
 def _effect(node: Node, s: Statement) -> str:
     everything = node.everything()
     held = [kept for ref in s.refs if (kept := node.store.statement(ref, everything))]
-    sealed = [ref for ref in s.refs if node.store.sealed(ref, everything) is not None]
+    sealed = [ref for ref in s.refs if node.store.sealed(_sealed(s.author, ref), everything)]
     own = [kept for kept in held if kept.author == s.author]
     if not own and not sealed:
         return "not-held"
@@ -166,6 +168,11 @@ def _effect(node: Node, s: Statement) -> str:
             if found is not None and found.withdrawn and stays_on_record(found):
                 return "kept-as-record"
     return "removed"
+
+
+def _sealed(author: str, id: str) -> str:
+    """As what a store holds the statement of this id, if `author` has sealed it."""
+    return sealed_entry(author, bytes.fromhex(id)).hex()
 
 
 def _told(node: Node, id: str) -> Told:
@@ -205,13 +212,13 @@ def holders(node: Node, reader: Reader, id: str) -> list[Holder]:
         raise intake.not_found(f"statement or object {id} of yours")
     peers = peers_of(node.directory, node.party)
     found: list[Holder] = []
-    for statement in own:
+    for held, statement in own:
         withdrawals = _withdrawals(node, reader, statement)
-        for given in node.store.given(statement):
+        for given in node.store.given(held):
             peer = peers.get(given.peer)
             state, since = _state(node, given.peer, given.at, withdrawals)
             for party in peer.home if peer is not None else (given.peer,):
-                if party == reader.party or not _may(node, party, statement):
+                if party == reader.party or not _may(node, party, held):
                     continue
                 found.append(
                     Holder(
@@ -226,15 +233,17 @@ def holders(node: Node, reader: Reader, id: str) -> list[Holder]:
     return sorted(found, key=lambda one: (one.party, one.statement))
 
 
-def _own(node: Node, reader: Reader, id: str) -> list[str]:
+def _own(node: Node, reader: Reader, id: str) -> list[tuple[str, str]]:
+    """The reader's own statements: as what the store holds each, and its id."""
     allowed = node.allowed(reader)
     said = {
-        saying.statement
+        (held.id if held.what == "statement" else saying.statement, saying.statement)
         for held in node.store.holdings(id, allowed)
         for saying in held.said_by
         if saying.author == reader.party
     }
-    said |= {row.id for row in node.store.sealed_in(allowed, id=id) if row.author == reader.party}
+    sealed = intake.sealed_as(node, allowed, id)
+    said |= {(row.id, row.inside) for row in sealed if row.author == reader.party}
     return sorted(said)
 
 

@@ -210,7 +210,7 @@ def enter(node: Node, raw: bytes) -> Done:
             _let_in(node)
     answer = arrival.answer
     if isinstance(answer, Exception):
-        raise _sealed_before(node, statement, envelope.id, answer) or answer
+        raise sealed_before(node, statement.author, envelope.id, answer) or answer
     done = logged(answer)
     _let_go(node, statement)
     return done
@@ -263,17 +263,19 @@ def _known(node: Node, id: str) -> Done | PurgedError | None:
     return Done(id=known.id, index=known.index, quorum=node.log.has_quorum(known.index))
 
 
-def _sealed_before(
-    node: Node, statement: Statement, id: str, wrong: Exception
-) -> ConflictError | None:
-    """What to tell an author whose place is taken by the same statement, sealed."""
+def sealed_before(node: Node, author: str, id: str, wrong: object) -> ConflictError | None:
+    """What to say of a place that is taken by the same statement, sealed; None: it is not that.
+
+    Args:
+        wrong: why it was not let in.
+    """
     if not isinstance(wrong, ChainError):
         return None
-    index = node.store.place(sealed_entry(statement.author, bytes.fromhex(id)).hex())
+    index = node.store.place(sealed_entry(author, bytes.fromhex(id)).hex())
     if index is None:
         return None
     return ConflictError(
-        f"{statement.author} has sealed {id} here: entry {index}",
+        f"{author} has sealed {id} here: entry {index}",
         remedy="its readers open it there: tocsin open; or say it to all in a statement of its own",
     )
 
@@ -449,7 +451,9 @@ class _Together:
                     _let_go(node, statement)
             else:
                 told = _known(node, envelope.id)
-                answers.append(told or _sealed_before(node, statement, envelope.id, one) or one)
+                answers.append(
+                    told or sealed_before(node, statement.author, envelope.id, one) or one
+                )
         return answers
 
     def _good(self, node: Node) -> set[Signed]:

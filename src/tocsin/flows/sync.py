@@ -508,5 +508,5 @@ def _prefix_of(item: Item) -> bytes:
     from tocsin.record.seal import open_sealed
 
     if item.sealed:
-        return bytes.fromhex(open_sealed(item.sealed.encode())[1].commitment)[:PREFIX]
+        return bytes.fromhex(open_sealed(item.sealed.encode())[1].entry)[:PREFIX]
     return commitment(item.envelope.encode())[:PREFIX]

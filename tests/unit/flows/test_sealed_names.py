@@ -12,9 +12,11 @@ import pytest
 
 from tocsin import canonical
 from tocsin.errors import ConflictError, MarkingError, NotFoundError, PurgedError
-from tocsin.flows import audit, intake, purge, respond, sealed
+from tocsin.flows import audit, holders, intake, purge, respond, sealed
 from tocsin.flows import keys as key_flow
+from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.intake import Act, Done
+from tocsin.flows.pages import Item
 from tocsin.policy import Tlp
 from tocsin.record import evidence, verify
 from tocsin.record.checkpoint import open_policy
@@ -290,3 +292,57 @@ def test_a_proof_says_in_which_form_the_log_holds_a_statement(world: World) -> N
         assert named_only["sealed"] is None
     with pytest.raises(ConflictError):
         respond.proof(world.node, id, admin)
+
+
+def test_another_node_brings_both_and_neither_keeps_the_other_out(
+    world: World, template: Any
+) -> None:
+    """Sealed under the id of a revocation and of a denial, whichever comes first."""
+    revoke = revocation(world, template)
+    denial = said(world, world.SOUTH, world.guests[world.SOUTH], kind="ack")
+    first = named(world, world.SOUTH, statement_id(revoke), case="case--1")
+    second = named(world, world.GRID, statement_id(denial), case="case--1")
+    items = [
+        Item(n=1, sealed=first.decode()),
+        Item(n=2, envelope=revoke.decode()),
+        Item(n=3, envelope=denial.decode()),
+    ]
+    found = Arrivals(world.node).take(world.GRID, items, nothing)
+    assert (found.taken, found.refused, found.quarantined) == (3, [], 0)
+    assert is_revoked(world)
+    # Its key is revoked now: what it sealed waits, and the denial stands.
+    late = Arrivals(world.node).take(world.GRID, [Item(n=4, sealed=second.decode())], nothing)
+    assert late.quarantined == 1
+    [waiting] = world.node.store.quarantined()
+    assert waiting.id == entry(world.GRID, statement_id(denial))
+    ids = {statement_id(revoke), entry(world.SOUTH, statement_id(revoke)), statement_id(denial)}
+    assert all(in_the_log(world, id) for id in ids)
+    world.node.store.fill(world.GRID, world.node.everything())
+    brought = world.node.store.exchanged(world.GRID, theirs=True)
+    assert {bytes.fromhex(id) for id in ids} <= {*brought}
+
+
+def test_a_statement_that_is_here_sealed_is_no_evidence_against_its_author(world: World) -> None:
+    mine = said(world, world.GRID, world.guests[world.GRID], kind="ack", tlp="AMBER")
+    sealed.enter(world.node, named(world, world.GRID, statement_id(mine)))
+    found = Arrivals(world.node).take(world.SOUTH, [Item(n=1, envelope=mine.decode())], nothing)
+    assert [one.error for one in found.refused] == ["ConflictError"]
+    assert world.node.store.quarantined() == []
+
+
+def test_who_sealed_it_is_told_who_was_given_it(world: World) -> None:
+    """By its id, as by its entry; another's under the same id went elsewhere."""
+    id = "5" * 64
+    for party in (world.GRID, world.SOUTH):
+        sealed.enter(world.node, named(world, party, id))
+    world.node.store.fill(world.NORTH, world.node.everything())
+    reader = world.actor(world.GRID).reader
+    for name in (id, entry(world.GRID, id)):
+        found = holders.holders(world.node, reader, name)
+        assert {(one.statement, one.node) for one in found} == {(id, world.NORTH)}
+    with pytest.raises(NotFoundError):
+        holders.holders(world.node, reader, entry(world.SOUTH, id))
+
+
+def nothing(sha256: str, size: int) -> bytes:
+    raise AssertionError("no object is asked for")
