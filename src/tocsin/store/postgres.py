@@ -308,10 +308,10 @@ class PostgresStore:
         return found
 
     def sealed_in(
-        self, allowed: frozenset[int], *, case: str | None = None, id: str | None = None
+        self, allowed: frozenset[int], *, case: str | None = None, inside: str | None = None
     ) -> list[KeptSealed]:
         """See `Reads.sealed_in`."""
-        given = {"case": case, "id": None if id is None else rules.digest(id)}
+        given = {"case": case, "inside": None if inside is None else rules.digest(inside)}
         sql = schema.SEALED.format(filters=reads.filters(given))
 
         def work(db: Db) -> list[KeptSealed]:

@@ -57,14 +57,17 @@ _UNSAID_IN_WINDOW = """
 SELECT w.n FROM statement w
 WHERE w.kind = 'withdraw' AND w.log_index >= %(first)s AND w.log_index < %(end)s
   AND EXISTS (
-    SELECT 1 FROM ref r JOIN statement s ON s.id = r.ref JOIN outbox o ON o.statement = s.n
+    SELECT 1 FROM ref r CROSS JOIN LATERAL (
+      SELECT t.n, t.author FROM statement t WHERE t.id = r.ref AND t.inside IS NULL
+      UNION ALL SELECT t.n, t.author FROM statement t WHERE t.inside = r.ref) s
+    JOIN outbox o ON o.statement = s.n
     WHERE r.statement = w.n AND s.author = w.author AND o.peer = %(peer)s)
 ORDER BY w.log_index
 """
 
 _UNSAYING = """
 SELECT w.n FROM unnest(%(rows)s::bigint[]) i(n) JOIN statement s ON s.n = i.n
-  JOIN ref r ON r.ref = s.id JOIN statement w ON w.n = r.statement
+  JOIN ref r ON r.ref = coalesce(s.inside, s.id) JOIN statement w ON w.n = r.statement
 WHERE w.kind = 'withdraw' AND w.author = s.author AND w.log_index IS NOT NULL
 GROUP BY w.n, w.log_index ORDER BY w.log_index
 """
@@ -88,7 +91,7 @@ UNION SELECT s.id FROM came c JOIN statement s ON s.n = c.statement WHERE c.peer
 _PLACES = """
 SELECT seq, id FROM bound
 WHERE author = %(author)s AND chain = %(chain)s AND seq BETWEEN %(first)s AND %(last)s
-UNION ALL SELECT seq, id FROM statement
+UNION ALL SELECT seq, coalesce(inside, id) FROM statement
 WHERE author = %(author)s AND chain = %(chain)s AND seq BETWEEN %(first)s AND %(last)s
 """
 _NAMED = """

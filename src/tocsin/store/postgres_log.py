@@ -159,8 +159,12 @@ class _Batch:
         n = self._last = self._last + 1
         rows, own, case = self._rows, self._intern(one.audience), s.case or ""
         self._names[one.verified.id] = None
+        inside = one.verified.inside
         rows["statement"].append(
-            (n, bytes.fromhex(one.verified.id), s.kind, s.author, case, place[1], s.seq, own)
+            (
+                *(n, bytes.fromhex(one.verified.id), bytes.fromhex(inside) if inside else None),
+                *(s.kind, s.author, case, place[1], s.seq, own),
+            )
         )
         rows["put"] += [(n, feed) for feed in collections_of(s) if feed not in (EVERYTHING, case)]
         if s.kind == "sealed":
@@ -184,7 +188,7 @@ class _Batch:
             self._new_bounds.append((*place, s.seq - 1, bytes.fromhex(s.prev)))
             self._bound[place] = max(self._bound[place], s.seq - 1)
         if last is None or last[0] < s.seq:
-            self._heads[place] = s.seq, one.verified.id
+            self._heads[place] = s.seq, inside or one.verified.id
 
     def write(self) -> None:
         """Write what is collected, parents before children."""
@@ -226,7 +230,8 @@ class _Batch:
         around = {seq: id.hex() for seq, id in ask(db, schema.AROUND, given)}
         bound = {seq: id.hex() for seq, id in ask(db, schema.BOUND_AROUND, given)}
         before = around.get(s.seq - 1, bound.get(s.seq - 1, s.prev))
-        if s.seq in around or bound.get(s.seq, verified.id) != verified.id or before != s.prev:
+        name = verified.inside or verified.id
+        if s.seq in around or bound.get(s.seq, name) != name or before != s.prev:
             last = chain(db, s.author, s.chain) or Chain(seq=s.seq - 1, head=before)
             raise place_taken(s, last)
         return False

@@ -23,6 +23,7 @@ from tocsin.errors import (
     StoreLostError,
 )
 from tocsin.store import postgres_schema as schema
+from tocsin.store import rules
 from tocsin.store.rules import Row
 
 Db: TypeAlias = psycopg.Connection[Row]
@@ -254,6 +255,9 @@ def upgrade(db: Db, url: str) -> None:
             if version == 0:
                 db.execute("CREATE SCHEMA IF NOT EXISTS tocsin")
             for script in schema.SCRIPTS[version:]:
+                row = db.execute(schema.STOPS.get(script, "SELECT 0")).fetchone()
+                if row is not None and row[0]:
+                    raise rules.left_behind(shown(url), row[0])
                 db.execute(script)
             db.execute(
                 "INSERT INTO meta VALUES ('schema', %(version)s)"

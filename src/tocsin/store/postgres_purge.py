@@ -77,6 +77,7 @@ def holdings(db: Db, id: str, allowed: frozenset[int]) -> list[Holding]:
     """See `Purges.holdings`."""
     given = {"digest": rules.digest(id), "id": id, "allowed": sorted(allowed)}
     return rules.holdings(
+        rules.digest(id),
         ask(db, schema.HELD_STATEMENT, given).fetchall(),
         ask(db, schema.HELD_OBJECT, given).fetchall(),
         lambda what, of: standing(db, what, of),

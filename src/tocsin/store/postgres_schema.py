@@ -246,10 +246,20 @@ ALTER TABLE said SET (autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE statement SET (autovacuum_vacuum_scale_factor = 0.05);
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST,)
+# `id` is what the log holds. Of a sealed statement that is made of its author and the id that it
+# gives what is inside, `inside` (decisions/0034).
+_INSIDE = """
+ALTER TABLE statement ADD COLUMN inside bytea CHECK (octet_length(inside) = 32);
+CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
+
+STOPS = {_INSIDE: "SELECT count(*) FROM statement WHERE kind = 'sealed'"}
+"""Script → what counts the rows that it cannot take along (`rules.left_behind`)."""
 
 HOLDING_CONTENT = ("object", "envelope", "sealed", "local", "word")
 """Tables that hold what a purge drops."""
@@ -259,7 +269,7 @@ HOLDING_CONTENT = ("object", "envelope", "sealed", "local", "word")
 # Audiences are compared with a sum, so that no index is sought once for each of them.
 
 FILTERS = {
-    "id": " AND s.id = %(id)s",
+    "inside": " AND s.inside = %(inside)s",
     "case": " AND s.case_id = %(case)s AND s.case_id <> ''",
     "author": " AND s.author = %(author)s",
     "kind": " AND s.kind = %(kind)s",
@@ -363,7 +373,8 @@ WHERE s.live IN (1, 2) AND s.audience + 0 = ANY(%(allowed)s::bigint[])
 """
 
 ENTRIES = """
-SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL OR x.n IS NOT NULL
+SELECT s.id, e.raw, s.log_index, p.id IS NOT NULL OR x.n IS NOT NULL, s.author,
+  CASE s.kind WHEN 'sealed' THEN coalesce(s.inside, ''::bytea) ELSE s.inside END
 FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
   LEFT JOIN purged p ON p.what = 'statement' AND p.id = s.id
 WHERE s.log_index >= %(start)s ORDER BY s.log_index LIMIT %(count)s
@@ -378,7 +389,7 @@ ORDER BY s.log_index
 """
 
 SEALED = """
-SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
+SELECT s.id, s.inside, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
 FROM statement s JOIN sealed x ON x.n = s.n
 WHERE s.kind = 'sealed' AND s.log_index IS NOT NULL
   AND s.audience + 0 = ANY(%(allowed)s::bigint[]) {filters}
@@ -386,15 +397,17 @@ ORDER BY s.log_index
 """
 
 ONE_SEALED = """
-SELECT s.id, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn, x.raw
+SELECT s.id, s.inside, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn,
+  x.raw
 FROM statement s JOIN sealed x ON x.n = s.n
 WHERE s.id = %(id)s AND s.log_index IS NOT NULL AND s.audience + 0 = ANY(%(allowed)s::bigint[])
 """
 
 HELD_STATEMENT = """
-SELECT s.id, s.author, s.kind, coalesce(octet_length(e.raw), octet_length(x.raw), 0), s.withdrawn
+SELECT s.id, s.inside, s.author, s.kind,
+  coalesce(octet_length(e.raw), octet_length(x.raw), 0), s.withdrawn
 FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
-WHERE s.id = %(digest)s AND s.log_index IS NOT NULL
+WHERE (s.id = %(digest)s OR s.inside = %(digest)s) AND s.log_index IS NOT NULL
   AND s.audience + 0 = ANY(%(allowed)s::bigint[])
 """
 
@@ -409,7 +422,7 @@ ORDER BY o.n, t.log_index
 """
 
 CHAIN = """
-SELECT seq, id FROM statement WHERE author = %(author)s AND chain = %(chain)s
+SELECT seq, coalesce(inside, id) FROM statement WHERE author = %(author)s AND chain = %(chain)s
 ORDER BY seq DESC LIMIT 1
 """
 
@@ -424,7 +437,13 @@ ORDER BY s.log_index
 COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "audience": (("id", "int8"), ("canonical", "bytea")),
     "statement": (
-        *(("n", "int8"), ("id", "bytea"), ("kind", "text"), ("author", "text")),
+        *(
+            ("n", "int8"),
+            ("id", "bytea"),
+            ("inside", "bytea"),
+            ("kind", "text"),
+            ("author", "text"),
+        ),
         *(("case_id", "text"), ("chain", "text"), ("seq", "int8"), ("audience", "int8")),
     ),
     "envelope": (("n", "int8"), ("raw", "bytea")),
@@ -454,7 +473,7 @@ LAST_OF_CHAINS = """
 SELECT k.author, k.chain, t.seq, t.id
 FROM unnest(%(authors)s::text[], %(chains)s::text[]) k(author, chain)
 CROSS JOIN LATERAL (
-  SELECT s.seq, s.id FROM statement s
+  SELECT s.seq, coalesce(s.inside, s.id) AS id FROM statement s
   WHERE s.author = k.author COLLATE "C" AND s.chain = k.chain COLLATE "C"
   ORDER BY s.seq DESC LIMIT 1) t
 """
@@ -485,7 +504,7 @@ WHERE id = %(id)s AND author = %(author)s AND chain = %(chain)s AND seq = %(seq)
 """
 
 AROUND = """
-SELECT seq, id FROM statement
+SELECT seq, coalesce(inside, id) FROM statement
 WHERE author = %(author)s AND chain = %(chain)s AND seq IN (%(seq)s, %(seq)s - 1)
 """
 
@@ -531,11 +550,11 @@ WHERE t.log_index >= %(start)s AND said.statement = t.n AND said.live = 0
 # Of most statements nothing more is to be done. These take back, are taken back, or may be what
 # their author says again, narrower.
 OF_MORE_EFFECT = """
-SELECT s.n, s.id, s.kind, s.author FROM statement s
+SELECT s.n, coalesce(s.inside, s.id), s.kind, s.author FROM statement s
 WHERE s.log_index >= %(start)s AND (
   s.kind = 'withdraw'
   OR (s.kind = 'say' AND EXISTS (SELECT 1 FROM ref r WHERE r.statement = s.n))
-  OR EXISTS (SELECT 1 FROM ref r WHERE r.ref = s.id))
+  OR EXISTS (SELECT 1 FROM ref r WHERE r.ref = coalesce(s.inside, s.id)))
 ORDER BY s.log_index
 """
 
@@ -580,8 +599,11 @@ WHERE r.ref = %(id)s AND w.kind = 'withdraw' AND w.author = %(author)s
 ORDER BY w.log_index
 """
 
+# A sealed statement is referred to by the id of what is inside.
 TARGETS_OF = """
-SELECT s.n, s.id FROM ref r JOIN statement s ON s.id = r.ref
+SELECT s.n, r.ref FROM ref r CROSS JOIN LATERAL (
+  SELECT * FROM statement t WHERE t.id = r.ref AND t.inside IS NULL
+  UNION ALL SELECT * FROM statement t WHERE t.inside = r.ref) s
 WHERE r.statement = %(n)s AND s.author = %(author)s AND s.log_index IS NOT NULL
   AND s.kind <> 'withdraw'
 """

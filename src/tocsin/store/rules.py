@@ -177,6 +177,15 @@ def name_taken(
     )
 
 
+def left_behind(where: str, count: int) -> StoreError:
+    """What is said of a store from before `sealed_entry`: what is in a log stays as it is."""
+    return StoreError(
+        f"{where} was written by an older tocsin, and this one cannot go on with it: {count} "
+        "sealed statements are in its log under ids that anybody could take",
+        remedy="keep it, export its cases with that one, and begin a new folder",
+    )
+
+
 def not_brought(ref: ObjectRef) -> StatementError:
     """The refusal of an object that is named and did not come. Another's, which is held, and one
     that is unknown are refused in the same words."""

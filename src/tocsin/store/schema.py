@@ -312,14 +312,9 @@ SCRIPTS: tuple[str, ...] = (
 
 VERSION = len(SCRIPTS)
 
-STOPS: Mapping[str, tuple[str, str]] = {
-    _INSIDE: (
-        "SELECT count(*) FROM statement WHERE kind = 'sealed'",
-        "sealed statements are in its log under ids that anybody could take, and what is in a log "
-        "stays as it is",
-    )
-}
-"""Script → what counts the rows that it cannot take along, and what they are."""
+SEALED_BEFORE = "SELECT count(*) FROM statement WHERE kind = 'sealed'"
+STOPS: Mapping[str, str] = {_INSIDE: SEALED_BEFORE}
+"""Script → what counts the rows that it cannot take along (`rules.left_behind`)."""
 
 # --- reads ------------------------------------------------------------------------------------
 # Every value is bound. `{filters}` is one of the fixed lines of FILTERS, nothing else ever.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tocsin.errors import StoreError
-from tocsin.store import schema
+from tocsin.store import rules, schema
 
 _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 
@@ -46,7 +46,9 @@ def upgrade(db: sqlite3.Connection, path: Path) -> None:
     for number in range(version, schema.VERSION):
         db.execute("BEGIN IMMEDIATE")
         try:
-            _check_goes_on(db, schema.SCRIPTS[number], path)
+            [left] = db.execute(schema.STOPS.get(schema.SCRIPTS[number], "SELECT 0")).fetchone()
+            if left:
+                raise rules.left_behind(str(path), left)
             for statement in _statements(schema.SCRIPTS[number]):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
@@ -57,18 +59,6 @@ def upgrade(db: sqlite3.Connection, path: Path) -> None:
                 db.execute("ROLLBACK")
             raise
     db.execute("PRAGMA foreign_keys = 1")
-
-
-def _check_goes_on(db: sqlite3.Connection, script: str, path: Path) -> None:
-    """Return if a store holds nothing that this script cannot take along."""
-    counting, what = schema.STOPS.get(script, ("SELECT 0", ""))
-    [left] = db.execute(counting).fetchone()
-    if left:
-        raise StoreError(
-            f"{path} was written by an older tocsin, and this one cannot go on with it: {left} "
-            f"{what}",
-            remedy="keep it, export its cases with that one, and begin a new folder",
-        )
 
 
 def _statements(script: str) -> Iterator[str]:
