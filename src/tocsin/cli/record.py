@@ -20,6 +20,7 @@ from tocsin.errors import (
     DossierError,
     InputError,
     NotFoundError,
+    StatementError,
     UnreadableError,
     UsageError,
     VerificationError,
@@ -64,9 +65,17 @@ def say(
     Example: tocsin say bundle.json --case case--… --tlp AMBER
     """
     from tocsin.stix.bundle import open_bundle
+    from tocsin.stix.check import judged
 
     bodies = [terminal.read_input(name) for name in files]
-    opened = [open_bundle(raw) for raw in bodies]
+    opened = [judged(open_bundle(raw)) for raw in bodies]
+    for name, items in zip(files, opened, strict=True):
+        for item in items:
+            if item.problem is not None:
+                raise StatementError(
+                    f"{name}: {item.id or 'an object'}: {item.problem}",
+                    remedy=f"mend it; all that is wrong: tocsin stix check {name}",
+                )
     count = sum(len(items) for items in opened)
     if dry_run:
         click.echo(f"would say {count} objects; nothing was published")

@@ -63,6 +63,7 @@ from tocsin.record.statement import (
     parse,
 )
 from tocsin.stix.bundle import Received, open_bundle, open_object
+from tocsin.stix.check import judged
 from tocsin.store.interface import Attachment, Kept, KeptSealed
 
 Item: TypeAlias = Received | Attachment
@@ -474,7 +475,7 @@ def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: st
     """Keep an object until the statement of `author` that says it arrives.
 
     Raises:
-        StatementError: the bytes have another digest.
+        StatementError: the bytes have another digest, or the object breaks a MUST of STIX.
     """
     got = hashlib.sha256(raw).hexdigest()
     if got != sha256:
@@ -482,6 +483,9 @@ def keep_object(node: Node, author: str, raw: bytes, sha256: str, media_type: st
             f"these bytes have SHA-256 {got}, not {sha256}", remedy="send the exact bytes"
         )
     item = item_of(raw, media_type)
+    if isinstance(item, Received):
+        [item] = judged([item])
+        _refuse(item)
     if item.sha256 != sha256:
         raise StatementError(
             f"{sha256[:12]}… is a wrapping around {item.id}, and statements name objects",
@@ -502,11 +506,15 @@ def item_of(raw: bytes, media_type: str | None) -> Item:
     if media_type and media_type != "application/stix+json":
         return Attachment.of(raw, media_type)
     received = open_object(raw)
+    _refuse(received)
+    return received
+
+
+def _refuse(received: Received) -> None:
     if received.problem is not None:
         raise StatementError(
             f"{received.id or 'an object'}: {received.problem}", remedy="mend it, then say it"
         )
-    return received
 
 
 class _Waiting(Struct):
@@ -727,9 +735,10 @@ def say(
     """Publish the objects of a STIX bundle in `author`'s name, as the bytes they came in.
 
     Raises:
-        BundleError: not a bundle; or an object in it has a problem: nothing is said.
+        BundleError: not a bundle.
+        StatementError: an object in it breaks a MUST of STIX: nothing is said.
     """
-    items = open_bundle(raw)
+    items = judged(open_bundle(raw))
     for item in items:
         if item.problem is not None:
             raise StatementError(

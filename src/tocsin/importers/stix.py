@@ -12,6 +12,7 @@ from tocsin.errors import BundleError
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.stix.bundle import open_bundle
+from tocsin.stix.check import judged
 
 MEDIA_TYPE = "application/stix+json"
 
@@ -33,7 +34,7 @@ def read(
     if not raw.strip():
         raise BundleError(f"{name}: the file is empty", remedy="give a STIX bundle, or a report")
     try:
-        received = open_bundle(raw)
+        received = judged(open_bundle(raw))
     except BundleError as wrong:
         raise _named(wrong, name) from wrong
     losses = [

@@ -127,6 +127,26 @@ def refused(findings: Sequence[Finding]) -> set[str]:
     }
 
 
+def judged(items: Sequence[Received]) -> list[Received]:
+    """`items`, where the `problem` of each says what its first error is; None: it has none.
+
+    For a door that lets objects in: one with a problem is shown to its sender and given to nobody.
+    """
+    wrong: dict[str, str] = {}
+    for found in check_objects(items, within=None):
+        if found.severity == "error" and found.object is not None:
+            at = f"{found.pointer}: " if found.pointer else ""
+            wrong.setdefault(found.object.sha256, f"{at}{found.detail} ({found.code})")
+    if not wrong:
+        return list(items)
+    return [
+        msgspec.structs.replace(item, problem=wrong[item.sha256])
+        if item.problem is None and item.sha256 in wrong
+        else item
+        for item in items
+    ]
+
+
 class Checked(Struct, frozen=True):
     """A bundle's objects, and what was found."""
 

@@ -42,6 +42,7 @@ from tocsin.record.hpke import HpkeKey
 from tocsin.record.seal import check_signature, open_sealed, seal, unseal
 from tocsin.record.statement import Hex64, ObjectRef, Seen, Statement, compose
 from tocsin.stix.bundle import Received, open_bundle, open_object
+from tocsin.stix.check import judged
 from tocsin.stix.markings import tlp_of
 from tocsin.store.files import make_folder, read_secret
 from tocsin.wiring.keyholder import fetch_history
@@ -148,7 +149,7 @@ class Sealing:
         raise AssertionError("unreachable")
 
     def _items(self, bundle: bytes, tlp: Tlp) -> list[Received]:
-        items = {item.sha256: item for item in open_bundle(bundle)}
+        items = {item.sha256: item for item in judged(open_bundle(bundle))}
         known = {i.id: i.data for i in items.values() if i.type == "marking-definition"}
         identity = self._entry(self.party).identity
         for item in items.values():
