@@ -19,7 +19,7 @@ from tocsin.stix.findings import Finding
 from tocsin.stix.kinds import OBJECT_SHAPES, check_shape
 from tocsin.stix.properties import GROUP_OF
 from tocsin.stix.rules import check_references
-from tocsin.stix.shapes import has_hole, object_struct
+from tocsin.stix.shapes import object_struct
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "stix"
 TIME = "2026-03-01T10:00:00.000Z"
@@ -140,7 +140,7 @@ def test_what_the_quick_reader_accepts_the_exact_one_has_nothing_to_say_of(
 ) -> None:
     kind = value.get("type")
     form = OBJECT_SHAPES.get(kind) if isinstance(kind, str) else None
-    if form is None or kind is None or has_hole(orjson.dumps(value)):
+    if form is None or kind is None or value.get("hashes") == {}:
         return
     with suppress(msgspec.ValidationError):
         msgspec.convert(value, object_struct(form, GROUP_OF[kind]))

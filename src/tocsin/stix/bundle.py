@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import orjson
@@ -88,8 +88,16 @@ class Opened(Struct, frozen=True):
     """The members of a bundle or an envelope; of `objects` no more than that it is there."""
 
 
-def open_whole(data: bytes, *, limits: Limits = FILE_LIMITS) -> Opened:
+Visit: TypeAlias = Callable[[list[Received], list[Any]], None]
+"""Told of some objects in their order, and what they decode to; not to be changed or kept."""
+
+
+def open_whole(data: bytes, *, limits: Limits = FILE_LIMITS, visit: Visit | None = None) -> Opened:
     """Every object in `data` as `open_bundle` gives it, and what stands around them.
+
+    Args:
+        visit: shown the objects as they are opened. What it was shown counts for nothing if
+            an error follows.
 
     Raises:
         BundleError: as `open_bundle`.
@@ -100,7 +108,7 @@ def open_whole(data: bytes, *, limits: Limits = FILE_LIMITS) -> Opened:
     gc.disable()
     try:
         raws, places = slices(data, limits.objects, limits)
-        return Opened(_receive(raws, places, limits), places.kind, places.around)
+        return Opened(_receive(raws, places, limits, visit), places.kind, places.around)
     finally:
         if collecting:
             gc.enable()
@@ -145,7 +153,9 @@ _BATCH_BYTES = 64 * 1024
 _BATCH = 48
 
 
-def _receive(raws: list[bytes], places: Places, limits: Limits) -> list[Received]:
+def _receive(
+    raws: list[bytes], places: Places, limits: Limits, visit: Visit | None
+) -> list[Received]:
     prover = Prover(limits)
     maker = _Maker()
     received: list[Received] = []
@@ -154,7 +164,10 @@ def _receive(raws: list[bytes], places: Places, limits: Limits) -> list[Received
         values = prover.plain(b"[%b]" % b",".join(batch), batch)
         if values is None:
             values = _one_by_one(prover, batch, places, first)
-        received += maker.make(batch, values)
+        made = maker.make(batch, values)
+        received += made
+        if visit is not None:
+            visit(made, values)
     return received
 
 

@@ -143,8 +143,8 @@ def listed(x: Object) -> bool:
     return named(source[:-38], verb, target[:-38])
 
 
-def unlisted(x: Object) -> tuple[tuple[str, str, str], str]:
-    """What a relationship that STIX does not name is, and what could be written instead."""
+def unlisted(x: Object) -> str:
+    """What a relationship is that STIX does not name, and what could be written instead."""
     source, verb, target = x["source_ref"][:-38], x["relationship_type"], x["target_ref"][:-38]
     near = nearest(verb, VERBS)
     between = verbs_between(source, target)
@@ -154,7 +154,7 @@ def unlisted(x: Object) -> tuple[tuple[str, str, str], str]:
         hint = "STIX names: " + ", ".join(between)
     else:
         hint = "STIX names none but related-to"
-    return (source, verb, target), f"{source} {shown(verb)[1:-1]} {target}: {hint}"
+    return f"{source} {shown(verb)[1:-1]} {target}: {hint}"
 
 
 def _marking(x: Object, say: Say) -> None:

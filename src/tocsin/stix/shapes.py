@@ -9,7 +9,6 @@ Spec: STIX 2.1 §2 to §7.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -41,17 +40,25 @@ _DAY = (
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 )
 _CLOCK = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_EMPTY_LIST = re.compile(rb"\[[ \t\r\n]*\]")
-_EMPTY_OBJECT = re.compile(rb"\{[ \t\r\n]*\}")
 
 
-def has_hole(raw: bytes) -> bool:
-    """Whether null, an empty list or an empty object may stand somewhere in this JSON text."""
-    return (
-        b"null" in raw
-        or _EMPTY_LIST.search(raw) is not None
-        or _EMPTY_OBJECT.search(raw) is not None
-    )
+def is_hollow(value: Any) -> bool:
+    """Whether null or an empty list stands somewhere in a decoded value."""
+    # Calls itself no more than `Limits.depth` times: what gets here has been proven.
+    kind = type(value)
+    if kind is list:
+        if not value:
+            return True
+        inner = value
+    elif kind is dict:
+        inner = value.values()
+    else:
+        return value is None
+    for one in inner:
+        kind = type(one)
+        if kind is not str and (one is None or ((kind is list or kind is dict) and is_hollow(one))):
+            return True
+    return False
 
 
 def _like(pattern: str) -> Any:
@@ -78,10 +85,10 @@ _SIMPLE: dict[str, Any] = {
     "boolean": bool,
     "timestamp": _like(rf"(?:{_DAY}){_CLOCK}(?:\.[0-9]+)?Z"),
     "instant": _like(rf"(?:{_DAY}){_CLOCK}\.[0-9]{{3}}Z"),
-    "dictionary": dict[_like(KEY), Any],  # type: ignore[misc]
+    "dictionary": Annotated[dict[_like(KEY), Any], Meta(min_length=1)],  # type: ignore[misc]
     "hashes": _Hashes,
     "version": Literal["2.1"],
-    "extensions": dict[str, dict[str, Any]],
+    "extensions": Annotated[dict[str, dict[str, Any]], Meta(min_length=1)],
     "reserved": None,
     "language": _like(LANGUAGE),
     "binary": _like(BINARY),
@@ -120,8 +127,10 @@ def _struct(name: str) -> Any:
         return Any  # judged by a rule of its own
     form = STRUCT_SHAPES[name]
     if name == "external-reference":
-        # One of three has to be there. With the usual one, that is proven.
-        form = msgspec.structs.replace(form, required=(*form.required, "url"))
+        # One of three has to be there. With the usual one, that is proven. Hashes are rare, and
+        # `Hashes` would let an empty object pass.
+        kinds = {**form.kinds, "hashes": Kind("reserved")}
+        form = msgspec.structs.replace(form, kinds=kinds, required=(*form.required, "url"))
         return build(form, {"url": URL})
     return build(form)
 
@@ -144,7 +153,12 @@ def build(form: Shape, patterns: Mapping[str, str] | None = None) -> Any:
 
 def _kind(kind: Kind) -> Any:
     one = _one(kind)
-    return list[one] if kind.many else one  # type: ignore[valid-type]
+    return Annotated[list[one], Meta(min_length=1)] if kind.many else one  # type: ignore[valid-type]
+
+
+def is_opaque(kind: Kind | None) -> bool:
+    """Whether what a property of this kind holds is not looked into by its struct."""
+    return kind is None or kind.name in ("dictionary", "extensions")
 
 
 def object_struct(form: Shape, group: str) -> Any:

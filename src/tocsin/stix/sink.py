@@ -29,13 +29,15 @@ class Sink:
     """Takes what is said, bounds it, and makes findings of it."""
 
     def __init__(self, items: Sequence[Received], within: str | None, most: int) -> None:
-        self._items, self._within, self._most = items, within, most
+        self._items, self._most = items, most
+        self.within = within
+        """Where the objects stand; None: it is one by itself."""
         self.n = 0
         """Which of the objects is being checked."""
         self.here: list[Finding] = []
         self._errors = 0
         self._left_out = 0
-        self._found: list[list[Finding]] = []
+        self._found: list[tuple[int, list[Finding]]] = []
         self._count = 0
         self._unlisted = 0
         self._once: dict[tuple[str, ...], _Once] = {}
@@ -70,9 +72,14 @@ class Sink:
         if known is not None:
             known.count += 1
         elif len(self._once) < self._most:
-            self._once[key] = _Once(self.finding(self.n, code, path, value, detail, None))
+            self._once[key] = _Once(self.n, self.finding(self.n, code, path, value, detail, None))
         else:
             self._unlisted += 1
+
+    def count(self, key: tuple[str, ...], more: int) -> None:
+        """So many more objects have what was said once."""
+        if (known := self._once.get(key)) is not None:
+            known.count += more
 
     def finding(
         self,
@@ -83,14 +90,13 @@ class Sink:
         detail: str | Callable[[], str],
         clause: str | None,
     ) -> Finding:
-        """One finding about the object number `n`."""
+        """One finding about the object number `n`; its pointer is one into that object."""
         rule = CODES[code]
         item = self._items[n]
-        start = "" if self._within is None else f"{self._within}/{n}"
         return Finding(
             code=code,
             severity=rule.severity,
-            pointer=start + pointer_to(*path),
+            pointer=pointer_to(*path),
             clause=clause or rule.clause,
             object=About(item.id, item.sha256),
             value=None if value is None else shown(value),
@@ -115,16 +121,15 @@ class Sink:
             here = [*here, self.finding(self.n, "more", (), None, more, None)]
         self._count += len(here)
         if here:
-            self._found.append(here)
+            self._found.append((self.n, here))
         self.here, self._errors, self._left_out = [], 0, 0
 
     def all(self) -> list[Finding]:
         """Every finding, by the place of its object."""
-        rows = [(f.pointer, f) for group in self._found for f in group]
-        rows += [(one.finding.pointer, one.told()) for one in self._once.values()]
-        depth = (self._within or "").count("/") + 1
-        rows.sort(key=lambda row: self._place(row[0], depth))
-        found = [finding for _, finding in rows]
+        rows = [(n, finding) for n, group in self._found for finding in group]
+        rows += [(one.n, one.told()) for one in self._once.values()]
+        rows.sort(key=lambda row: row[0])
+        found = [self._placed(n, finding) for n, finding in rows]
         if len(found) > self._most:
             errors = [f for f in found[self._most :] if f.severity == "error"]
             self._unlisted += len(found) - self._most - len(errors)
@@ -134,7 +139,7 @@ class Sink:
                 Finding(
                     code="more",
                     severity="note",
-                    pointer=self._within or "",
+                    pointer=self.within or "",
                     clause=CODES["more"].clause,
                     detail=f"{self._unlisted} more findings in all",
                     remedy=CODES["more"].remedy,
@@ -142,11 +147,14 @@ class Sink:
             )
         return found
 
-    def _place(self, pointer: str, depth: int) -> int:
-        return 0 if self._within is None else int(pointer.split("/", depth + 1)[depth])
+    def _placed(self, n: int, finding: Finding) -> Finding:
+        if self.within is None:
+            return finding
+        return msgspec.structs.replace(finding, pointer=f"{self.within}/{n}{finding.pointer}")
 
 
 class _Once(Struct):
+    n: int
     finding: Finding
     count: int = 1
 
