@@ -228,6 +228,7 @@ def _emptied(db: psycopg.Connection[Any]) -> bool:
             db.execute(f"DELETE FROM tocsin.{name}")
         db.execute("DELETE FROM tocsin.feed WHERE id > 1")
         db.execute("UPDATE tocsin.feed SET last = 0")
+        db.execute("UPDATE tocsin.writer SET epoch = 0, commits = 0, owner = ''")
         db.execute("UPDATE tocsin.meta SET value = 0 WHERE key IN ('indexed', 'local', 'scrub')")
     return True
 

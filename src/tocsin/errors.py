@@ -205,8 +205,10 @@ class StorageFullError(StoreError):
 
 
 class StoreLostError(StoreError):
-    """The database server does not answer. What it had acknowledged it holds; a write that was
-    under way may be kept or not."""
+    """The database server does not answer.
+
+    What it had acknowledged it holds; a write that was under way may be kept or not.
+    """
 
 
 class NodeBusyError(TocsinError):

@@ -28,10 +28,16 @@ from tocsin.errors import (
 @click.option("--host", help="Address to answer on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port (default 8470; 0: any free one).")
 @click.option("--behind-proxy", is_flag=True, help="A TLS proxy stands in front.")
+@click.option("--store", metavar="URL", help="Keep everything in this PostgreSQL database.")
 @click.option("--no-exercise", is_flag=True, help="Where there is no party yet, make nothing.")
 @click.pass_context
 def up(
-    ctx: click.Context, host: str | None, port: int | None, behind_proxy: bool, no_exercise: bool
+    ctx: click.Context,
+    host: str | None,
+    port: int | None,
+    behind_proxy: bool,
+    store: str | None,
+    no_exercise: bool,
 ) -> None:
     """Run the node; where there is none yet, the exercise, in a data folder of its own.
 
@@ -41,6 +47,7 @@ def up(
     from tocsin.wiring.exercise import load_exercise
     from tocsin.wiring.folder import exercise_home, find_home, load_config
     from tocsin.wiring.serve import serve
+    from tocsin.wiring.stores import choose
 
     given = ctx.find_root().obj["home"]
     try:
@@ -50,7 +57,9 @@ def up(
             raise
         home = Path(given) if given else exercise_home()
         click.echo("loading the exercise (invented states, a folder of its own) …", err=True)
-        load_exercise(home)
+        load_exercise(home, store=store or "")
+    if store:
+        choose(home, store)
     config = load_config(home)
 
     def say(node: Any, url: str, link: str) -> None:
@@ -91,19 +100,24 @@ def up(
 @click.option("--party", required=True, metavar="NAME", help="A DNS name of yours, lower case.")
 @click.option("--name", help="How the organisation calls itself (default: the party's name).")
 @click.option("--url", default="", help="Where your node answers other parties, for the directory.")
+@click.option("--store", metavar="URL", help="Keep everything in this PostgreSQL database.")
 @terminal.JSON
 @click.pass_context
-def init(ctx: click.Context, party: str, name: str | None, url: str, as_json: bool) -> None:
+def init(
+    ctx: click.Context, party: str, name: str | None, url: str, store: str | None, as_json: bool
+) -> None:
     """Make a party's keys, log, directory version 1 and tocsin.toml.
 
     Example: tocsin init --party cert.northland.example --name "CERT Northland"
     """
-    from tocsin.wiring.folder import own_home
+    from tocsin.wiring.folder import Config, StoreConfig, own_home
     from tocsin.wiring.party import init as make
 
     given = ctx.find_root().obj["home"]
     home = Path(given) if given else own_home()
-    fingerprint = make(home, party, name or party, url=url)
+    kept = StoreConfig(url=store) if store else None
+    config = Config(party=party, name=name or party, store=kept)
+    fingerprint = make(home, party, name or party, config=config, url=url)
     if as_json:
         terminal.json_out({"party": party, "home": str(home), "fingerprint": fingerprint})
         return
@@ -452,9 +466,11 @@ def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
     from tocsin.wiring.door import running
     from tocsin.wiring.exercise import load_exercise
     from tocsin.wiring.folder import exercise_home, load_config
+    from tocsin.wiring.stores import remove
 
     given = ctx.find_root().obj["home"]
     home = Path(given) if given else exercise_home()
+    store = ""
     if home.exists() and any(home.iterdir()):
         if not load_config(home).exercise:
             raise ConflictError(
@@ -465,12 +481,15 @@ def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
             raise ConflictError(
                 "the exercise is running", remedy="stop its node first (Ctrl-C in its terminal)"
             )
+        config = load_config(home)
+        store = config.store.url if config.store is not None else ""
         count = sum(1 for p in home.rglob("*") if p.is_file())
         terminal.agree(f"remove the exercise: {count} files in {home}?", yes)
+        remove(home, config)
         shutil.rmtree(home)
         click.echo(f"removed {count} files", err=True)
     if load:
-        count = load_exercise(home, swap=swap)
+        count = load_exercise(home, swap=swap, store=store)
         click.echo(f"loaded {count} statements into {home}")
 
 

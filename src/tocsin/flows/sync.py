@@ -120,7 +120,7 @@ class Sync:
 
         In between, whoever nudges this node is asked, and what is new here is told to others.
         """
-        left = 0.0
+        left, said = 0.0, ""
         while not stop.is_set():
             try:
                 if left <= 0:
@@ -128,6 +128,11 @@ class Sync:
                     self.round(stop)
                 else:
                     self._errands(stop)
+                said = ""
+            except StoreError as wrong:  # it may be gone for hours: said once, in words
+                if wrong.message != said:
+                    log.warning("nothing is exchanged with other nodes: %s", wrong.message)
+                said = wrong.message
             except Exception:  # the next round may find things mended
                 log.exception("exchange with other nodes failed")
             pause = min(0.25, left)

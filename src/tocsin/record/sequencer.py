@@ -31,7 +31,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.canonical import b64encode
-from tocsin.errors import LogHalted, NoteError, ProofError, RollbackError, TocsinError
+from tocsin.errors import (
+    LogHalted,
+    NoteError,
+    ProofError,
+    RollbackError,
+    StoreLostError,
+    TocsinError,
+)
 from tocsin.policy import Audience
 from tocsin.record import checkpoint as notes
 from tocsin.record import cosigning, merkle, tiles
@@ -143,6 +150,7 @@ class Sequencer:
         self._waiting = 0
         self._running = False
         self._halted: str | None = "the log has not been recovered from the store yet"
+        self._lost = False
         self._witnesses = witnesses
         self._rounds = cosigning.Rounds(self._cosign, self._round_failed, wait_s)
         self._wait_s = wait_s
@@ -172,6 +180,11 @@ class Sequencer:
     def halted(self) -> str | None:
         """Why no statement is taken; None while all is well."""
         return self._halted or (self._guard.why if self._guard else None)
+
+    @property
+    def lost(self) -> bool:
+        """The log is halted, and only because the store did not answer: when it does, `recover`."""
+        return self._halted is not None and self._lost
 
     @property
     def size(self) -> int:
@@ -499,7 +512,7 @@ class Sequencer:
                 while self._halted is None and self._free() and self._batches():
                     pass
             except TocsinError as wrong:
-                self._halt(wrong.message)
+                self._halt(wrong.message, lost=isinstance(wrong, StoreLostError))
             except Exception as wrong:  # whatever a disk or driver raises: never go on
                 self._halt(f"{type(wrong).__name__}: {wrong}")
             except BaseException:
@@ -516,8 +529,10 @@ class Sequencer:
         """
         self._halt(why)
 
-    def _halt(self, why: str) -> None:
+    def _halt(self, why: str, *, lost: bool = False) -> None:
         with self._state:
+            # Whatever else has halted it is not mended by a store that answers.
+            self._lost = lost and (self._halted is None or self._lost)
             self._halted = why
             waiting = [ticket for tickets in self._tickets.values() for ticket in tickets]
             self._tickets.clear()
@@ -702,7 +717,8 @@ class Sequencer:
         with self._showing:
             if self._closed:
                 return
-        self._halt(wrong.message if isinstance(wrong, TocsinError) else repr(wrong))
+        why = wrong.message if isinstance(wrong, TocsinError) else repr(wrong)
+        self._halt(why, lost=isinstance(wrong, StoreLostError))
 
     def _new_guard(self) -> cosigning.RollbackGuard | None:
         if self._witnesses is None:
@@ -759,7 +775,7 @@ class Sequencer:
             try:
                 self._recover()
             except TocsinError as wrong:
-                self._halt(wrong.message)
+                self._halt(wrong.message, lost=isinstance(wrong, StoreLostError))
                 raise
             except BaseException as wrong:
                 self._halt(f"{type(wrong).__name__}: {wrong}")

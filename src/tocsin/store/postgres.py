@@ -55,6 +55,7 @@ from tocsin.store.interface import (
     new_head,
     open_audience,
 )
+from tocsin.store.peek import KeyRows
 from tocsin.store.postgres_open import (
     WRITE_MS,
     Db,
@@ -98,11 +99,14 @@ class PostgresStore:
     """`Store` in one database, which no other node writes to at the same time."""
 
     @classmethod
-    def open(cls, url: str, folder: Path, *, clock: Callable[[], datetime] = _utc) -> PostgresStore:
+    def open(
+        cls, url: str, folder: Path, *, owner: str = "", clock: Callable[[], datetime] = _utc
+    ) -> PostgresStore:
         """Open the store at `url`; make it where the database is empty.
 
         Args:
             folder: the node's data folder, with tiles and lock; made where there is none.
+            owner: the party whose node it is; the database remembers it.
             clock: dates what comes into a collection (`Exchange`).
 
         Raises:
@@ -114,12 +118,13 @@ class PostgresStore:
         check_url(url, open_to_others=False)
         held = lock_folder(folder)
         try:
-            return cls(url, held, clock)
+            return cls(url, held, owner, clock)
         except BaseException:
             held.close()
             raise
 
-    def __init__(self, url: str, lock: IO[str], clock: Callable[[], datetime]) -> None:
+    def __init__(self, url: str, lock: IO[str], owner: str, clock: Callable[[], datetime]) -> None:
+        self._owner = owner
         self._clock = clock
         self.url = url
         self._lock = lock
@@ -721,11 +726,7 @@ class PostgresStore:
             check_server(db, self.url)
             lock(db, self.url)
             upgrade(db, self.url)
-            row = db.execute(
-                "UPDATE writer SET epoch = epoch + 1 RETURNING epoch, commits"
-            ).fetchone()
-            assert row is not None
-            self._epoch, self._commits = row
+            self._begin(db)
             purging.cut_anew(db)
             purging.finish(db)
         except BaseException as wrong:
@@ -733,6 +734,22 @@ class PostgresStore:
             if isinstance(wrong, psycopg.Error):
                 raise typed(wrong, self.url) from wrong
             raise
+
+    def _begin(self, db: Db) -> None:
+        """Begin an epoch: whoever wrote before is refused from now on."""
+        row = ask(
+            db,
+            "UPDATE writer SET epoch = epoch + 1,"
+            " owner = CASE WHEN owner = '' THEN %(owner)s ELSE owner END"
+            " WHERE owner IN ('', %(owner)s) OR %(owner)s = '' RETURNING epoch, commits",
+            {"owner": self._owner},
+        ).fetchone()
+        if row is None:
+            raise StoreError(
+                f"{self._at} is the store of another party, not of {self._owner}",
+                remedy="give each party a database of its own",
+            )
+        self._epoch, self._commits = row
 
     def _reached(self) -> Db:
         """The writer's connection; a new one, if the server was gone and is back.
@@ -916,3 +933,83 @@ def _index(db: Db) -> int:
 def _fail(jobs: Iterable[_Job], wrong: BaseException) -> None:
     for job in jobs:
         job.done.set_exception(wrong)
+
+
+# --- without a store --------------------------------------------------------------------------
+
+
+def key_rows(url: str) -> KeyRows | None:
+    """What the store at `url` holds of keys, without its lock; None where there is nothing yet.
+
+    Raises:
+        StoreError: it does not answer, or is not of this version.
+    """
+
+    def look(db: Db) -> KeyRows | None:
+        db.execute(_SNAPSHOT)  # the three answers are of one moment
+        head = ask(db, "SELECT origin FROM head").fetchone()
+        if head is None:
+            return None
+        rows = [(index, raw) for index, raw in ask(db, schema.KEY_ROWS)]
+        notes = [(size, note) for size, note in ask(db, schema.CHECKPOINTS)]
+        return KeyRows(origin=head[0], rows=rows, checkpoints=notes)
+
+    return _looked(url, look, None)
+
+
+def is_used(url: str) -> bool:
+    """Whether a node has kept anything in this database."""
+    return _looked(
+        url, lambda db: ask(db, "SELECT 1 FROM statement LIMIT 1").fetchone() is not None, False
+    )
+
+
+def state(url: str) -> str:
+    """The server and how it is reached, in words."""
+
+    def look(db: Db) -> str:
+        check_server(db, url)
+        row = ask(
+            db,
+            "SELECT current_setting('server_version'), pg_database_size(current_database()),"
+            " (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()),"
+            " inet_server_addr() IS NULL",
+        ).fetchone()
+        assert row is not None
+        version, size, tls, local = row
+        way = tls or ("a socket of this machine" if local else "no TLS")
+        return f"{shown(url)}: PostgreSQL {version}, {size // 2**20} MiB, by {way}"
+
+    return _looked(url, look, "")
+
+
+def remove(url: str, owner: str) -> None:
+    """Drop everything that a node of `owner` has kept in this database.
+
+    Raises:
+        StoreError: it is another party's.
+        NodeBusyError: a node runs on it.
+    """
+
+    def drop(db: Db) -> None:
+        lock(db, url)
+        row = ask(db, "SELECT owner FROM writer").fetchone()
+        if row not in ((owner,), ("",)):
+            raise StoreError(
+                f"{shown(url)} is the store of another party, not of {owner}",
+                remedy="look at [store] in tocsin.toml",
+            )
+        db.execute("DROP SCHEMA tocsin CASCADE")
+
+    _looked(url, drop, None)
+
+
+def _looked(url: str, look: Callable[[Db], T], empty: T) -> T:
+    """What `look` finds with a connection of its own; `empty` where no node has been."""
+    try:
+        with connect(url, "look") as db:
+            return look(db)
+    except psycopg.errors.UndefinedTable:
+        return empty
+    except psycopg.Error as wrong:
+        raise typed(wrong, url) from wrong

@@ -21,9 +21,10 @@ INSERT INTO meta VALUES
 -- The lock of a session is lost with it, and a pooler may lose it unseen. What counts is this row:
 -- every write raises `commits` where `epoch` is still its own.
 CREATE TABLE writer(
-  one integer PRIMARY KEY CHECK (one = 1), epoch bigint NOT NULL, commits bigint NOT NULL
+  one integer PRIMARY KEY CHECK (one = 1), epoch bigint NOT NULL, commits bigint NOT NULL,
+  owner text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 10);
-INSERT INTO writer VALUES (1, 0, 0);
+INSERT INTO writer VALUES (1, 0, 0, '');
 
 CREATE TABLE audience(
   id bigint PRIMARY KEY, canonical bytea NOT NULL UNIQUE

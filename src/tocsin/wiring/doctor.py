@@ -17,12 +17,11 @@ from tocsin.wiring.folder import find_home, is_guest, load_config
 from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import HPKE, NODE, WITNESS
 from tocsin.wiring.rotation import apart
+from tocsin.wiring.stores import state
 
 
 def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
     """What `tocsin doctor` says: [{check, state, remedy}], remedy None where all is well."""
-    import sqlite3
-
     from tocsin import __version__
 
     rows: list[dict[str, Any]] = []
@@ -32,7 +31,6 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
 
     row("tocsin", __version__)
     row("python", sys.version.split()[0])
-    row("sqlite", sqlite3.sqlite_version)
     row("clock", now.isoformat(timespec="seconds"))
     try:
         home = find_home(given)
@@ -52,6 +50,11 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
     except TocsinError as error:
         row("keys", error.message, error.remedy)
     _key_rows(home, guest=is_guest(home, config), row=row)
+    if not is_guest(home, config):
+        try:
+            row("store", state(home, config))
+        except TocsinError as error:
+            row("store", error.message, error.remedy)
     live = running(home)
     if config.remote is not None:
         row("node", f"that of another party, at {config.remote.url}")

@@ -9,14 +9,19 @@ from pathlib import Path
 
 from tocsin.record.directory import Party
 from tocsin.stix import ids
-from tocsin.wiring.folder import Config, fresh_folder
+from tocsin.wiring.folder import Config, StoreConfig, fresh_folder
 from tocsin.wiring.keys import make_keys
 from tocsin.wiring.node import open_node
 from tocsin.wiring.party import init_in, party_entry
 
 
-def load_exercise(home: Path, *, swap: bool = False, now: datetime | None = None) -> int:
+def load_exercise(
+    home: Path, *, swap: bool = False, now: datetime | None = None, store: str = ""
+) -> int:
     """Load the exercise into a folder of its own; how many statements its log holds.
+
+    Args:
+        store: the database it is kept in; "": a file in its folder.
 
     Raises:
         ConflictError: there is something in `home` already.
@@ -50,7 +55,12 @@ def load_exercise(home: Path, *, swap: bool = False, now: datetime | None = None
             folder,
             party,
             name,
-            config=Config(party=party, name=name, exercise=True),
+            config=Config(
+                party=party,
+                name=name,
+                exercise=True,
+                store=StoreConfig(url=store) if store else None,
+            ),
             clock=lambda: shown[0],
             rng=secrets.token_bytes,
             members=members,

@@ -76,6 +76,13 @@ class TaxiiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Whoever shows no credential may read what is marked CLEAR."""
 
 
+class StoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[store]`: where this node keeps what it keeps, if not in a file in its folder."""
+
+    url: str
+    """`postgresql://USER@HOST/DATABASE`, without a password."""
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tocsin.toml`. No secret is ever in it."""
 
@@ -84,6 +91,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exercise: bool = False
     node: NodeConfig = NodeConfig()
     log: LogConfig = LogConfig()
+    store: StoreConfig | None = None
     remote: RemoteConfig | None = None
     directory: DirectoryConfig = DirectoryConfig()
     taxii: TaxiiConfig = TaxiiConfig()
@@ -145,7 +153,10 @@ def load_config(home: Path) -> Config:
     except msgspec.ValidationError as wrong:
         known = [
             f.encode_name
-            for s in (Config, NodeConfig, LogConfig, RemoteConfig, DirectoryConfig, TaxiiConfig)
+            for s in (
+                *(Config, NodeConfig, LogConfig, StoreConfig, RemoteConfig, DirectoryConfig),
+                TaxiiConfig,
+            )
             for f in msgspec.structs.fields(s)
         ]
         unknown = re.search("unknown field `(.*?)`", str(wrong))
@@ -170,6 +181,8 @@ def write_config(home: Path, config: Config) -> None:
         lines += ["", "[log]", f"gossip_s = {config.log.gossip_s}"]
         lines.append(f"sync_s = {config.log.sync_s}")
         lines.append(f"signature_workers = {config.log.signature_workers}")
+    if config.store is not None:
+        lines += ["", "[store]", f"url = {_toml(config.store.url)}"]
     if config.remote is not None:
         lines += ["", "[remote]", f"url = {_toml(config.remote.url)}"]
     if config.directory.sources:

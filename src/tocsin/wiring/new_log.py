@@ -24,7 +24,6 @@ from tocsin.record.history import KeyHistory
 from tocsin.record.keys import LogSigner
 from tocsin.record.origins import listed_logs, log_origin, newest_log
 from tocsin.store.files import TileFiles, make_folder, read_secret, sync_folder
-from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.door import running
 from tocsin.wiring.folder import is_guest, load_config
 from tocsin.wiring.keyholder import Keyholder, feed_of
@@ -39,6 +38,7 @@ from tocsin.wiring.keys import (
 from tocsin.wiring.policy_file import edit_policy, policy_of, with_log
 from tocsin.wiring.registrar import FetchedFrom, catch_up, look_around
 from tocsin.wiring.rotation import Apart, Rotated, apart, keep_old, publish_entry
+from tocsin.wiring.stores import open_store
 
 
 class _Note(Struct, frozen=True, rename={"old": "from", "new": "to"}):
@@ -189,7 +189,7 @@ def begin_log(
     origin = log_origin(party, note.new)
     aside = home / "old" / f"log-{note.before}"
     # Held over all of it: two rotations at once, or a node that starts, would mix two logs.
-    store = SqliteStore.open(home / "data")
+    store = open_store(home, load_config(home))
     try:
         # The Ed25519 file last: it is what says that the folder is at its n-th log now. From here
         # on the old head is refused as another log's, until this has been done to the end.

@@ -21,12 +21,12 @@ from tocsin.record.envelope import open_statement
 from tocsin.record.sequencer import Opened, Sequencer
 from tocsin.record.statement import ROOT_KINDS
 from tocsin.store.files import TileFiles
-from tocsin.store.sqlite import SqliteStore
 from tocsin.wiring.checking import Checkers
 from tocsin.wiring.folder import Config, is_guest, load_config
 from tocsin.wiring.keys import SigningKeys, load_log_signer, load_root
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
+from tocsin.wiring.stores import open_store
 
 GUEST_SCOPES = ("read", "publish", "sign", "export")
 
@@ -58,7 +58,7 @@ def open_node(
     keyring = KeyRing(root)
     peering = Peering(home, config, log_signer, keyring)
     with ExitStack() as closing:
-        store = SqliteStore.open(home / "data", clock=clock)
+        store = open_store(home, config, clock=clock)
         closing.callback(store.close)
         closing.callback(peering.close)
         doors = Doors(store, clock=clock, rng=rng)

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tocsin.claims.model import Broken
 from tocsin.errors import (
+    ConfigError,
     InputError,
     NoteError,
     NotFoundError,
@@ -32,11 +33,11 @@ from tocsin.record.shown import Point, ShownLog, quorum_time
 from tocsin.record.statement import ROOT_KINDS
 from tocsin.record.verdict import instant
 from tocsin.stix.bundle import open_bundle
-from tocsin.store.peek import key_rows
 from tocsin.wiring.folder import find_home, load_config
 from tocsin.wiring.keys import has_log, load_log_signer
 from tocsin.wiring.policy_file import policy_of
 from tocsin.wiring.shipped import IMPORTERS, sheet_page
+from tocsin.wiring.stores import key_rows
 
 if TYPE_CHECKING:
     from tocsin.policy import Tlp
@@ -258,8 +259,8 @@ def _own_keys(folder: Path, policy: Policy) -> list[Known]:
         UsageError: its store cannot be read.
     """
     try:
-        held = key_rows(folder / "data")
-    except StoreError as wrong:
+        held = key_rows(folder, load_config(folder))
+    except (StoreError, ConfigError) as wrong:
         # Without it a revocation could be missed in silence.
         raise UsageError(wrong.message, remedy=wrong.remedy) from wrong
     if held is None:

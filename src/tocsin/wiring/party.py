@@ -39,6 +39,7 @@ from tocsin.wiring.keys import (
     make_keys,
 )
 from tocsin.wiring.node import open_node
+from tocsin.wiring.stores import refuse_used
 
 
 def check_party_name(party: str) -> None:
@@ -177,7 +178,9 @@ def init_in(
         [root],
     )
     (folder / "root.json").write_bytes(envelope)
-    write_config(folder, config or Config(party=party, name=name))
+    config = config or Config(party=party, name=name)
+    refuse_used(folder, config)
+    write_config(folder, config)
     with open_node(folder, clock=clock, rng=rng) as node:
         for entry in entries:
             enrol(

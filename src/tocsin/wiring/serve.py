@@ -25,7 +25,8 @@ from tocsin.wiring.folder import LOOPBACK as OWN_MACHINE
 from tocsin.wiring.folder import Config, check_joined, load_config
 from tocsin.wiring.following import following, gossiping
 from tocsin.wiring.keys import load_witness_signer
-from tocsin.wiring.node import open_node, run_log
+from tocsin.wiring.node import open_node, refold, run_log
+from tocsin.wiring.stores import reviving
 from tocsin.wiring.syncing import exchange, syncing
 
 
@@ -115,7 +116,12 @@ def serve_witness(
 def _at_work(node: Node, home: Path, config: Config) -> Iterator[None]:
     """The log's own thread, and what a running node does by itself."""
     seconds = config.log.gossip_s
-    with run_log(node), gossiping(node, seconds), following(node, home, seconds):
+    with (
+        run_log(node),
+        reviving(node, refold),
+        gossiping(node, seconds),
+        following(node, home, seconds),
+    ):
         yield
 
 
