@@ -89,6 +89,16 @@ def allowed(reader: Reader, audiences: Mapping[int, Audience]) -> frozenset[int]
     return frozenset(number for number, a in audiences.items() if rule(reader, a)[1])
 
 
+def may_leave(audience: Audience) -> bool:
+    """Whether a reader may put this into a file for machines or for other tools.
+
+    Not what is for named persons (RED), nor what is under a marking that cannot be resolved,
+    which goes never onward (rule 2), nor GREEN for named parties only, which no tag can say.
+    """
+    named = audience.tlp == "GREEN" and bool(audience.to)
+    return audience.tlp != "RED" and not audience.unknown and not named
+
+
 def strictest(a: Audience, b: Audience) -> Audience:
     """The audience of a thing that is under both: read only by those whom both allow.
 

@@ -48,7 +48,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "party": ("node", "Invite a party, join, confirm or remove one, list the directory."),
     "directory": ("directory", "The directory: show, propose, sign, publish, fetch, rivals."),
     "key": ("keys", "A party's keys: list, rotate, revoke."),
-    "export": ("record", "A case as one file: dossier, sheet or STIX."),
+    "export": ("export", "A case as one file; indicators for machines and tools."),
     "verify": ("record", "Check a dossier or a sheet offline."),
     "log": ("record", "Show the log's head and entries; prove one."),
     "witness": ("witness", "Who witnesses your log; run the witness role alone."),

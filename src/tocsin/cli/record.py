@@ -1,4 +1,4 @@
-"""Verbs about the record: say, withdraw, export, verify, log."""
+"""Verbs about the record: say, withdraw, verify, log."""
 
 from __future__ import annotations
 
@@ -174,53 +174,6 @@ def _taking_back(
         return says("withdraw", body, case=s.case, refs=[statement], objects=objects)(s)
 
     return expect
-
-
-@click.command()
-@click.argument("case")
-@click.option(
-    "--as",
-    "as_",
-    type=click.Choice(["dossier", "sheet", "stix"]),
-    default="dossier",
-    show_default=True,
-    help="dossier: all proofs; sheet: one HTML page that checks itself.",
-)
-@click.option("--for", "party", metavar="PARTY", help="What this party may read.")
-@click.option("--out", metavar="FILE", help="Where to (default: in this folder; - is stdout).")
-@click.option("--by", "as_party", metavar="PARTY", help="Act as this party (the exercise).")
-def export(case: str, as_: str, party: str | None, out: str | None, as_party: str | None) -> None:
-    """A case as one file.
-
-    Example: tocsin export case--… --as sheet --out case.html
-    """
-    with terminal.node() as client:
-        case = terminal.whole_id(client, "case", case)
-        data = client.call("GET", "/exports", query={"case": case, "as": as_, "for": party})
-        waiting = 0 if as_ == "stix" else _waiting(client)
-    suffix = {"dossier": ".tocsin", "sheet": ".html", "stix": ".json"}[as_]
-    # A case's id is whoever's opened it, and no path.
-    stem = "".join(c for c in case.removeprefix("case--") if c.isascii() and c.isalnum())[:8]
-    target = out or (stem or "case") + suffix
-    terminal.write_output(target, data)
-    if target != "-":
-        line(f"wrote {target} ({len(data):,} bytes)")
-        if as_ in ("dossier", "sheet"):
-            line(f"next  {terminal.again()} verify {target}")
-    if waiting:
-        click.echo(
-            f"the newest {waiting} of the log wait for a quorum of witnesses; what is of this case "
-            "among them is for the next export",
-            err=True,
-        )
-
-
-def _waiting(client: Client) -> int:
-    """Entries that no quorum has cosigned yet, where the policy asks for one."""
-    head = client.get("/log")
-    if head["quorum"] == "none" or head["cosigned"] is None:
-        return 0
-    return int(head["size"]) - int(head["cosigned"])
 
 
 @click.command()

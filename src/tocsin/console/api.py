@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin import errors
+from tocsin.canonical import b64encode
 from tocsin.console import forms, problems
 from tocsin.console.auth import Doors, Person
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
@@ -34,6 +35,7 @@ from tocsin.flows import (
     weigh,
 )
 from tocsin.flows import drafts as drafting
+from tocsin.flows import export as exporting
 from tocsin.flows import keys as key_flow
 from tocsin.flows import purge as purging
 from tocsin.flows.node import Node
@@ -705,6 +707,42 @@ def _export(r: Request) -> Any:
     return Answer(status=200, media_type=media_type, body=body)
 
 
+def _list(r: Request) -> Any:
+    q = r.query
+    reader = r.actor.reader
+    party = q.get("for")
+    if party and party != reader.party:
+        if reader.party != r.node.party:
+            raise ForbiddenError(
+                f"only {r.node.party} exports for another party",
+                remedy="leave out --for to export what you may read",
+            )
+        r.node.party_entry(party)
+        reader = r.node.reader(party)
+    made = exporting.export(
+        r.node,
+        exporting.Wanted(
+            form=q.get("as", "blocklist"),
+            case=q.get("case") or None,
+            words=q.get("q", ""),
+            ceiling=_level(q.get("tlp")),
+            overrides=tuple(name for name in q.get("override", "").split(",") if name),
+            white=q.get("white") == "1",
+        ),
+        reader,
+        own=r.actor.reader,
+    )
+    written = made.written
+    return {
+        "media_type": written.media_type,
+        "suffix": written.suffix,
+        "count": written.count,
+        "data": b64encode(written.raw),
+        "left_out": dict(made.left_out),
+        "losses": made.losses,
+    }
+
+
 def _checks(r: Request) -> Any:
     if r.party != r.node.party:
         # What is found speaks of all that is kept here, also of what is hidden from this reader.
@@ -996,6 +1034,13 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/log/root", "read", _root, "The root file."),
     _route(
         "GET", "/log/checks", "purge", _checks, "All that is kept, checked; ?start.", cost="ingest"
+    ),
+    _route(
+        "GET",
+        "/exports/lists",
+        "export",
+        _list,
+        "Indicators for machines and tools; ?as&case&q&tlp&for&override&white.",
     ),
     _route("GET", "/exports", "export", _export, "A case as one file; ?case&as&for."),
     _route("GET", "/advisories", "read", _advisories, "Advisories; ?case."),

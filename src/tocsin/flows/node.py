@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tocsin.cases.sheet import SheetPage
 from tocsin.errors import NotFoundError
+from tocsin.exporters.interface import Exporter
 from tocsin.importers.interface import Importer
 from tocsin.policy import Reader, UserRole, allowed
 from tocsin.record.admission import Opener, Verifier, open_all, verify_all
@@ -61,6 +62,7 @@ class Node:
     clock: Callable[[], datetime]
     rng: Callable[[int], bytes]
     new_id: Callable[[str], str]
+    exporters: Mapping[str, Exporter] = field(default_factory=dict)
     registrar: Signer | None = None
     """This party's root key, where it is kept here: it may sign a directory version."""
     new_token: Callable[[str], str] | None = None

@@ -374,6 +374,8 @@ class EventReader:
         labels = [f'misp:type="{kind}"']
         if category := text(attribute.get("category")):
             labels.append(f'misp:category="{category[:100]}"')
+        if within is not None and (relation := text(attribute.get("object_relation"))):
+            labels.append(f'misp:object_relation="{relation[:100]}"')
         labels += context.labels
         first, last = self._seen(attribute, context.pointer)
         to_ids = flag(attribute.get("to_ids")) and found.pattern is not None

@@ -25,7 +25,7 @@ from tocsin.wiring.checking import Checkers
 from tocsin.wiring.folder import Config, is_guest, load_config
 from tocsin.wiring.keys import SigningKeys, load_log_signer, load_root
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
-from tocsin.wiring.shipped import IMPORTERS, sheet_page
+from tocsin.wiring.shipped import EXPORTERS, IMPORTERS, sheet_page
 from tocsin.wiring.stores import open_store
 
 GUEST_SCOPES = ("read", "publish", "sign", "export")
@@ -106,6 +106,7 @@ def open_node(
             new_token=lambda party: guest_token(doors, party),
             new_link=_links(doors, config.party, url) if url else None,
             importers=IMPORTERS,
+            exporters=EXPORTERS,
             clock=clock,
             rng=rng,
             new_id=new_id,

@@ -1,14 +1,28 @@
-"""What this version ships: the importers by name, and the files of a sheet."""
+"""What this version ships: importers and exporters by name, and the files of a sheet."""
 
 from __future__ import annotations
 
 from importlib import resources
 
 from tocsin.cases.sheet import SheetPage
+from tocsin.exporters import blocklist, csv, misp_feed, rpz, suricata, zeek
+from tocsin.exporters import misp as misp_out
+from tocsin.exporters import stix as stix_out
+from tocsin.exporters.interface import Exporter
 from tocsin.importers import misp, report, stix
 from tocsin.importers.interface import Importer
 
 IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix, "misp": misp}
+EXPORTERS: dict[str, Exporter] = {
+    "misp": misp_out,
+    "misp-feed": misp_feed,
+    "csv": csv,
+    "stix": stix_out,
+    "rpz": rpz,
+    "suricata": suricata,
+    "zeek": zeek,
+    "blocklist": blocklist,
+}
 
 
 def sheet_page() -> SheetPage:

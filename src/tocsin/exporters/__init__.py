@@ -1,0 +1,1 @@
+"""Files for other people's machines: pure functions from a selection to bytes."""

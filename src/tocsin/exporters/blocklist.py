@@ -1,0 +1,33 @@
+"""A plain list: one value a line, with the indicator and its expiry behind a number sign."""
+
+from __future__ import annotations
+
+from tocsin.exporters.interface import Line, Loss, Selection, Written, head, told
+
+KINDS = ("ipv4", "ipv6", "cidr", "domain", "url", "email", "md5", "sha1", "sha256", "sha512")
+
+
+def write(selection: Selection) -> Written:
+    """The list, sorted by kind and value; a value of several indicators stands once."""
+    kept: dict[tuple[int, str], list[Line]] = {}
+    losses = []
+    for line in selection.lines:
+        if line.kind not in KINDS:
+            losses.append(Loss(id=line.indicator, why=f"a {line.kind} is nothing to block"))
+        elif line.port is not None:
+            why = f"only port {line.port} of {line.value}, and a list blocks all of it"
+            losses.append(Loss(id=line.indicator, why=why))
+        elif any(c.isspace() or ord(c) < 33 for c in line.value):
+            losses.append(Loss(id=line.indicator, why="its value holds a blank"))
+        else:
+            kept.setdefault((KINDS.index(line.kind), line.value), []).append(line)
+    out = [f"# {words}" for words in head(selection, len(kept))]
+    for (_, value), lines in sorted(kept.items()):
+        out.append(f"{value} # " + "; ".join(sorted(told(line) for line in lines)))
+    return Written(
+        raw=("\n".join(out) + "\n").encode(),
+        media_type="text/plain; charset=utf-8",
+        suffix=".txt",
+        count=len(kept),
+        losses=tuple(losses),
+    )

@@ -1,0 +1,148 @@
+"""What leaves for machines: only what may, and the rest counted for whoever exports."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from tocsin.errors import NotFoundError, UsageError
+from tocsin.flows import export as exporting
+from tocsin.flows import intake
+from tocsin.flows.export import Exported, Wanted
+from tocsin.flows.intake import Act
+from tocsin.policy import Audience, may_leave
+from tocsin.stix.bundle import open_object
+from tocsin.stix.markings import MARKING_ID
+from tocsin.stix.model import make
+
+World = Any  # tests/unit/conftest.py
+
+
+def indicator(world: World, n: int, value: str, *, tlp: Any = None, **more: Any) -> Any:
+    return open_object(
+        make(
+            "indicator",
+            id=f"indicator--5f0c2a1e-0000-4000-8000-0000000000{n:02}",
+            created="2026-11-18T08:00:00Z",
+            created_by_ref=world.node.identity(world.NORTH),
+            pattern=f"[domain-name:value = '{value}']",
+            pattern_type="stix",
+            valid_from="2026-11-18T08:00:00Z",
+            object_marking_refs=[MARKING_ID[tlp]] if tlp else [],
+            **more,
+        )
+    )
+
+
+def say(world: World, *objects: Any, tlp: Any = "GREEN", to: tuple[str, ...] = ()) -> str:
+    act = Act(author=world.NORTH, kind="say", tlp=tlp, to=to, objects=objects)
+    return intake.record(world.node, act).id
+
+
+def export(
+    world: World, form: str = "blocklist", *, for_: str | None = None, **more: Any
+) -> Exported:
+    own = world.node.reader(world.NORTH)
+    reader = world.node.reader(for_) if for_ else own
+    return exporting.export(world.node, Wanted(form=form, **more), reader, own=own)
+
+
+def values(made: Exported) -> list[str]:
+    rows = made.written.raw.decode().splitlines()
+    return [row.partition(" # ")[0] for row in rows if not row.startswith("#")]
+
+
+def test_what_is_in_force_is_written_and_the_rest_counted(world: World) -> None:
+    gone = indicator(world, 1, "gone.example")
+    statement = say(world, gone)
+    say(
+        world,
+        indicator(world, 2, "in-force.example"),
+        indicator(world, 3, "old.example", valid_until="2026-11-19T08:00:00Z"),
+        indicator(world, 4, "revoked.example", revoked=True),
+        indicator(world, 5, "github.com"),
+    )
+    intake.withdraw(world.node, world.NORTH, statement)
+    made = export(world)
+    assert values(made) == ["in-force.example"]
+    assert made.left_out == {"expired": 1, "revoked": 1, "warninglisted": 1, "withdrawn": 1}
+    assert "github.com" in values(export(world, overrides=("top-domains",)))
+
+
+def test_red_and_what_names_parties_never_goes_into_a_file(world: World) -> None:
+    say(world, indicator(world, 1, "open.example"))
+    say(world, indicator(world, 2, "red.example"), tlp="RED", to=(world.GRID,))
+    say(world, indicator(world, 3, "marked-red.example", tlp="RED"))
+    say(world, indicator(world, 4, "named.example"), to=(world.GRID,))
+    made = export(world)
+    assert values(made) == ["open.example"]
+    assert made.left_out["not-for-files"] == 3
+
+
+def test_for_another_party_only_what_it_may_read_and_the_file_tells_nothing(world: World) -> None:
+    say(world, indicator(world, 1, "shared.example"), tlp="AMBER", to=(world.GRID,))
+    before = export(world, for_=world.GRID).written.raw
+    say(world, indicator(world, 2, "kept.example"), tlp="AMBER", to=(world.SOUTH,))
+    made = export(world, for_=world.GRID)
+    assert values(made) == ["shared.example"]
+    assert made.left_out == {"not-for-reader": 1}
+    assert made.written.raw == before
+
+
+def test_nothing_stricter_than_asked_for(world: World) -> None:
+    say(world, indicator(world, 1, "a.example"), indicator(world, 2, "b.example", tlp="AMBER"))
+    made = export(world, ceiling="GREEN")
+    assert values(made) == ["a.example"]
+    assert made.left_out == {"stricter": 1}
+
+
+def test_words_choose(world: World) -> None:
+    say(world, indicator(world, 1, "tidebeacon.example"), indicator(world, 2, "b.example"))
+    assert values(export(world, words="tidebeacon.example")) == ["tidebeacon.example"]
+
+
+def test_nothing_to_write_is_said_and_not_an_empty_file(world: World) -> None:
+    say(world, indicator(world, 3, "old.example", valid_until="2026-11-19T08:00:00Z"))
+    with pytest.raises(NotFoundError, match="1 expired"):
+        export(world)
+
+
+@pytest.mark.parametrize("more", [{"form": "pdf"}, {"overrides": ("no-such-list",)}])
+def test_a_form_or_list_that_is_none_is_refused(world: World, more: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        export(world, **more)
+
+
+@pytest.mark.parametrize("form", sorted(exporting.FORMS))
+def test_every_form_is_written_and_says_how_much_is_in_it(world: World, form: str) -> None:
+    say(world, indicator(world, 1, "a.example", description="=cmd()"))
+    made = export(world, form)
+    assert made.written.count >= 1
+    assert b"a.example" in made.written.raw or form == "misp-feed"
+
+
+def test_the_route_gives_the_file_and_its_losses(world: World) -> None:
+    say(world, indicator(world, 1, "a.example"))
+    answer = world.client(world.NORTH).get("/exports/lists", **{"as": "blocklist"})
+    assert b"a.example # indicator--" in base64.b64decode(answer["data"])
+    assert (answer["count"], answer["left_out"], answer["losses"]) == (1, {}, [])
+    json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("audience", "answer"),
+    [
+        (Audience(author="a", tlp="CLEAR"), True),
+        (Audience(author="a", tlp="GREEN"), True),
+        (Audience(author="a", tlp="GREEN", to=frozenset("b")), False),
+        (Audience(author="a", tlp="AMBER", to=frozenset("b")), True),
+        (Audience(author="a", tlp="AMBER+STRICT", to=frozenset("b")), True),
+        (Audience(author="a", tlp="RED", to=frozenset("b")), False),
+        (Audience(author="a", tlp="CLEAR", unknown=True), False),
+    ],
+)
+def test_what_may_leave(audience: Audience, answer: bool) -> None:
+    assert may_leave(audience) is answer
