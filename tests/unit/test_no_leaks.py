@@ -384,6 +384,14 @@ WAYS: dict[str, Way] = {
         )(scene),
         *(f"/api/v1/exports?case={scene.case}&for={party}" for party in scene.parties),
     ],
+    "/api/v1/exports/lists": lambda scene: [
+        *(
+            f"/api/v1/exports/lists?as={form}"
+            for form in ("misp", "misp-feed", "csv", "stix", "rpz", "suricata", "zeek", "blocklist")
+        ),
+        *_case("/api/v1/exports/lists?case=*&as=misp")(scene),
+        *(f"/api/v1/exports/lists?as=stix&for={party}" for party in scene.parties),
+    ],
     "/api/v1/advisories": _plain("/api/v1/advisories"),
     "/api/v1/advisories/{id}": NO_CONTENT,
     "/api/v1/advisories/{id}/renderings/{path}": NO_CONTENT,

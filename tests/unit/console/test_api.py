@@ -68,6 +68,7 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/keys/{keyid}/statements": ({"keyid": "statement"}, {}),
     "/parties/waiting": ({}, {}),
     "/exports": ({}, {"case": "case"}),
+    "/exports/lists": ({}, {"case": "case"}),
     "/advisories": ({}, {"case": "case"}),
     "/advisories/{id}": ({"id": "advisory"}, {}),
     "/advisories/{id}/renderings/{path}": ({"id": "advisory", "path": "path"}, {}),
