@@ -29,7 +29,6 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 PLANNED = {
-    "taxii",
     "db",
     "relate",
     "compare",

@@ -50,6 +50,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "key": ("keys", "A party's keys: list, rotate, revoke."),
     "export": ("export", "A case as one file; indicators for machines and tools."),
     "verify": ("record", "Check a dossier or a sheet offline."),
+    "taxii": ("taxii", "TAXII 2.1: fetch, send, and accounts of your own server."),
     "log": ("record", "Show the log's head and entries; prove one."),
     "witness": ("witness", "Who witnesses your log; run the witness role alone."),
     "token": ("node", "Print a fresh one-time sign-in link."),
