@@ -37,6 +37,7 @@ from tocsin.record.members import write_dossier
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import write_bundle
 from tocsin.stix.ids import deterministic
+from tocsin.stix.markings import definitions_for
 from tocsin.store.interface import Kept, KeptObject, KeptSealed, Purged
 
 
@@ -494,10 +495,9 @@ def export(node: Node, case: str, reader: Reader, as_: str, *, own: Reader) -> t
         return render_sheet(data, node.sheet), "text/html; charset=utf-8"
     if as_ == "stix":
         held = node.store.select(_both(node, reader, own), case=case)
-        objects = [o for o in held if not o.withdrawn]
-        bundle = write_bundle(
-            (o.raw for o in objects), deterministic("bundle", case, reader.party or "")
-        )
+        objects = {o.id: o.raw for o in held if not o.withdrawn}
+        raws = [*definitions_for([*objects.values()], objects), *objects.values()]
+        bundle = write_bundle(raws, deterministic("bundle", case, reader.party or ""))
         return bundle, "application/stix+json;version=2.1"
     raise UsageError(f"--as {as_!r}", remedy="dossier, sheet or stix")
 

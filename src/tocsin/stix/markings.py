@@ -9,7 +9,7 @@ Spec: STIX 2.1 §7.2, FIRST TLP 2.0, OASIS TLP 2.0 extension.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -120,6 +120,21 @@ def marking_definition(tlp: Tlp) -> bytes:
             },
         }
     )
+
+
+def definitions_for(raws: Sequence[bytes], ids: Collection[str]) -> list[bytes]:
+    """The definitions of the TLP 2.0 levels that `raws` name, for a bundle we write around them.
+
+    Its readers then need not look a level up elsewhere.
+
+    Args:
+        ids: of `raws`; a definition that is among them is not given once more.
+    """
+    return [
+        marking_definition(tlp)
+        for tlp in TLP_ORDER
+        if MARKING_ID[tlp] not in ids and any(MARKING_ID[tlp].encode() in raw for raw in raws)
+    ]
 
 
 def _marking_refs(data: Mapping[str, Any]) -> list[str]:

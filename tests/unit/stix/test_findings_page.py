@@ -19,20 +19,21 @@ tocsin stix check bundle.json --code vocabulary    # every finding of one code
 tocsin stix check bundle.json --jsonl              # one JSON finding a line
 ```
 
-A bundle, a TAXII envelope, a list of objects or one object is opened and never changed. Each finding has a
-code, a severity, a JSON pointer, the clause of the standard, the object's id and SHA-256, the value, what is
-wrong with it and what to do. What many objects share (a custom property, an unlisted relationship, a
-reference to something that is not here) is said once, at the first of them, with their number.
+A bundle, a TAXII envelope, a list of objects or one object is opened and never changed. Each
+finding has a code, a severity, a JSON pointer, the clause of the standard, the object's id and
+SHA-256, the value, what is wrong with it and what to do. What many objects share (a custom
+property, an unlisted relationship, a reference to something that is not here) is said once, at the
+first of them, with their number.
 
 | severity | means | a node |
 |---|---|---|
-| error | it breaks a MUST | refuses to say it; what came from elsewhere is kept, shown to its sender, given to nobody |
+| error | it breaks a MUST | refuses to say it; TAXII's status names it |
 | warning | it breaks a SHOULD, or a word is in no vocabulary | takes it |
 | note | it cannot be judged here | takes it |
 
-Exit codes: 0 no error, 1 errors, 2 the file cannot be opened. STIX 2.0 is read where 2.0 and 2.1 agree. 50
-findings of one object and 20,000 in all are listed; `more` says how many are not, and an object's first error
-always is.
+Exit codes: 0 no error, 1 errors, 2 the file cannot be opened. STIX 2.0 is read where 2.0 and 2.1
+agree. 50 findings of one object and 20,000 in all are listed; `more` says how many are not, and an
+object's first error always is.
 """
 PARTS = {
     "error": "Errors",

@@ -9,10 +9,13 @@ import pytest
 
 from tocsin.errors import MarkingError
 from tocsin.policy import TLP_ORDER, Tlp
+from tocsin.stix.bundle import open_bundle
+from tocsin.stix.check import check_objects
 from tocsin.stix.markings import (
     MARKING_ID,
     MARKING_ID_1,
     TLP_OF_ID,
+    definitions_for,
     marking_definition,
     tlp_named,
     tlp_of,
@@ -129,3 +132,21 @@ def test_a_statement_or_label_that_spells_a_level_only_tightens() -> None:
 )
 def test_levels_are_read_as_they_are_spelt(text: str, level: Tlp | None) -> None:
     assert tlp_named(text) == level
+
+
+def test_a_bundle_we_write_brings_the_levels_its_objects_name_each_once() -> None:
+    amber, red = MARKING_ID["AMBER"], MARKING_ID["RED"]
+    raws = [b'{"object_marking_refs":["%b"]}' % ref.encode() for ref in (amber, red, amber)]
+    assert definitions_for(raws, ["identity--1"]) == [
+        marking_definition("AMBER"),
+        marking_definition("RED"),
+    ]
+    assert definitions_for([*raws, marking_definition("RED")], [red]) == [
+        marking_definition("AMBER")
+    ]
+    assert definitions_for([b"{}"], []) == []
+
+
+def test_the_definitions_we_write_are_found_right_by_the_checker() -> None:
+    for tlp in MARKING_ID:
+        assert check_objects(open_bundle(marking_definition(tlp))) == []
