@@ -28,10 +28,11 @@ from tests.unit.flows.test_intake import claim
 
 from tocsin.cases.sheet import open_sheet
 from tocsin.claims import write
-from tocsin.console import api, pages, public
+from tocsin.console import api, pages, public, taxii
 from tocsin.console.app import build
 from tocsin.console.auth import Person, Rates
-from tocsin.flows import intake
+from tocsin.flows import intake, taxii_users
+from tocsin.flows.taxii_users import User
 from tocsin.policy import Tlp
 from tocsin.stix.bundle import open_object
 from tocsin.stix.markings import marking_definition
@@ -67,8 +68,12 @@ class Thing(Struct, frozen=True):
     to: frozenset[str]
     persons: frozenset[str]
     case: str | None
-    gone: bool
-    """Withdrawn, and no claim or the like: nobody finds it any more but its author."""
+    withdrawn: bool
+
+    @property
+    def gone(self) -> bool:
+        """Nobody finds it any more; claims and the like are shown as withdrawn."""
+        return self.withdrawn and self.kind in ("indicator", "attachment")
 
     def marks(self) -> tuple[bytes, ...]:
         """What tells of it. A statement's id is a commitment: the log shows it to everybody."""
@@ -131,6 +136,13 @@ class Scene:
             "/cases",
             body={"title": "The scene", "tlp": "GREEN", "class": "exercise"},
         )["case"]
+        self.passwords = {
+            _account(who): taxii_users.add(
+                world.node, User(name=_account(who), party=str(who.party))
+            )
+            for who in _readers(self)
+            if who.role == "reader"
+        }
         self.things = [self._said(number, number in other) for number in range(count)]
 
     def _said(self, number: int, other: bool) -> Thing:
@@ -161,8 +173,8 @@ class Scene:
             body={"persons": sorted(persons)} if persons else {},
         )
         done = intake.record(world.node, act) if author == world.NORTH else world.as_guest(act)
-        gone = draw.random() < 0.15
-        if gone:
+        withdrawn = draw.random() < 0.15
+        if withdrawn:
             back = intake.withdraw(world.node, author, done.id)
             if isinstance(back, intake.Prepared):
                 intake.enter(world.node, world.sign(back))
@@ -179,7 +191,7 @@ class Scene:
             to=to,
             persons=persons,
             case=case,
-            gone=gone and kind in ("indicator", "attachment"),
+            withdrawn=withdrawn,
         )
 
     def _object(
@@ -239,9 +251,18 @@ class Door:
         if session is not None:
             self.client.cookies.set("tocsin", session)
 
+    def ask(self, path: str) -> httpx.Response:
+        """A program has an account; it reads as a person of no rank who bears its name."""
+        account = self.who.role == "reader" and path.startswith("/taxii2")
+        auth = (_account(self.who), self.scene.passwords[_account(self.who)]) if account else None
+        return self.client.get(path, auth=auth)
+
     def get(self, path: str) -> tuple[str, bytes]:
-        answer = self.client.get(path)
-        return path, _unpacked(answer)
+        return path, _unpacked(self.ask(path))
+
+
+def _account(who: Who) -> str:
+    return who.person if who.party == "cert.northland.example" else f"{who.person}.{who.party}"
 
 
 def _unpacked(answer: httpx.Response) -> bytes:
@@ -333,6 +354,27 @@ WAYS: dict[str, Way] = {
     "/witness/add-checkpoint": NO_CONTENT,
     "/witness/forks": _plain("/witness/forks"),
     "/witness/{origin}/checkpoint": NO_CONTENT,
+    # TAXII
+    "/taxii2": _plain("/taxii2"),
+    "/taxii2/{rest:path}": lambda scene: [
+        "/taxii2/",
+        "/taxii2/api/",
+        "/taxii2/api/collections/",
+        *(
+            f"/taxii2/api/collections/{name}/{what}"
+            for name in ("all", "inbox", scene.case)
+            for what in (
+                "",
+                "manifest/",
+                "objects/",
+                "objects/?limit=2",
+                "objects/?match[type]=indicator&match[version]=all",
+                "objects/?added_after=2026-01-01T00:00:00Z",
+            )
+        ),
+        *_each("/taxii2/api/collections/all/objects/*/", key="id")(scene),
+        *_each("/taxii2/api/collections/all/objects/*/versions/", key="id")(scene),
+    ],
     # the API
     "/api/v1/me": _plain("/api/v1/me"),
     "/api/v1/reports": _plain("/api/v1/reports"),
@@ -367,6 +409,8 @@ WAYS: dict[str, Way] = {
     "/api/v1/parties": _plain("/api/v1/parties"),
     "/api/v1/parties/waiting": _plain("/api/v1/parties/waiting"),
     "/api/v1/directory": _plain("/api/v1/directory"),
+    "/api/v1/directory/rivals": _plain("/api/v1/directory/rivals"),
+    "/api/v1/taxii/users": _plain("/api/v1/taxii/users"),
     "/api/v1/keys/{keyid}/statements": lambda scene: [
         f"/api/v1/keys/{key.keyid}/statements"
         for party in scene.parties
@@ -410,7 +454,8 @@ def _application(scene: Scene) -> tuple[Any, Any]:
     node = scene.world.node
     ticks = itertools.count()
     rates = Rates(lambda: 10.0 * next(ticks))  # nobody is held up here
-    console = build(node, extra=public.routes(node, rates), monotonic=lambda: 10.0 * next(ticks))
+    extra = [*public.routes(node, rates), *taxii.routes(node, rates, anonymous=True)]
+    console = build(node, extra=extra, monotonic=lambda: 10.0 * next(ticks))
     return console.asgi, console.doors
 
 
@@ -429,7 +474,8 @@ def _addresses() -> set[str]:
 
 def test_every_address_that_is_read_is_looked_at(world: World) -> None:
     node = world.node
-    app = build(node, extra=public.routes(node, Rates(lambda: 0.0)))
+    rates = Rates(lambda: 0.0)
+    app = build(node, extra=[*public.routes(node, rates), *taxii.routes(node, rates)])
     found = _addresses()
     inner: Any = app.asgi
     while not hasattr(inner, "routes"):
@@ -454,6 +500,7 @@ def test_nobody_finds_what_they_may_not_read(world: World) -> None:
         door = _door(scene, app, doors, who)
         secret = [(x, mark) for x in scene.things for mark in hidden(who, x)]
         seen: set[str] = set()
+        fed: set[str] = set()
         for address, way in WAYS.items():
             for path in way(scene):
                 _, answer = door.get(path)
@@ -462,18 +509,26 @@ def test_nobody_finds_what_they_may_not_read(world: World) -> None:
                     # An error may repeat what was asked for.
                     if mark in answer and mark.decode() not in path:
                         pytest.fail(f"{who} finds {mark!r} of {x} at {address}: {path}")
-                seen |= {x.word for x in scene.things if x.word.encode() in answer}
+                found = {x.word for x in scene.things if x.word.encode() in answer}
+                seen |= found
+                fed |= found if address == "/taxii2/{rest:path}" else set()
         there = {x.word for x in scene.things if may(who, x) and not x.gone}
         if who.party is not None:
             assert there <= seen, f"{who} is not shown {there - seen}"
+        if who.role == "reader":
+            plain = {x.word for x in scene.things if x.tlp != "RED" and x.own != "RED"}
+            plain &= there - {x.word for x in scene.things if x.kind == "attachment" or x.withdrawn}
+            assert plain
+            assert plain <= fed, f"{who} is not fed {plain - fed}"
     assert cases >= 100_000
 
 
 _BLANKED = re.compile(
+    rb'(?<="error_id":")[0-9a-f]+|'
     rb"[0-9a-f]{64}|[0-9a-f]{8,64}(?=\xe2\x80\xa6)|(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{43,}={0,2}"
 )
 """Commitments, roots, proofs and signatures, whole or cut short: they show nothing of what was
-said, and change with all of it."""
+said, and change with all of it. The name of an error is of its request."""
 
 
 def _blanked(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -515,9 +570,7 @@ def test_other_secrets_change_no_byte_for_those_they_are_hidden_from(
             paths = [path for way in WAYS.values() for path in way(asked)]
             answers.append(
                 {
-                    _BLANKED.sub(b"*", path.encode()).decode() + f" {at}": _blanked(
-                        door.client.get(path)
-                    )
+                    _BLANKED.sub(b"*", path.encode()).decode() + f" {at}": _blanked(door.ask(path))
                     for at, path in enumerate(paths)
                 }
             )
