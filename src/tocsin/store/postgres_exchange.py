@@ -22,6 +22,7 @@ ON CONFLICT DO NOTHING
 """
 
 # What was opened comes into its collections, but for what its audience was given there before.
+# A sum and an OFFSET keep the server from the indexes of all that is live, and of a whole feed.
 _ENTER_FEEDS = """
 INSERT INTO entry(feed, added, object, audience, type)
 SELECT feed, greatest(%(now)s::bigint, last + 1) - 1
@@ -32,9 +33,9 @@ FROM (
     s.audience, s.type, s.id, t.log_index AS place
   FROM statement t JOIN said s ON s.statement = t.n LEFT JOIN put p ON p.statement = t.n
     JOIN feed f ON f.name = ANY(ARRAY['', s.case_id, p.feed])
-  WHERE t.log_index >= %(start)s AND s.live = 1 AND left(s.id, 11) <> 'urn:sha256:'
+  WHERE t.log_index >= %(start)s AND s.live + 0 = 1 AND left(s.id, 11) <> 'urn:sha256:'
     AND NOT EXISTS (SELECT 1 FROM entry e
-      WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience)
+      WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience OFFSET 0)
   ORDER BY f.id, s.object, s.audience, t.log_index) new
 """
 _LAST_OF_FEEDS = """
@@ -49,7 +50,7 @@ _LEAVE_FEEDS = """
 DELETE FROM entry
 WHERE object IN (SELECT s.object FROM said s WHERE s.statement = %(n)s) AND NOT EXISTS (
   SELECT 1 FROM said s LEFT JOIN put p ON p.statement = s.statement
-  WHERE s.object = entry.object AND s.audience = entry.audience AND s.live = 1
+  WHERE s.object = entry.object AND s.audience = entry.audience AND s.live + 0 = 1
     AND (SELECT f.name FROM feed f WHERE f.id = entry.feed) = ANY(ARRAY['', s.case_id, p.feed]))
 """
 _PURGED_LEAVES = """

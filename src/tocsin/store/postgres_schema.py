@@ -407,9 +407,11 @@ WHERE s.id = %(id)s AND s.log_index IS NOT NULL AND s.audience + 0 = ANY(%(allow
 HELD_STATEMENT = """
 SELECT s.id, s.inside, s.author, s.kind,
   coalesce(octet_length(e.raw), octet_length(x.raw), 0), s.withdrawn
-FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
-WHERE (s.id = %(digest)s OR s.inside = %(digest)s) AND s.log_index IS NOT NULL
-  AND s.audience + 0 = ANY(%(allowed)s::bigint[])
+FROM (SELECT * FROM statement t WHERE t.id = %(digest)s
+      UNION ALL SELECT * FROM statement t
+      WHERE t.inside = %(digest)s AND t.id <> %(digest)s) s
+  LEFT JOIN envelope e ON e.n = s.n LEFT JOIN sealed x ON x.n = s.n
+WHERE s.log_index IS NOT NULL AND s.audience + 0 = ANY(%(allowed)s::bigint[])
 """
 
 # Whether it still counts does not matter here: what was withdrawn can be purged.
@@ -544,18 +546,18 @@ ON CONFLICT (one) DO UPDATE SET origin = excluded.origin, size = excluded.size,
 """
 
 OPEN = """
-UPDATE said SET live = 1 FROM statement t
-WHERE t.log_index >= %(start)s AND said.statement = t.n AND said.live = 0
+UPDATE said SET live = 1
+WHERE live = 0 AND statement = ANY(ARRAY(SELECT n FROM statement WHERE log_index >= %(start)s))
 """
 
 # Of most statements nothing more is to be done. These take back, are taken back, or may be what
-# their author says again, narrower.
+# their author says again, narrower. OFFSET keeps the server from reading all of `ref` for it.
 OF_MORE_EFFECT = """
 SELECT s.n, coalesce(s.inside, s.id), s.kind, s.author FROM statement s
 WHERE s.log_index >= %(start)s AND (
   s.kind = 'withdraw'
-  OR (s.kind = 'say' AND EXISTS (SELECT 1 FROM ref r WHERE r.statement = s.n))
-  OR EXISTS (SELECT 1 FROM ref r WHERE r.ref = coalesce(s.inside, s.id)))
+  OR (s.kind = 'say' AND EXISTS (SELECT 1 FROM ref r WHERE r.statement = s.n OFFSET 0))
+  OR EXISTS (SELECT 1 FROM ref r WHERE r.ref = coalesce(s.inside, s.id) OFFSET 0))
 ORDER BY s.log_index
 """
 
@@ -596,7 +598,7 @@ WHERE live = 2
 WITHDRAWALS_OF = """
 SELECT w.n FROM ref r JOIN statement w ON w.n = r.statement
 WHERE r.ref = %(id)s AND w.kind = 'withdraw' AND w.author = %(author)s
-  AND w.log_index IS NOT NULL
+  AND w.log_index + 0 IS NOT NULL
 ORDER BY w.log_index
 """
 
