@@ -347,10 +347,62 @@ def test_a_statement_is_kept_without_an_object_that_does_not_come(
     bare = northland.say(away)
     with pytest.raises(StatementError):
         store.keep_pending(bare, (), bare.audience)
+    assert store.absent(said.id) == [absent(away)]
     publish(store, bare, away)
     found = store.object(away.sha256, everything)
     assert found is not None
     assert found.said_by == (bare.id,)
+
+
+def test_an_object_that_comes_late_is_read_as_if_it_had_come_with_it(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    here, late, never = thing("tool", 1), thing("tool", 2), thing("tool", 3)
+    said = northland.say(here, late, never, tlp="AMBER+STRICT", to=[PEER])
+    publish(store, said, here, absent(late), absent(never))
+    assert store.absent(said.id) == [absent(late), absent(never)]
+    store = opener.reopen()
+    store.complete(said.id, [late, thing("tool", 4)])
+    store.complete(said.id, [late])
+    assert store.absent(said.id) == [absent(never)]
+    found = store.object(late.sha256, seen_by(store, PEER))
+    assert found is not None
+    assert (found.raw, found.said_by, found.withdrawn) == (late.raw, (said.id,), False)
+    assert store.object(late.sha256, seen_by(store, OTHER)) is None
+    assert [e.id for e in store.page("", seen_by(store, PEER)).entries] == [here.id, late.id]
+    assert store.absent("0" * 64) == []
+
+
+def test_what_comes_late_and_was_taken_back_comes_taken_back(
+    store: Store, northland: Author
+) -> None:
+    tool, other, kept = thing("tool", 1), thing("tool", 2), thing("tool", 3)
+    said = northland.say(tool, other, kept)
+    publish(store, said, kept, absent(tool), absent(other))
+    publish(store, northland.withdraw(said, kept))
+    everything = seen_by(store, "everybody")
+    held = store.statement(said.id, everything)
+    assert held is not None
+    assert not held.withdrawn, "a part of it stands, and is not here"
+    publish(store, northland.withdraw(said, tool))
+    store.complete(said.id, [tool, other])
+    assert store.object(tool.sha256, everything) is None
+    assert store.object(other.sha256, everything) is not None
+
+
+def test_an_object_may_come_late_before_its_statement_is_in_the_log(
+    store: Store, northland: Author
+) -> None:
+    from tests.unit.fakes import enter
+
+    tool = thing("tool", 1)
+    said = northland.say(tool)
+    store.keep_pending(said, [absent(tool)], said.audience)
+    store.complete(said.id, [tool])
+    assert store.object(tool.sha256, seen_by(store, "everybody")) is None
+    enter(store, said.id)
+    assert store.object(tool.sha256, seen_by(store, "everybody")) is not None
 
 
 def test_absent_is_only_what_is_said(store: Store, northland: Author) -> None:

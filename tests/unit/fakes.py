@@ -94,6 +94,7 @@ class _Row:
     """Its index in the log that was given up."""
     purged: bool = False
     says: list[_Saying] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
 
     @property
     def statement(self) -> Statement | Sealed:
@@ -184,8 +185,28 @@ class MemoryStore(MemoryFederation):
             for ref, item in said:
                 own = object_audiences.get(ref.sha256, audience)
                 row.says.append(_Saying(item=item, audience=self._number(own)))
+            row.absent = [item for item in objects if isinstance(item, Absent)]
             self._bind(statement)
             self._rows[verified.id] = row
+
+    def complete(
+        self,
+        statement: str,
+        objects: Sequence[Keepable],
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        with self._lock:
+            row = self._rows[statement]
+            for item in objects:
+                place = (item.sha256, item.id)
+                if place in {(a.sha256, a.id) for a in row.absent}:
+                    row.absent = [a for a in row.absent if (a.sha256, a.id) != place]
+                    own = object_audiences.get(item.sha256)
+                    number = row.audience if own is None else self._number(own)
+                    row.says.append(_Saying(item=item, audience=number))
+            if row.index is not None:
+                self._take_effect(statement, row)
+                self._enter_feeds()
 
     def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
         outcomes: list[TocsinError | None] = []
@@ -677,7 +698,9 @@ class MemoryStore(MemoryFederation):
         for saying in row.says:
             if not part or saying.item.sha256 in part:
                 saying.taken_back = True
-        row.withdrawn |= not part or (bool(row.says) and all(s.taken_back for s in row.says))
+        lacks = any(a.sha256 not in part for a in row.absent)
+        gone = bool(row.says) and all(s.taken_back for s in row.says) and not lacks
+        row.withdrawn |= not part or gone
         for _, again in self._logged():
             if again.statement.kind == "say" and id in again.statement.refs:
                 self._cut_off(again)

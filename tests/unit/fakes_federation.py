@@ -12,6 +12,7 @@ from tocsin.errors import ChainError
 from tocsin.store.federation import (
     MAX_QUARANTINED,
     MAX_QUARANTINED_BYTES,
+    Absent,
     Given,
     Outgoing,
     Quarantined,
@@ -142,6 +143,10 @@ class MemoryFederation:
 
     def came(self, peer: str, statements: Sequence[str]) -> None:
         self._peer(peer).came.update(id for id in statements if id in self._rows)
+
+    def absent(self, statement: str) -> list[Absent]:
+        row = self._rows.get(statement)
+        return sorted(row.absent, key=lambda a: (a.id, a.sha256)) if row else []
 
     def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
         found = {

@@ -53,6 +53,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "taxii": ("taxii", "TAXII 2.1: fetch, send, and accounts of your own server."),
     "log": ("record", "Show the log's head and entries; prove one."),
     "witness": ("witness", "Who witnesses your log; run the witness role alone."),
+    "peers": ("sync", "Other nodes: who is reached, what waits, what is held back."),
+    "holders": ("sync", "To whom something of yours went, and what became of it there."),
     "token": ("node", "Print a fresh one-time sign-in link."),
     "demo": ("node", "Remove exactly the exercise, or load it with the sides exchanged."),
     "doctor": ("node", "What works here and what does not, each with a remedy."),

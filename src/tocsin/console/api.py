@@ -25,9 +25,11 @@ from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
 from tocsin.flows import (
     advise,
     audit,
+    holders,
     imports,
     intake,
     join,
+    neighbours,
     respond,
     rivals,
     sealed,
@@ -767,6 +769,23 @@ def _signed_with(r: Request) -> Any:
     return {"count": len(found), "items": found}
 
 
+def _peers(r: Request) -> Any:
+    if r.party != r.node.party:  # whom a node reaches, and what it holds back, is its operator's
+        raise ForbiddenError(
+            f"{r.party} is a guest at the node of {r.node.party}", remedy="ask its operator"
+        )
+    waiting = [
+        {"peer": q.peer, "id": q.id, "author": q.author, "since": q.since,
+         "reason": q.reason, "detail": q.message}
+        for q in r.node.store.quarantined()
+    ]  # fmt: skip
+    return {"items": neighbours.peers(r.node), "quarantine": waiting}
+
+
+def _holders(r: Request) -> Any:
+    return {"items": holders.holders(r.node, r.actor.reader, r.query.get("id", ""))}
+
+
 def _waiting_entries(r: Request) -> Any:
     return {"items": join.waiting_entries(r.node)}
 
@@ -1029,6 +1048,8 @@ ROUTES: tuple[Route, ...] = (
         "write",
     ),
     _route("DELETE", "/taxii/users/{name}", "token", _taxii_remove, "End an account."),
+    _route("GET", "/peers", "read", _peers, "Other nodes: reached, lag, errors, quarantine."),
+    _route("GET", "/holders", "read", _holders, "To whom what you said went; ?id."),
     _route("GET", "/log", "read", _log, "Head, checkpoint, policy, fingerprint."),
     _route("GET", "/log/proof", "read", _proof, "A tlog-proof; ?id."),
     _route("GET", "/log/root", "read", _root, "The root file."),

@@ -274,6 +274,7 @@ class _Batch:
         if envelope.id in self._came:
             return
         if self._node.store.place(envelope.id) is not None:
+            self._complete(item, envelope.id, s, fetch)
             self._came.append(envelope.id)
             self.taken.taken += 1
             return
@@ -439,6 +440,27 @@ class _Batch:
             )
         media_type = ref.type if ref.id.startswith("urn:sha256:") else None
         return intake.item_of(raw, media_type)
+
+    def _complete(self, item: Item, id: str, s: Statement, fetch: Fetch) -> None:
+        """Take what a held statement lacks from whoever has it: who brought it first may have
+        kept it to himself."""
+        lacking = {a.sha256 for a in self._node.store.absent(id)}
+        listed = {sha256 for sha256, _ in item.objects} | item.texts.keys()
+        if lacking.isdisjoint(listed):
+            return
+        kept = self._node.store.statement(id, self._node.everything())
+        found = [
+            one
+            for ref in s.objects
+            if ref.sha256 in lacking
+            and isinstance(
+                one := self._object(item, s, ref, dict(item.objects), fetch), Received | Attachment
+            )
+        ]
+        if kept is not None and found:
+            check_owners(self._node, s, found)
+            narrowed = object_audiences(self._node, kept.audience, found)
+            self._node.store.complete(id, found, narrowed)
 
     def _root(self, opened: Opened) -> None:
         envelope, s = opened

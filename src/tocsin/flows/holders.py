@@ -5,7 +5,8 @@ Spec: exchange.md §5, "Withdrawals and narrowings", "Who still holds it".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,8 @@ from tocsin.store.interface import stays_on_record
 
 TOLD = "withdrawal"
 """Local rows: what came of each withdrawal that this node knows; from acks, so recomputable."""
+HEARD = "heard"
+"""Local row: the log index up to which `follow_up` has been."""
 SILENT_AFTER = timedelta(days=1)
 
 
@@ -71,34 +74,48 @@ class Holder(Struct, frozen=True, kw_only=True):
 # --- answering --------------------------------------------------------------------------------
 
 
-def heard(node: Node, peer: str, id: str) -> None:
-    """See to what follows from a statement that has come in: a withdrawal is acknowledged.
+def follow_up(node: Node, tellers: Mapping[str, str]) -> None:
+    """See to what follows from what has come in since the last time: withdrawals are answered.
+
+    How far it got is kept, so that a kill in between leaves no withdrawal without an answer. One
+    thread at a time.
 
     Args:
-        peer: who brought it.
+        tellers: withdrawal → the peer that brought it, where that is known.
 
     Raises:
-        TocsinError: this node says nothing now.
+        TocsinError: this node says nothing now; the next time goes on here.
     """
-    kept = node.store.statement(id, node.everything())
-    if kept is None:
+    row = node.store.local(HEARD, HEARD)
+    after = int(row.value) if row else -1
+    head = node.store.head()
+    if head is None or head.size - 1 <= after:
         return
-    if kept.kind == "ack":
-        _acknowledged(node, id, intake.parse_kept(kept))
-    elif kept.kind == "withdraw" and host_of(node.directory, kept.author) != node.party:
-        s = intake.parse_kept(kept)
-        onward = {
-            given.peer
-            for ref in s.refs
-            for held in (ref, _sealed(s.author, ref))
-            for given in node.store.given(held)
-            if not given.came and given.peer not in (peer, host_of(node.directory, s.author))
-        }
-        _change(node, id, onward=tuple(sorted(onward)))
-        _answer(node, id, s, peer)
+    everything = node.everything()
+    for kept in node.store.statements(everything, kind="ack", after_index=after):
+        _acknowledged(node, intake.parse_kept(kept))
+    for kept in node.store.statements(everything, kind="withdraw", after_index=after):
+        if host_of(node.directory, kept.author) != node.party and _told(node, kept.id).answered < 0:
+            _heard(node, kept.id, intake.parse_kept(kept), tellers.get(kept.id, ""))
+    value = str(head.size - 1).encode()
+    with contextlib.suppress(ConflictError):
+        node.store.keep_local(HEARD, HEARD, value, row.version if row else None)
 
 
-def _acknowledged(node: Node, id: str, ack: Statement) -> None:
+def _heard(node: Node, id: str, s: Statement, peer: str) -> None:
+    peer = peer or next((g.peer for g in node.store.given(id) if g.came), "")
+    onward = {
+        given.peer
+        for ref in s.refs
+        for held in (ref, _sealed(s.author, ref))
+        for given in node.store.given(held)
+        if not given.came and given.peer not in (peer, host_of(node.directory, s.author))
+    }
+    _change(node, id, onward=tuple(sorted(onward)))
+    _answer(node, id, s, peer)
+
+
+def _acknowledged(node: Node, ack: Statement) -> None:
     effect = ack.body.get("effect")
     onward = ack.body.get("onward")
     counts = onward if isinstance(onward, dict) else {}

@@ -59,6 +59,10 @@ def said(kept: Kept, statement: Statement | None = None) -> Said:
     )
 
 
+MAX_GAPS = 10_000
+"""Places in one chain of a case that may be missing here, for the fold to be told of them."""
+
+
 def case_statements(node: Node, case: str, reader: Reader) -> list[Kept]:
     """What `reader` may read of a case, in log order.
 
@@ -82,16 +86,30 @@ def state(node: Node, case: str, reader: Reader) -> CaseState:
 
 
 def _fold(node: Node, case: str, visible: list[Said], ids: set[str]) -> CaseState:
-    withheld = frozenset(
-        (k.author, k.seq)
-        for k in node.store.statements(node.everything(), case=case)
-        if k.id not in ids
-    ) | {(k.author, k.seq) for k in _closed(node, case)}
+    held = node.store.statements(node.everything(), case=case)
+    withheld = frozenset((k.author, k.seq) for k in held if k.id not in ids)
+    withheld |= {(k.author, k.seq) for k in _closed(node, case)}
+    withheld |= _never_here(held)
     return fold(
         visible,
         directory=frozenset(p.id for p in node.everyone.parties),
         now=node.clock(),
         withheld=withheld,
+    )
+
+
+def _never_here(held: Sequence[Kept]) -> frozenset[tuple[str, int]]:
+    """Places of a case's chains that are not held: other nodes keep from this one what nobody at
+    home here may read. They were named when what follows them came (exchange.md §5)."""
+    seqs: dict[str, set[int]] = {}
+    for kept in held:
+        seqs.setdefault(kept.author, set()).add(kept.seq)
+    return frozenset(
+        (author, seq)
+        for author, there in seqs.items()
+        if len(there) < (last := max(there)) <= len(there) + MAX_GAPS
+        for seq in range(1, last)
+        if seq not in there
     )
 
 

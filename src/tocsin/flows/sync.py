@@ -108,6 +108,7 @@ class Sync:
         self._nudged: set[str] = set()
         self._wake = threading.Event()
         self._told = -1
+        self._following_up = threading.Lock()
 
     def peers(self) -> dict[str, Peer]:
         """The other nodes of the directory, by party."""
@@ -152,6 +153,7 @@ class Sync:
 
     def round(self, stop: threading.Event | None = None) -> int:
         """Exchange with every peer once; how many statements came in."""
+        self._follow_up({})
         entered = self._retry()
         for peer in self.peers().values():
             if stop is not None and stop.is_set():
@@ -287,13 +289,15 @@ class Sync:
         if taken.refused:
             state = self.state(party)
             self._note_party(party, refused=state.refused + len(taken.refused))
-        for id in taken.entered:
+        if taken.entered:
+            self._follow_up(dict.fromkeys(taken.withdrawals, party))
+
+    def _follow_up(self, tellers: dict[str, str]) -> None:
+        with self._following_up:
             try:
-                holders.heard(self.node, party, id)
-            except (LogHalted, RollbackError, StoreError):
-                raise
+                holders.follow_up(self.node, tellers)
             except TocsinError as wrong:
-                log.warning("no acknowledgement of %s: %s", id[:16], wrong.message)
+                log.warning("withdrawals are not acknowledged now: %s", wrong.message)
 
     def _retry(self) -> int:
         """Once a round, what waits; its objects are asked for where who brought it can be asked."""
@@ -465,8 +469,9 @@ class Sync:
         """The peer has asked for something: it is there. Noted once a minute."""
         now = self.node.clock()
         state = self.state(peer.party)
-        if state.reached < intake.stamp(now - timedelta(minutes=1)):
-            self._note(peer, reached=intake.stamp(now))
+        if state.reached < intake.stamp(now - timedelta(minutes=1)) or state.wait_until:
+            # It was not to be reached before: now it may be, and is asked again.
+            self._note(peer, reached=intake.stamp(now), wait_until="")
 
     # --- state --------------------------------------------------------------------------------
 

@@ -8,9 +8,15 @@ Spec: exchange.md §5; decisions/0032.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from tocsin.policy import Audience
+    from tocsin.store.interface import Keepable
+
+NO_AUDIENCES: Mapping[str, Audience] = {}
 
 MAX_QUARANTINED = 1_000
 MAX_QUARANTINED_BYTES = 64 << 20
@@ -20,7 +26,7 @@ MAX_QUARANTINED_BYTES = 64 << 20
 class Absent(Struct, frozen=True, kw_only=True):
     """Stands among the objects of a statement for one that its bringer may not have, or not give.
 
-    The statement is kept without it: no read shows it until somebody says it with its bytes.
+    The statement is kept without it: no read shows it until it comes (`Inboxes.complete`).
     """
 
     sha256: str
@@ -142,6 +148,23 @@ class Inboxes(Protocol):
 
     def came(self, peer: str, statements: Sequence[str]) -> None:
         """Note that the peer has these statements itself. Those not held are passed over."""
+        ...
+
+    def absent(self, statement: str) -> list[Absent]:
+        """What a statement says and was kept without, as far as it has not come since."""
+        ...
+
+    def complete(
+        self,
+        statement: str,
+        objects: Sequence[Keepable],
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        """Give a statement objects that it was kept without, as if they had come with it.
+
+        What is not among its `absent` is passed over; bytes that do not fit are the caller's to
+        refuse. What has been taken back meanwhile comes taken back.
+        """
         ...
 
     def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:

@@ -273,6 +273,14 @@ CREATE TABLE named(
   PRIMARY KEY (author, chain, seq, peer)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE absent(
+  statement INTEGER NOT NULL REFERENCES statement(n),
+  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+  id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  PRIMARY KEY (statement, sha256, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE quarantine(
   peer INTEGER NOT NULL REFERENCES peer(n),
   id BLOB NOT NULL CHECK (length(id) = 32),
@@ -518,6 +526,7 @@ INSERTS = {
     " version, on_record, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "said": "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?, ?)",
     "bound": "INSERT OR IGNORE INTO bound VALUES (?, ?, ?, ?)",
+    "absent": "INSERT INTO absent VALUES (?, ?, ?, ?)",
 }
 """One line for each table a statement fills, parents first."""
 
@@ -626,7 +635,9 @@ MARK_WITHDRAWN = """
 UPDATE statement SET withdrawn = 1 WHERE n = :n AND (
   NOT EXISTS (SELECT 1 FROM taken_back WHERE statement = :withdrawal)
   OR (EXISTS (SELECT 1 FROM said WHERE statement = :n)
-      AND NOT EXISTS (SELECT 1 FROM said WHERE statement = :n AND live IN (1, 4))))
+      AND NOT EXISTS (SELECT 1 FROM said WHERE statement = :n AND live IN (1, 4))
+      AND NOT EXISTS (SELECT 1 FROM absent WHERE statement = :n AND sha256 NOT IN (
+        SELECT sha256 FROM taken_back WHERE statement = :withdrawal))))
 """
 
 # The reverse order of the same: the narrower `say` comes after the withdrawal.

@@ -33,7 +33,7 @@ from tocsin.store import sqlite_local as own
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
-from tocsin.store.federation import Given, Outgoing, Quarantined
+from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
 from tocsin.store.files import cannot_write, lock_folder, sync_file, sync_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
@@ -484,6 +484,23 @@ class SqliteStore:
     def came(self, peer: str, statements: Sequence[str]) -> None:
         """See `Inboxes.came`."""
         self._write(lambda db: federation.came(db, peer, statements))
+
+    def absent(self, statement: str) -> list[Absent]:
+        """See `Inboxes.absent`."""
+        with self._reading() as db:
+            return federation.absent(db, statement)
+
+    def complete(
+        self,
+        statement: str,
+        objects: Sequence[Keepable],
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        """See `Inboxes.complete`."""
+        id = bytes.fromhex(statement)
+        self._write(
+            lambda db: log.complete(db, id, objects, object_audiences, microseconds(self._clock()))
+        )
 
     def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
         """See `Inboxes.places`."""

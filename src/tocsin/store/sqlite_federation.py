@@ -10,6 +10,7 @@ from typing import Any
 from tocsin.store.federation import (
     MAX_QUARANTINED,
     MAX_QUARANTINED_BYTES,
+    Absent,
     Given,
     Outgoing,
     Quarantined,
@@ -260,6 +261,16 @@ def came(db: sqlite3.Connection, peer: str, statements: Sequence[str]) -> None:
             db.execute(
                 "UPDATE outbox SET came = 1 WHERE peer = ? AND statement = ?", (number, row[0])
             )
+
+
+def absent(db: sqlite3.Connection, statement: str) -> list[Absent]:
+    """See `Inboxes.absent`."""
+    rows = db.execute(
+        "SELECT a.sha256, a.id, a.type FROM absent a JOIN statement s ON s.n = a.statement"
+        " WHERE s.id = ? ORDER BY a.id, a.sha256",
+        (digest(statement),),
+    )
+    return [Absent(sha256=sha256.hex(), id=id, type=type) for sha256, id, type in rows]
 
 
 def places(

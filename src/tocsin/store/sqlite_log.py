@@ -14,6 +14,7 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
+from tocsin.record.statement import ObjectRef
 from tocsin.store import schema, words
 from tocsin.store import sqlite_exchange as exchange
 from tocsin.store.federation import Absent
@@ -43,7 +44,7 @@ from tocsin.store.rules import (
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
     from tocsin.record.seal import Sealed, VerifiedSeal
-    from tocsin.record.statement import ObjectRef, Statement
+    from tocsin.record.statement import Statement
 
 # --- keeping --------------------------------------------------------------------------------
 
@@ -115,6 +116,11 @@ class _Batch:
             rows["ref"] += [(bytes.fromhex(ref), n) for ref in s.refs]
         if s.kind == "withdraw":
             rows["taken_back"] += [(n, bytes.fromhex(o.sha256)) for o in s.objects]
+        rows["absent"] += [
+            (n, bytes.fromhex(item.sha256), item.id, item.type)
+            for item in one.brought.values()
+            if isinstance(item, Absent)
+        ]
         for ref, held in objects:
             number = held if held is not None else self._new(one.brought[ref.sha256, ref.id])
             if ref.sha256 in self._lifted and (ref.sha256, ref.id) in one.brought:
@@ -130,6 +136,40 @@ class _Batch:
             self._bound[place] = max(self._bound[place], s.seq - 1)
         if last is None or last[0] < s.seq:
             self._heads[place] = s.seq, inside or one.verified.id
+
+    def complete(
+        self, id: bytes, objects: Sequence[Keepable], object_audiences: Mapping[str, Audience]
+    ) -> tuple[int, int | None, str] | None:
+        """Collect the rows of objects that come late; (n, log index, author) of their statement.
+
+        None: there is nothing to do.
+        """
+        n, index, author, case, own = self._db.execute(
+            "SELECT n, log_index, author, case_id, audience FROM statement WHERE id = ?", (id,)
+        ).fetchone()
+        lacking = {
+            (sha256.hex(), name): (sha256, name)
+            for sha256, name in self._db.execute(
+                "SELECT sha256, id FROM absent WHERE statement = ?", (n,)
+            )
+        }
+        came = {(item.sha256, item.id): item for item in objects}
+        for place in lacking.keys() & came.keys():
+            item = came[place]
+            ref = ObjectRef(id=item.id, sha256=item.sha256, type=item.type)
+            held = self._object(author, ref, came)
+            number = held if held is not None else self._new(item)
+            if held is not None:
+                self._fill(number, item)
+            narrowed = object_audiences.get(item.sha256)
+            audience = own if narrowed is None else self._intern(narrowed)
+            self._rows["said"].append((n, number, audience, PENDING, item.type, item.id, case))
+            self._db.execute(
+                "DELETE FROM absent WHERE statement = ? AND sha256 = ? AND id = ?",
+                (n, *lacking[place]),
+            )
+        self.write()
+        return (n, index, author) if lacking.keys() & came.keys() else None
 
     def write(self) -> None:
         """Write what is collected, parents before children."""
@@ -326,6 +366,28 @@ def _take_effect(db: sqlite3.Connection, start: int, now: int) -> None:
         for [withdrawal] in earlier:
             _take_back(db, n, id, author, withdrawal)
     exchange.enter(db, start, now)
+
+
+def complete(
+    db: sqlite3.Connection,
+    id: bytes,
+    objects: Sequence[Keepable],
+    object_audiences: Mapping[str, Audience],
+    now: int,
+) -> None:
+    """See `Inboxes.complete`."""
+    done = _Batch(db).complete(id, objects, object_audiences)
+    if done is None:
+        return
+    n, index, author = done
+    if index is None:  # it opens with its statement
+        return
+    db.execute("UPDATE said SET live = 1 WHERE live = 0 AND statement = ?", (n,))
+    db.execute(schema.FORGET_WIDER, {"n": n, "author": author})
+    earlier = db.execute(schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
+    for [withdrawal] in earlier:
+        _take_back(db, n, id, author, withdrawal)
+    exchange.enter(db, index, now)
 
 
 def _take_back(db: sqlite3.Connection, n: int, id: bytes, author: str, withdrawal: int) -> None:

@@ -65,6 +65,7 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
         try:
             with connect(given) as client:
                 # What a store says of keys that is not the newest is old too.
+                _peer_rows(client, row)
                 if _log_rows(client, row):
                     _apart_rows(Keyholder(home, config.party, client, behind=True), row)
         except TocsinError as error:
@@ -97,6 +98,21 @@ def _apart_rows(holder: Keyholder, row: Callable[..., None]) -> None:
         row("key chain", error.message, error.remedy)
     for one in apart(holder):
         row(one.what, one.why, one.remedy)
+
+
+def _peer_rows(client: Client, row: Callable[..., None]) -> None:
+    """How this node stands with each other one."""
+    found = client.get("/peers")
+    for peer in found["items"]:
+        reached = f"reached {peer['reached'] or 'never'}, lag {peer['lag']}"
+        remedy = "check its address and the network: tocsin peers" if peer["error"] else None
+        row(f"peer {peer['party']}", peer["error"] or reached, remedy)
+    if found["quarantine"]:
+        row(
+            "held back",
+            f"{len(found['quarantine'])} statements of other nodes cannot be judged yet",
+            "tocsin peers lists them; most wait for something that is on its way",
+        )
 
 
 def _log_rows(client: Client, row: Callable[..., None]) -> bool:

@@ -67,6 +67,8 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/directory": ({}, {}),
     "/keys/{keyid}/statements": ({"keyid": "statement"}, {}),
     "/parties/waiting": ({}, {}),
+    "/peers": ({}, {}),
+    "/holders": ({}, {"id": "statement"}),
     "/exports": ({}, {"case": "case"}),
     "/exports/lists": ({}, {"case": "case"}),
     "/advisories": ({}, {"case": "case"}),

@@ -1,0 +1,65 @@
+"""Verbs about the exchange with other nodes: who is reached, and who holds what."""
+
+from __future__ import annotations
+
+import click
+
+from tocsin.cli import terminal
+
+
+@click.command()
+@terminal.AS
+@terminal.JSON
+def peers(as_party: str | None, as_json: bool) -> None:
+    """The nodes of other parties: reached when, what waits for them, what is wrong.
+
+    LAG: statements for them that they have not said to have. HELD BACK: what they brought and
+    cannot be judged yet. Example: tocsin peers
+    """
+    with terminal.node() as client:
+        found = client.get("/peers")
+    if as_json:
+        terminal.json_out(found)
+        return
+    terminal.table(
+        ["PARTY", "REACHED", "LAG", "HELD BACK", "REFUSED"],
+        [
+            [p["party"], p["reached"] or "never", p["lag"], p["quarantined"], p["refused"]]
+            for p in found["items"]
+        ],
+        grow=0,
+    )
+    # Below the table: an error that is cut off helps nobody.
+    for p in found["items"]:
+        if p["error"]:
+            terminal.line(f"{p['party']}, since {p['failing']}: {p['error']}")
+        if not p["url"]:
+            terminal.line(f"{p['party']} has no address: it asks and brings by itself")
+        if len(p["home"]) > 1:
+            terminal.line(f"{p['party']} has guests: {', '.join(p['home'][1:])}")
+    for q in found["quarantine"]:
+        terminal.line(f"held back  {q['id'][:16]} of {q['author']}, by {q['peer']}: {q['detail']}")
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+@terminal.AS
+@terminal.JSON
+def holders(id: str, as_party: str | None, as_json: bool) -> None:
+    """To whom a statement or object of yours went, and what became of it there.
+
+    ID: a statement, an object's SHA-256 or STIX id. Only its author is told.
+    Example: tocsin holders indicator--2f1c0a3e-…
+    """
+    with terminal.node() as client:
+        found = client.get("/holders", id=id)["items"]
+    if as_json:
+        terminal.json_out({"items": found})
+        return
+    terminal.table(
+        ["PARTY", "STATE", "SINCE", "STATEMENT"],
+        [[h["party"], h["state"], h["since"] or "-", h["statement"][:12]] for h in found],
+        grow=0,
+    )
+    if not found:
+        terminal.line("it has gone to nobody yet")
