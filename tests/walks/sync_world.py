@@ -82,7 +82,7 @@ class World:
     lie: Callable[[str, str, Answer], Answer] | None = None
     """(who answers, target, answer) → what is sent instead."""
     asked: int = 0
-    bytes: int = 0
+    traffic: int = 0
     spoken: list[str] = field(default_factory=list)
     """Ids of everything said, by whomever."""
     refused: list[str] = field(default_factory=list)
@@ -183,7 +183,7 @@ class World:
             now=self.clock(), nonce=self.rng.randbytes(16).hex(),
         )  # fmt: skip
         found = self.running[target_party].door.answer(method, target, headers, body)
-        self.bytes += len(body) + len(found.body) + 400
+        self.traffic += len(body) + len(found.body) + 400
         if found.status >= 500:
             raise AssertionError((target_party, method, target, found))
         return self.lie(target_party, target, found) if self.lie is not None else found

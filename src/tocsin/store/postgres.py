@@ -31,7 +31,7 @@ from tocsin.store import postgres_log as log
 from tocsin.store import postgres_purge as purging
 from tocsin.store import postgres_reads as reads
 from tocsin.store import postgres_schema as schema
-from tocsin.store.federation import Given, Outgoing, Quarantined
+from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
 from tocsin.store.files import lock_folder
 from tocsin.store.interface import (
     NO_AUDIENCES,
@@ -506,6 +506,22 @@ class PostgresStore:
     def came(self, peer: str, statements: Sequence[str]) -> None:
         """See `Inboxes.came`."""
         self._write(lambda db: federation.came(db, peer, statements))
+
+    def absent(self, statement: str) -> list[Absent]:
+        """See `Inboxes.absent`."""
+        return self._read(lambda db: federation.absent(db, statement))
+
+    def complete(
+        self,
+        statement: str,
+        objects: Sequence[Keepable],
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
+    ) -> None:
+        """See `Inboxes.complete`."""
+        id = bytes.fromhex(statement)
+        self._write(
+            lambda db: log.complete(db, id, objects, object_audiences, microseconds(self._clock()))
+        )
 
     def places(self, author: str, chain: str, first: int, last: int) -> dict[int, str]:
         """See `Inboxes.places`."""

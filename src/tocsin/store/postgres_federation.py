@@ -8,6 +8,7 @@ from typing import Any
 from tocsin.store.federation import (
     MAX_QUARANTINED,
     MAX_QUARANTINED_BYTES,
+    Absent,
     Given,
     Outgoing,
     Quarantined,
@@ -326,6 +327,17 @@ def came(db: Db, peer: str, statements: Sequence[str]) -> None:
         " WHERE s.id = ANY(%(ids)s::bytea[]) AND o.statement = s.n AND o.peer = %(peer)s",
         given,
     )
+
+
+def absent(db: Db, statement: str) -> list[Absent]:
+    """See `Inboxes.absent`."""
+    rows = ask(
+        db,
+        "SELECT a.sha256, a.id, a.type FROM absent a JOIN statement s ON s.n = a.statement"
+        " WHERE s.id = %(id)s ORDER BY a.id, a.sha256",
+        {"id": digest(statement)},
+    )
+    return [Absent(sha256=sha256.hex(), id=id, type=type) for sha256, id, type in rows]
 
 
 def places(db: Db, author: str, chain: str, first: int, last: int) -> dict[int, str]:

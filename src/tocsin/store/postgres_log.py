@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
 from tocsin.policy import Audience
+from tocsin.record.statement import ObjectRef
 from tocsin.store import postgres_exchange as exchange
 from tocsin.store import postgres_schema as schema
 from tocsin.store import words
@@ -43,7 +44,7 @@ from tocsin.store.rules import (
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
     from tocsin.record.seal import Sealed, VerifiedSeal
-    from tocsin.record.statement import ObjectRef, Statement
+    from tocsin.record.statement import Statement
 
 
 def copy(db: Db, table: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -174,6 +175,11 @@ class _Batch:
         rows["ref"] += [(bytes.fromhex(ref), n) for ref in s.refs]
         if s.kind == "withdraw":
             rows["taken_back"] += [(n, bytes.fromhex(d)) for d in {o.sha256 for o in s.objects}]
+        rows["absent"] += [
+            (n, bytes.fromhex(item.sha256), item.id, item.type)
+            for item in one.brought.values()
+            if isinstance(item, Absent)
+        ]
         for ref, held in objects:
             number = held if held is not None else self._new(one.brought[ref.sha256, ref.id])
             if ref.sha256 in self._lifted and (ref.sha256, ref.id) in one.brought:
@@ -189,6 +195,43 @@ class _Batch:
             self._bound[place] = max(self._bound[place], s.seq - 1)
         if last is None or last[0] < s.seq:
             self._heads[place] = s.seq, inside or one.verified.id
+
+    def complete(
+        self, id: bytes, objects: Sequence[Keepable], object_audiences: Mapping[str, Audience]
+    ) -> tuple[int, int | None, str] | None:
+        """Collect the rows of objects that come late; (n, log index, author) of their statement.
+
+        None: there is nothing to do.
+        """
+        row = ask(self._db, schema.LATE_FOR, {"id": id}).fetchone()
+        assert row is not None
+        n, index, author, case, own = row
+        lacking = {
+            (sha256.hex(), name): (sha256, name)
+            for sha256, name in ask(self._db, schema.LACKING, {"n": n})
+        }
+        came = {(item.sha256, item.id): item for item in objects}
+        late = sorted(lacking.keys() & came.keys())
+        if late:
+            self._learn_objects([lacking[place][0] for place in late])
+        keys = {audience_key(audience): audience for audience in object_audiences.values()}
+        for key, number in ask(self._db, schema.INTERNED, {"keys": list(keys)}):
+            self._numbers[keys[key]] = number
+        for place in late:
+            item = came[place]
+            held = self._object(
+                author, ObjectRef(id=item.id, sha256=item.sha256, type=item.type), came
+            )
+            number = held if held is not None else self._new(item)
+            if held is not None:
+                self._fill(number, item)
+            narrowed = object_audiences.get(item.sha256)
+            audience = own if narrowed is None else self._intern(narrowed)
+            self._rows["said"].append((n, number, audience, PENDING, item.type, item.id, case))
+            sha256, name = lacking[place]
+            ask(self._db, schema.NO_LONGER_ABSENT, {"n": n, "sha256": sha256, "id": name})
+        self.write()
+        return (n, index, author) if late else None
 
     def write(self) -> None:
         """Write what is collected, parents before children."""
@@ -349,6 +392,28 @@ def _take_effect(db: Db, start: int, now: int) -> None:
         for [withdrawal] in earlier:
             _take_back(db, n, id, author, withdrawal)
     exchange.enter(db, start, now)
+
+
+def complete(
+    db: Db,
+    id: bytes,
+    objects: Sequence[Keepable],
+    object_audiences: Mapping[str, Audience],
+    now: int,
+) -> None:
+    """See `Inboxes.complete`."""
+    done = _Batch(db, ()).complete(id, objects, object_audiences)
+    if done is None:
+        return
+    n, index, author = done
+    if index is None:  # it opens with its statement
+        return
+    ask(db, schema.OPEN_ONE, {"n": n})
+    ask(db, schema.FORGET_WIDER, {"n": n, "author": author})
+    earlier = ask(db, schema.WITHDRAWALS_OF, {"id": id, "author": author}).fetchall()
+    for [withdrawal] in earlier:
+        _take_back(db, n, id, author, withdrawal)
+    exchange.enter(db, index, now)
 
 
 def _take_back(db: Db, n: int, id: bytes, author: str, withdrawal: int) -> None:

@@ -215,6 +215,13 @@ CREATE TABLE named(
   id bytea NOT NULL CHECK (octet_length(id) = 32),
   PRIMARY KEY (author, chain, seq, peer)
 );
+CREATE TABLE absent(
+  statement bigint NOT NULL REFERENCES statement(n),
+  sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+  id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  PRIMARY KEY (statement, sha256, id)
+);
 CREATE TABLE quarantine(
   peer bigint NOT NULL REFERENCES peer(n),
   id bytea NOT NULL CHECK (octet_length(id) = 32),
@@ -454,6 +461,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "put": (("statement", "int8"), ("feed", "text")),
     "ref": (("ref", "bytea"), ("statement", "int8")),
     "taken_back": (("statement", "int8"), ("sha256", "bytea")),
+    "absent": (("statement", "int8"), ("sha256", "bytea"), ("id", "text"), ("type", "text")),
     "object": (
         *(("n", "int8"), ("sha256", "bytea"), ("stix_id", "text"), ("type", "text")),
         *(("spec_version", "text"), ("created", "text"), ("modified", "text")),
@@ -550,6 +558,13 @@ UPDATE said SET live = 1
 WHERE live = 0 AND statement = ANY(ARRAY(SELECT n FROM statement WHERE log_index >= %(start)s))
 """
 
+LATE_FOR = "SELECT n, log_index, author, case_id, audience FROM statement WHERE id = %(id)s"
+LACKING = "SELECT sha256, id FROM absent WHERE statement = %(n)s"
+NO_LONGER_ABSENT = """
+DELETE FROM absent WHERE statement = %(n)s AND sha256 = %(sha256)s AND id = %(id)s
+"""
+OPEN_ONE = "UPDATE said SET live = 1 WHERE live = 0 AND statement = %(n)s"
+
 # Of most statements nothing more is to be done. These take back, are taken back, or may be what
 # their author says again, narrower. OFFSET keeps the server from reading all of `ref` for it.
 OF_MORE_EFFECT = """
@@ -582,7 +597,9 @@ MARK_WITHDRAWN = """
 UPDATE statement SET withdrawn = true WHERE n = %(n)s AND (
   NOT EXISTS (SELECT 1 FROM taken_back b WHERE b.statement = %(withdrawal)s)
   OR (EXISTS (SELECT 1 FROM said s WHERE s.statement = %(n)s)
-      AND NOT EXISTS (SELECT 1 FROM said s WHERE s.statement = %(n)s AND s.live IN (1, 4))))
+      AND NOT EXISTS (SELECT 1 FROM said s WHERE s.statement = %(n)s AND s.live IN (1, 4))
+      AND NOT EXISTS (SELECT 1 FROM absent a WHERE a.statement = %(n)s AND a.sha256 NOT IN (
+        SELECT b.sha256 FROM taken_back b WHERE b.statement = %(withdrawal)s))))
 """
 
 # The reverse order of the same: the narrower `say` comes after the withdrawal.

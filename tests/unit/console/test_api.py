@@ -68,6 +68,7 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/keys/{keyid}/statements": ({"keyid": "statement"}, {}),
     "/parties/waiting": ({}, {}),
     "/peers": ({}, {}),
+    "/directory/rivals": ({}, {}),
     "/holders": ({}, {"id": "statement"}),
     "/exports": ({}, {"case": "case"}),
     "/exports/lists": ({}, {"case": "case"}),
