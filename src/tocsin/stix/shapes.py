@@ -123,8 +123,6 @@ def _targets(argument: str) -> list[str]:
 
 @cache
 def _struct(name: str) -> Any:
-    if name == "granular-marking":
-        return Any  # judged by a rule of its own
     form = STRUCT_SHAPES[name]
     if name == "external-reference":
         # One of three has to be there. With the usual one, that is proven. Hashes are rare, and
