@@ -185,7 +185,7 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         terminal.table(
             ["", "TYPE", "VALUE", "AS WRITTEN", "NOTES"],
             [
-                [n, i["type"], i["value"], i["raw"], ", ".join(i["notes"])]
+                [n, i["type"], i["value"], i["raw"], ", ".join(_noted(i))]
                 for n, i in enumerate(indicators, len(drafts) + 1)
             ],
             grow=2,
@@ -214,6 +214,13 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         asked = click.get_current_context().params.get("no_keep")
         why = "as asked" if asked else "there is no party here yet (tocsin init, or tocsin up)"
         click.echo(f"not kept: {why}", err=True)
+
+
+def _noted(indicator: dict[str, Any]) -> list[str]:
+    """What is said of an indicator beside its value."""
+    marking = [f"TLP:{indicator['tlp']}"] if indicator.get("tlp") else []
+    until = [f"until {indicator['valid_until'][:10]}"] if indicator.get("valid_until") else []
+    return [*indicator["notes"], *marking, *until]
 
 
 def _print_types(objects: list[dict[str, Any]]) -> None:

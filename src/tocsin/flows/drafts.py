@@ -24,6 +24,7 @@ from tocsin.importers.interface import Loss, Reading, Source, sniff
 from tocsin.policy import Tlp
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_object
+from tocsin.stix.markings import MARKING_ID
 from tocsin.stix.model import make
 from tocsin.stix.needles import WITHOUT_PATTERN, pattern_for
 from tocsin.stix.values import normalise
@@ -480,6 +481,9 @@ def _claim(
     return raws
 
 
+TLP_OF: Mapping[str, str] = {str(level): id for level, id in MARKING_ID.items()}
+
+
 def has_pattern(one: KeptDraft) -> bool:
     """Whether this draft of an indicator can be shared as one: a CVE, for example, cannot."""
     return (one.human.get("kind") or one.machine.get("type")) not in WITHOUT_PATTERN
@@ -497,13 +501,18 @@ def _indicator(
             remedy="reject this draft, or share it in a report's text",
         )
     at = stix_time(now)
+    machine = one.machine
+    level = TLP_OF.get(str(machine.get("tlp")))
     return make(
         "indicator",
         id=_own_id(node, "indicator", how.by, str(source.source.text_sha256), str(one.n)),
         created=at,
         created_by_ref=node.identity(how.by),
         name=value,
+        description=machine.get("comment"),
         pattern=pattern,
         pattern_type="stix",
-        valid_from=at,
+        valid_from=machine.get("first_seen") or at,
+        valid_until=machine.get("valid_until"),
+        object_marking_refs=[level] if level else [],
     )

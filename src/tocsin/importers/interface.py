@@ -56,7 +56,7 @@ class Original(Struct, frozen=True, kw_only=True):
     media_type: str
 
 
-class IndicatorDraft(Struct, frozen=True, kw_only=True):
+class IndicatorDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value a report prints, in its normal form, with its first place in the kept text."""
 
     type: str
@@ -65,6 +65,12 @@ class IndicatorDraft(Struct, frozen=True, kw_only=True):
     span: tuple[int, int]
     defanged: bool
     notes: tuple[str, ...]
+    first_seen: str | None = None
+    """RFC 3339, where the source says since when."""
+    valid_until: str | None = None
+    tlp: Tlp | None = None
+    """The source's own marking of it, which an acceptance never loosens."""
+    comment: str | None = None
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -172,7 +178,7 @@ def to_json(reading: Reading) -> dict[str, Any]:
     return {
         "source": source,
         "drafts": [_plain(draft) for draft in reading.drafts],
-        "indicators": [_plain(indicator) for indicator in reading.indicators],
+        "indicators": [_indicator(one) for one in reading.indicators],
         "losses": losses,
     }
 
@@ -182,6 +188,14 @@ def _plain(struct: Struct) -> dict[str, Any]:
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         made[name] = list(value) if isinstance(value, tuple) else value
+    return made
+
+
+def _indicator(one: IndicatorDraft) -> dict[str, Any]:
+    made = _plain(one)
+    for name in ("first_seen", "valid_until", "tlp", "comment"):
+        if made[name] is None:
+            del made[name]
     return made
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from importlib import resources
 
 from tocsin.cases.sheet import SheetPage
-from tocsin.exporters import blocklist, csv, misp_feed, rpz, suricata, zeek
+from tocsin.exporters import blocklist, misp_feed, rpz, suricata, zeek
+from tocsin.exporters import csv as csv_out
 from tocsin.exporters import misp as misp_out
 from tocsin.exporters import stix as stix_out
 from tocsin.exporters.interface import Exporter
-from tocsin.importers import misp, report, stix
+from tocsin.importers import csv, misp, report, stix
 from tocsin.importers.interface import Importer
 
-IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix, "misp": misp}
+IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix, "misp": misp, "csv": csv}
 EXPORTERS: dict[str, Exporter] = {
     "misp": misp_out,
     "misp-feed": misp_feed,
-    "csv": csv,
+    "csv": csv_out,
     "stix": stix_out,
     "rpz": rpz,
     "suricata": suricata,

@@ -131,3 +131,15 @@ def test_the_marking_asked_for_is_for_what_carries_none(world: World, tlp: Any) 
     held = readable(world, world.NORTH)
     if tlp != "RED":
         assert MARKING_ID[tlp] in held[ONE].data["object_marking_refs"]
+
+
+def test_a_row_of_a_table_is_said_under_its_own_marking_and_until_its_end(world: World) -> None:
+    raw = b"value,tlp,expires,comment\na[.]example,amber,2026-12-01,seen in mail\n"
+    _, [draft] = drafting.ingest(world.node, raw, "feed.csv")
+    how = Accepting(by=world.NORTH, tlp="CLEAR")
+    [done], _ = drafting.accept(world.node, [(draft.id, draft.revision)], how)
+    held = readable(world, world.NORTH)[str(done.object_id)].data
+    assert held["object_marking_refs"] == [MARKING_ID["AMBER"]]
+    assert held["valid_until"] == "2026-12-01T00:00:00.000Z"
+    assert held["description"] == "seen in mail"
+    assert done.object_id not in readable(world, world.GRID)
