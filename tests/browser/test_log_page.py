@@ -16,11 +16,13 @@ import pytest
 from tests.faults.node_process import NodeProcess, tocsin
 from tests.faults.test_three_nodes import Nodes, eventually, opened, published, quorum, ready
 from tests.faults.three_nodes import federation, witnessed_by
+from tests.unit.record.dossier_case import LOG, ROOTS, SIGNERS, usual
 from tests.unit.record.log_case import GrowingLog
 
 from tocsin.canonical import b64encode
 from tocsin.record import checkpoint as notes
 from tocsin.record.fork import open_fork, verify_fork
+from tocsin.record.statement import revoke_body
 from tocsin.wiring.keys import load_log_signer
 
 pytestmark = pytest.mark.browser
@@ -346,7 +348,8 @@ def test_the_fork_page_proves_both_heads_in_the_browser(
     assert any("nothing follows from it about the log" in words for _, words in found)
 
 
-def test_every_vector_of_fork_proofs_is_judged_as_it_expects(chromium: Any) -> None:
+def alone(chromium: Any) -> Any:
+    """A page with the scripts and nothing else; every request is answered from memory."""
     page = chromium.new_page()
 
     def answer(route: Any) -> None:
@@ -359,6 +362,47 @@ def test_every_vector_of_fork_proofs_is_judged_as_it_expects(chromium: Any) -> N
 
     page.route("**/*", answer)
     page.goto("https://tocsin.example/")
+    return page
+
+
+@pytest.mark.parametrize(
+    ("author", "kind", "holds"),
+    [(EAST, "ack", True), (NORTH, "ack", False), (EAST, "revoke", False)],
+)
+def test_a_proof_of_what_is_sealed_holds_for_its_own_authors_statement(
+    chromium: Any, author: str, kind: str, holds: bool
+) -> None:
+    """As record/evidence.py and verify.py have it: tests/properties/test_verify_agrees.py."""
+    case = usual()
+    body: dict[str, Any] = {"heads": []}
+    signer = SIGNERS[EAST]
+    if kind == "revoke":
+        signer, body = ROOTS[EAST], revoke_body(signer.keyid, "stolen")
+    raw = case.enter(EAST, kind, body, signer=signer, sealed=author)
+    index = len(case.raws) - 1
+    page = alone(chromium)
+    for extra in (case.entry(index).encode(), b""):
+        proof = notes.write_proof(index, case.path(index, index + 1), case.note(), extra)
+        found = page.evaluate(
+            """async ([proof, raw, vkeys]) => {
+              const { checkGiven } = await import('/evidence.js');
+              const policy = 'quorum none\\n';
+              const logs = [{ vkeys }];
+              const keys = { origin: '', policy, witnesses: [], logs, witnessed: [] };
+              const given = [proof, raw].map((text) => ({ bytes: new TextEncoder().encode(text) }));
+              const own = { policyText: null, rootBytes: null, copies: { keys: async () => keys } };
+              const { steps } = await checkGiven(given, own);
+              return steps.map((step) => [step.state, step.text]);
+            }""",
+            [proof.decode(), raw.decode(), list(LOG.vkeys())],
+        )
+        assert any("Its author has sealed it" in words for _, words in found) is holds
+        assert all(state != "fail" for state, _ in found) is holds
+    page.close()
+
+
+def test_every_vector_of_fork_proofs_is_judged_as_it_expects(chromium: Any) -> None:
+    page = alone(chromium)
     wrong = []
     for path in sorted(FORKS.glob("*.txt")):
         head, _, body = path.read_text(encoding="utf-8").partition("\n\n")

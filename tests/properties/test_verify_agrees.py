@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.record.dossier_case import (
     EAST,
+    EAST_LOG,
     LOG,
     NORTH,
     ORIGIN,
@@ -28,6 +29,7 @@ from tests.unit.record.dossier_case import (
     WITNESSES,
     Case,
     note_object,
+    sealed_stories,
     usual,
 )
 
@@ -669,6 +671,58 @@ def test_both_judge_by_revocations_that_another_file_or_the_reader_holds() -> No
     assert agree(cut, POLICY_TEXT, whole.root, [later["plain"]]) == {"key"}
     for note in (None, whole.note(witnesses=TIMES)):
         agree([cut, whole.dossier(note=note)], QUORUM_TEXT, whole.root)
+
+
+@pytest.mark.parametrize("name", sorted(sealed_stories()))
+def test_both_judge_what_is_sealed_alike(name: str) -> None:
+    story = sealed_stories()[name]
+    for policy in (POLICY_TEXT, QUORUM_TEXT, TWO_LOGS):
+        agree(story.data, policy, story.root)
+    assert agree(story.data, POLICY_TEXT, story.root) == set(story.codes)
+
+
+def test_both_know_a_statement_that_another_log_holds_sealed() -> None:
+    """What one file shows and another withholds is one statement, and explains no other gap."""
+    case = Case(logs=(LOG, EAST_LOG))
+    for number in range(1, 5):
+        case.say(EAST, number)
+    first, second, third, last = range(len(case.raws) - 4, len(case.raws))
+    other = case.replica(EAST_LOG, range(len(case.raws)))
+    other.under = {first: EAST, third: EAST}
+    shown = case.dossier(drop=[second, third, last])
+    both = POLICY_TEXT.replace("quorum", f"log {EAST_LOG.vkeys()[0]}\nquorum")
+    for drop, codes in (([], set[str]()), ([second], {"chain-gap"})):
+        for files in ([shown, other.dossier(drop=drop)], [other.dossier(drop=drop), shown]):
+            assert agree(files, both, case.root) == codes
+    other.under[third] = NORTH
+    assert agree([shown, other.dossier()], both, case.root) == {"chain-gap"}
+
+
+def test_both_say_the_same_of_proofs_of_what_is_sealed() -> None:
+    """Its author's place proves it, said to be sealed; another author's proves nothing of it."""
+    for author, kind, holds in (
+        (EAST, "ack", True), (NORTH, "ack", False), (EAST, "revoke", False)
+    ):  # fmt: skip
+        case = usual()
+        body: dict[str, Any] = {"heads": []}
+        signer = SIGNERS[EAST]
+        if kind == "revoke":
+            signer, body = ROOTS[EAST], revoke_body(signer.keyid, "stolen")
+        raw = case.enter(EAST, kind, body, signer=signer, sealed=author)
+        index, note = len(case.raws) - 1, case.note()
+        path = case.path(index, index + 1)
+        for extra in (case.entry(index).encode(), statement_id(raw).encode(), b""):
+            data = cp.write_proof(index, path, note, extra)
+            found = _both_on_proof(data, raw, POLICY_TEXT)
+            assert found
+            assert found["ok"] == holds
+            assert found["sealed"] is (True if found["ok"] else None)
+            for with_it in (case.raws[4], raw + b" ", None):
+                _both_on_proof(data, with_it, POLICY_TEXT)
+        data = cp.write_proof(4, case.path(4, index + 1), note)
+        plain = _both_on_proof(data, case.raws[4], POLICY_TEXT)
+        assert plain
+        assert plain["sealed"] is False
 
 
 # --- proofs by themselves -----------------------------------------------------------------------

@@ -555,6 +555,50 @@ def test_an_author_who_loosens_a_marking_inside_is_named(
     assert f"looser than TLP:RED of {red.id}" in problem
 
 
+def test_a_reader_tells_apart_what_two_have_sealed_under_one_id(
+    world: World, at: Callable[..., Sealing]
+) -> None:
+    said = at(world.GRID).say(bundle(world, world.GRID), tlp="AMBER", to=[world.SOUTH], case=None)
+    north, signer = at(world.NORTH), world.node.signers[world.NORTH]
+    place = north.client.get("/chains")
+    payload = compose(
+        author=world.NORTH,
+        key=signer.keyid,
+        kind="ack",
+        seq=place["seq"] + 1,
+        prev=place["head"],
+        time="2026-11-22T08:30:00Z",
+        salt="5a" * 16,
+        tlp="AMBER",
+        body={"heads": []},
+        to=[world.SOUTH],
+    )
+    readers = {p: north._public(p) for p in sorted((world.NORTH, world.SOUTH))}
+    raw = seal.seal(sign(payload, [signer]), {}, readers, signer, world.node.rng)
+    value = {**decode_canonical(open_envelope(raw, seal.PAYLOAD_TYPE, 1 << 24).payload)}
+    raw = resealed(value | {"commitment": said.id}, signer)
+    sealed.enter(world.node, raw)
+
+    south = at(world.SOUTH)
+    rows = {row.author: row for row in south.listed()}
+    assert {row.id for row in rows.values()} == {said.id}
+    with pytest.raises(UsageError, match="have sealed under the id") as refused:
+        south.named(said.id)
+    assert all(row.entry[:16] in refused.value.remedy for row in rows.values())
+    true, false = (south.named(rows[party].entry[:16]) for party in (world.GRID, world.NORTH))
+    assert south.judge(true, south.fetch(true)).objects
+    with pytest.raises(SealError, match="does not open"):
+        south.judge(false, south.fetch(false))
+    with pytest.raises(SealError, match="was asked for"):
+        south.judge(true, south.fetch(false))  # a host that gives the one for the other
+    [shown, other] = [
+        row
+        for row in record_pages.log(page(world, world.SOUTH)).view.statements
+        if row.id == said.id
+    ]
+    assert {shown.author, other.author} == {world.GRID, world.NORTH}
+
+
 # --- at home --------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tocsin import canonical
+from tocsin.cli import run
 from tocsin.errors import ConflictError, MarkingError, NotFoundError, PurgedError
 from tocsin.flows import audit, holders, intake, purge, respond, sealed
 from tocsin.flows import keys as key_flow
@@ -111,6 +112,21 @@ def test_a_revocation_counts_whose_id_another_member_has_sealed_under(
     assert is_revoked(again)
     found = audit.checks(again.node)
     assert (found.sealed, found.problems) == (1, [])
+
+
+def test_the_audit_of_such_a_log_finds_nothing_wrong(
+    world: World, template: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each entry stands once, and is what the store holds, as a new process reads it."""
+    raw = revocation(world, template)
+    for party in (world.SOUTH, world.GRID):
+        sealed.enter(world.node, named(world, party, statement_id(raw)))
+    intake.enter(world.node, raw)
+    world.node.store.close()
+    assert run(["--home", str(world.home), "--no-input", "log", "audit"]) == 0
+    told = capsys.readouterr().out
+    assert "AUDITED" in told
+    assert "(2 sealed, by their outside)" in told
 
 
 def test_a_stolen_key_does_not_keep_its_own_revocation_out(world: World, template: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ import orjson
 from tocsin.record import checkpoint as cp
 from tocsin.record import keys, merkle
 from tocsin.record.directory import NodeEntry, Party, genesis, registrars_of, root_of
-from tocsin.record.envelope import leaf, sign, statement_id
+from tocsin.record.envelope import sealed_entry, sign, statement_id
 from tocsin.record.keys import LogSigner, PublicKey, Signer
 from tocsin.record.members import write_dossier
 from tocsin.record.statement import (
@@ -74,6 +75,8 @@ class Case:
         """
         self.log = logs[0]
         self.raws: list[bytes] = []
+        self.under: dict[int, str] = {}
+        """Index → in whose name it is sealed in the log; the others are there in plain."""
         self.objects: dict[str, bytes] = {}
         self._heads: dict[tuple[str, str], tuple[int, str]] = {}
         node = NodeEntry(
@@ -118,8 +121,13 @@ class Case:
         seen: Sequence[Seen] = (),
         seq: int | None = None,
         prev: str | None = None,
+        sealed: str | None = None,
     ) -> bytes:
-        """Sign a statement and log it; the next in its chain, unless told otherwise."""
+        """Sign a statement and log it; the next in its chain, unless told otherwise.
+
+        Args:
+            sealed: in whose name the log holds it sealed; None: it holds it in plain.
+        """
         signer = signer or SIGNERS[author]
         case = None if kind in ROOT_KINDS else case
         chain = chain_of(kind, case)
@@ -144,8 +152,21 @@ class Case:
         self._heads[author, chain] = (seq or last + 1, statement_id(raw))
         for item in objects:
             self.objects[hashlib.sha256(item).hexdigest()] = item
-        self.raws.append(raw)
+        if sealed is None:
+            self.raws.append(raw)
+        else:
+            self.seal(raw, sealed)
         return raw
+
+    def seal(self, raw: bytes, author: str) -> None:
+        """Log it, or log it once more, sealed in the name of `author`."""
+        self.under[len(self.raws)] = author
+        self.raws.append(raw)
+
+    def entry(self, index: int) -> str:
+        """What the log holds there."""
+        id, author = statement_id(self.raws[index]), self.under.get(index)
+        return id if author is None else sealed_entry(author, bytes.fromhex(id)).hex()
 
     def say(self, author: str, *numbers: int, **rest: Any) -> bytes:
         """Say objects of these numbers."""
@@ -165,11 +186,15 @@ class Case:
         """The same statements in another log, in this order of their indexes here."""
         twin = copy(self)
         twin.log, twin.raws = log, [self.raws[index] for index in order]
+        twin.under = {at: self.under[n] for at, n in enumerate(order) if n in self.under}
         return twin
 
     @property
     def leaves(self) -> list[bytes]:
-        return [leaf(raw) for raw in self.raws]
+        return [
+            merkle.leaf_hash(b"\x01" + bytes.fromhex(self.entry(index)))
+            for index in range(len(self.raws))
+        ]
 
     def head(self, size: int | None = None) -> cp.Checkpoint:
         """The tree at a size."""
@@ -205,15 +230,23 @@ class Case:
         older: Sequence[bytes] = (),
         without: Sequence[str] = (),
         case: str | None = CASE,
+        bare: Sequence[int] = (),
     ) -> bytes:
-        """The case as a file; `withhold` and `drop` are log indexes."""
+        """The case as a file; `withhold` and `drop` are log indexes.
+
+        What is sealed is withheld. `bare`: indexes of what is shown in plain nevertheless.
+        """
         size = cp.open_checkpoint(cp.open_note(note).text).size if note else len(self.raws)
-        authority, statements, named = [], [], set()
+        authority: list[tuple[int, bytes]] = []
+        statements: list[tuple[int, str, bytes | None]] = []
+        named: set[str] = set()
         for index, raw in enumerate(self.raws[:size]):
             if index in drop:
                 continue
             kind, its_case, objects = _kind(raw)
-            if kind in ("directory", "key", "revoke"):
+            if index in self.under and index not in bare:
+                statements.append((index, self.entry(index), None))
+            elif kind in ("directory", "key", "revoke"):
                 authority.append((index, raw))
             elif its_case == case:
                 shown = index not in withhold
@@ -251,3 +284,49 @@ def usual() -> Case:
     made.enter(NORTH, "withdraw", {"reason": "wrong host"}, refs=[statement_id(first)])
     made.say(EAST, 4, tlp="AMBER", to=[NORTH])
     return made
+
+
+@dataclass(frozen=True)
+class Story:
+    """A dossier of a log that holds sealed statements, and what is to be said of it."""
+
+    data: bytes
+    root: bytes
+    codes: tuple[str, ...] = ()
+    withheld: tuple[int, ...] = ()
+    """In eastmere's chain."""
+    missing: tuple[int, ...] = ()
+
+
+def sealed_stories() -> dict[str, Story]:
+    """What a sealed statement explains in a dossier, and what it does not."""
+    found = {}
+    for name, author in (("its own", EAST), ("another's", NORTH)):
+        told, proven = usual(), usual()
+        for case in (told, proven):
+            case.say(EAST, 5, tlp="AMBER", to=[NORTH], sealed=author)
+            case.say(EAST, 6)
+        gap = (3,)
+        found[name] = (
+            Story(told.dossier(), told.root, withheld=gap)
+            if author == EAST
+            else Story(told.dossier(), told.root, ("chain-gap",), missing=gap)
+        )
+        bare = proven.dossier(bare=[len(proven.raws) - 2])
+        found[f"shown, with the place of {name}"] = Story(bare, proven.root, ("inclusion",))
+    keyed = usual()
+    second = key_body(Signer.from_seed(b"\x33" * 32, EAST).public)
+    revoked = revoke_body(SIGNERS[EAST].keyid, "stolen")
+    keyed.enter(EAST, "revoke", revoked, signer=ROOTS[EAST], sealed=EAST)
+    keyed.enter(EAST, "key", second, signer=ROOTS[EAST])
+    found["a revocation"] = Story(keyed.dossier(), keyed.root, ("chain-gap",))
+    again = usual()
+    again.seal(again.raws[-1], EAST)
+    again.say(EAST, 5)
+    dropped = len(again.raws) - 1
+    again.say(EAST, 6, sealed=EAST)
+    again.say(EAST, 7)
+    found["shown, and sealed again"] = Story(
+        again.dossier(drop=[dropped]), again.root, ("chain-gap",), withheld=(4,), missing=(3,)
+    )
+    return found

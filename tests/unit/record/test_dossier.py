@@ -23,6 +23,7 @@ from tests.unit.record.dossier_case import (
     SIGNERS,
     Case,
     note_object,
+    sealed_stories,
     usual,
 )
 
@@ -851,3 +852,13 @@ def test_members_that_lie_over_each_other_do_not_unfold() -> None:
     end = form._END + struct.pack("<HHHHIIH", 0, 0, 500, 500, len(central), at, 0)
     with pytest.raises(DossierError, match="wrongly"):
         verify([form._LOCAL + header + b"000" + content + central + end], POLICY, "none")
+
+
+@pytest.mark.parametrize("name", sorted(sealed_stories()))
+def test_a_sealed_place_is_its_own_authors_and_shows_nothing(name: str) -> None:
+    """It explains the gap of who sealed it; what is shown in plain is proven in plain."""
+    story = sealed_stories()[name]
+    verdict = verify([story.data], POLICY, story.root)
+    assert _codes(verdict) == set(story.codes)
+    [chain] = [one for one in _said(verdict) if one.author == EAST]
+    assert (tuple(chain.withheld), tuple(chain.missing)) == (story.withheld, story.missing)
