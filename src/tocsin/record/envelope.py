@@ -238,7 +238,7 @@ def sealed_entry(author: str, inside: bytes) -> bytes:
 
     A node cannot see what is inside, and so not whether the id it is given is that. With the
     author's name in it and a label of its own, no entry of a sealed statement is that of a plain
-    one, or of what another author seals: nobody takes another's (decisions/0034).
+    one, or of what another author seals: nobody takes another's (decisions/0036).
 
         SHA-256("tocsin/sealed/v1\\n" || author || "\\n" || inside)
 

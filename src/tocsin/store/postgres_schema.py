@@ -255,7 +255,7 @@ ALTER TABLE statement SET (autovacuum_vacuum_scale_factor = 0.05);
 """
 
 # `id` is what the log holds. Of a sealed statement that is made of its author and the id that it
-# gives what is inside, `inside` (decisions/0034).
+# gives what is inside, `inside` (decisions/0036).
 _INSIDE = """
 ALTER TABLE statement ADD COLUMN inside bytea CHECK (octet_length(inside) = 32);
 CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;

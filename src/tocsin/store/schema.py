@@ -299,7 +299,7 @@ CREATE INDEX statement_withdraw ON statement(log_index)
 """
 
 # `id` is what the log holds. Of a sealed statement that is made of its author and the id that it
-# gives what is inside, `inside` (decisions/0034).
+# gives what is inside, `inside` (decisions/0036).
 _INSIDE = """
 ALTER TABLE statement ADD COLUMN inside BLOB CHECK (length(inside) = 32);
 CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;

@@ -17,7 +17,8 @@ from tocsin.flows import audit, holders, intake, purge, respond, sealed
 from tocsin.flows import keys as key_flow
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.intake import Act, Done
-from tocsin.flows.pages import Item
+from tocsin.flows.pages import Item, Pages, Peer
+from tocsin.flows.sync import _prefix_of
 from tocsin.policy import Tlp
 from tocsin.record import evidence, verify
 from tocsin.record.checkpoint import open_policy
@@ -362,3 +363,16 @@ def test_who_sealed_it_is_told_who_was_given_it(world: World) -> None:
 
 def nothing(sha256: str, size: int) -> bytes:
     raise AssertionError("no object is asked for")
+
+
+def test_what_was_asked_for_by_its_first_bytes_is_known_when_it_comes(world: World) -> None:
+    """Two nodes find what one has lost by what their logs hold, which is the same at both."""
+    id = "5" * 64
+    sealed.enter(world.node, named(world, world.SOUTH, id, to=world.GRID))
+    world.node.store.fill(world.GRID, world.node.everything())
+    pages = Pages(world.node)
+    peer = Peer(party=world.GRID, keys=(), url="", home=(world.GRID,))
+    held = bytes.fromhex(entry(world.SOUTH, id))
+    assert held in world.node.store.exchanged(world.GRID, theirs=False)
+    [item] = pages.wanted(peer, [held[:8]]).items
+    assert _prefix_of(item) == held[:8]
