@@ -31,9 +31,11 @@ SELECT feed, greatest(%(now)s::bigint, last + 1) - 1
 FROM (
   SELECT DISTINCT ON (f.id, s.object, s.audience) f.id AS feed, f.last AS last, s.object,
     s.audience, s.type, s.id, t.log_index AS place
-  FROM statement t JOIN said s ON s.statement = t.n LEFT JOIN put p ON p.statement = t.n
+  FROM statement t CROSS JOIN LATERAL (
+      SELECT * FROM said o WHERE o.statement = t.n AND o.live + 0 = 1 OFFSET 0) s
+    LEFT JOIN put p ON p.statement = t.n
     JOIN feed f ON f.name = ANY(ARRAY['', s.case_id, p.feed])
-  WHERE t.log_index >= %(start)s AND s.live + 0 = 1 AND left(s.id, 11) <> 'urn:sha256:'
+  WHERE t.log_index >= %(start)s AND left(s.id, 11) <> 'urn:sha256:'
     AND NOT EXISTS (SELECT 1 FROM entry e
       WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience OFFSET 0)
   ORDER BY f.id, s.object, s.audience, t.log_index) new
