@@ -45,6 +45,8 @@ from tocsin.stix.tlp import check_tlp
 
 _PROPERTY = re.compile(r"[a-z0-9_]{3,250}")
 _TYPE = re.compile(TYPE_NAME)
+MOST_LAYOUTS = 4_096
+"""Layouts that are remembered; honest files have some tens of them."""
 MOST_OF_PATTERN = 3
 """Problems of one pattern that are told."""
 
@@ -185,7 +187,7 @@ class Single:
             key = ("stix-2.0", kind)
             words = DIFFERENCES_20.get(kind, "read where 2.0 and 2.1 agree")
             sink.once(key, "stix-2.0", (), None, f"{kind}: {words}")
-        if item.spec_version == "2.1":
+        if item.spec_version == "2.1" and len(self._layouts) < MOST_LAYOUTS:
             self._layouts[(kind, *x)] = layout
         return layout
 

@@ -53,6 +53,9 @@ class Sink:
         """Something is found in the object at hand."""
         rule = CODES[code]
         error = rule.severity == "error"
+        if self._count >= self._most and (self._errors > 0 or not error):
+            self._unlisted += 1
+            return
         if (self._errors if error else len(self.here) - self._errors) >= MOST_OF_ONE:
             self._left_out += 1
             return

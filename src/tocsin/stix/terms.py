@@ -183,7 +183,15 @@ def nearest(word: str, terms: Iterable[str]) -> str | None:
 @lru_cache(maxsize=2048)
 def _nearest(word: str, terms: tuple[str, ...]) -> str | None:
     by_fold = {term.casefold(): term for term in terms}
-    found = difflib.get_close_matches(word, by_fold, n=1, cutoff=0.7)
+    letters = set(word)
+    alike = [
+        fold
+        for fold in by_fold
+        # Comparing two words takes time; most cannot be near.
+        if abs(len(fold) - len(word)) <= 2 + len(word) // 3
+        and 3 * len(letters.intersection(fold)) >= 2 * len(letters)
+    ]
+    found = difflib.get_close_matches(word, alike, n=1, cutoff=0.7)
     if not found:
         begun = [fold for fold in by_fold if len(word) > 3 and fold.startswith(word)]
         found = begun if len(begun) == 1 else []

@@ -5,9 +5,10 @@ Spec: STIX 2.1 §3.3, §3.6, §7.3.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from msgspec import Struct
@@ -16,9 +17,6 @@ from tocsin.stix.bundle import Received
 from tocsin.stix.markings import TLP_OF_ID
 from tocsin.stix.model import HasBytes
 from tocsin.stix.sink import Seen, Sink
-
-MOST_UNRESOLVED = 2_000
-"""References that are looked up one by one to say where they stand."""
 
 
 def check_together(
@@ -48,7 +46,8 @@ class _Version(Struct, frozen=True):
     modified: str | None
     creator: Any
     revoked: bool
-    raw: bytes
+    content: bytes
+    """A digest of what it says, whatever the order of its keys."""
 
 
 def _check_versions(
@@ -79,21 +78,23 @@ def _check_versions(
 
 
 def _here(item: Received, n: int) -> _Version:
-    x = item.data
-    creator = x.get("created_by_ref")
-    return _Version(n, item.created, item.modified, creator, x.get("revoked") is True, item.raw)
+    return _version(item.raw, n)
 
 
 def _held(one: HasBytes) -> _Version:
-    x = orjson.loads(one.raw)
+    return _version(one.raw, None)
+
+
+def _version(raw: bytes, n: int | None) -> _Version:
+    x = orjson.loads(raw)
     x = x if type(x) is dict else {}
     return _Version(
-        None,
+        n,
         x.get("created"),
         x.get("modified"),
         x.get("created_by_ref"),
         x.get("revoked") is True,
-        one.raw,
+        hashlib.sha256(orjson.dumps(x, option=orjson.OPT_SORT_KEYS)).digest(),
     )
 
 
@@ -108,7 +109,7 @@ def _compare(versions: list[_Version]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         if n is None:
             continue
         if before is not version:
-            equal = _equal(before.raw, version.raw)
+            equal = before.content == version.content
             if version.modified is None and version.created is None and not equal:
                 pass  # an observable has no versions: two may say more or less of one thing
             elif equal and before.n is not None:
@@ -128,10 +129,6 @@ def _compare(versions: list[_Version]) -> Iterator[tuple[int, tuple[Any, ...]]]:
             yield n, ("version-after-revoked", ("modified",), version.modified, words)
 
 
-def _equal(a: bytes, b: bytes) -> bool:
-    return a == b or orjson.loads(a) == orjson.loads(b)
-
-
 def _check_resolved(
     items: Sequence[Received],
     ids: set[str],
@@ -145,40 +142,33 @@ def _check_resolved(
         missing = {ref for ref in missing if ref not in known}
     if not missing:
         return
-    left = MOST_UNRESOLVED
     for n, item in enumerate(items):
-        if missing.isdisjoint(item.refs) or item.problem is not None:
+        if item.problem is not None or missing.isdisjoint(item.refs):
             continue
-        x: dict[str, Any] | None = None
-        for ref in item.refs:
-            if ref not in missing or not _is_id(ref):
-                continue
-            sink.n = n
+        places: dict[str, Steps] = {}
+        _find(item.data, missing, (), places)
+        sink.n = n
+        for ref in sorted(places):
             key = ("reference-unresolved", ref)
-            if x is None and left > 0:
-                x = item.data
-                left -= 1
-            sink.once(key, "reference-unresolved", _where(x or {}, ref), ref, f"{ref} is not here")
+            sink.once(key, key[0], places[ref], ref, f"{ref} is not here")
+
+
+Steps: TypeAlias = tuple[str | int, ...]
+
+
+def _find(x: Any, wanted: set[str], path: Steps, places: dict[str, Steps]) -> None:
+    """The first place of each wanted reference, in the order of names."""
+    # Calls itself no more than `Limits.depth` times.
+    inner = sorted(x.items()) if type(x) is dict else enumerate(x)
+    for step, value in inner:
+        kind = type(value)
+        if kind is str:
+            name = step if type(step) is str else path[-1]
+            if value in wanted and str(name).endswith(("_ref", "_refs")) and _is_id(value):
+                places.setdefault(value, (*path, step))
+        elif kind is list or kind is dict:
+            _find(value, wanted, (*path, step), places)
 
 
 def _is_id(ref: str) -> bool:
     return len(ref) > 38 and ref[-38:-36] == "--"
-
-
-def _where(x: Any, ref: str) -> tuple[str | int, ...]:
-    """The first place at which a reference stands, in the order of names."""
-    # Calls itself no more than `Limits.depth` times.
-    if type(x) is dict:
-        for name in sorted(x):
-            value = x[name]
-            if value == ref and name.endswith("_ref"):
-                return (name,)
-            if (type(value) is list or type(value) is dict) and (inner := _where(value, ref)):
-                return (name, *inner)
-    elif type(x) is list:
-        for n, value in enumerate(x):
-            if value == ref:
-                return (n,)
-            if (type(value) is list or type(value) is dict) and (inner := _where(value, ref)):
-                return (n, *inner)
-    return ()
