@@ -111,7 +111,7 @@ class Served:
         [one] = [c["id"] for c in found if c["alias"] == alias]
         return f"{ROOT}collections/{one}/"
 
-    def objects(self, alias: str = "all", auth: str = "reader", **params: Any) -> httpx.Response:
+    def objects(self, alias: str = "all", auth: str = "reader", /, **params: Any) -> httpx.Response:
         """A page of objects."""
         return self.get(self.collection(alias, auth) + "objects/", auth=auth, params=params)
 

@@ -10,6 +10,7 @@ import re
 import socket
 import time
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -33,7 +34,7 @@ def whole(served: Served) -> list[str]:
     return list(ids(served.objects(limit=1000)))
 
 
-def walked(served: Served, limit: int, **params: object) -> list[str]:
+def walked(served: Served, limit: int, **params: Any) -> list[str]:
     """Every id, page after page, as the client of the thread would ask."""
     found: list[str] = []
     answer = served.objects(limit=limit, **params)
@@ -211,7 +212,9 @@ def test_misp_8832_observables_have_no_modified(served: Served) -> None:
 
 
 def test_opentaxii_237_and_268_spec_version_is_not_the_type(served: Served) -> None:
-    assert ids(served.objects(**{"match[spec_version]": "2.1", "limit": 1000})) == whole(served)
+    assert ids(
+        served.objects("all", "reader", **{"match[spec_version]": "2.1"}, limit=1000)
+    ) == whole(served)
     assert served.objects(**{"match[spec_version]": "2.0"}).json() == {"more": False}
     assert ids(served.objects(**{"match[type]": "ipv4-addr"})) == [
         i for i in whole(served) if i.startswith("ipv4-addr")
@@ -246,7 +249,7 @@ def test_azure_sentinel_8164_what_is_not_taken_is_named_with_its_reason(served: 
 
 
 def test_opencti_3765_match_spec_version_is_taken(served: Served) -> None:
-    answer = served.objects(**{"match[spec_version]": "2.0,2.1", "limit": 1000})
+    answer = served.objects("all", "reader", **{"match[spec_version]": "2.0,2.1"}, limit=1000)
     assert ids(answer) == whole(served)
 
 
@@ -272,7 +275,7 @@ def test_a_limit_that_is_none_is_refused(served: Served, limit: str) -> None:
 
 
 def test_unknown_filters_and_parameters_change_nothing(served: Served) -> None:
-    more = {"match[confidence]": "80", "match[x]": "y", "foo": "bar", "limit": 1000}
+    more: dict[str, Any] = {"match[confidence]": "80", "match[x]": "y", "foo": "bar", "limit": 1000}
     assert ids(served.objects(**more)) == whole(served)
 
 
