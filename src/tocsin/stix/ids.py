@@ -5,10 +5,12 @@ Spec: STIX 2.1 §2.9 (SCO ids), RFC 9562 §5.5 (UUIDv5), RFC 8785.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
+import orjson
 import rfc8785
 
 from tocsin.errors import BundleError
@@ -72,13 +74,42 @@ def sco_id(type: str, props: Mapping[str, Any]) -> str:
             f"no id follows from a {type} with {sorted(props)}",
             remedy="give it an id of its own, with a UUIDv4",
         )
+    return f"{type}--{_uuid5(_canonical(name))}"
+
+
+def _canonical(name: Mapping[str, Any]) -> bytes:
+    """What is hashed (RFC 8785)."""
+    if all(_is_plain(value) for value in name.values()):
+        # Without floats and with ASCII names this writer gives the same, ten times as fast.
+        try:
+            return orjson.dumps(name, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+        except TypeError:
+            pass  # half a surrogate pair, or too large a number: the exact one says which
     try:
-        canonical = rfc8785.dumps(name)
+        return rfc8785.dumps(name)
     except rfc8785.CanonicalizationError as wrong:
         raise BundleError(
             f"no id can be made of {name!r}: {wrong}", remedy="use JSON values only"
         ) from wrong
-    return f"{type}--{uuid5(SCO_NAMESPACE, canonical.decode())}"
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is dict:
+        return all(key.isascii() and type(inner) is str for key, inner in value.items())
+    return type(value) is str or type(value) is int
+
+
+_NAMESPACE_BYTES = SCO_NAMESPACE.bytes
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+def _uuid5(name: bytes) -> str:
+    """As `uuid.uuid5`, without an object in between (RFC 9562 §5.5)."""
+    digest = hashlib.sha1(_NAMESPACE_BYTES + name, usedforsecurity=False).hexdigest()
+    return (
+        f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-"
+        f"{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+    )
 
 
 def deterministic(kind: str, *parts: str) -> str:

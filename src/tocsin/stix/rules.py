@@ -40,6 +40,7 @@ _TIME = re.compile(TIME)
 _MIME = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _URL = re.compile(URL)
 _CPE = re.compile(r"cpe:2\.3:[aho*-](?::(?:[^:\\\s]|\\.){1,500}){10}")
+_MAYBE_DEFANGED = re.compile(r"[\[({]|xx|fxp", re.I)
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _LANGUAGE = re.compile(LANGUAGE)
 _BINARY = re.compile(BINARY)
@@ -258,7 +259,7 @@ def _address(kind: str) -> Rule:
         except IndicatorError as wrong:
             say("value-form", ("value",), value, wrong.message)
             return
-        if refang(value)[0] != value:
+        if _MAYBE_DEFANGED.search(value) and refang(value)[0] != value:
             say("value-form", ("value",), value, f"{shown(value)} is defanged; write it plainly")
         elif kind in ("ipv4", "ipv6") and (":" in value) != (kind == "ipv6"):
             say("value-form", ("value",), value, f"{shown(value)} is no {kind} address")

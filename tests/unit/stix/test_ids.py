@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 from typing import Any
+from uuid import uuid5
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tocsin.errors import BundleError
-from tocsin.stix.ids import CONTRIBUTING, deterministic, sco_id
+from tocsin.stix.ids import CONTRIBUTING, SCO_NAMESPACE, deterministic, sco_id
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("ipv4-addr", {"value": "198.51.100.3"}),
@@ -85,3 +89,25 @@ def test_every_observable_type_but_process_has_contributing_properties() -> None
     from tocsin.stix.model import SCO_TYPES
 
     assert set(CONTRIBUTING) == SCO_TYPES - {"process"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["value", "name", "hashes", "number", "src_port", "path"]),
+        st.text(max_size=12)
+        | st.integers(-(2**53) + 1, 2**53 - 1)
+        | st.booleans()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.lists(st.text(max_size=3), max_size=2)
+        | st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=3),
+        min_size=1,
+    )
+)
+def test_the_quick_way_to_an_id_is_the_exact_one(props: dict[str, Any]) -> None:
+    for kind, names in CONTRIBUTING.items():
+        said = {name: props[name] for name in names if name in props}
+        hashes = said.get("hashes")
+        if not said or (isinstance(hashes, dict) and len(hashes) > 1):
+            continue
+        wanted = uuid5(SCO_NAMESPACE, rfc8785.dumps(said).decode())
+        assert sco_id(kind, props) == f"{kind}--{wanted}"
