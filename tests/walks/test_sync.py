@@ -7,11 +7,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 from tests.walks.sync_world import PARTIES, World, build, world
 
+from tocsin.client import Client
+from tocsin.errors import UnreachableError
+from tocsin.flows import neighbours
+from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.intake import parse_kept
+from tocsin.flows.pages import Item
 from tocsin.policy import Audience, rule
+from tocsin.record.envelope import sign
 from tocsin.record.requests import Answer
+from tocsin.record.statement import compose
+from tocsin.wiring.door import inner_door
+from tocsin.wiring.keyholder import Keyholder
+from tocsin.wiring.keys import load_signer
+from tocsin.wiring.rotation import rotate_signing
 
 A, B, C, D, E = PARTIES
 
@@ -207,3 +219,181 @@ def test_a_parted_network_comes_to_agree_with_kills_and_a_liar(
         liar = found.rng.choice(PARTIES) if seed % 3 else None
         story(found, liar)
         agreed(found, liar)
+
+
+# --- one thing at a time ------------------------------------------------------------------------
+
+
+def rotate(found: World, party: str) -> None:
+    node = found.node(party)
+    rotate_signing(Keyholder(found.folder / party, party, Client(inner_door(node, party))))
+
+
+def test_what_was_said_with_a_key_since_rotated_reaches_who_was_away(five: World) -> None:
+    five.round()
+    five.apart = lambda a, b: E in (a, b)
+    before = [five.say(A, n) for n in range(3)]
+    rotate(five, A)
+    after = five.say(A, 9)
+    five.round()
+    five.apart = lambda a, b: False
+    five.round()
+    five.round()
+    held = five.held(E)
+    assert held.keys() >= {*before, after}
+    assert five.node(E).store.quarantined() == []
+
+
+def test_a_thief_of_a_key_that_was_revoked_gets_nothing_in(five: World) -> None:
+    five.round()
+    stolen = load_signer(five.folder / A, A, "signing")
+    rotate(five, A)
+    five.round()
+    raw = sign(
+        compose(
+            author=A, key=stolen.keyid, kind="say", seq=1, prev="", tlp="CLEAR", body={},
+            time="2026-11-22T07:00:00Z", salt="0" * 32,
+        ),
+        [stolen],
+    )  # fmt: skip
+    taken = Arrivals(five.node(E)).take(B, [Item(n=1, envelope=raw.decode())], nothing)
+    assert (taken.taken, taken.quarantined) == (0, 1)
+    # It binds no place: what the party says next stands there.
+    said = five.say(A, 1)
+    five.round()
+    five.round()
+    assert said in five.held(E)
+
+
+def nothing(sha256: str, size: int) -> bytes:
+    raise UnreachableError("nothing here", remedy="-")
+
+
+def test_nodes_without_an_address_ask_and_bring(built: Path, tmp_path: Path) -> None:
+    with world(built, tmp_path / "world", 3, unlisted=frozenset({B, D})) as found:
+        found.round()
+        found.round()
+        mine = found.say(B, 1, tlp="AMBER+STRICT", to=(A,))
+        theirs = found.say(A, 2, tlp="AMBER+STRICT", to=(B, D))
+        everybody = found.say(D, 3)
+        large = found.say(B, 4, tlp="AMBER+STRICT", to=(A,), description="x" * 200_000)
+        for _ in range(3):
+            found.round()
+        assert found.held(A).keys() >= {mine, theirs, everybody, large}
+        assert theirs in found.held(B)
+        assert theirs in found.held(D)
+        assert everybody in found.held(B), "by way of those who have an address"
+        assert len(found.objects(A)) == 4
+        found.withdraw(B, mine)
+        for _ in range(3):
+            found.round()
+        assert found.held(A)[mine] is True
+        assert found.holders(B, mine) == {A: "removed"}
+        assert found.node(A).store.list_local("peer-object") == []
+
+
+def test_a_node_that_lost_its_place_finds_what_it_lacks(five: World) -> None:
+    five.round()
+    said = [five.say(A, n) for n in range(40)]
+    five.round(B)
+    assert five.held(B).keys() >= set(said)
+    more = [five.say(A, n) for n in range(40, 44)]
+    neighbours.note(five.node(B), A, epoch="", after=0, at="")
+    five.traffic = 0
+    five.apart = lambda a, b: {a, b} != {A, B}
+    five.round(B)
+    assert five.held(B).keys() >= {*said, *more}
+    assert five.traffic < 60_000, "not all of it again"
+    five.asked = 0
+    five.round(B)
+    assert five.asked <= 5, "one request to each, and none more"
+
+
+def test_an_outbox_that_is_another_than_was_read_is_compared(five: World) -> None:
+    five.round()
+    said = five.say(A, 1)
+    five.round()
+    neighbours.note(five.node(B), A, at="0" * 64)
+    more = five.say(A, 2)
+    five.round(B)
+    five.round(B)
+    assert five.held(B).keys() >= {said, more}
+
+
+def test_an_object_that_a_relay_keeps_to_itself_comes_from_its_author(five: World) -> None:
+    five.round()
+    said = five.say(A, 1)
+    five.round(B)
+    bare = Item(n=1, envelope=raw_of(five, A, said))
+    taken = Arrivals(five.node(C)).take(B, [bare], nothing)
+    assert taken.entered == [said]
+    assert five.objects(C) == {}
+    five.round(C)
+    assert len(five.objects(C)) == 1
+
+
+def raw_of(found: World, party: str, id: str) -> str:
+    node = found.node(party)
+    kept = node.store.statement(id, node.everything())
+    assert kept is not None
+    return kept.raw.decode()
+
+
+def test_a_gap_waits_and_closes_and_what_is_named_is_none(five: World) -> None:
+    five.round()
+    first, second, third = (five.say(A, n) for n in range(3))
+    door = Arrivals(five.node(C))
+    items = [Item(n=n, envelope=raw_of(five, A, id)) for n, id in enumerate((first, second, third))]
+    taken = door.take(B, [items[2]], nothing)
+    assert (taken.entered, taken.quarantined) == ([], 1)
+    assert third not in five.held(C)
+    taken = door.take(B, [items[1], items[0]], nothing)
+    assert sorted(taken.entered) == sorted([first, second, third])
+    assert five.node(C).store.quarantined() == []
+    # A lie about what stands between binds nobody.
+    named = structs.replace(items[2], withheld=((1, "a" * 64), (2, second)))
+    other = Arrivals(five.node(D))
+    assert other.take(B, [named], nothing).entered == [third]
+    assert other.take(A, items[:2], nothing).entered == [first, second]
+
+
+def test_a_withdrawal_does_not_wait_for_a_gap(five: World) -> None:
+    five.round()
+    said = five.say(A, 1)
+    five.round()
+    between = five.say(A, 2)
+    gone = five.withdraw(A, said)
+    taken = Arrivals(five.node(C)).take(B, [Item(n=9, envelope=raw_of(five, A, gone))], nothing)
+    assert taken.withdrawals == [gone]
+    assert five.held(C)[said] is True
+    five.round()
+    five.round()
+    assert {said: True, between: False, gone: False}.items() <= five.held(C).items()
+
+
+def test_an_author_that_says_two_things_at_one_place_splits_its_own_chain_only(
+    five: World,
+) -> None:
+    five.round()
+    liar = load_signer(five.folder / E, E, "signing")
+
+    def said(salt: str) -> Item:
+        payload = compose(
+            author=E, key=liar.keyid, kind="say", seq=1, prev="", tlp="CLEAR", body={},
+            time="2026-11-22T08:30:00Z", salt=salt * 32,
+        )  # fmt: skip
+        return Item(n=1, envelope=sign(payload, [liar]).decode())
+
+    five.running.pop(E).stack.close()
+    assert Arrivals(five.node(A)).take(E, [said("0")], nothing).taken == 1
+    assert Arrivals(five.node(B)).take(E, [said("1")], nothing).taken == 1
+    honest = five.say(A, 1)
+    others = (A, B, C, D)
+    five.round(*others)
+    five.round(*others)
+    for party in others:
+        node = five.node(party)
+        assert honest in five.held(party)
+        [one] = node.store.statements(node.everything(), author=E, kind="say")
+        kept = {q.id for q in node.store.quarantined() if q.author == E}
+        assert len({one.id, *kept}) == 2, "the other is kept, as evidence"

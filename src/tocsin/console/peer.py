@@ -25,7 +25,8 @@ from tocsin.canonical import b64encode
 from tocsin.console import problems
 from tocsin.console.auth import Rates
 from tocsin.errors import RateError, SignatureError, TocsinError, UsageError
-from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, Peer, node_keys, open_page
+from tocsin.flows.homes import Peer, node_keys
+from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, open_page
 from tocsin.flows.sync import BUCKETS_AT_ONCE, Sync
 from tocsin.record.requests import Answer, Nonces, open_request
 

@@ -32,7 +32,7 @@ from tocsin.errors import (
     TocsinError,
     UnreachableError,
 )
-from tocsin.flows import intake, sealed
+from tocsin.flows import before, intake, sealed
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_owners, marking_of, object_audiences
 from tocsin.flows.pages import MAX_NAMED, Item
@@ -282,7 +282,7 @@ class _Batch:
             self.enter()
             self._root(opened)
             return
-        self._check_signature(opened)
+        index = self._check_signature(opened, item)
         if self._depends(s):
             self.enter()
         head = self._head(s, dict(item.withheld))
@@ -293,7 +293,7 @@ class _Batch:
                 s,
                 keyring=self._node.keyring,
                 chain=head,
-                index=None,
+                index=index,
                 markings=lambda ref: marking_of(self._node, s.author, ref),
             )
             here = [one for one in found if isinstance(one, Received | Attachment)]
@@ -354,14 +354,17 @@ class _Batch:
 
     # --- one of them --------------------------------------------------------------------------
 
-    def _check_signature(self, opened: Opened) -> None:
+    def _check_signature(self, opened: Opened, item: Item) -> int | None:
+        """The index at which to judge it here: the log's end, but for a key revoked since."""
         envelope, s = opened
+        index = before.shown(self._node, self._peer, s, envelope.id, item.proofs)
         try:
-            signed = self._node.keyring.signers(envelope, s, None)
+            signed = self._node.keyring.signers(envelope, s, index)
         except (SignatureError, DirectoryError) as wrong:
             raise _Wait(wrong, signed=False) from wrong  # a key or party not heard of yet
         for public, signature in signed:
             verify(public, signature, pae(envelope.payload))
+        return index
 
     def _depends(self, s: Statement) -> bool:
         if s.body.get("event") == "case.open" or any(
@@ -384,8 +387,8 @@ class _Batch:
         for (author, chain, seq), id in self._places.items():
             if (author, chain) == (s.author, s.chain):
                 places[seq] = id
-        before = places.get(s.seq - 1)
-        if before is None:
+        prev = places.get(s.seq - 1)
+        if prev is None:
             at = s.seq - 1
             while at >= first and at not in places:
                 if at not in withheld and getattr(s, "kind", "") != "withdraw":
@@ -400,8 +403,8 @@ class _Batch:
                         signed=False,
                     )
                 at -= 1
-            before = s.prev
-        return ChainHead(seq=s.seq - 1, head=before)
+            prev = s.prev
+        return ChainHead(seq=s.seq - 1, head=prev)
 
     def _note(self, s: Statement, withheld: Mapping[int, str]) -> None:
         """Keep which places this peer has named: its word, to be compared with what comes."""

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from tocsin.errors import ConflictError
 from tocsin.flows import intake
+from tocsin.flows.homes import host_of, peers_of
 from tocsin.flows.neighbours import state_of
 from tocsin.flows.node import Node
-from tocsin.flows.pages import host_of, peers_of
 from tocsin.policy import TLP_ORDER, Reader, Tlp
 from tocsin.record.envelope import sealed_entry
 from tocsin.record.statement import Statement, read_time

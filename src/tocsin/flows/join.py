@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import ConflictError, DirectoryError, ForbiddenError, NotFoundError
@@ -247,6 +247,9 @@ def admit_party(node: Node, enrolment: Enrolment) -> Admitted:
             f"the entry of {entry.id} has {size} bytes, and at most {MAX_ENTRY} are taken",
             remedy="shorten what it says of itself, and answer again",
         )
+    if not entry.nodes:
+        # Others send here what is for it: its token is of this node.
+        entry = structs.replace(entry, home=node.party)
     with node.lock:
         if node.store.local("invitation", row.key) is None:
             raise _spent()

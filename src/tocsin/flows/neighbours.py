@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.errors import ConflictError
+from tocsin.flows.homes import peers_of
 from tocsin.flows.node import Node
-from tocsin.flows.pages import Pages, peers_of
+from tocsin.flows.pages import Pages
 
 STATE = "peer"
 """Local rows, by party."""

@@ -8,18 +8,17 @@ Spec: exchange.md §5.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
-from tocsin.canonical import b64decode, b64encode
+from tocsin.canonical import b64encode
 from tocsin.errors import InputError, NotFoundError
+from tocsin.flows import before
+from tocsin.flows.homes import Peer, anyone_may
 from tocsin.flows.intake import parse_kept
 from tocsin.flows.node import Node
-from tocsin.policy import Audience, Reader, may_read
-from tocsin.record.directory import Directory
-from tocsin.record.directory import Party as Entry
 from tocsin.store.federation import Outgoing
 
 PAGE = 1_000
@@ -38,18 +37,6 @@ BUCKETS = 1_024
 PREFIX = 8
 """Bytes of an id by which it is named in a list of many."""
 MAX_WANTED = 200
-
-
-class Peer(Struct, frozen=True, kw_only=True):
-    """Another party's node, as the directory lists it."""
-
-    party: str
-    keys: tuple[bytes, ...]
-    """Ed25519: who signs for it."""
-    url: str
-    """Where it answers; "": nowhere, it asks and brings by itself."""
-    home: tuple[str, ...]
-    """The parties whose readers it serves."""
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,57 +88,6 @@ class Digest(Struct, frozen=True, kw_only=True):
     """Base64: for each of 1,024 buckets 8 bytes of the SHA-256 over its ids."""
 
 
-# --- who is where -----------------------------------------------------------------------------
-
-
-def peers_of(directory: Directory, own: str) -> dict[str, Peer]:
-    """Every other party's node that can sign for itself, by party."""
-    guests: dict[str, list[str]] = {}
-    for entry in directory.parties:
-        if not entry.nodes and entry.home:
-            guests.setdefault(entry.home, []).append(entry.id)
-    found = {}
-    for entry in directory.parties:
-        keys = node_keys(entry)
-        if entry.id == own or not keys:
-            continue
-        found[entry.id] = Peer(
-            party=entry.id,
-            keys=keys,
-            url=next((n.peer_url or n.url for n in entry.nodes if n.peer_url or n.url), ""),
-            home=(entry.id, *guests.get(entry.id, ())),
-        )
-    return found
-
-
-def node_keys(entry: Entry) -> tuple[bytes, ...]:
-    """The public keys with which this party's nodes sign."""
-    return tuple(b64decode(n.key) for n in entry.nodes if n.key and n.origin)
-
-
-def host_of(directory: Directory, party: str) -> str:
-    """The party at whose node `party` is at home: itself, or who takes it in."""
-    entry = directory.party(party)
-    return entry.home if entry is not None and entry.home and not entry.nodes else party
-
-
-def _anyone(directory: Directory, parties: Collection[str], audience: Audience) -> bool:
-    """Whether anybody at all of these parties may read this."""
-    for party in parties:
-        if directory.party(party) is None:
-            continue
-        signer = directory.reader(party, signer=True)
-        readers: list[Reader] = [signer]
-        readers += (directory.reader(party, person=p, signer=True) for p in audience.persons)
-        if any(may_read(reader, _Marked(audience=audience)) for reader in readers):
-            return True
-    return False
-
-
-class _Marked(Struct, frozen=True, kw_only=True):
-    audience: Audience
-
-
 # --- pages ------------------------------------------------------------------------------------
 
 
@@ -177,7 +113,7 @@ class Pages:
         known = self._allowed.get(peer.home)
         if known is not None and known[:2] == (directory.version, len(audiences)):
             return known[2]
-        found = frozenset(n for n, a in audiences.items() if _anyone(directory, peer.home, a))
+        found = frozenset(n for n, a in audiences.items() if anyone_may(directory, peer.home, a))
         if len(self._allowed) > 1_000:
             self._allowed.clear()
         self._allowed[peer.home] = (directory.version, len(audiences), found)
@@ -308,6 +244,8 @@ class Pages:
         texts: dict[str, str] = {}
         s = parse_kept(kept)
         allowed = self.allowed(peer)
+        proofs = before.proofs(self._node, s.author, s.key, kept.index)
+        size += sum(map(len, proofs))
         for ref in s.objects if s.kind != "withdraw" else ():
             held = store.object(ref.sha256, allowed)
             if held is None:
@@ -322,7 +260,7 @@ class Pages:
                 size += len(held.raw) + 80
         item = Item(
             n=row.n, envelope=text, objects=tuple(objects), texts=texts, withheld=withheld,
-            proofs=self._proofs(s.author, s.key, kept.index),
+            proofs=proofs,
         )  # fmt: skip
         return item, size
 
@@ -332,9 +270,6 @@ class Pages:
             return ()
         found = self._node.store.places(row.author, row.chain, first, row.seq - 1)
         return tuple(sorted(found.items()))
-
-    def _proofs(self, author: str, keyid: str, index: int) -> tuple[str, ...]:
-        return ()
 
 
 # --- digests ----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from tocsin.errors import (
 )
 from tocsin.flows import holders, intake
 from tocsin.flows.arrivals import MAX_OBJECT_BYTES, Arrivals, Taken
+from tocsin.flows.homes import Peer, peers_of
 from tocsin.flows.neighbours import State, note, state_of
 from tocsin.flows.node import Node
 from tocsin.flows.pages import (
@@ -42,11 +43,9 @@ from tocsin.flows.pages import (
     Mark,
     Page,
     Pages,
-    Peer,
     bucket,
     bucket_hashes,
     open_page,
-    peers_of,
 )
 from tocsin.record.requests import Answer
 from tocsin.record.statement import read_time
@@ -56,6 +55,7 @@ log = logging.getLogger("tocsin.sync")
 PAGES_A_ROUND = 50
 """Of one peer; whoever has more holds up no other."""
 BUCKETS_AT_ONCE = 64
+ROUNDS_TO_ASK_AGAIN = 10
 BACK_OFF = timedelta(seconds=30)
 MAX_BACK_OFF = timedelta(minutes=15)
 SENT = "peer-object"
@@ -109,6 +109,7 @@ class Sync:
         self._wake = threading.Event()
         self._told = -1
         self._following_up = threading.Lock()
+        self._rounds = 0
 
     def peers(self) -> dict[str, Peer]:
         """The other nodes of the directory, by party."""
@@ -305,10 +306,31 @@ class Sync:
         try:
             taken = self.arrivals.retry(fetches)
             self._came_in(self.node.party, taken)
+            entered = len(taken.entered)
+            self._rounds += 1
+            if self._rounds % ROUNDS_TO_ASK_AGAIN == 0:
+                entered += self._ask_again()
         except TocsinError as wrong:
             log.info("quarantine: %s", wrong.message)
             return 0
-        return len(taken.entered)
+        return entered
+
+    def _ask_again(self) -> int:
+        """Ask for what waits for a key: who speaks in its own log may show by now that a statement
+        was there before its key was revoked."""
+        waiting: dict[str, list[str]] = {}
+        for one in self.node.store.quarantined():
+            if one.reason == "SignatureError":
+                waiting.setdefault(one.peer, []).append(one.id)
+        entered = 0
+        for party, ids in waiting.items():
+            peer = self.peers().get(party)
+            if peer is None or not peer.url:
+                continue
+            names = ",".join(id[: 2 * PREFIX] for id in ids[:MAX_WANTED])
+            answer = self._asked(peer, "GET", f"/peer/outbox?want={names}", limit=MAX_PAGE_BYTES)
+            entered += self._take(peer, open_page(answer.body).items)
+        return entered
 
     def _reconcile(self, peer: Peer) -> int:
         """Find what we lack of a peer's outbox without reading all of it, and go on at its end."""

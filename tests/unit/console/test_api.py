@@ -203,6 +203,8 @@ def test_those_it_was_said_to_do_get_it(shared: World) -> None:
         if route.verb in ("draft", "party", "purge", "token"):  # for the node's own people
             continue
         for path, query in named(route, secret):
+            if route.path == "/holders":
+                continue  # to its author alone
             if route.path != "/claims" or "case" in query:
                 found = world.ask("GET", path, party=world.GRID, **query)
                 assert found.status == 200, (path, found.body)

@@ -16,8 +16,9 @@ from tocsin.errors import ConflictError, MarkingError, NotFoundError, PurgedErro
 from tocsin.flows import audit, holders, intake, purge, respond, sealed
 from tocsin.flows import keys as key_flow
 from tocsin.flows.arrivals import Arrivals
+from tocsin.flows.homes import Peer
 from tocsin.flows.intake import Act, Done
-from tocsin.flows.pages import Item, Pages, Peer
+from tocsin.flows.pages import Item, Pages
 from tocsin.flows.sync import _prefix_of
 from tocsin.policy import Tlp
 from tocsin.record import evidence, verify
