@@ -39,14 +39,13 @@ def taxii_ls(url: str, as_json: bool) -> None:
         return
     rows = [
         [
-            one.alias or one.id,
-            "yes" if one.can_read else "",
-            "yes" if one.can_write else "",
-            one.title,
+            one.id,
+            "/".join(w for w, may in (("read", one.can_read), ("write", one.can_write)) if may),
+            f"{one.alias}  {one.title}".strip(),
         ]
         for one in found
     ]
-    terminal.table(["COLLECTION", "READ", "WRITE", "TITLE"], rows, grow=3)
+    terminal.table(["COLLECTION", "MAY", "ALIAS, TITLE"], rows, grow=2)
     for root in elsewhere:
         click.echo(safe(f"not opened, on another server: {root}"), err=True)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.interop.taxii.served import Served, indicator
@@ -93,3 +96,20 @@ def test_cytaxii2_polls_and_puts(fresh: Served) -> None:
     envelope = json.dumps({"objects": [indicator(77)]})
     put = client.inbox_request(inbox, envelope)
     assert (put["status_code"], put["response"]["success_count"]) == (202, 1)
+
+
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "taxii.md"
+
+
+def test_the_guides_script_runs_as_it_is_printed(
+    fresh: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh.say(indicator(1), indicator(2))
+    fresh.user("script")
+    [text] = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    text = text.replace("https://YOUR-NODE", fresh.url).replace("…", fresh.users["script"])
+    text = text.replace("COLLECTION-ID", fresh.collection("all").split("/")[-2])
+    there: dict[str, Any] = {}
+    exec(compile(text, "taxii.md", "exec"), there)
+    assert capsys.readouterr().out.split() == [indicator(1)["id"], indicator(2)["id"]]
+    assert len(there["indicators"]) == 2
