@@ -47,7 +47,7 @@ class Watcher:
         for size, root in self.roots.items():
             assert merkle.root_of(leaves[:size]) == root
         if disk.guard:
-            assert disk.guard.size <= disk.heads[-1].size
+            assert disk.guard.size <= (disk.heads[-1].size if disk.heads else 0)
 
     def submit(self, log: Sequencer, number: int) -> bool:
         try:
@@ -337,6 +337,25 @@ def test_an_error_that_is_none_of_ours_halts_too() -> None:
         log.recover()
 
 
+def test_a_lost_guard_beside_a_store_halts_where_no_witness_is_asked() -> None:
+    disk, _ = _prepared(3)
+    disk.guard = None
+    log = start(disk)
+    with pytest.raises(RollbackError, match="missing beside a store of size 3") as lost:
+        log.recover()
+    assert "tocsin log guard --renew" in lost.value.remedy
+    assert disk.guard is None, "it is not written behind anybody's back"
+    with pytest.raises(LogHalted):
+        log.submit(statement(3), [], CLEAR)
+
+
+def test_an_empty_log_has_a_guard_before_its_first_statement() -> None:
+    """A crash between the first commit and its guard is no lost guard."""
+    disk, _ = _prepared(0)
+    assert disk.guard is not None
+    assert disk.guard.size == 0
+
+
 @pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 70_000])
 def test_all_tiles_of_a_large_log_are_made_again_from_the_store(size: int) -> None:
     disk = Disk()
@@ -349,6 +368,7 @@ def test_all_tiles_of_a_large_log_are_made_again_from_the_store(size: int) -> No
     note = cp.sign_checkpoint(head, LOG, 0)
     disk.heads = [Head(origin=LOG.name, size=size, root=edge.root(), checkpoint=note)]
     disk.edges = [edge.to_list()]
+    disk.guard = disk.heads[0]
     log = _reopened(disk)
     leaves = [merkle.leaf_hash(entry) for entry in entries]
     made = tiles.new_tiles(0, size, disk.files.__getitem__, leaves)

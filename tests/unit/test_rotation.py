@@ -15,6 +15,7 @@ import pytest
 from tocsin.client import Client
 from tocsin.errors import (
     ConfigError,
+    ConflictError,
     SignatureError,
     TocsinError,
     UnreadableError,
@@ -32,7 +33,9 @@ from tocsin.record.keys import PublicKey, Signer
 from tocsin.record.origins import listed_logs, log_number, log_origin, newest_log
 from tocsin.record.proposal import envelope_of, signed_by, slots
 from tocsin.record.statement import KEY_CHAIN, compose, key_body, revoke_body
+from tocsin.wiring.doctor import diagnose
 from tocsin.wiring.door import inner_door
+from tocsin.wiring.guard import renew_guard
 from tocsin.wiring.keyholder import Keyholder, NeedsOthers
 from tocsin.wiring.keys import (
     load_hpke,
@@ -524,3 +527,23 @@ def test_a_key_that_is_the_nodes_is_nobodys_without_one(world: World) -> None:
     with pytest.raises(UsageError, match="no node"):
         rotate_listed(holder, "witness")
     assert key_flow.signed_with(world.node, world.GRID, "0" * 64) == []
+
+
+def test_a_lost_guard_stops_the_log_until_somebody_says_the_store_is_the_newest(
+    home: Path,
+) -> None:
+    with open_node(home) as node:
+        ack(node)
+    (home / "guard").unlink()
+    with open_node(home) as node:
+        assert "head guard" in str(node.log.halted)
+        with pytest.raises(TocsinError):
+            ack(node)
+    rows = {r["check"]: r for r in diagnose(str(home), node.clock())}
+    assert "tocsin log guard --renew" in rows["head guard"]["remedy"]
+    assert renew_guard(home).store == 3
+    with pytest.raises(ConflictError, match="there is a guard"):
+        renew_guard(home)
+    with open_node(home) as node:
+        ack(node)
+    assert "head guard" not in {r["check"] for r in diagnose(str(home), node.clock())}

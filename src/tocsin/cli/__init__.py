@@ -51,7 +51,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "export": ("export", "A case as one file; indicators for machines and tools."),
     "verify": ("record", "Check a dossier or a sheet offline."),
     "taxii": ("taxii", "TAXII 2.1: fetch, send, and accounts of your own server."),
-    "log": ("record", "Show the log's head and entries; prove one."),
+    "log": ("record", "Show the log's head, entries and guard; prove one."),
     "witness": ("witness", "Who witnesses your log; run the witness role alone."),
     "peers": ("sync", "Other nodes: who is reached, what waits, what is held back."),
     "holders": ("sync", "To whom something of yours went, and what became of it there."),

@@ -382,7 +382,7 @@ _SHOWN = {"tlog-proof": _print_proof, "fork-proof": _print_fork}
 
 @click.group()
 def log() -> None:
-    """Show the log's head and entries; prove one."""
+    """Show the log's head, entries and guard; prove one."""
 
 
 @log.command("show")
@@ -476,6 +476,33 @@ def _among(client: Client, rows: list[Any], limit: int) -> list[Any]:
     oldest = rows[0]["index"] if len(rows) == limit else 0
     items: list[Any] = client.get("/sealed")["items"]
     return [s for s in items if s["index"] >= oldest]
+
+
+@log.command("guard")
+@click.option("--renew", is_flag=True, help="Write a lost one: this store is the newest, I say.")
+@terminal.YES
+@click.pass_context
+def log_guard(ctx: click.Context, renew: bool, yes: bool) -> int:
+    """What the head guard says, which tells a restored backup from the newest store.
+
+    Where it is lost, and no quorum of witnesses is asked, the log is read only until --renew.
+
+    Example: tocsin log guard
+    """
+    from tocsin.wiring.folder import find_home
+    from tocsin.wiring.guard import read_guard, renew_guard
+
+    home = find_home(ctx.find_root().obj["home"])
+    if renew:
+        terminal.agree("is this the newest store, and no restored backup?", yes)
+        line(f"guard written at size {renew_guard(home).store}")
+        return 0
+    held = read_guard(home)
+    if held is None:
+        line(f"no guard at {home / 'guard'}")
+        return 1
+    line(f"guard {held.origin}  size {held.size}  {home / 'guard'}")
+    return 0
 
 
 @log.command("prove")

@@ -57,6 +57,7 @@ from tocsin.record.ports import (
 )
 from tocsin.record.statement import Seen
 from tocsin.record.waiting import RESTART, Gate, Waiting
+from tocsin.record.witness import EMPTY_ROOT
 
 if TYPE_CHECKING:
     from tocsin.record.seal import VerifiedSeal
@@ -766,7 +767,8 @@ class Sequencer:
 
         Raises:
             RollbackError: the store is older than what this node has shown, or is another log's,
-                or its entries do not lead to the root that was signed. Reads may go on. What the
+                or its entries do not lead to the root that was signed; or the head guard is lost,
+                and no quorum of witnesses is asked. Reads may go on. What the
                 witnesses remember is asked for later, before the first write.
             LogHalted: a tile holds other bytes, or the pending statements cannot be finished.
             TocsinError: whatever store and files raise.
@@ -810,15 +812,31 @@ class Sequencer:
                     f"the entries of {self._origin} do not lead to the root signed at {size}",
                     remedy=_RESTORE,
                 )
+            if guard is None and not self._others_tell:
+                raise RollbackError(
+                    f"the head guard of {self._origin} is missing beside a store of size {size}: "
+                    "whether that is the newest nobody can tell",
+                    remedy="if it is the newest: tocsin log guard --renew; if it is a backup, and "
+                    "the newest is lost: tocsin key rotate --log",
+                )
             for start in range(0, size, _CHUNK):
                 self._mend(start, min(start + _CHUNK, size), size)
-            if guard is None or guard.size < size:
+            # A lost one is written with the next statement: before that, witnesses have told.
+            if guard is not None and guard.size < size:
                 self._files.write_guard(head.origin, head.size, head.root)
             head = self._recover_lines(head)
             self._publish(head)
+        elif guard is None:
+            # Before the first statement: from now on a guard that is not there has been lost.
+            self._files.write_guard(self._origin, 0, EMPTY_ROOT)
         self._head = head
         with self._state:
             self._halted = None
+
+    @property
+    def _others_tell(self) -> bool:
+        """Whether no statement is taken before a witness has told what it holds of this log."""
+        return self._witnesses is not None and self._witnesses.policy.quorum != "none"
 
     def _checked(self, stored: HeadPort) -> _Head:
         """The stored head, if its checkpoint says the same and our keys signed it."""

@@ -14,6 +14,7 @@ from tocsin.errors import TocsinError, VerificationError
 from tocsin.store.files import read_secret
 from tocsin.wiring.door import connect, running
 from tocsin.wiring.folder import find_home, is_guest, load_config
+from tocsin.wiring.guard import read_guard
 from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import HPKE, NODE, WITNESS
 from tocsin.wiring.rotation import apart
@@ -66,7 +67,15 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
             with connect(given) as client:
                 # What a store says of keys that is not the newest is old too.
                 _peer_rows(client, row)
-                if _log_rows(client, row):
+                takes_writes = _log_rows(client, row)
+                if read_guard(home) is None:
+                    row(
+                        "head guard",
+                        "lost: it told a restored backup from the newest store",
+                        "if this store is the newest: tocsin log guard --renew, while the node is "
+                        "stopped",
+                    )
+                if takes_writes:
                     _apart_rows(Keyholder(home, config.party, client, behind=True), row)
         except TocsinError as error:
             row("log", error.message, error.remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import uuid
@@ -27,6 +28,8 @@ from tocsin.wiring.keys import SigningKeys, load_log_signer, load_root
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
 from tocsin.wiring.shipped import EXPORTERS, IMPORTERS, sheet_page
 from tocsin.wiring.stores import open_store
+
+log = logging.getLogger("tocsin.node")
 
 GUEST_SCOPES = ("read", "publish", "sign", "export")
 
@@ -70,9 +73,10 @@ def open_node(
                 if item.kind in ROOT_KINDS:
                     learn(keyring, item.index, item.raw)
 
+        files = TileFiles(home / "data", home / "guard")
         sequencer = Sequencer(
             store=store,
-            files=TileFiles(home / "data", home / "guard"),
+            files=files,
             signer=log_signer,
             clock=clock,
             opened=opened,
@@ -94,6 +98,8 @@ def open_node(
         # An old store is read, and never signed for: `log.halted` says why.
         with suppress(RollbackError):
             sequencer.recover()
+        if files.read_guard() is None:
+            log.warning("the head guard %s is lost: tocsin doctor", files.guard)
         node = Node(
             party=config.party,
             store=store,
