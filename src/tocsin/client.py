@@ -81,8 +81,15 @@ class Client:
     """One party's way to one node."""
 
     def __init__(
-        self, door: Door, *, token: str = "", signer: Callable[[], Signer | None] = lambda: None
+        self,
+        door: Door,
+        *,
+        token: str = "",
+        signer: Callable[[], Signer | None] = lambda: None,
+        keep: Callable[[str, bytes], None] = lambda _id, _proof: None,
     ) -> None:
+        """`keep`: is handed the tlog-proof of what was signed here and logged there, by its id."""
+        self._keep = keep
         self._door = door
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._signer = signer
@@ -160,12 +167,12 @@ class Client:
             "POST", "/statements", body=envelope, media_type="application/vnd.dsse+json"
         )
         found = _json(body)
-        _check_receipt(envelope, found)
+        self._keep(statement_id(envelope), _check_receipt(envelope, found))
         return found
 
 
-def _check_receipt(envelope: bytes, found: Any) -> None:
-    """Return if the node has shown where in its log the envelope is.
+def _check_receipt(envelope: bytes, found: Any) -> bytes:
+    """The tlog-proof with which the node has shown where in its log the envelope is.
 
     The path leads to a checkpoint of the node's own saying: whose keys are under it, and who has
     cosigned it, is for `tocsin log prove` and `tocsin verify`.
@@ -184,6 +191,7 @@ def _check_receipt(envelope: bytes, found: Any) -> None:
             f"{wrong.message}",
             remedy="keep what it said, ask its operator, and look: tocsin log show",
         ) from wrong
+    return str(text).encode()
 
 
 def _json(body: bytes) -> Any:

@@ -130,3 +130,9 @@ def test_the_verbs_write_a_policy_that_opens(
     assert "party invite nobody.example" in capsys.readouterr().err
     assert run([*at, "add", "not+a+vkey", "--url", "https://x/witness"]) in (1, 2)
     assert (homes[0] / "policy.txt").read_bytes().count(b"witness ") == 1
+    # An address without a path is completed for a witness of ours, and that is said.
+    capsys.readouterr()
+    assert run([*at, "add", EAST, "--url", "https://east.example/"]) == 0
+    assert "https://east.example/witness" in capsys.readouterr().err
+    assert b" https://east.example/witness\n" in (homes[0] / "policy.txt").read_bytes()
+    assert run([*at, "add", SOUTH, "--name", "again", "--url", "east.example"]) == 2

@@ -174,14 +174,29 @@ def key_rotate(
     if done.old:
         line(f"old  {done.old}")
     line(f"new  {done.new}")
-    if what in ("witness", "hpke", "node"):
-        click.echo("a node that runs takes it over when it is started again", err=True)
+    if what in ("witness", "node"):
+        _say_restart(what)
     if what == "witness":
         click.echo(
             "whoever asks this witness names its key: there, tocsin witness remove, then add",
             err=True,
         )
     return 0
+
+
+def _say_restart(what: str) -> None:
+    """A running node holds these keys from its start on; whoever asks it must not wonder why."""
+    from tocsin.wiring.door import running
+
+    live = running(_home())
+    if live is not None:
+        click.echo(
+            safe(
+                f"the node at {live.url} still has the old {what} key: stop it (Ctrl-C there) and "
+                "start it again: tocsin up"
+            ),
+            err=True,
+        )
 
 
 _THEN = {

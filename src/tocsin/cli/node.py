@@ -53,9 +53,10 @@ def up(
     try:
         home = find_home(given)
     except UnreadableError:
-        if no_exercise:
+        # A folder that somebody named is theirs: a typing error is not to be filled.
+        if no_exercise or given:
             raise
-        home = Path(given) if given else exercise_home()
+        home = exercise_home()
         click.echo("loading the exercise (invented states, a folder of its own) …", err=True)
         load_exercise(home, store=store or "")
     if store:

@@ -21,6 +21,7 @@ from tocsin.errors import (
     InputError,
     NotFoundError,
     StatementError,
+    TocsinError,
     UnreadableError,
     UsageError,
     VerificationError,
@@ -511,11 +512,33 @@ def log_guard(ctx: click.Context, renew: bool, yes: bool) -> int:
 def log_prove(statement: str, as_party: str | None) -> None:
     """A tlog-proof of one statement, with its id inside.
 
+    Where the node gives none, the one it gave when this folder's party said it: receipts/.
+
     Example: tocsin log prove 5f0c… > x.tlog-proof
     """
+    whole = _whole(statement)
     with terminal.node() as client:
-        found = client.call("GET", "/log/proof", query={"id": _whole(statement)})
+        try:
+            found = client.call("GET", "/log/proof", query={"id": whole})
+        except TocsinError as wrong:
+            found = _receipt(whole, wrong)
         click.echo(safe(found.decode("utf-8", "replace"), one_line=False), nl=False)
+
+
+def _receipt(statement: str, wrong: TocsinError) -> bytes:
+    """The proof kept when this folder's party said it; raises `wrong` where there is none."""
+    from tocsin.wiring.door import receipt_file
+    from tocsin.wiring.folder import find_home
+
+    settings = click.get_current_context().find_root().obj
+    try:
+        path = receipt_file(find_home(settings["home"]), statement)
+    except UnreadableError:
+        raise wrong from None
+    if not path.exists():
+        raise wrong
+    click.echo(safe(f"{wrong.message}; this is the proof as it was given then: {path}"), err=True)
+    return path.read_bytes()
 
 
 log.add_command(log_audit)

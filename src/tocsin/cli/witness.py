@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -42,7 +43,7 @@ def witness_list(as_party: str | None, as_json: bool) -> None:
             [
                 w["name"],
                 "?" if w["size"] is None else w["size"],
-                "?" if w["lag"] is None else w["lag"],
+                "?" if w["lag"] is None else _lag(w["lag"]),
                 w["time"] or "never",
             ]
             for w in shown["witnesses"]
@@ -88,14 +89,33 @@ def witness_add(party_or_vkey: str, url: str | None, name: str | None, as_json: 
         vkey, listed = _listed(party_or_vkey)
         url = url or (f"{listed}/witness" if listed else None)
         name = name or party_or_vkey
-    name = name or vkey.partition("+")[0].partition("/")[0]
+    signs_as = vkey.partition("+")[0]
+    name = name or signs_as.partition("/")[0]
     if not url:
         raise UsageError(
             f"where {name} answers is not known",
             remedy=f"tocsin witness add {party_or_vkey} --url https://HOST/witness",
         )
+    url = _submission(url, ours=signs_as.endswith("/witness"))
     done = edit_policy(home, lambda text: with_witness(text, name, vkey, url))
     _said(done, as_json, f"{name} is asked to cosign from the next statement on")
+
+
+def _submission(url: str, *, ours: bool) -> str:
+    """Where checkpoints are sent: the witness's prefix (C2SP tlog-witness).
+
+    A witness of this program answers under /witness; of others any prefix may be right.
+
+    Raises:
+        UsageError: it is no address.
+    """
+    from tocsin.wiring.party import check_url
+
+    url = check_url(url)
+    if ours and not urlsplit(url).path:
+        url += "/witness"
+        click.echo(safe(f"that witness answers under /witness: {url}"), err=True)
+    return url
 
 
 @witness.command("remove")
@@ -169,6 +189,11 @@ def witness_run(host: str | None, port: int | None, behind_proxy: bool, as_json:
         say=say,
     )
     click.echo("stopped", err=True)
+
+
+def _lag(entries: int) -> str:
+    """How many entries of our log a witness has not cosigned; it may know more than we hold."""
+    return str(entries) if entries >= 0 else f"{-entries} ahead"
 
 
 def _home() -> Path:

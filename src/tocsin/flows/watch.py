@@ -164,7 +164,7 @@ class Watch:
                     key=w.key,
                     url=w.url,
                     size=w.size,
-                    lag=None if w.size is None else max(0, size - w.size),
+                    lag=None if w.size is None else size - w.size,
                     time=_time(w.time),
                     error=w.error,
                 )

@@ -46,7 +46,7 @@ class WitnessRow(Struct, frozen=True, kw_only=True):
     size: int | None
     """Of our log, as it last said; None: it has not said."""
     lag: int | None
-    """Entries of our log that it has not cosigned."""
+    """Entries of our log that it has not cosigned; below 0, it has cosigned more than we hold."""
     time: str | None
     """Of its newest cosignature, by its own clock."""
     error: str | None

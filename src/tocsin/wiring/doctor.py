@@ -138,7 +138,8 @@ def _log_rows(client: Client, row: Callable[..., None]) -> bool:
         row("witnesses", "none asked: nobody else notices if this log is changed")
     for witness in found["witnesses"]:
         wrong = witness["error"]
-        behind = f"lag {witness['lag']}" if witness["lag"] is not None else "not asked yet"
+        lag = witness["lag"]
+        behind = "not asked yet" if lag is None else f"lag {lag}" if lag >= 0 else f"{-lag} ahead"
         row(
             f"witness {witness['name']}",
             wrong or behind,

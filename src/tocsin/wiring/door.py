@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,7 +59,10 @@ def connect(
     if url:
         folder = Path(home) if home else None
         yield Client(
-            http_door(url), token=secret("TOKEN"), signer=lambda: _signer_of(folder, as_party)
+            http_door(url),
+            token=secret("TOKEN"),
+            signer=lambda: _signer_of(folder, as_party),
+            keep=receipts(folder) if folder else lambda _id, _proof: None,
         )
         return
     folder = find_home(home)
@@ -68,7 +71,10 @@ def connect(
     if config.remote is not None:
         token = read_secret(folder / "keys" / "token").decode().strip()
         yield Client(
-            http_door(config.remote.url), token=token, signer=lambda: _signer_of(folder, party)
+            http_door(config.remote.url),
+            token=token,
+            signer=lambda: _signer_of(folder, party),
+            keep=receipts(folder),
         )
         return
     check_joined(folder)
@@ -94,6 +100,24 @@ def _signer_of(folder: Path | None, party: str | None) -> Signer | None:
     if folder is None:
         return None
     return load_signer(folder, party or load_config(folder).party, "signing")
+
+
+def receipt_file(folder: Path, statement: str) -> Path:
+    """Where a party without a node keeps the tlog-proof of what it said at another's."""
+    return folder / "receipts" / f"{statement}.tlog-proof"
+
+
+def receipts(folder: Path) -> Callable[[str, bytes], None]:
+    """Keeps each proof beside the party's keys: its node cannot take it back."""
+
+    def keep(statement: str, proof: bytes) -> None:
+        path = receipt_file(folder, statement)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        partial = path.with_name(f".{path.name}.part")
+        partial.write_bytes(proof)
+        partial.replace(path)
+
+    return keep
 
 
 def inner_door(node: Node, party: str) -> Door:
