@@ -538,7 +538,7 @@ BOUND_AROUND = """
 SELECT seq, id FROM bound WHERE author = ?1 AND chain = ?2 AND seq IN (?3, ?3 - 1)
 """
 
-NAMED = "SELECT kind, author, seq FROM statement WHERE id = ?"
+NAMED = "SELECT id, kind, author, seq FROM statement WHERE id IN ({marks})"
 
 OBJECT_HELD = "SELECT n, raw = x'' FROM object WHERE sha256 = :sha256 AND stix_id = :id"
 

@@ -49,9 +49,19 @@ if TYPE_CHECKING:
 # --- keeping --------------------------------------------------------------------------------
 
 
+def _held(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[str, str, int]]:
+    """(kind, author, seq) of those that are held: one question for many, not one for each."""
+    found: dict[str, tuple[str, str, int]] = {}
+    for start in range(0, len(ids), 1_000):
+        asked = [bytes.fromhex(id) for id in ids[start : start + 1_000]]
+        rows = db.execute(schema.NAMED.format(marks=",".join("?" * len(asked))), asked)
+        found.update((id.hex(), (kind, author, seq)) for id, kind, author, seq in rows)
+    return found
+
+
 def keep_all(db: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[TocsinError | None]:
     """Keep each statement that can be kept; for each what kept it out, or None."""
-    batch = _Batch(db)
+    batch = _Batch(db, [one.verified.id for one in arrivals])
     outcomes: list[TocsinError | None] = []
     for one in arrivals:
         try:
@@ -67,8 +77,9 @@ def keep_all(db: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[Tocsin
 class _Batch:
     """Rows that wait to be written, and what is known of the store meanwhile."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, ids: Sequence[str]) -> None:
         self._db = db
+        self._held = _held(db, ids)
         [self._last] = db.execute("SELECT coalesce(max(n), 0) FROM statement").fetchone()
         self._last_object: int | None = None
         self._heads: dict[tuple[str, str], tuple[int, str] | None] = {}
@@ -223,7 +234,7 @@ class _Batch:
         Raises:
             ConflictError: something else of its author is kept under it.
         """
-        row = self._db.execute(schema.NAMED, (bytes.fromhex(verified.id),)).fetchone()
+        row = self._held.get(verified.id)
         if row is None and verified.id not in self._names:
             return
         raise name_taken(verified, row)
