@@ -387,7 +387,7 @@ def complete(
     now: int,
 ) -> None:
     """See `Inboxes.complete`."""
-    done = _Batch(db).complete(id, objects, object_audiences)
+    done = _Batch(db, ()).complete(id, objects, object_audiences)
     if done is None:
         return
     n, index, author = done
