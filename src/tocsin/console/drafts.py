@@ -1,7 +1,7 @@
 """The Ingest and Drafts pages: a report comes in, a person decides on what was read out of it.
 
 Offsets are code points of the extracted text, whose digest is in the view. Nothing here publishes
-but `accept` and `accept_indicators`, and both ask policy first.
+but `accept`, `accept_indicators` and `accept_objects`, and all ask policy first.
 
 Spec: console.md §3, "Drafts".
 """
@@ -19,7 +19,7 @@ from tocsin.console import draw, forms, i18n
 from tocsin.console.page import Ask, Drawn, Go, command, names
 from tocsin.errors import ConflictError, StaleDraftError, UsageError
 from tocsin.flows import drafts as drafting
-from tocsin.flows import respond
+from tocsin.flows import imports, respond
 from tocsin.flows.drafts import Accepting, KeptDraft, KeptReport
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_ORDER, Tlp
@@ -125,6 +125,8 @@ class LossRow(Struct, frozen=True, kw_only=True):
     kind: str
     span: tuple[int, int] | None
     note: str
+    pointer: str | None = None
+    """Where it stands in a file of records (RFC 6901)."""
 
 
 class BundleRow(Struct, frozen=True, kw_only=True):
@@ -191,7 +193,9 @@ def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
         text_sha256=kept.source.text_sha256 or "",
         text=kept.text,
         drafts=tuple(_draft_row(d) for d in found),
-        losses=tuple(LossRow(kind=x.kind, span=x.span, note=x.note) for x in kept.losses),
+        losses=tuple(
+            LossRow(kind=x.kind, span=x.span, note=x.note, pointer=x.pointer) for x in kept.losses
+        ),
         objects=tuple(
             BundleRow(id=object_id, sha256=sha256, problem=problem)
             for object_id, sha256, problem in kept.objects
@@ -356,3 +360,16 @@ def accept_indicators(ask: Ask) -> Drawn | Go:
         return drafts(ask, 409, stale=0, yours={})
     drafting.accept(ask.node, wanted, _how(ask))
     return Go(f"/drafts/{report}?did=accepted-{len(wanted)}")
+
+
+def accept_objects(ask: Ask) -> Drawn | Go:
+    """All objects that were read out of a file; the page named their count, and it must hold."""
+    ask.must("draft")
+    ask.must("publish")
+    report = ask.path["report"]
+    held = drafting.report(ask.node, report)
+    if ask.form.get("objects") != str(len(held.objects)):
+        return drafts(ask, 409, stale=0, yours={})
+    done = imports.accept(ask.node, report, _how(ask))
+    told = f"said-{done.said}-again-{done.again}-withdrawn-{done.withdrawn}"
+    return Go(f"/drafts/{report}?did={told}-left-out-{len(done.left_out)}")

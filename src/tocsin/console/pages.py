@@ -302,6 +302,13 @@ TABLE: tuple[Page, ...] = (
         audit="publish",
     ),
     Page(
+        path="/drafts/{report}/accept-objects",
+        draw=drafts.accept_objects,
+        method="POST",
+        cost="write",
+        audit="publish",
+    ),
+    Page(
         path="/drafts/{report}/{n}/accept",
         draw=drafts.accept,
         method="POST",

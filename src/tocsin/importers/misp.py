@@ -25,7 +25,7 @@ from msgspec import Raw
 
 from tocsin.errors import BundleError, BundleSizeError
 from tocsin.importers.interface import Loss, Original, Reading, is_feed, source_of
-from tocsin.importers.misp_event import EventReader, Taken
+from tocsin.importers.misp_event import EventReader, Taken, first_byte
 from tocsin.policy import Tlp
 
 MEDIA_TYPE = "application/vnd.misp+json"
@@ -134,7 +134,7 @@ def _events(document: bytes, name: str, place: str) -> Iterator[tuple[str, Raw]]
 
 
 def _inside(raw: Raw, place: str, depth: int) -> Iterator[tuple[str, Raw]]:
-    head = bytes(raw).lstrip()[:1]
+    head = first_byte(raw)
     if depth > 3:
         return
     if head == b"[":
@@ -144,7 +144,7 @@ def _inside(raw: Raw, place: str, depth: int) -> Iterator[tuple[str, Raw]]:
         fields = _fields.decode(raw)
         if "Event" in fields and not fields.keys() & {"Attribute", "info"}:
             inner = fields["Event"]
-            if bytes(inner).lstrip()[:1] == b"[":
+            if first_byte(inner) == b"[":
                 yield from _inside(inner, f"{place}/Event", depth + 1)
             else:
                 yield f"{place}/Event", inner

@@ -1040,6 +1040,11 @@ def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+def first_byte(raw: Raw) -> bytes:
+    """The sign a value begins with. Only its beginning is copied: it may be an event of 200 MB."""
+    return bytes(memoryview(raw)[:256]).lstrip()[:1]
+
+
 _raws = msgspec.json.Decoder(list[Raw])
 _by_name = msgspec.json.Decoder(dict[str, Raw])
 
@@ -1048,7 +1053,7 @@ def _slices(raw: Raw | None) -> Iterable[Raw]:
     """The rows of a list, each still bytes: a large event is never decoded whole."""
     if raw is None:
         return ()
-    plain = bytes(raw).lstrip()[:1]
+    plain = first_byte(raw)
     try:
         if plain == b"[":
             return _raws.decode(raw)

@@ -224,3 +224,37 @@ def test_all_indicators_at_once_are_those_a_pattern_stands_for(
     found = client.get(path + ".json").json()["drafts"]
     assert [d["state"] for d in found if d["fields"]["kind"] == "cve"] == ["open"]
     assert sum(d["state"] == "accepted" for d in found) == 2
+
+
+MISP_EVENT = (
+    b'{"Event":{"uuid":"5f0c2a1e-0000-4000-8000-000000000001","info":"Tidebeacon","date":'
+    b'"2026-11-18","timestamp":"1795000000","Tag":[{"name":"tlp:green"}],"Attribute":[{"uuid":'
+    b'"5f0c2a1e-0000-4000-8000-000000000002","type":"ip-dst","value":"203.0.113.9","to_ids":true},'
+    b'{"uuid":"5f0c2a1e-0000-4000-8000-000000000003","type":"iban","value":"<b>XX00</b>"}]}}'
+)
+
+
+def test_an_event_shows_what_it_lost_and_is_said_whole(sign_in: Callable[..., Any]) -> None:
+    client = sign_in()
+    path = bring(client, MISP_EVENT, "event.json").headers["location"]
+    page = client.get(path).text
+    assert "STIX has no place for iban" in page
+    assert "/Event/Attribute/1" in page
+    count = len(client.get(path + ".json").json()["objects"])
+    stale = client.post(path + "/accept-objects", data={"objects": str(count + 1)}, headers=SAME)
+    assert stale.status_code == 409
+    done = client.post(
+        path + "/accept-objects", data={"objects": str(count), "tlp": "GREEN"}, headers=SAME
+    )
+    assert done.status_code == 303, done.text
+    assert f"said-{count}-again-0" in done.headers["location"]
+    again = client.post(path + "/accept-objects", data={"objects": str(count)}, headers=SAME)
+    assert f"said-0-again-{count}" in again.headers["location"]
+
+
+def test_who_may_not_publish_says_no_objects(sign_in: Callable[..., Any]) -> None:
+    client = sign_in("analyst")
+    path = bring(client, MISP_EVENT, "event.json").headers["location"]
+    assert "/accept-objects" not in client.get(path).text
+    refused = client.post(path + "/accept-objects", data={"objects": "2"}, headers=SAME)
+    assert refused.status_code == 403

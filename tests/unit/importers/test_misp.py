@@ -345,7 +345,10 @@ def test_any_event_is_read_or_refused_never_worse(
 ) -> None:
     named = [{**t, "name": "file"} if isinstance(t, dict) else t for t in things]
     body = {**top, "Attribute": attributes, "Object": named}
-    reading = misp.read(json.dumps({"Event": body}).encode(), "e.json")
+    try:
+        reading = misp.read(json.dumps({"Event": body}).encode(), "e.json")
+    except BundleError:  # a number without a value, which is no JSON
+        return
     assert len({one.id for one in reading.objects}) == len(reading.objects)
     json.dumps(to_json(reading))
 
