@@ -280,6 +280,22 @@ def test_a_sealed_statement_has_its_place_by_what_is_inside(
     assert store.places(NORTHLAND, "", 1, 9) == {1: sealed.inside, 2: after.id}
 
 
+def test_what_follows_a_sealed_statement_may_come_after_what_follows_it(
+    store: Store, northland: Author
+) -> None:
+    sealed, after, last = northland.seals(PEER), northland.say(), northland.say()
+    publish(store, sealed)
+    publish(store, last)
+    publish(store, after)
+    assert store.places(NORTHLAND, "", 1, 9) == {1: sealed.inside, 2: after.id, 3: last.id}
+    again = Author(NORTHLAND)
+    again.goes_on(store.chain(NORTHLAND, ""))
+    closed = again.seals(PEER)
+    plain = again.say()
+    items: list[Keeping] = [(closed, (), closed.audience, {}), (plain, (), plain.audience, {})]
+    assert store.keep_pending_many(items) == [None, None]
+
+
 def test_the_first_that_is_seen_of_a_chain_binds_too(store: Store, northland: Author) -> None:
     first, second = northland.say(case="case--1"), northland.say(case="case--1")
     publish(store, second)

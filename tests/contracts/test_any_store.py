@@ -1439,9 +1439,8 @@ def test_whoever_takes_back_what_it_sealed_takes_back_nobody_elses(
 def test_a_sealed_statement_is_taken_back_in_either_order(store: Store, northland: Author) -> None:
     sealed = northland.seals(GRIDCO)
     back = northland.say(kind="withdraw", refs=[sealed.inside], tlp="AMBER", to=[GRIDCO])
-    for one in (sealed, back):
-        store.keep_pending(one, [], one.audience)
-    enter(store, back.id, sealed.id)
+    publish(store, back)
+    publish(store, sealed)
     assert store.sealed_in(seen_by(store, GRIDCO))[0].withdrawn
 
 
