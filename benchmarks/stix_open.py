@@ -4,6 +4,9 @@ Opening is what `open_bundle` does with every limit on: exact bytes, id, type, r
 SHA-256 of each object, doubled keys refused. P1d also decodes every object once more, as a reader
 who wants them all would.
 
+P1r is the same beside the toolkit `stix-rust`, whose import name clashes with others': its
+interpreter is named by TOCSIN_BENCH_RUST.
+
     python -m benchmarks.stix_open [RUNS]
 """
 
@@ -11,8 +14,11 @@ from __future__ import annotations
 
 import gc
 import lzma
+import os
 import statistics
+import subprocess
 import sys
+from contextlib import suppress
 
 import orjson
 from benchmarks.figures import corpus, cpu_median, cpu_seconds, figure, skipped
@@ -32,6 +38,7 @@ def main() -> None:
         return
     data = lzma.decompress(path.read_bytes())
     _check(data)
+    _p1r(data, runs)
     _p1(data, runs)
     _p3(data, runs)
 
@@ -75,6 +82,46 @@ def _p1(data: bytes, runs: int) -> None:
     )
 
 
+RUST = """
+import statistics, sys, time
+from importlib.metadata import version
+import stix
+text, engine, taken = sys.stdin.buffer.read().decode(), stix.Engine(), []
+for _ in range(7):
+    start = time.process_time()
+    bundle = engine.parse_bundle(text)
+    taken.append(time.process_time() - start)
+    del bundle
+print(statistics.median(taken), version("stix-rust"))
+"""
+
+
+def _p1r(data: bytes, runs: int) -> None:
+    name = NAME + "; peer: stix-rust, which makes no digests"
+    python = os.environ.get("TOCSIN_BENCH_RUST")
+    if not python:
+        skipped("P1r", name, "TOCSIN_BENCH_RUST names no interpreter that has stix-rust")
+        return
+    try:
+        done = subprocess.run(
+            [python, "-c", RUST], input=data, capture_output=True, check=True, timeout=300
+        )
+    except (OSError, subprocess.SubprocessError) as wrong:
+        skipped("P1r", name, f"the peer does not run: {wrong}"[:200])
+        return
+    seconds, version = done.stdout.decode().split()
+    figure(
+        "P1r",
+        f"{name}, {version}",
+        ours=cpu_median(lambda: open_bundle(data), 3 * runs),
+        peer=float(seconds),
+        goal=">= 2 times faster, hoped for",
+        unit="CPU seconds",
+        n=runs,
+        packages=PACKAGES,
+    )
+
+
 def _p3(data: bytes, runs: int) -> None:
     raws = [one.raw for one in open_bundle(data)]
     bundle_id = orjson.loads(data)["id"]
@@ -88,13 +135,21 @@ def _p3(data: bytes, runs: int) -> None:
         n=1,
         packages=PACKAGES,
     )
+    ours = cpu_median(lambda: write_bundle(raws, bundle_id), 3 * runs)
+    peer = None
+    with suppress(ImportError):
+        import stix2
+
+        bundle = stix2.parse(data.decode(), allow_custom=True)
+        peer = cpu_median(bundle.serialize, 1)
     figure(
         "P3t",
-        "write the bundle again",
-        ours=cpu_median(lambda: write_bundle(raws, bundle_id), runs),
-        goal="printed",
+        "write the bundle again; peer: stix2 Bundle.serialize, which has it parsed before",
+        ours=ours,
+        peer=peer,
+        goal=">= 40 times, 45 aimed at",
         unit="CPU seconds",
-        n=runs,
+        n=3 * runs,
         packages=PACKAGES,
     )
 

@@ -144,9 +144,14 @@ def write_bundle(raws: Iterable[bytes], bundle_id: str) -> bytes:
         raise BundleError(
             f"{bundle_id!r} is no identifier of a bundle", remedy="use bundle-- and a UUID"
         )
-    body = b",".join(raws)
     head = b'{"type":"bundle","id":"' + bundle_id.encode() + b'"'
-    return b'%b,"objects":[%b]}' % (head, body) if body else head + b"}"
+    whole = list(raws)
+    if not whole:
+        return head + b"}"
+    # Joined once: to put a frame around what is joined would copy all of it again.
+    whole[0] = b'%b,"objects":[%b' % (head, whole[0])
+    whole[-1] += b"]}"
+    return b",".join(whole)
 
 
 _BATCH_BYTES = 64 * 1024
