@@ -62,12 +62,18 @@ def find_binaries() -> Path:
 class Server:
     """A running server. `stop` is a clean end, `kill` is kill -9 of all of it."""
 
-    def __init__(self, binaries: Path | None = None) -> None:
+    def __init__(self, binaries: Path | None = None, *, own: bool = False) -> None:
+        """Start one.
+
+        Args:
+            binaries: of this version; None: what there is.
+            own: one to be killed: never the one that is named.
+        """
         self._databases: list[str] = []
         self._made = 0
         self.process: subprocess.Popen[bytes] | None = None
         named = os.environ.get(NAMED)
-        if named and binaries is None:
+        if named and binaries is None and not own:
             self.folder = None
             self._named = named
             return

@@ -19,7 +19,7 @@ from tests.unit.fakes import EVERYBODY, Author, claim, enter, seen_by, thing
 
 from tocsin.errors import NodeBusyError
 from tocsin.record.envelope import Verified
-from tocsin.store.interface import Attachment, Purge
+from tocsin.store.interface import Attachment, Purge, Store
 from tocsin.store.sqlite import INDEX_AFTER, SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,7 +99,7 @@ def die_at(store: SqliteStore, n: int) -> None:
     store._writer.set_trace_callback(count)
 
 
-def check(store: SqliteStore) -> None:
+def check(store: Store) -> None:
     """What must hold in every state that a crash can leave."""
     all_ = seen_by(store, EVERYBODY)
     head = store.head()
@@ -119,7 +119,7 @@ def check(store: SqliteStore) -> None:
     assert store.count(all_) == 2 * len(says) - len(gone)
 
 
-def finish(store: SqliteStore) -> None:
+def finish(store: Store) -> None:
     """What a restart does with what is pending."""
     waiting = [p.id for p in store.pending()]
     enter(store, *waiting)

@@ -229,8 +229,8 @@ class _Desk:
         """Note what was done or refused. It stays so, and is answered so, if the disk cannot."""
         try:
             self.doors.audit(signed, act, path[:200])
-        except TocsinError:
-            log.exception("audit failed", extra={"path": path, "act": act})
+        except TocsinError as wrong:  # in words: a database may be gone for hours
+            log.error("audit failed: %s", wrong.message, extra={"path": path, "act": act})
 
     def _ask(self, request: Request, signed: Signed, body: bytes) -> Ask:
         fields, uploads = forms.read(request.headers.get("content-type", ""), body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ CONNECT_S = 5
 READ_MS = 60_000
 WRITE_MS = 600_000
 LOCK_MS = 10_000
+LOCK_WAIT_S = 2.0
 IDLE_MS = 60_000
 """A writer that stopped in the middle of a transaction is cut off, and its lock is free."""
 
@@ -305,8 +307,15 @@ def lock(db: Db, url: str) -> None:
         NodeBusyError: another node holds it; says which.
     """
     key = {"a": schema.APPLICATION, "b": schema.LOCK}
-    if db.execute("SELECT pg_try_advisory_lock(%(a)s::int, %(b)s::int)", key).fetchone() == (True,):
-        return
+    # A session ends a moment after the process that was killed.
+    until = time.monotonic() + LOCK_WAIT_S
+    while True:
+        taken = db.execute("SELECT pg_try_advisory_lock(%(a)s::int, %(b)s::int)", key).fetchone()
+        if taken == (True,):
+            return
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
     row = db.execute(
         "SELECT a.application_name, a.client_addr::text, a.pid FROM pg_locks l"
         " JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
