@@ -25,7 +25,8 @@ from msgspec import Raw
 
 from tocsin.errors import BundleError, BundleSizeError
 from tocsin.importers.interface import Loss, Original, Reading, is_feed, source_of
-from tocsin.importers.misp_event import EventReader, Taken, first_byte
+from tocsin.importers.misp_event import EventReader, first_byte
+from tocsin.importers.misp_making import Taken
 from tocsin.policy import Tlp
 
 MEDIA_TYPE = "application/vnd.misp+json"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.errors import BundleError, BundleSizeError
-from tocsin.importers import misp, misp_event
+from tocsin.importers import misp, misp_event, misp_making
 from tocsin.importers.interface import Reading, sniff, to_json
 from tocsin.importers.misp_observables import attribute_types
 from tocsin.stix.bundle import open_bundle, write_bundle
@@ -243,7 +243,7 @@ def test_a_large_event_is_told_in_several_groupings(monkeypatch: pytest.MonkeyPa
 
 
 def test_too_many_attributes_are_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(misp_event, "MAX_ELEMENTS", 1)
+    monkeypatch.setattr(misp_making, "MAX_ELEMENTS", 1)
     with pytest.raises(BundleSizeError, match="more than 1 attributes"):
         misp.read(event(attribute(), attribute(TWO)), "e.json")
 

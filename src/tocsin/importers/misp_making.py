@@ -1,0 +1,300 @@
+"""What is made while a MISP file is read: objects, losses, and what each inherits from its holder.
+
+Spec: exchange.md §3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+from msgspec import Struct
+
+from tocsin.errors import BundleError, BundleSizeError
+from tocsin.importers import misp_tags
+from tocsin.importers.interface import Loss
+from tocsin.importers.misp_fields import record, rows, text, uuid, whole
+from tocsin.importers.misp_tags import INHERIT, Marks, both, marks, pap_marking
+from tocsin.policy import TLP_RANK, Tlp
+from tocsin.stix.bundle import Received
+from tocsin.stix.ids import deterministic
+from tocsin.stix.markings import MARKING_ID
+from tocsin.stix.model import make
+
+MAX_ELEMENTS = 300_000
+"""Attributes, sightings and analysts' notes of one file together."""
+MAX_LOSSES = 10_000
+"""Losses listed one by one; what comes after is counted."""
+MAX_REFS = 5_000
+"""References of one grouping or report; an event of more is told in several groupings."""
+MAX_NOTE = 500_000
+"""Characters of a report or note that travel in an object."""
+LONG_AGO = "2000-01-01T00:00:00.000Z"
+
+
+class Taken(Struct, kw_only=True):
+    """What one file gave so far: objects by id, in order, and what was lost."""
+
+    objects: dict[str, bytes] = {}
+    refs: dict[str, tuple[str, ...]] = {}
+    """By id."""
+    losses: list[Loss] = []
+    uncounted: dict[str, int] = {}
+    withdrawn: list[str] = []
+    """Ids that stand for nothing in it any more."""
+    uuids: set[str] = set()
+    elements: int = 0
+    strictest: Tlp = "CLEAR"
+
+    def lose(self, kind: str, pointer: str, note: str, value: Any = None) -> None:
+        """Say that something was not taken over."""
+        if len(self.losses) >= MAX_LOSSES:
+            self.uncounted[kind] = self.uncounted.get(kind, 0) + 1
+            return
+        digest = None
+        if value is not None:
+            plain = value if isinstance(value, bytes) else _bytes(value)
+            digest = hashlib.sha256(plain).hexdigest()
+        self.losses.append(Loss(kind=kind, note=note, pointer=pointer, value_sha256=digest))
+
+    def count(self, name: str) -> None:
+        """One element more. Raises BundleSizeError over the limit."""
+        self.elements += 1
+        if self.elements > MAX_ELEMENTS:
+            raise BundleSizeError(
+                f"{name}: more than {MAX_ELEMENTS:,} attributes, sightings and notes",
+                remedy="export it in parts, for example by date or by event",
+            )
+
+    def received(self) -> Iterator[Received]:
+        """The objects as if they had come so, in the order they were made."""
+        for id, raw in self.objects.items():
+            data = orjson.loads(raw)
+            yield Received(
+                raw=raw,
+                sha256=hashlib.sha256(raw).hexdigest(),
+                id=id,
+                type=id[:-38],
+                spec_version="2.1",
+                created=data.get("created"),
+                modified=data.get("modified"),
+                refs=self.refs[id],
+            )
+
+
+def _bytes(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, orjson.JSONEncodeError):
+        return repr(value).encode("utf-8", "backslashreplace")
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What a thing inherits from what holds it."""
+
+    pointer: str
+    tlp: Tlp
+    pap: str | None
+    labels: tuple[str, ...] = ()
+    phases: tuple[tuple[str, str], ...] = ()
+
+
+class Maker:
+    """Writes the objects of one event into a `Taken` that a whole file shares."""
+
+    def __init__(self, taken: Taken, name: str, unmarked: Tlp | None) -> None:
+        self.taken = taken
+        self.name = name
+        self._unmarked = unmarked
+        self.creator: str | None = None
+        self.created = datetime(2000, 1, 1, tzinfo=UTC)
+        self.at = self.created
+        self.refs: dict[str, None] = {}
+        """What the event groups, in the order it was made."""
+        self.by_uuid: dict[str, str] = {}
+        self.seed = ""
+        self._scos: dict[str, tuple[dict[str, Any], Context]] = {}
+
+    def organisation(self, org: Mapping[str, Any], pointer: str) -> str | None:
+        """The identity of an organisation as MISP names it; None where it names none."""
+        name, id = text(org.get("name")), uuid(org.get("uuid"))
+        if name is None and id is None:
+            return None
+        ref = f"identity--{id}" if id else deterministic("identity", "misp", str(name))
+        if ref not in self.taken.objects:
+            self.keep(
+                ref,
+                make(
+                    "identity",
+                    id=ref,
+                    created=LONG_AGO,
+                    name=name or f"organisation {id}",
+                    identity_class="organization",
+                ),
+                (),
+            )
+        return ref
+
+    def context(self, holder: Mapping[str, Any], outer: Context | None, pointer: str) -> Context:
+        """The context of a thing: its own tags and distribution under those of what holds it."""
+        found: Marks = marks(holder)
+        for tag in found.unreadable:
+            self.lose("marking", pointer, f"{tag[:60]!r} is no level of TLP: read as RED", tag)
+        if len(found.named) > 1:
+            named = ", ".join(found.named)
+            self.lose("marking", pointer, f"tags name {named}: read as {found.named[-1]}")
+        group = record(holder.get("SharingGroup"))
+        if whole(holder.get("distribution")) == 4 or group:
+            orgs = rows(group.get("SharingGroupOrg"))
+            name = text(group.get("name")) or "without a name"
+            note = (
+                f"for the sharing group {name[:60]!r} of {len(orgs)} organisations: "
+                "name its parties with --to"
+            )
+            self.lose("sharing-group", pointer, note, group or None)
+        tlp = both(outer.tlp if outer else None, found.tlp)
+        if tlp is None or (outer is None and not found.named):
+            floor = found.tlp
+            given: Tlp = self._unmarked or "AMBER+STRICT"
+            tlp = both(floor, given) or given
+            note = f"no TLP tag: marked {tlp}"
+            self.lose("marking", pointer, note)
+        if TLP_RANK[tlp] > TLP_RANK[self.taken.strictest]:
+            self.taken.strictest = tlp
+        for label in found.labels:
+            if not label.startswith("misp-galaxy:") and not label.lower().startswith("kill-chain:"):
+                self.lose("tag", pointer, f"kept as a label: {label[:80]}", label)
+        pap = found.pap or (outer.pap if outer else None)
+        if outer and outer.pap and found.pap:
+            pap = misp_tags.stricter_pap(outer.pap, found.pap)
+        if pap is not None:
+            id, raw = pap_marking(pap)
+            self.keep(id, raw, ())
+        return Context(
+            pointer=pointer,
+            tlp=tlp,
+            pap=pap,
+            labels=found.labels,
+            phases=found.phases,
+        )
+
+    def lose(self, kind: str, pointer: str, note: str, value: Any = None) -> None:
+        """Say that something was not taken over."""
+        self.taken.lose(kind, pointer, note, value)
+
+    def field(self, holder: Mapping[str, Any], key: str, pointer: str) -> None:
+        """A field that nothing here reads is a loss, unless it is empty."""
+        if holder[key] not in (None, "", [], {}, False, 0, "0"):
+            shown = str(key)[:60]
+            self.lose("field", f"{pointer}/{_escaped(shown)}", "no place for it", holder[key])
+
+    def uuid_of(self, holder: Mapping[str, Any], pointer: str, seed: str) -> str | None:
+        """The UUID of a thing; derived where it has none; None where another has it already."""
+        found = uuid(holder.get("uuid"))
+        if found is None:
+            given = holder.get("uuid")
+            if given:
+                note = "its UUID is none of RFC 4122; one follows from its place"
+                self.lose("bad-uuid", pointer, note, given)
+            return str(uuid5(UUID(self.seed), pointer + seed))
+        if found in self.taken.uuids:
+            self.lose("duplicate-uuid", pointer, f"{found} stands for something else here already")
+            return None
+        self.taken.uuids.add(found)
+        return found
+
+    def gone(self, id: str, *kinds: str) -> None:
+        """Say that what had this UUID, as whichever of these types, stands for nothing any more."""
+        self.taken.withdrawn.extend(f"{kind}--{id}" for kind in kinds)
+
+    def observable(self, id: str, props: dict[str, Any], context: Context) -> None:
+        """An observable, once for all that name it: as open as the most open of them."""
+        held = self._scos.get(id)
+        if held is None:
+            self._scos[id] = (dict(props), context)
+        else:
+            merged, before = held
+            more = {k: v for k, v in props.items() if merged.get(k) != v}
+            stricter = before if TLP_RANK[before.tlp] >= TLP_RANK[context.tlp] else context
+            looser = context if stricter is before else before
+            for key, value in more.items():
+                if isinstance(value, list) and isinstance(merged.get(key), list):
+                    merged[key] = list(dict.fromkeys([*merged[key], *value]))
+                else:
+                    merged.setdefault(key, value)
+            # What only one of them says is shown to no more than that one.
+            self._scos[id] = (merged, stricter if more or len(merged) > len(props) else looser)
+        self.refs[id] = None
+
+    def write_observables(self) -> None:
+        """Write the observables that were named, each once."""
+        for id, (props, context) in self._scos.items():
+            body = {k: v for k, v in props.items() if k != "type"}
+            self.write(id, context, None, None, body)
+        self._scos.clear()
+
+    def relate(self, source: str, verb: str, target: str, context: Context, at: datetime) -> None:
+        """A relationship in the name of the event's organisation."""
+        id = deterministic("relationship", source, verb, target)
+        self.write_own(
+            id, context, at, relationship_type=verb, source_ref=source, target_ref=target
+        )
+        self.refs[id] = None
+
+    def write_own(self, id: str, context: Context, at: datetime, /, **props: Any) -> None:
+        """An object in the name of the event's organisation."""
+        self.write(id, context, at, self.creator, props, created=min(self.created, at))
+
+    def write(
+        self,
+        id: str,
+        context: Context,
+        at: datetime | None,
+        by: str | None,
+        props: dict[str, Any],
+        created: datetime | None = None,
+    ) -> None:
+        """An object; what STIX refuses of it is a loss."""
+        kind = id[:-38]
+        markings = [MARKING_ID[context.tlp]]
+        if context.pap is not None:
+            markings.append(pap_marking(context.pap)[0])
+        try:
+            raw = make(
+                kind,
+                id=id,
+                created=created or at,
+                modified=at,
+                created_by_ref=by,
+                object_marking_refs=markings,
+                **props,
+            )
+        except BundleError as wrong:
+            self.lose("bad-value", context.pointer, wrong.message[:200])
+            return
+        refs = {r for k, v in props.items() if k.endswith("_refs") for r in v}
+        refs |= {v for k, v in props.items() if k.endswith("_ref") and isinstance(v, str)}
+        refs |= set(markings) | ({by} if by else set())
+        self.keep(id, raw, tuple(sorted(refs)))
+
+    def keep(self, id: str, raw: bytes, refs: Sequence[str]) -> None:
+        """Keep an object's bytes; the first under an id stays."""
+        if id not in self.taken.objects:
+            self.taken.objects[id] = raw
+            self.taken.refs[id] = tuple(refs)
+
+
+def has_marks(holder: Mapping[str, Any]) -> bool:
+    """Whether a thing says anything of its own about who may read it, or has tags."""
+    if holder.get("Tag"):
+        return True
+    level = whole(holder.get("distribution"))
+    return level is not None and level != INHERIT
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
