@@ -141,6 +141,15 @@ def test_the_withdrawal_of_what_is_sealed_goes_along_too(store: Store, northland
     assert store.wanted(PEER, [bytes.fromhex(sealed.id)[:8]])[0].kind == "sealed"
 
 
+def test_the_withdrawal_of_what_is_sealed_goes_along_if_it_came_first(
+    store: Store, northland: Author
+) -> None:
+    sealed = northland.seals(PEER)
+    early = publish(store, northland.withdraw(sealed, tlp="AMBER+STRICT", to=[OTHER]))
+    publish(store, sealed)
+    assert set(ids(filled(store, limit=1))) == {sealed.id, early.id}
+
+
 def test_a_receipt_counts_once_and_says_when(store: Store, northland: Author) -> None:
     said = [publish(store, northland.say()).id for _ in range(3)]
     filled(store)
