@@ -17,8 +17,8 @@ def write(selection: Selection) -> Written:
         elif line.port is not None:
             why = f"only port {line.port} of {line.value}, and a list blocks all of it"
             losses.append(Loss(id=line.indicator, why=why))
-        elif any(c.isspace() or ord(c) < 33 for c in line.value):
-            losses.append(Loss(id=line.indicator, why="its value holds a blank"))
+        elif line.value.startswith("#") or any(c.isspace() or ord(c) < 33 for c in line.value):
+            losses.append(Loss(id=line.indicator, why="its value would break its line"))
         else:
             kept.setdefault((KINDS.index(line.kind), line.value), []).append(line)
     out = [f"# {words}" for words in head(selection, len(kept))]

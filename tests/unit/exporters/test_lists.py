@@ -259,6 +259,11 @@ def test_a_table_reads_back_and_computes_nothing(lines: list[Line]) -> None:
     assert not [c for row in rows for c in row if c.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
+def test_a_value_that_would_read_as_a_comment_is_a_loss() -> None:
+    written = blocklist.write(selection(line("domain", "#a.example")))
+    assert (written.count, len(written.losses)) == (0, 1)
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_a_formula_is_text(text: str) -> None:
     assert csv.cell(text) == "'" + text
