@@ -348,7 +348,7 @@ def _version(value: Any, kind: Kind, path: Path, say: Say, clause: str) -> None:
 
 
 def _extensions(value: Any, kind: Kind, path: Path, say: Say, clause: str) -> None:
-    # What each one holds is judged by `extensions.py`.
+    # What each one holds is judged by `rules.check_extensions`.
     if type(value) is not dict:
         _wrong_type(value, "an object", path, say, clause)
     elif not value:
