@@ -136,8 +136,10 @@ class MemoryFederation:
 
     def exchanged(self, peer: str, *, theirs: bool) -> list[bytes]:
         box = self._peers.get(peer, _Peer())
-        ids = {id for id in box.rows if id in box.at or id in box.came} if theirs else {*box.rows}
-        return sorted(bytes.fromhex(id) for id in (ids | box.came if theirs else ids))
+        if not theirs:
+            return [bytes.fromhex(id) for id in box.rows]
+        has = {id for id in box.rows if id in box.at} | box.came
+        return sorted(bytes.fromhex(id) for id in has)
 
     # --- what came ----------------------------------------------------------------------------
 

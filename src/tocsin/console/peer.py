@@ -28,7 +28,7 @@ from tocsin.errors import RateError, SignatureError, TocsinError, UsageError
 from tocsin.flows.homes import Peer, node_keys
 from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, open_page
 from tocsin.flows.sync import BUCKETS_AT_ONCE, Sync
-from tocsin.record.requests import Answer, Nonces, open_request
+from tocsin.record.requests import PARTY, Answer, Nonces, open_request
 
 log = logging.getLogger("tocsin.peer")
 
@@ -63,6 +63,9 @@ class PeerDoor:
 
     async def serve(self, request: Request) -> Response:
         """Any of the routes, in the thread pool."""
+        if request.headers.get(PARTY, "") not in self._sync.peers():
+            # Before anything of it is read: a stranger's body is nobody's memory.
+            return Response(status_code=403)
         body = await request.body()
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {name.lower(): value for name, value in request.headers.items()}

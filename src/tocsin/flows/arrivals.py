@@ -117,6 +117,32 @@ class Arrivals:
             self._again(taken, {peer: fetch})
         return taken
 
+    def wanted(self, items: Iterable[Item], has: Callable[[str], bool]) -> list[str]:
+        """SHA-256 of the objects without which these items cannot be taken, and that did not come.
+
+        Args:
+            has: whether an object has come ahead.
+        """
+        found: dict[str, None] = {}
+        for item in items:
+            listed = {sha256 for sha256, _ in item.objects} - item.texts.keys()
+            if not listed or item.sealed:
+                continue
+            try:
+                envelope, s = open_statement(item.envelope.encode())
+            except TocsinError:
+                continue  # it is refused, or kept back, without them
+            if self._node.store.place(envelope.id) is not None:
+                listed &= {one.sha256 for one in self._node.store.absent(envelope.id)}
+            for ref in s.objects:
+                if (
+                    ref.sha256 in listed
+                    and not has(ref.sha256)
+                    and intake.held_by(self._node, s.author, ref.sha256) is None
+                ):
+                    found[ref.sha256] = None
+        return list(found)
+
     def retry(self, fetches: Mapping[str, Fetch]) -> Taken:
         """Try what is quarantined again, and drop what has been there for thirty days.
 

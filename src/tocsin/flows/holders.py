@@ -154,7 +154,7 @@ def _answer(node: Node, id: str, s: Statement, peer: str) -> None:
     told = _told(node, id)
     answered = len(_answered(told))
     tlp: Tlp = max("AMBER+STRICT", s.tlp, key=TLP_ORDER.index)
-    intake.record(
+    waiting = intake.begin(
         node,
         intake.Act(
             author=node.party,
@@ -169,6 +169,7 @@ def _answer(node: Node, id: str, s: Statement, peer: str) -> None:
             to=tuple({s.author, *([peer] if peer and peer != node.party else [])}),
         ),
     )
+    waiting.logged()  # and not for a quorum: there may be many
     _change(node, id, answered=answered)
 
 

@@ -34,8 +34,10 @@ MAX_NAMED = 1_000
 INLINE_BYTES = 64 << 10
 """An object that is text of at most this size goes with its statement; others are asked for."""
 BUCKETS = 1_024
-PREFIX = 8
-"""Bytes of an id by which it is named in a list of many."""
+PREFIX = 6
+"""Bytes of an id by which it is named in a list of many, its number behind it in four."""
+SLICES = 20
+"""In which an outbox is filled for one answer: whoever asks has only so much patience."""
 MAX_WANTED = 200
 
 
@@ -144,9 +146,12 @@ class Pages:
 
         A page in which everything came from the peer itself is empty, and moves it on.
         """
-        self._fill(peer)
+        more = self._fill(peer)
         store = self._node.store
         rows = store.outbox(peer.party, after, max(1, min(limit, PAGE)))
+        while more and not rows:  # what was looked at so far is for others
+            more = self._fill(peer)
+            rows = store.outbox(peer.party, after, max(1, min(limit, PAGE)))
         if not rows:
             return None
         ahead = store.outbox(peer.party, rows[-1].n, OVERTAKING, kind="withdraw")
@@ -172,7 +177,11 @@ class Pages:
             done = row
         end = store.outbox_end(peer.party)[0]
         return Page(
-            epoch=self.epoch, items=(*first, *rest), next=done.n, at=done.id, more=done.n < end
+            epoch=self.epoch,
+            items=(*first, *rest),
+            next=done.n,
+            at=done.id,
+            more=more or done.n < end,
         )
 
     def wanted(self, peer: Peer, prefixes: Sequence[bytes]) -> Page:
@@ -207,17 +216,18 @@ class Pages:
         return Digest(mark=mark, buckets=b64encode(hashes))
 
     def buckets(self, peer: Peer, numbers: Sequence[int]) -> dict[int, bytes]:
-        """The ids in some of the buckets, the first 8 bytes of each, one behind the other."""
+        """The ids in some of the buckets, one behind the other: the first bytes of each, and its
+        number in the outbox (4 bytes)."""
         found: dict[int, list[bytes]] = {n: [] for n in numbers}
-        for id in self._node.store.exchanged(peer.party, theirs=False):
+        for at, id in enumerate(self._node.store.exchanged(peer.party, theirs=False), start=1):
             if (n := bucket(id)) in found:
-                found[n].append(id[:PREFIX])
+                found[n].append(id[:PREFIX] + at.to_bytes(4, "big"))
         return {n: b"".join(ids) for n, ids in found.items()}
 
-    def _fill(self, peer: Peer) -> None:
+    def _fill(self, peer: Peer) -> bool:
+        """Fill the peer's outbox further; whether more is left for the next time."""
         allowed = self.allowed(peer)
-        while self._node.store.fill(peer.party, allowed):
-            pass
+        return all(self._node.store.fill(peer.party, allowed) for _ in range(SLICES))
 
     def _item(
         self, peer: Peer, row: Outgoing, room: int, *, again: bool = False

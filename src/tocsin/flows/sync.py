@@ -21,7 +21,6 @@ from tocsin.errors import (
     CanonicalError,
     InputError,
     LogHalted,
-    NotFoundError,
     RateError,
     RollbackError,
     StoreError,
@@ -337,12 +336,15 @@ class Sync:
         answer = self._asked(peer, "GET", "/peer/digest", limit=64 << 10)
         digest = _decode(answer.body, Digest, peer)
         mine = self.node.store.exchanged(peer.party, theirs=True)
+        if not mine:  # nothing to compare: it is read from its beginning, in order
+            self._note(peer, epoch=digest.mark.epoch, after=0, at="")
+            return 0
         theirs, ours = _unb64(digest.buckets, peer), bucket_hashes(mine)
         differing = [
             n for n in range(BUCKETS) if theirs[8 * n : 8 * n + 8] != ours[8 * n : 8 * n + 8]
         ]
         have = {id[:PREFIX] for id in mine}
-        missing: list[bytes] = []
+        missing: dict[bytes, int] = {}
         for start in range(0, len(differing), BUCKETS_AT_ONCE):
             asked = differing[start : start + BUCKETS_AT_ONCE]
             target = "/peer/digest?bucket=" + ",".join(map(str, asked))
@@ -350,12 +352,13 @@ class Sync:
             lists = _decode(answer.body, dict[str, str], peer)
             for n in asked:
                 raw = _unb64(lists.get(str(n), ""), peer)
-                listed = (raw[i : i + PREFIX] for i in range(0, len(raw), PREFIX))
-                missing += (
-                    id for id in listed if len(id) == PREFIX and bucket(id) == n and id not in have
-                )
+                for at in range(0, len(raw) - PREFIX - 3, PREFIX + 4):
+                    id, number = raw[at : at + PREFIX], raw[at + PREFIX : at + PREFIX + 4]
+                    if bucket(id) == n and id not in have:
+                        missing[id] = int.from_bytes(number, "big")
         entered = 0
-        left = list(dict.fromkeys(missing))
+        # In the order of the outbox, so that chains come as they were said.
+        left = sorted(missing, key=missing.__getitem__)
         while left:
             target = "/peer/outbox?want=" + ",".join(id.hex() for id in left[:MAX_WANTED])
             answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
@@ -424,32 +427,19 @@ class Sync:
         Raises:
             RateError: it is to keep what it has, and come again.
         """
-        wanted: list[str] = []
-        fetch = self._sent(peer)
-
-        def looked(sha256: str, size: int) -> bytes:
-            try:
-                return fetch(sha256, size)
-            except NotFoundError as wrong:
-                wanted.append(sha256)
-                raise UnreachableError(wrong.message, remedy=wrong.remedy) from wrong
-
-        done = 0
-        refused: list[dict[str, str]] = []
-        for item in page.items:
-            try:
-                taken = self.arrivals.take(peer.party, [item], looked)
-            except UnreachableError:
-                continue
-            done += taken.taken
-            refused += (msgspec.to_builtins(one) for one in taken.refused)
-            self._came_in(peer.party, taken)
-        if not wanted:
-            self._drop_sent(peer)
+        wanted = self.arrivals.wanted(page.items, lambda sha256: self._has(peer, sha256))
+        if wanted:
+            return Delivered(taken=0, wanted=tuple(wanted)[:1_000])
+        taken = self.arrivals.take(peer.party, page.items, self._sent(peer))
+        self._came_in(peer.party, taken)
+        self._drop_sent(peer)
         self._note(peer, reached=self._now())
         return Delivered(
-            taken=done, refused=tuple(refused), wanted=tuple(dict.fromkeys(wanted))[:1_000]
+            taken=taken.taken, refused=tuple(msgspec.to_builtins(one) for one in taken.refused)
         )
+
+    def _has(self, peer: Peer, sha256: str) -> bool:
+        return self.node.store.local(SENT, f"{peer.party}/{sha256}") is not None
 
     def keep_sent(self, peer: Peer, sha256: str, raw: bytes) -> None:
         """Keep an object that a peer brings ahead of its statement.
@@ -473,7 +463,7 @@ class Sync:
         def fetch(sha256: str, _: int) -> bytes:
             row = self.node.store.local(SENT, f"{peer.party}/{sha256}")
             if row is None:
-                raise NotFoundError(f"object {sha256} has not come", remedy="put it first")
+                raise UnreachableError(f"object {sha256} has not come", remedy="put it first")
             return row.value
 
         return fetch

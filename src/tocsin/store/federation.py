@@ -122,7 +122,7 @@ class Outboxes(Protocol):
         ...
 
     def wanted(self, peer: str, prefixes: Sequence[bytes]) -> list[Outgoing]:
-        """The rows whose statement's id begins with one of these (8 bytes each), by number."""
+        """The rows whose statement's id begins with one of these (6 bytes or more), by number."""
         ...
 
     def receipt(self, peer: str, n: int, time: str) -> None:
@@ -134,11 +134,12 @@ class Outboxes(Protocol):
         ...
 
     def exchanged(self, peer: str, *, theirs: bool) -> list[bytes]:
-        """Ids (32 bytes), sorted, for finding what one of two nodes has lost.
+        """Ids (32 bytes), for finding what one of two nodes has lost.
 
         Args:
-            theirs: False: everything in this peer's outbox. True: what this peer brought, and what
-                of its outbox it has; the peer's own answer to False should hold the same.
+            theirs: False: everything in this peer's outbox, by number: the first is number 1.
+                True: what this peer brought, and what of its outbox it has, sorted; the peer's own
+                answer to False should hold the same.
         """
         ...
 

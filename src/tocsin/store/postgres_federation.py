@@ -305,8 +305,8 @@ def given(db: Db, statement: str) -> list[Given]:
 
 def exchanged(db: Db, peer: str, *, theirs: bool) -> list[bytes]:
     """See `Outboxes.exchanged`."""
-    sql = _EXCHANGED + (_THEIRS if theirs else "")
-    return sorted(id for [id] in ask(db, sql, {"peer": _known(db, peer)}))
+    sql = _EXCHANGED + (f"{_THEIRS} ORDER BY 1" if theirs else " ORDER BY o.n")
+    return [id for [id] in ask(db, sql, {"peer": _known(db, peer)})]
 
 
 # --- what came --------------------------------------------------------------------------------

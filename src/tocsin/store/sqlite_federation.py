@@ -243,9 +243,11 @@ def exchanged(db: sqlite3.Connection, peer: str, *, theirs: bool) -> list[bytes]
     if theirs:
         sql += (
             " AND (o.at <> '' OR o.came) UNION SELECT s.id FROM came c"
-            " JOIN statement s ON s.n = c.statement WHERE c.peer = :peer"
+            " JOIN statement s ON s.n = c.statement WHERE c.peer = :peer ORDER BY 1"
         )
-    return sorted(id for [id] in db.execute(sql, {"peer": number}))
+    else:
+        sql += " ORDER BY o.n"
+    return [id for [id] in db.execute(sql, {"peer": number})]
 
 
 # --- what came --------------------------------------------------------------------------------

@@ -1,0 +1,188 @@
+"""The door for other nodes: who is let in, what it is given, and what it may leave here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.walks.sync_world import PARTIES, World, build, world
+
+from tocsin.console.auth import Rates
+from tocsin.console.peer import PeerDoor
+from tocsin.errors import InputError
+from tocsin.flows import sync
+from tocsin.flows.pages import Page, open_page
+from tocsin.record.requests import Answer, sign_request
+from tocsin.wiring.keys import load_node_key
+
+A, B = PARTIES[:2]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("peer") / "built"
+    folder.mkdir()
+    build(folder, (A, B))
+    return folder
+
+
+@pytest.fixture
+def two(built: Path, tmp_path: Path) -> Iterator[World]:
+    with world(built, tmp_path / "world", 1, (A, B)) as found:
+        yield found
+
+
+def asked(
+    found: World,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    *,
+    to: str = A,
+    changed: Mapping[str, str] | None = None,
+) -> Answer:
+    """B asks A for something; `changed` headers are altered after they were signed."""
+    key = load_node_key(found.folder / B, B)
+    assert key is not None
+    nonce = found.rng.randbytes(16).hex()
+    headers = sign_request(key, to, method, target, body, now=found.clock(), nonce=nonce)
+    return found.running[A].door.answer(method, target, {**headers, **(changed or {})}, body)
+
+
+def test_only_a_node_of_the_directory_is_given_anything(two: World) -> None:
+    door = two.running[A].door
+    for method, target in (
+        ("GET", "/peer/outbox"),
+        ("GET", "/peer/digest"),
+        ("POST", "/peer/nudge"),
+        ("POST", "/peer/inbox"),
+        ("GET", "/peer/objects/" + "0" * 64),
+    ):
+        assert door.answer(method, target, {}, b"").status == 403
+        assert asked(two, method, target, to=B).status == 403, "meant for another"
+        assert asked(two, method, target, changed={"tocsin-party": A}).status == 403
+        assert (
+            asked(two, method, target, changed={"tocsin-date": "2026-11-22T09:59:00Z"}).status
+            == 403
+        )
+    assert asked(two, "POST", "/peer/nudge").status == 202
+
+
+def test_the_same_request_is_answered_once(two: World) -> None:
+    key = load_node_key(two.folder / B, B)
+    assert key is not None
+    target = "/peer/digest"
+    headers = sign_request(key, A, "GET", target, b"", now=two.clock(), nonce="0" * 32)
+    door = two.running[A].door
+    assert door.answer("GET", target, headers, b"").status == 200
+    assert door.answer("GET", target, headers, b"").status == 403
+    later = two.clock.at = two.clock.at.replace(minute=1)
+    again = PeerDoor(two.running[A].sync, Rates(lambda: 0.0), later)
+    assert again.answer("GET", target, headers, b"").status == 403, "not after a restart either"
+
+
+def test_an_object_is_given_by_digest_only_where_a_statement_for_them_says_it(two: World) -> None:
+    mine = two.say(A, 1, tlp="AMBER+STRICT", to=("cert.nobody.example",))
+    theirs = two.say(A, 2, tlp="AMBER+STRICT", to=(B,))
+    node = two.node(A)
+
+    def digest(id: str) -> str:
+        kept = node.store.statement(id, node.everything())
+        assert kept is not None
+        return str(msgspec.json.decode(_payload(kept.raw))["objects"][0]["sha256"])
+
+    hidden = asked(two, "GET", f"/peer/objects/{digest(mine)}")
+    unknown = asked(two, "GET", "/peer/objects/" + "0" * 64)
+    assert hidden == unknown
+    assert hidden.status == 404
+    found = asked(two, "GET", f"/peer/objects/{digest(theirs)}")
+    assert found.status == 200
+    assert b"thing 2" in found.body
+    for odd in ("x", "0" * 63, "G" * 64, "%00"):
+        assert asked(two, "GET", f"/peer/objects/{odd}").status == 404
+
+
+def _payload(raw: bytes) -> bytes:
+    from tocsin.record.envelope import open_envelope
+
+    return open_envelope(raw).payload
+
+
+def test_when_nothing_is_new_the_answer_is_nothing(two: World) -> None:
+    two.round()
+    two.round()
+    state = two.running[B].sync.state(A)
+    target = f"/peer/outbox?epoch={state.epoch}&after={state.after}&at={state.at}"
+    found = asked(two, "GET", target)
+    assert (found.status, found.body) == (204, b"")
+    for other in (
+        "/peer/outbox",
+        f"/peer/outbox?epoch={state.epoch}&after={state.after}&at={'0' * 64}",
+        f"/peer/outbox?epoch={state.epoch}&after=99999&at={state.at}",
+    ):
+        assert asked(two, "GET", other).status == 409
+    for odd in ("after=x", "after=-1", "after=99999999999999999999", "want=xyz"):
+        assert asked(two, "GET", f"/peer/outbox?{odd}").status == 400
+    for odd in ("1024", "-1", "x", ""):
+        assert asked(two, "GET", f"/peer/digest?bucket=1,{odd}").status == 400
+
+
+def test_what_is_left_ahead_of_its_statement_has_so_much_room(
+    two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    monkeypatch.setattr(sync, "MAX_SENT_BYTES", 10)
+    small = b"123456"
+    name = hashlib.sha256(small).hexdigest()
+    assert asked(two, "PUT", f"/peer/objects/{name}", small).status == 201
+    assert asked(two, "PUT", f"/peer/objects/{name}", b"other").status == 400
+    large = b"7" * 9
+    refused = asked(two, "PUT", f"/peer/objects/{hashlib.sha256(large).hexdigest()}", large)
+    assert refused.status == 429
+    assert refused.retry_after
+    assert two.node(A).store.list_local("peer-object") == []
+
+
+def test_who_asks_too_often_waits(two: World) -> None:
+    found = [asked(two, "POST", "/peer/nudge") for _ in range(1_001)][-1]
+    assert (found.status, bool(found.retry_after)) == (429, True)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_any_bytes_are_a_page_or_refused(body: bytes) -> None:
+    try:
+        page = open_page(body)
+    except InputError:
+        return
+    assert isinstance(page, Page)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    text=st.text(max_size=200),
+    withheld=st.lists(st.tuples(st.integers(), st.text(max_size=70)), max_size=3),
+)
+def test_a_page_of_anything_changes_nothing(
+    two: World, text: str, withheld: list[tuple[int, str]]
+) -> None:
+    size = two.node(A).log.size
+    items = [
+        {"n": 1, "envelope": text, "withheld": withheld},
+        {"n": 2, "sealed": text},
+        {"n": 3, "envelope": '{"payload":"e30=","payloadType":"x","signatures":[]}'},
+    ]
+    body = msgspec.json.encode({"epoch": "e", "items": items, "next": 3, "at": ""})
+    found = asked(two, "POST", "/peer/inbox", body)
+    assert found.status in (200, 400), found
+    assert two.node(A).log.size == size
+    assert two.node(A).store.quarantined() == []
