@@ -90,20 +90,21 @@ def key_list(party: str | None, as_party: str | None, as_json: bool) -> None:
         return
     line(f"party {whose}; places are indexes of the log that answered")
     terminal.table(
-        ["ROLE", "KEY", "SIGNS", "SINCE", "UNTIL", "SUSPECT SINCE", "REASON"],
+        ["ROLE", "KEY", "SINCE", "UNTIL", "SIGNS", "SUSPECT SINCE", "REASON"],
         [
             [
                 r["role"],
                 r["id"] if len(r["id"]) <= 48 else r["id"][:16] + "…",
-                ", ".join(r["kinds"]) or "-",
                 "-" if r["since"] is None else r["since"],
                 "-" if r["until"] is None else r["until"],
+                ", ".join(r["kinds"]) or "-",
                 r["suspect_since"] or "-",
                 r["reason"] or "-",
             ]
             for r in rows
         ],
-        grow=2,
+        grow=1,
+        below=3,
     )
 
 
@@ -174,8 +175,8 @@ def key_rotate(
     if done.old:
         line(f"old  {done.old}")
     line(f"new  {done.new}")
-    if what in ("witness", "node"):
-        _say_restart(what)
+    if what == "witness":
+        _say_restart()
     if what == "witness":
         click.echo(
             "whoever asks this witness names its key: there, tocsin witness remove, then add",
@@ -184,15 +185,15 @@ def key_rotate(
     return 0
 
 
-def _say_restart(what: str) -> None:
-    """A running node holds these keys from its start on; whoever asks it must not wonder why."""
+def _say_restart() -> None:
+    """A running node cosigns with the keys of its start; whoever asks it must not wonder why."""
     from tocsin.wiring.door import running
 
     live = running(_home())
     if live is not None:
         click.echo(
             safe(
-                f"the node at {live.url} still has the old {what} key: stop it (Ctrl-C there) and "
+                f"the node at {live.url} still has the old witness key: stop it (Ctrl-C there) and "
                 "start it again: tocsin up"
             ),
             err=True,

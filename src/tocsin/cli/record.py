@@ -336,6 +336,7 @@ def _print_statements(statements: list[dict[str, Any]], said: dict[str, str]) ->
             for s in statements
         ],
         grow=1,
+        below=4,
     )  # fmt: skip
 
 
@@ -426,7 +427,8 @@ def log_show(
     terminal.table(
         ["INDEX", "TIME", "AUTHOR", "KIND", "TLP", "STATEMENT"],
         sorted(entries, key=lambda row: row[0])[-limit:],
-        grow=2,
+        grow=3,
+        below=1,
     )
     click.echo()
     click.echo(safe(head["checkpoint"].split("\n\n")[0], one_line=False))

@@ -63,8 +63,22 @@ def clip(text: str, limit: int) -> str:
     return cut.rstrip() + "…"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int = 0) -> None:
-    """Columns as narrow as they can be; column `grow` takes what is left and is cut to it."""
+NARROW = 80
+"""Columns that every table fits into, so that nothing of it is broken over two lines."""
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int = 0, below: int = 0
+) -> None:
+    """Columns as narrow as they can be; column `grow` takes what is left and is cut to it.
+
+    Args:
+        below: so many of the last columns stand under each row, whole and with their names, those
+            that hold something: a table of more would be wider than `NARROW`.
+    """
+    if below:
+        _table_over(header, rows, grow, len(header) - below)
+        return
     shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
     widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
     spare = width() - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (len(header) - 1)
@@ -75,6 +89,31 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int = 0) -
             text = clip(full, widths[i]) if i == grow else full
             parts.append(text + " " * (widths[i] - cells(text)))
         click.echo("  ".join(parts).rstrip())
+
+
+def _table_over(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int, split: int
+) -> None:
+    shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
+    widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
+    widths = widths[:split]
+    spare = NARROW - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (split - 1)
+    widths[grow] = max(min(widths[grow], spare), min(16, widths[grow]))
+    for row in [list(header[:split]), *shown]:
+        parts = [clip(full, w) for full, w in zip(row[:split], widths, strict=True)]
+        padded = (text + " " * (w - cells(text)) for text, w in zip(parts, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+        under = ""
+        for name, value in zip(header[split:], row[split:], strict=False):
+            if value in ("", "-"):
+                continue
+            item = f"{name.lower()} {value}"
+            if under and cells(under) + 2 + cells(item) > NARROW:
+                click.echo(under)
+                under = ""
+            under = f"{under}  {item}" if under else f"    {item}"
+        if under:
+            click.echo(under)
 
 
 MOST_BYTES = 512 * 1024 * 1024
