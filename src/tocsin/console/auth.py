@@ -325,7 +325,8 @@ class Doors:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             token = self.token(value.strip())
-            if token is None:
+            # A token of the TAXII server's is nobody's at any other door.
+            if token is None or all(scope.startswith("taxii:") for scope in token.scopes):
                 return None
             return Signed(
                 person=token.person, by="token", key=token.id, scopes=frozenset(token.scopes)

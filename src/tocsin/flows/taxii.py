@@ -76,12 +76,16 @@ class Opened(Collection, frozen=True, kw_only=True):
 
 def secret(node: Node) -> bytes:
     """32 bytes of this node alone, made once: cursors and collection ids come from it."""
+    known: bytes | None = node.views.get("taxii secret")
+    if known is not None:
+        return known
     row = node.store.local(DOOR, "secret")
     if row is None:
         with suppress(ConflictError):  # another request was first
             node.store.keep_local(DOOR, "secret", node.rng(32), None)
         row = node.store.local(DOOR, "secret")
     assert row is not None
+    node.views["taxii secret"] = row.value
     return row.value
 
 

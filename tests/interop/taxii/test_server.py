@@ -439,3 +439,14 @@ def test_a_walk_with_writers_at_work_gives_each_object_once_and_in_order(
     whole = ids(fresh.objects(limit=1000))
     assert list(whole[: len(found)]) == found
     assert set(whole) == {indicator(n)["id"] for n in [*range(20), *written]}
+
+
+def test_an_accounts_token_opens_taxii_and_nothing_else_of_the_node(fresh: Served) -> None:
+    headers = {"authorization": f"Bearer {fresh.token('siem')}"}
+    assert fresh.get("/taxii2/", auth=None, headers=headers).status_code == 200
+    for path in (
+        "/", "/cases", "/claims", "/log", "/live.json?after=0", "/api/v1/statements", "/index.json",
+        "/api/v1/indicators", "/api/v1/taxii/users", "/api/v1/log", "/ingest",
+    ):  # fmt: skip
+        answer = fresh.get(path, auth=None, headers=headers, accept="*/*")
+        assert answer.status_code in (401, 403), (path, answer.status_code, answer.text[:200])
