@@ -246,13 +246,18 @@ def _print_losses(losses: list[dict[str, Any]]) -> None:
         groups.setdefault((loss["kind"], _DIGITS.sub("…", loss["note"])), []).append(loss)
     rows = sorted(groups.items(), key=lambda row: (-len(row[1]), row[0]))
     shown = [
-        [len(same), kind, same[0]["note"], same[0].get("pointer") or "-"]
+        [len(same), kind, same[0]["note"], _short(same[0].get("pointer") or "-")]
         for (kind, _), same in rows[:40]
     ]
     terminal.table(["LEFT OUT", "KIND", "WHY", "FIRST AT"], shown, grow=2)
     if len(rows) > 40:
         click.echo(f"and {len(rows) - 40} kinds and reasons more")
     click.echo("all of them, each with its place: --json")
+
+
+def _short(pointer: str) -> str:
+    """The end of a pointer: where in its event; which event is in --json."""
+    return pointer if len(pointer) <= 24 else "…" + pointer[-23:]
 
 
 _DIGITS = re.compile(r"[0-9a-f-]{6,}|\d+")

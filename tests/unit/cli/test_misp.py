@@ -1,0 +1,72 @@
+"""MISP and tables by the verbs: a feed's folder in, said, and out again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tocsin.cli import run
+
+EVENT = "5f0c2a1e-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A party, and the folder of a feed with one event."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("TOCSIN_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert run(["--home", "north", "init", "--party", "north.example"]) == 0
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    rows = [
+        {"uuid": f"{EVENT[:-1]}{n}", "type": "domain", "value": f"h{n}.example", "to_ids": True}
+        for n in range(2, 9)
+    ]
+    rows += [{"type": "iban", "value": f"XX{n}", "comment": "x" * 300} for n in range(30)]
+    event = {"uuid": EVENT, "info": "Tide", "date": "2026-11-18", "timestamp": "1795000000",
+             "Tag": [{"name": "tlp:green"}], "Attribute": rows}  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps({EVENT: {}}), "utf-8")
+    (folder / f"{EVENT}.json").write_text(json.dumps({"Event": event}), "utf-8")
+    return folder
+
+
+def tocsin(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> str:
+    capsys.readouterr()
+    assert run(["--home", "north", *args]) == code, (args, capsys.readouterr())
+    return capsys.readouterr().out
+
+
+def test_a_feed_goes_in_is_said_once_and_comes_out(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = tocsin(capsys, "ingest", "feed")
+    assert "30" in printed
+    assert [row for row in printed.splitlines() if len(row) > 80] == []
+    report = json.loads(tocsin(capsys, "ingest", "feed", "--json"))
+    assert len(report["losses"]) == 30
+    said = tocsin(
+        capsys, "accept", "--report", report["report"], "--all", "--tlp", "GREEN", "--yes"
+    )
+    assert "0 said before" in said
+    again = tocsin(capsys, *whole)
+    assert "said 0 objects" in again
+    listed = tocsin(capsys, "export", "all", "--as", "blocklist", "--out", "-")
+    assert sum(row.startswith("h") for row in listed.splitlines()) == 7
+    tocsin(capsys, "export", "all", "--as", "misp-feed", "--out", "out")
+    assert {p.name for p in Path("out").iterdir()} == {
+        "manifest.json", "hashes.csv", f"{EVENT}.json",
+    }  # fmt: skip
+    back = json.loads(tocsin(capsys, "ingest", "out", "--no-keep", "--json"))
+    assert {o["id"] for o in back["objects"]} >= {f"indicator--{EVENT[:-1]}2"}
+
+
+def test_a_folder_that_is_no_feed_and_a_case_that_is_none_are_refused(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (feed / "manifest.json").unlink()
+    tocsin(capsys, "ingest", "feed", code=2)
+    tocsin(capsys, "export", "all", "--as", "dossier", code=2)
+    tocsin(capsys, "export", "all", "--as", "rpz", code=1)
