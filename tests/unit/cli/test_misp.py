@@ -47,9 +47,8 @@ def test_a_feed_goes_in_is_said_once_and_comes_out(
     assert [row for row in printed.splitlines() if len(row) > 80] == []
     report = json.loads(tocsin(capsys, "ingest", "feed", "--json"))
     assert len(report["losses"]) == 30
-    said = tocsin(
-        capsys, "accept", "--report", report["report"], "--all", "--tlp", "GREEN", "--yes"
-    )
+    whole = ("accept", "--report", report["report"], "--all", "--yes")
+    said = tocsin(capsys, *whole, "--tlp", "GREEN")
     assert "0 said before" in said
     again = tocsin(capsys, *whole)
     assert "said 0 objects" in again
