@@ -18,9 +18,10 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import httpx
+import msgspec
 import pytest
 from msgspec import Struct, structs
 from tests.unit.console.conftest import Client
@@ -28,15 +29,21 @@ from tests.unit.flows.test_intake import claim
 
 from tocsin.cases.sheet import open_sheet
 from tocsin.claims import write
-from tocsin.console import api, pages, public, taxii
+from tocsin.console import api, pages
 from tocsin.console.app import build
-from tocsin.console.auth import Person, Rates
+from tocsin.console.auth import Person
+from tocsin.errors import NotFoundError
 from tocsin.flows import intake, taxii_users
+from tocsin.flows.homes import Peer
+from tocsin.flows.node import Node
+from tocsin.flows.pages import Pages
+from tocsin.flows.sync import Sync
 from tocsin.flows.taxii_users import User
 from tocsin.policy import Tlp
 from tocsin.stix.bundle import open_object
 from tocsin.stix.markings import marking_definition
 from tocsin.store.interface import Attachment
+from tocsin.wiring.serve import doors
 
 World = Any  # tests/unit/conftest.py
 
@@ -354,6 +361,12 @@ WAYS: dict[str, Way] = {
     "/witness/add-checkpoint": NO_CONTENT,
     "/witness/forks": _plain("/witness/forks"),
     "/witness/{origin}/checkpoint": NO_CONTENT,
+    # other nodes: see below; without a node's signature nothing is here
+    "/peer/outbox": _plain("/peer/outbox?after=0"),
+    "/peer/inbox": NO_CONTENT,
+    "/peer/objects/{sha256}": _each("/peer/objects/*"),
+    "/peer/digest": _plain("/peer/digest"),
+    "/peer/nudge": NO_CONTENT,
     # TAXII
     "/taxii2": _plain("/taxii2"),
     "/taxii2/{rest:path}": lambda scene: [
@@ -410,6 +423,12 @@ WAYS: dict[str, Way] = {
     "/api/v1/parties/waiting": _plain("/api/v1/parties/waiting"),
     "/api/v1/directory": _plain("/api/v1/directory"),
     "/api/v1/directory/rivals": _plain("/api/v1/directory/rivals"),
+    "/api/v1/holders": lambda scene: [
+        *_each("/api/v1/holders?id=*", key="id")(scene),
+        *_each("/api/v1/holders?id=*", key="statement")(scene),
+        *_each("/api/v1/holders?id=*", key="sha256")(scene),
+    ],
+    "/api/v1/peers": _plain("/api/v1/peers"),
     "/api/v1/taxii/users": _plain("/api/v1/taxii/users"),
     "/api/v1/keys/{keyid}/statements": lambda scene: [
         f"/api/v1/keys/{key.keyid}/statements"
@@ -453,9 +472,12 @@ def _readers(scene: Scene) -> Iterator[Who]:
 def _application(scene: Scene) -> tuple[Any, Any]:
     node = scene.world.node
     ticks = itertools.count()
-    rates = Rates(lambda: 10.0 * next(ticks))  # nobody is held up here
-    extra = [*public.routes(node, rates), *taxii.routes(node, rates, anonymous=True)]
-    console = build(node, extra=extra, monotonic=lambda: 10.0 * next(ticks))
+
+    def later() -> float:
+        return 10.0 * next(ticks)  # nobody is held up here
+
+    extra = doors(node, _sync(node), anonymous=True, monotonic=later)
+    console = build(node, extra=extra, monotonic=later)
     return console.asgi, console.doors
 
 
@@ -466,6 +488,10 @@ def _door(scene: Scene, app: Any, doors: Any, who: Who) -> Door:
     return Door(scene, app, who, doors.open_session(person))
 
 
+def _sync(node: Node) -> Sync:
+    return Sync(node, cast(Any, None), address=lambda: False)  # it asks nobody
+
+
 def _addresses() -> set[str]:
     read = {f"{api.BASE}{route.path}" for route in api.ROUTES if route.method == "GET"}
     read |= {page.path for page in pages.TABLE if page.method == "GET"}
@@ -474,8 +500,7 @@ def _addresses() -> set[str]:
 
 def test_every_address_that_is_read_is_looked_at(world: World) -> None:
     node = world.node
-    rates = Rates(lambda: 0.0)
-    app = build(node, extra=[*public.routes(node, rates), *taxii.routes(node, rates)])
+    app = build(node, extra=doors(node, _sync(node), anonymous=True))
     found = _addresses()
     inner: Any = app.asgi
     while not hasattr(inner, "routes"):
@@ -493,11 +518,11 @@ def test_every_address_that_is_read_is_looked_at(world: World) -> None:
 
 
 def test_nobody_finds_what_they_may_not_read(world: World) -> None:
-    scene = Scene(world, "leaks", 30)
-    app, doors = _application(scene)
+    scene = Scene(world, "leaks", 24)
+    app, entrance = _application(scene)
     cases = 0
     for who in _readers(scene):
-        door = _door(scene, app, doors, who)
+        door = _door(scene, app, entrance, who)
         secret = [(x, mark) for x in scene.things for mark in hidden(who, x)]
         seen: set[str] = set()
         fed: set[str] = set()
@@ -521,6 +546,37 @@ def test_nobody_finds_what_they_may_not_read(world: World) -> None:
             assert plain
             assert plain <= fed, f"{who} is not fed {plain - fed}"
     assert cases >= 100_000
+
+
+def test_another_node_is_given_what_somebody_at_home_there_may_read_and_no_more(
+    world: World,
+) -> None:
+    scene = Scene(world, "peers", 60)
+    pages_ = Pages(world.node)
+    for party in (world.GRID, world.SOUTH):
+        peer = Peer(party=party, keys=(), url="", home=(party,))
+        there = [Who(party, person, "signer") for person in ("anna", "bert", "gus", "zoe")]
+        given = b""
+        after, more = 0, True
+        while more:
+            page = pages_.page(peer, after, 7)
+            assert page is not None
+            given += msgspec.json.encode(page)
+            for item in page.items:
+                given += b"".join(pages_.object(peer, sha256) for sha256, _ in item.objects)
+            after, more = page.next, page.more
+        given += base64.b64decode(pages_.digest(peer).buckets)
+        # Envelopes hold their payload in base64.
+        coded = re.finditer(rb"[A-Za-z0-9+/_-]{40,}={0,2}", given)
+        given += b"".join(_decoded(m[0]) for m in coded)
+        for x in scene.things:
+            secret = set(x.marks()).intersection(*(hidden(who, x) for who in there))
+            assert not [mark for mark in secret if mark in given], (party, x)
+            if any(may(who, x) for who in there) and not x.gone:
+                assert x.word.encode() in given, (party, x)
+            elif not any(may(who, x) for who in there):
+                with pytest.raises(NotFoundError):
+                    pages_.object(peer, x.sha256)
 
 
 _BLANKED = re.compile(
@@ -557,14 +613,14 @@ def test_other_secrets_change_no_byte_for_those_they_are_hidden_from(
     hidden_from: frozenset[int] = frozenset()
     for other in (False, True):
         with copy() as world:
-            scene = Scene(world, f"twice {number}", 16, hidden_from if other else frozenset())
+            scene = Scene(world, f"twice {number}", 14, hidden_from if other else frozenset())
             hidden_from = frozenset(
                 at for at, x in enumerate(scene.things) if len(hidden(whose, x)) == 3
             )
             assert 3 <= len(hidden_from) <= 14
             open_to = [x for at, x in enumerate(scene.things) if at not in hidden_from]
-            app, doors = _application(scene)
-            door = _door(scene, app, doors, whose)
+            app, entrance = _application(scene)
+            door = _door(scene, app, entrance, whose)
             asked = Scene.__new__(Scene)
             asked.__dict__ = {**scene.__dict__, "things": open_to}
             paths = [path for way in WAYS.values() for path in way(asked)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +29,11 @@ from tocsin.wiring.node import open_node, refold, run_log
 from tocsin.wiring.stores import reviving
 from tocsin.wiring.syncing import exchange, syncing
 
+if TYPE_CHECKING:  # a verb that serves nothing loads no web framework
+    from starlette.routing import BaseRoute
+
+    from tocsin.flows.sync import Sync
+
 
 def serve(
     home: Path, *, host: str, port: int, behind_proxy: bool, say: Callable[[Node, str, str], None]
@@ -42,10 +47,7 @@ def serve(
         NodeBusyError: the port is taken, or another process holds the data folder.
         ConfigError: a bind off loopback without TLS in front.
     """
-    from tocsin.console import peer, taxii
     from tocsin.console.app import LOOPBACK, build
-    from tocsin.console.auth import Rates
-    from tocsin.console.public import routes
 
     check_joined(home)
     _check_bind(host, behind_proxy)
@@ -58,18 +60,40 @@ def serve(
             _at_work(node, home, config),
             syncing(sync, config.log.sync_s),
         ):
-            rates = Rates(time.monotonic)
-            door = peer.PeerDoor(sync, rates, node.clock())
-            anonymous = config.taxii.anonymous
-            feeds = taxii.routes(node, rates, anonymous=anonymous, secure=behind_proxy)
             console = build(
                 node,
                 hosts=(*LOOPBACK, host, *config.node.hosts, *listed_hosts(node)),
-                extra=[*routes(node, rates), *peer.routes(door), *feeds],
+                extra=doors(node, sync, anonymous=config.taxii.anonymous, secure=behind_proxy),
             )
             with _announced(home, url, node, console.doors):
                 link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
                 _answer(console.asgi, sock, lambda: say(node, url, link), console.stop)
+
+
+def doors(
+    node: Node,
+    sync: Sync,
+    *,
+    anonymous: bool,
+    secure: bool = False,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> list[BaseRoute]:
+    """Every way into a running node but the console's own: log and witness, other nodes, TAXII.
+
+    Args:
+        anonymous: TAXII serves what is CLEAR without a credential.
+        secure: a TLS proxy stands in front.
+        monotonic: a clock for rates.
+    """
+    from tocsin.console import peer, public, taxii
+    from tocsin.console.auth import Rates
+
+    rates = Rates(monotonic)
+    return [
+        *public.routes(node, rates),
+        *peer.routes(peer.PeerDoor(sync, rates, node.clock())),
+        *taxii.routes(node, rates, anonymous=anonymous, secure=secure),
+    ]
 
 
 def serve_witness(
