@@ -41,8 +41,13 @@ def federation(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     gossip_s: float = GOSSIP_S,
+    unlisted: Sequence[str] = (),
 ) -> list[Path]:
-    """One data folder for each party, from one root file; the ports are in tocsin.toml."""
+    """One data folder for each party, from one root file; the ports are in tocsin.toml.
+
+    Args:
+        unlisted: parties whose node has no address in the directory.
+    """
     ports = free_ports(len(parties))
     homes = [folder / party.split(".")[1] for party in parties]
     entries = []
@@ -56,7 +61,7 @@ def federation(
             log=LogConfig(gossip_s=gossip_s, sync_s=gossip_s),
         )
         write_config(home, config)
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}" if party not in unlisted else ""
         log = load_log_signer(home, party)
         entries.append(party_entry(home, party, party, log=log, url=url))
     registrar = load_signer(homes[0], parties[0], "root")
