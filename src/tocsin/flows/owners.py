@@ -93,11 +93,11 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
                     )
             entry = node.everyone.by_identity(str(creator)) or node.everyone.by_identity(item.id)
             owner = entry.id if entry else None
-        said = _sayings(node, item.sha256, readable)
-        if isinstance(item, Attachment) and said:
-            owner = said[0].author
+        elif first := _sayings(node, item.sha256, readable):
+            owner = first[0].author
         if owner is None or owner == statement.author:
             continue
+        said = _sayings(node, item.sha256, readable)
         own = [k.audience for k in said if k.author == owner]
         if not own:
             raise SpeakerError(

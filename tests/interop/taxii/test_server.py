@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tests.interop.taxii.served import (
 from tocsin.flows import respond, taxii_users
 from tocsin.flows.intake import parse_kept
 from tocsin.stix.bundle import open_bundle
+from tocsin.taxii import server
 
 ERROR = {"title", "description", "error_id", "http_status", "details"}
 
@@ -450,3 +453,19 @@ def test_an_accounts_token_opens_taxii_and_nothing_else_of_the_node(fresh: Serve
     ):  # fmt: skip
         answer = fresh.get(path, auth=None, headers=headers, accept="*/*")
         assert answer.status_code in (401, 403), (path, answer.status_code, answer.text[:200])
+
+
+def test_a_body_that_drips_is_let_go(fresh: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
+    path = fresh.collection("inbox", "writer") + "objects/"
+
+    def drips() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" "
+            time.sleep(0.05)
+
+    started = time.monotonic()
+    headers = {"content-type": TAXII}
+    answer = fresh.ask("POST", path, auth="writer", content=drips(), headers=headers)
+    refused(answer, 429)
+    assert time.monotonic() - started < 5
