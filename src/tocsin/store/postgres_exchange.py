@@ -77,8 +77,10 @@ WITH chosen AS MATERIALIZED (
   ORDER BY p.added LIMIT %(limit)s)
 """
 _FROM_CHOSEN = """
-FROM chosen c JOIN entry e ON e.feed = %(feed)s AND e.added = c.added
-  JOIN object o ON o.n = e.object ORDER BY e.added
+FROM chosen c CROSS JOIN LATERAL (
+    SELECT * FROM entry i WHERE i.feed = %(feed)s AND i.added = c.added OFFSET 0) e
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = e.object OFFSET 0) o
+ORDER BY e.added
 """
 PAGE = _CHOSEN.format(each="unnest(%(allowed)s::bigint[]) a(id)", type="") + _ENTRY + _FROM_CHOSEN
 PAGE_OF_TYPES = (
@@ -89,25 +91,29 @@ PAGE_OF_TYPES = (
     + _ENTRY
     + _FROM_CHOSEN
 )
-PAGE_OF_IDS = (
-    _ENTRY
-    + """
-FROM unnest(%(ids)s::text[]) k(id) JOIN object o ON o.stix_id = k.id COLLATE "C"
-  JOIN entry e ON e.object = o.n AND e.feed = %(feed)s
+_FROM_IDS = """
+FROM unnest(%(ids)s::text[]) k(id) CROSS JOIN LATERAL (
+    SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o
+  CROSS JOIN LATERAL (
+    SELECT * FROM entry i WHERE i.object = o.n AND i.feed = %(feed)s OFFSET 0) e
 WHERE e.added > %(after)s AND e.audience + 0 = ANY(%(allowed)s::bigint[])
 ORDER BY e.added LIMIT %(limit)s
 """
-)
+PAGE_OF_IDS = _ENTRY + _FROM_IDS
 FEED_VERSIONS = """
 SELECT o.n, o.stix_id, o.version, e.added, o.raw
-FROM unnest(%(ids)s::text[]) k(id) JOIN object o ON o.stix_id = k.id COLLATE "C"
+FROM unnest(%(ids)s::text[]) k(id) CROSS JOIN LATERAL (
+    SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o
   CROSS JOIN LATERAL (
     SELECT min(d.added) AS added FROM entry d
     WHERE d.object = o.n AND d.feed = %(feed)s
       AND d.audience + 0 = ANY(%(allowed)s::bigint[])) e
 WHERE e.added IS NOT NULL
 """
-RAWS = "SELECT o.n, o.raw FROM unnest(%(keys)s::bigint[]) k(n) JOIN object o ON o.n = k.n"
+RAWS = """
+SELECT o.n, o.raw FROM unnest(%(keys)s::bigint[]) k(n)
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = k.n OFFSET 0) o
+"""
 
 
 def enter(db: Db, start: int, now: int) -> None:

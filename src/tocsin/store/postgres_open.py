@@ -180,6 +180,7 @@ def connect(url: str, role: str, *, timeout_ms: int = READ_MS) -> Db:
             "enable_bitmapscan": "off",
             "enable_hashjoin": "off",
             "enable_mergejoin": "off",
+            "random_page_cost": 1,
             "join_collapse_limit": 1,
             "from_collapse_limit": 1,
             "jit": "off",

@@ -274,7 +274,8 @@ HOLDING_CONTENT = ("object", "envelope", "sealed", "local", "word")
 
 # --- reads ------------------------------------------------------------------------------------
 # Every value is bound. `{filters}` is one of the fixed lines of FILTERS, nothing else ever.
-# Audiences are compared with a sum, so that no index is sought once for each of them.
+# Audiences are compared with a sum, so that no index is sought once for each of them; OFFSET 0
+# has what stands before it asked row by row, so that no table is walked beside a list of keys.
 
 FILTERS = {
     "inside": " AND s.inside = %(inside)s",
@@ -307,8 +308,9 @@ WHERE s.id = %(id)s AND s.log_index IS NOT NULL AND s.audience + 0 = ANY(%(allow
 
 STATEMENTS_AT = """
 SELECT s.id, s.log_index, e.raw, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
-FROM unnest(%(at)s::bigint[]) k(at) JOIN statement s ON s.log_index = k.at
-  JOIN envelope e ON e.n = s.n
+FROM unnest(%(at)s::bigint[]) k(at)
+  CROSS JOIN LATERAL (SELECT * FROM statement t WHERE t.log_index = k.at OFFSET 0) s
+  CROSS JOIN LATERAL (SELECT * FROM envelope v WHERE v.n = s.n OFFSET 0) e
 ORDER BY s.log_index
 """
 
@@ -360,7 +362,8 @@ WHERE s.live IN (1, 2) AND s.audience + 0 = ANY(%(allowed)s::bigint[]) {filters}
 ORDER BY t.log_index
 """
 SAYINGS_BY_ID = _SAYING.format(
-    said='unnest(%(keys)s::text[]) k(id) JOIN said s ON s.id = k.id COLLATE "C"'
+    said="unnest(%(keys)s::text[]) k(id) CROSS JOIN LATERAL ("
+    'SELECT * FROM said i WHERE i.id = k.id COLLATE "C" AND i.live IN (1, 2) OFFSET 0) s'
     " JOIN object o ON o.n = s.object",
     filters="{filters}",
 )
@@ -370,13 +373,15 @@ SAYINGS_BY_SHA256 = _SAYING.format(
 
 BYTES = """
 SELECT o.n, o.raw, o.spec_version, o.created, o.modified
-FROM unnest(%(keys)s::bigint[]) k(n) JOIN object o ON o.n = k.n
+FROM unnest(%(keys)s::bigint[]) k(n)
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = k.n OFFSET 0) o
 """
 
 # Only this read may use a bitmap: there is no other way into the index of words.
 FOUND = """
 WITH hit AS MATERIALIZED (SELECT n FROM word WHERE words @> %(words)s::text[])
-SELECT DISTINCT s.object, s.id FROM hit JOIN said s ON s.object = hit.n
+SELECT DISTINCT s.object, s.id FROM hit
+  CROSS JOIN LATERAL (SELECT * FROM said i WHERE i.object = hit.n OFFSET 0) s
 WHERE s.live IN (1, 2) AND s.audience + 0 = ANY(%(allowed)s::bigint[])
 """
 
