@@ -147,7 +147,7 @@ def _measure(
     rng = random.Random(7)
     store = open_store("many")
     author = Author("cert.northland.example")
-    first, _, _ = _ingest(store, author, 0, size // 10)
+    _, first, _ = _ingest(store, author, 0, size // 10)
     processor, clock, raw = _ingest(store, author, size // 10, size - size // 10)
     count = size - size // 10
     figure(
