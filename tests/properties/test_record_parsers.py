@@ -104,11 +104,6 @@ PARSERS: dict[str, tuple[Open, Refusal, list[bytes]]] = {
     "payload": (parse, STATEMENT, [open_envelope(raw).payload for raw in ENVELOPES]),
     "root file": (directory.open_root, RecordError, ENVELOPES[:2]),
     "sealed": (seal.open_sealed, StatementError, [test_seal.SEALED]),
-    "sealed at a glance": (
-        seal.is_sealed,
-        StatementError,
-        [test_seal.SEALED, b'{"payloadType":""}'],
-    ),
     "unsealed": (
         lambda data: seal.unseal(data, EAST, test_seal.KEYS[EAST]),
         (StatementError, SealError),

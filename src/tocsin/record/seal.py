@@ -288,19 +288,6 @@ def _info(digest: bytes, party: str) -> bytes:
 # --- carrying ---------------------------------------------------------------------------------
 
 
-def is_sealed(raw: bytes) -> bool:
-    """Whether these bytes claim to be a sealed statement; nothing else is looked at."""
-    try:
-        value = msgspec.json.decode(raw, type=_TypeOnly)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return value.payloadType == PAYLOAD_TYPE
-
-
-class _TypeOnly(Struct):
-    payloadType: str = ""  # noqa: N815  DSSE's own spelling
-
-
 def open_sealed(raw: bytes) -> tuple[Envelope, Sealed]:
     """Envelope and what can be read of it by everybody; no signature is verified.
 

@@ -19,7 +19,6 @@ HEIGHT = 8
 MAX_LEVEL = 63
 ENTRY_BYTES = 33
 """0x01 and a 32-byte commitment: record.md, "Statement"."""
-FULL_BUNDLE_BYTES = WIDTH * (2 + ENTRY_BYTES)
 
 Read = Callable[[str], bytes]
 """path -> the bytes of that tile or bundle. Raises where there is none."""
@@ -93,15 +92,6 @@ def open_path(path: str) -> TilePath:
         f"no tile has the path {path[:100]!r}",
         remedy="ask for tile/<L>/<N>, tile/entries/<N>, with .p/<W> for a partial one",
     )
-
-
-def partial_widths(size: int) -> list[tuple[int, int]]:
-    """(full tiles, width of the partial one or 0) for each level of a tree of `size` leaves."""
-    widths = []
-    while size:
-        widths.append(divmod(size, WIDTH))
-        size //= WIDTH
-    return widths
 
 
 def new_tiles(

@@ -23,4 +23,3 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 FILE_LIMITS = Limits(bytes=256 * MIB, objects=200_000, object_bytes=8 * MIB, section="ingest")
-PEER_LIMITS = Limits(bytes=32 * MIB, objects=10_000, object_bytes=MIB, section="peers")

@@ -445,7 +445,6 @@ def _defined(body: Object, path: Path, say: Say) -> None:
 
 
 _STEP = re.compile(r"\[([0-9]{1,9})\]|[A-Za-z0-9_-]{1,250}")
-MOST_SELECTORS = 2_000
 
 
 def check_granular(x: Object, say: Say) -> None:
