@@ -79,7 +79,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
-    """One PostgreSQL server for the whole run; without any it skips loudly, fails under CI=true."""
+    """One PostgreSQL server for each process of the run; without any it skips loudly."""
     try:
         server = Server()
     except NoServer as wrong:
