@@ -18,7 +18,7 @@ from tocsin.flows import keys as key_flow
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.homes import Peer
 from tocsin.flows.intake import Act, Done
-from tocsin.flows.pages import Item, Pages
+from tocsin.flows.pages import PREFIX, Item, Pages
 from tocsin.flows.sync import _prefix_of
 from tocsin.policy import Tlp
 from tocsin.record import evidence, verify
@@ -375,5 +375,5 @@ def test_what_was_asked_for_by_its_first_bytes_is_known_when_it_comes(world: Wor
     peer = Peer(party=world.GRID, keys=(), url="", home=(world.GRID,))
     held = bytes.fromhex(entry(world.SOUTH, id))
     assert held in world.node.store.exchanged(world.GRID, theirs=False)
-    [item] = pages.wanted(peer, [held[:8]]).items
-    assert _prefix_of(item) == held[:8]
+    [item] = pages.wanted(peer, [held[:PREFIX]]).items
+    assert _prefix_of(item) == held[:PREFIX]
