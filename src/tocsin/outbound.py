@@ -8,12 +8,16 @@ bytes and seconds, and every failure is an `UnreachableError` that names the add
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
+import httpcore
 import httpx
 from msgspec import Struct
 
@@ -97,7 +101,7 @@ def client(
     """
     base = _checked(base_url)
     if transport is None:
-        network = httpx.HTTPTransport(verify=_tls(base), trust_env=False, retries=0)
+        network = _Bounded(_tls(base))
         transport = _Network(network, local=local, private=private, resolve=resolve)
     return httpx.Client(
         base_url=base,
@@ -138,7 +142,7 @@ def fetch(
             leads elsewhere.
         InputError: the answer is too large or in an encoding we did not ask for.
     """
-    until = time.monotonic() + seconds
+    until = _deadline.at = time.monotonic() + seconds
     url = str(client.base_url)
     try:
         request = client.build_request(
@@ -152,7 +156,8 @@ def fetch(
         finally:
             answer.close()
     except httpx.TimeoutException as wrong:
-        raise _late(url, client.timeout.read or seconds) from wrong
+        over = time.monotonic() >= until - 0.001
+        raise _late(url, seconds if over else client.timeout.read or seconds) from wrong
     except httpx.InvalidURL as wrong:
         raise ConfigError(f"{path[:200]!r} is no path: {wrong}", remedy="check it") from wrong
     except httpx.HTTPError as wrong:
@@ -162,6 +167,8 @@ def fetch(
             if is_loopback(url)
             else "check the address, its certificate and the network",
         ) from wrong
+    finally:
+        _deadline.at = math.inf
 
 
 def _whole(
@@ -198,6 +205,89 @@ def _whole(
         headers=dict(answer.headers),
         body=b"".join(parts),
     )
+
+
+class _Deadline(threading.local):
+    """When this thread's request is to be over (`time.monotonic`)."""
+
+    at = math.inf
+
+
+_deadline = _Deadline()
+
+
+def _left(timeout: float | None) -> float | None:
+    """How long one step may still take."""
+    left = _deadline.at - time.monotonic()
+    return (
+        timeout if math.isinf(left) else max(0.0, left if timeout is None else min(timeout, left))
+    )
+
+
+class _Stream(httpcore.NetworkStream):
+    """Bytes in and out until the deadline: a server that drips header lines is never silent."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = _left(timeout)
+        if left == 0.0:
+            raise httpcore.ReadTimeout("no whole answer in time")
+        return self._inner.read(max_bytes, left)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # In pieces, as each is waited for anew by what is below.
+        for start in range(0, len(buffer), 1 << 16):
+            left = _left(timeout)
+            if left == 0.0:
+                raise httpcore.WriteTimeout("not taken in time")
+            self._inner.write(buffer[start : start + (1 << 16)], left)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout) or 0.001))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend(httpcore.SyncBackend):
+    """The network, with a deadline for each thread's request."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout) or 0.001
+        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
+
+
+class _Bounded(httpx.HTTPTransport):
+    """As httpx makes it, on a network that ends with the deadline."""
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=verify,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            http1=True,
+            http2=False,
+            retries=0,
+            network_backend=_Backend(),
+        )
 
 
 class _OneOrigin(httpx.BaseTransport):

@@ -437,3 +437,30 @@ def test_tls_to_a_server_that_has_none_is_said(server: Server) -> None:
         pytest.raises(UnreachableError, match="does not answer"),
     ):
         fetch(out, "GET", "/")
+
+
+def test_header_lines_that_drip_are_let_go_in_time() -> None:
+    """Each byte comes before the silence is long enough; the whole answer never does."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            accepted, _ = listening.accept()
+            with accepted:
+                accepted.recv(65_536)
+                accepted.sendall(b"HTTP/1.1 200 OK\r\nx-a: ")
+                while not stop.wait(0.05):
+                    try:
+                        accepted.sendall(b"a")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        started = time.monotonic()
+        with client(url, local=True) as asking, pytest.raises(UnreachableError):
+            fetch(asking, "GET", "/", seconds=0.6)
+        assert time.monotonic() - started < 5
+        stop.set()
+        thread.join(5)

@@ -33,6 +33,7 @@ from tocsin.errors import (
     UnreachableError,
 )
 from tocsin.flows import before, intake, sealed
+from tocsin.flows.homes import host_of
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_owners, marking_of, object_audiences
 from tocsin.flows.pages import MAX_NAMED, Item
@@ -74,6 +75,9 @@ class Taken(Struct, kw_only=True):
     """Entered, or held already."""
     refused: list[Refused] = []
     quarantined: int = 0
+    dropped: int = 0
+    """Of those refused: what waits, by authors who are not at home at the peer, and had no room.
+    It comes again when there is room, or from who said it."""
     entered: list[str] = []
     """Ids of what is new here, in the order in which it was let in."""
     withdrawals: list[str] = []
@@ -247,25 +251,50 @@ class _Batch:
         if wait.signed and seq and not item.sealed:
             # Its content waits; its place is its author's word, and holds up nothing behind it.
             self._node.store.withhold("", author, chain, {seq: id})
-        kept = self._node.store.quarantine(
-            Quarantined(
-                peer=self._peer,
-                id=id,
-                author=author,
-                chain=chain,
-                seq=seq,
-                reason=type(wait.wrong).__name__,
-                message=wait.wrong.message[:500],
-                since=intake.stamp(self._node.clock()),
-                item=msgspec.json.encode(item),
-            )
+        one = Quarantined(
+            peer=self._peer,
+            id=id,
+            author=author,
+            chain=chain,
+            seq=seq,
+            reason=type(wait.wrong).__name__,
+            message=wait.wrong.message[:500],
+            since=intake.stamp(self._node.clock()),
+            item=msgspec.json.encode(item),
         )
-        if not kept:
-            raise RateError(
-                f"what {self._peer} brings cannot be let in yet, and there is no room to keep more "
-                "of it",
-                remedy="keep it, and bring it again later",
-            )
+        if self._node.store.quarantine(one):
+            return
+        full = RateError(
+            f"what {self._peer} brings cannot be let in yet, and there is no room to keep more "
+            "of it",
+            remedy="keep it, and bring it again later",
+        )
+        if not self._of_peer(author):
+            # Whoever signs two histories fills this. It must not stop what an honest peer says.
+            self.taken.quarantined -= 1
+            self.taken.dropped += 1
+            self.refuse(item, full)
+        elif not (self._make_room() and self._node.store.quarantine(one)):
+            raise full
+
+    def _of_peer(self, author: str) -> bool:
+        return not author or host_of(self._node.directory, author) == self._peer
+
+    def _make_room(self) -> bool:
+        """Let go of what others' statements this peer brought take up, but the first of each
+        author, which is evidence; whether anything went."""
+        seen: set[str] = set()
+        gone: list[str] = []
+        for one in self._node.store.quarantined(self._peer):
+            if self._of_peer(one.author):
+                continue
+            if one.author in seen:
+                gone.append(one.id)
+            seen.add(one.author)
+        if gone:
+            self.taken.dropped += len(gone)
+            self._node.store.release(self._peer, gone)
+        return bool(gone)
 
     def refuse(self, item: Item, wrong: TocsinError) -> None:
         try:

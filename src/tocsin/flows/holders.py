@@ -106,13 +106,23 @@ def _heard(node: Node, id: str, s: Statement, peer: str) -> None:
     peer = peer or next((g.peer for g in node.store.given(id) if g.came), "")
     onward = {
         given.peer
-        for ref in s.refs
-        for held in (ref, _sealed(s.author, ref))
+        for held in _own_of(node, s)
         for given in node.store.given(held)
         if not given.came and given.peer not in (peer, host_of(node.directory, s.author))
     }
     _change(node, id, onward=tuple(sorted(onward)))
     _answer(node, id, s, peer)
+
+
+def _own_of(node: Node, s: Statement) -> list[str]:
+    """What a withdrawal names of its own author's, as the store holds it.
+
+    To whom another's words went, and that they are here, is not told to whoever names them.
+    """
+    everything = node.everything()
+    plain = (node.store.statement(ref, everything) for ref in s.refs)
+    own = [kept.id for kept in plain if kept is not None and kept.author == s.author]
+    return own + [_sealed(s.author, ref) for ref in s.refs]
 
 
 def _acknowledged(node: Node, ack: Statement) -> None:

@@ -41,6 +41,8 @@ class State(Struct, frozen=True, kw_only=True):
     """Statements of its that were refused, ever."""
     more: bool = False
     """It has more for us than was read yet."""
+    dropped: bool = False
+    """Something that it brought, of others, had no room in quarantine: it is asked for again."""
 
 
 def state_of(node: Node, party: str) -> State:

@@ -7,8 +7,10 @@ nothing. Spec: exchange.md §5; decisions/0032.
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
@@ -48,13 +50,18 @@ from tocsin.flows.pages import (
 )
 from tocsin.record.requests import Answer
 from tocsin.record.statement import read_time
+from tocsin.store.federation import MAX_QUARANTINED
 
 log = logging.getLogger("tocsin.sync")
 
 PAGES_A_ROUND = 50
 """Of one peer; whoever has more holds up no other."""
 BUCKETS_AT_ONCE = 64
+MAX_MISSING = 200_000
+"""Ids of a peer's outbox that are asked for after one comparison, the first ones."""
 ROUNDS_TO_ASK_AGAIN = 10
+TURN_SECONDS = 120.0
+"""Of waiting for one peer's answers in a round: who answers slowly holds up no other."""
 BACK_OFF = timedelta(seconds=30)
 MAX_BACK_OFF = timedelta(minutes=15)
 SENT = "peer-object"
@@ -94,16 +101,26 @@ class Sync:
         node: ours.
         wire: the way to the others.
         address: whether others can reach this node; where not, it brings what it has.
+        monotonic: seconds, for how long a peer has been waited for.
     """
 
-    def __init__(self, node: Node, wire: Wire, *, address: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        wire: Wire,
+        *,
+        address: Callable[[], bool],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.node = node
         self.pages = Pages(node)
         self.arrivals = Arrivals(node)
         self._wire = wire
         self._address = address
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._busy: set[str] = set()
+        self._waited: dict[str, float] = {}
         self._nudged: set[str] = set()
         self._wake = threading.Event()
         self._told = -1
@@ -197,6 +214,7 @@ class Sync:
             if peer.party in self._busy or not peer.url:
                 return 0
             self._busy.add(peer.party)
+        self._waited[peer.party] = 0.0
         entered = 0
         try:
             if not self._address():
@@ -207,6 +225,9 @@ class Sync:
             self._failed(peer, wrong, 0)
         except _Later as later:
             self._failed(peer, later.wrong, later.seconds)
+        except _TurnOver as over:
+            log.info("%s", over.message)
+            self._note(peer, more=True)
         except TocsinError as wrong:
             self._failed(peer, wrong, 0)
         else:
@@ -289,6 +310,8 @@ class Sync:
         if taken.refused:
             state = self.state(party)
             self._note_party(party, refused=state.refused + len(taken.refused))
+        if taken.dropped:
+            self._note_party(party, dropped=True)
         if taken.entered:
             self._follow_up(dict.fromkeys(taken.withdrawals, party))
 
@@ -302,17 +325,28 @@ class Sync:
     def _retry(self) -> int:
         """Once a round, what waits; its objects are asked for where who brought it can be asked."""
         fetches = {party: self._fetch(peer) for party, peer in self.peers().items() if peer.url}
+        self._waited.clear()
         try:
             taken = self.arrivals.retry(fetches)
             self._came_in(self.node.party, taken)
             entered = len(taken.entered)
             self._rounds += 1
+            self._once_more()
             if self._rounds % ROUNDS_TO_ASK_AGAIN == 0:
                 entered += self._ask_again()
         except TocsinError as wrong:
             log.info("quarantine: %s", wrong.message)
             return 0
         return entered
+
+    def _once_more(self) -> None:
+        """What had no room in quarantine is found by comparing, once there is room again."""
+        for party, peer in self.peers().items():
+            state = self.state(party)
+            if not state.dropped or not peer.url:
+                continue
+            if len(self.node.store.quarantined(party)) <= MAX_QUARANTINED // 2:
+                self._note(peer, epoch="", after=0, at="", dropped=False)
 
     def _ask_again(self) -> int:
         """Ask for what waits for a key: who speaks in its own log may show by now that a statement
@@ -345,6 +379,7 @@ class Sync:
         ]
         have = {id[:PREFIX] for id in mine}
         missing: dict[bytes, int] = {}
+        cut = False
         for start in range(0, len(differing), BUCKETS_AT_ONCE):
             asked = differing[start : start + BUCKETS_AT_ONCE]
             target = "/peer/digest?bucket=" + ",".join(map(str, asked))
@@ -356,6 +391,8 @@ class Sync:
                     id, number = raw[at : at + PREFIX], raw[at + PREFIX : at + PREFIX + 4]
                     if bucket(id) == n and id not in have:
                         missing[id] = int.from_bytes(number, "big")
+            if len(missing) > 2 * MAX_MISSING:  # a peer can make up any number of ids
+                missing, cut = _first(missing), True
         entered = 0
         # In the order of the outbox, so that chains come as they were said.
         left = sorted(missing, key=missing.__getitem__)
@@ -363,11 +400,20 @@ class Sync:
             target = "/peer/outbox?want=" + ",".join(id.hex() for id in left[:MAX_WANTED])
             answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
             page = open_page(answer.body)
-            came = {_prefix_of(item) for item in page.items}
+            # Only what was asked for counts: a peer that gives other things is not asked for ever.
+            came = {_prefix_of(item) for item in page.items}.intersection(left[:MAX_WANTED])
             entered += self._take(peer, page.items)
             rest = [id for id in left[:MAX_WANTED] if id not in came]
             # What it does not give now it may not have any more: the outbox will show it.
             left = (rest if came else []) + left[MAX_WANTED:]
+        if cut:  # the next round compares again, and finds the rest
+            raise _Later(
+                UnreachableError(
+                    f"{peer.party} has more than {MAX_MISSING} statements that are not here",
+                    remedy="nothing to do: the next round goes on",
+                ),
+                1,
+            )
         self._note(
             peer, epoch=digest.mark.epoch, after=digest.mark.n, at=digest.mark.at, more=False
         )
@@ -405,7 +451,17 @@ class Sync:
     def _asked(
         self, peer: Peer, method: str, target: str, body: bytes = b"", *, limit: int
     ) -> Answer:
-        answer = self._wire.ask(peer.party, peer.url, method, target, body, limit=limit)
+        waited = self._waited.get(peer.party, 0.0)
+        if waited > TURN_SECONDS:
+            raise _TurnOver(
+                f"{peer.party} has been waited for {waited:.0f} s: others come first",
+                remedy="nothing to do: the next round goes on",
+            )
+        started = self._monotonic()
+        try:
+            answer = self._wire.ask(peer.party, peer.url, method, target, body, limit=limit)
+        finally:
+            self._waited[peer.party] = waited + self._monotonic() - started
         if answer.status in (200, 201, 202, 204, 409) or (
             answer.status == 404 and "/objects/" in target
         ):
@@ -501,6 +557,10 @@ class Sync:
         note(self.node, party, **changed)
 
 
+class _TurnOver(UnreachableError):
+    """A peer has taken its share of this round; what has come of it is in."""
+
+
 class _Later(Exception):
     """A peer asks to be left alone for some seconds."""
 
@@ -523,6 +583,10 @@ def _unb64(text: str, peer: Peer) -> bytes:
         return b64decode(text)
     except CanonicalError as wrong:
         raise InputError(f"{peer.party}: {wrong.message}", remedy="ask its operator") from wrong
+
+
+def _first(missing: dict[bytes, int]) -> dict[bytes, int]:
+    return dict(heapq.nsmallest(MAX_MISSING, missing.items(), key=lambda one: one[1]))
 
 
 def _prefix_of(item: Item) -> bytes:
