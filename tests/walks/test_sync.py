@@ -413,3 +413,35 @@ def test_an_author_that_says_two_things_at_one_place_splits_its_own_chain_only(
         [one] = node.store.statements(node.everything(), author=E, kind="say")
         kept = {q.id for q in node.store.quarantined() if q.author == E}
         assert len({one.id, *kept}) == 2, "the other is kept, as evidence"
+
+
+def test_who_asks_for_patience_with_what_waits_holds_up_no_other(five: World) -> None:
+    """A gap that another closes: the object behind it is to come from who brought the statement."""
+    five.round()
+    first = five.say(A, 1)
+    five.round(C)
+    five.say(A, 2, description="x" * 70_000)
+
+    def drops(who: str, target: str, answer: Answer) -> Answer:
+        if who != A or b'"items"' not in answer.body:
+            return answer
+        page = msgspec.json.decode(answer.body)
+        page["items"] = page["items"][1:]
+        return Answer(status=200, body=msgspec.json.encode(page))
+
+    def later(who: str, target: str, answer: Answer) -> Answer:
+        return Answer(status=429, retry_after=60) if "/objects/" in target else answer
+
+    five.lie = drops
+    five.apart = lambda a, b: {a, b} != {A, B}
+    five.round(B)
+    assert first not in five.held(B)
+    assert len(five.node(B).store.quarantined(A)) == 1
+    five.lie = later
+    five.apart = lambda a, b: {a, b} != {B, C}
+    five.round(B)
+    assert first in five.held(B)
+    said = five.say(D, 3)
+    five.apart = lambda a, b: {a, b} not in ({A, B}, {B, D})
+    five.round(B)
+    assert said in five.held(B)

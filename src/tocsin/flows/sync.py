@@ -360,9 +360,12 @@ class Sync:
             peer = self.peers().get(party)
             if peer is None or not peer.url:
                 continue
-            names = ",".join(id[: 2 * PREFIX] for id in ids[:MAX_WANTED])
-            answer = self._asked(peer, "GET", f"/peer/outbox?want={names}", limit=MAX_PAGE_BYTES)
-            entered += self._take(peer, open_page(answer.body).items)
+            target = "/peer/outbox?want=" + ",".join(id[: 2 * PREFIX] for id in ids[:MAX_WANTED])
+            try:
+                answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
+                entered += self._take(peer, open_page(answer.body).items)
+            except (UnreachableError, InputError) as wrong:  # the others are asked nevertheless
+                log.info("quarantine: %s", wrong.message)
         return entered
 
     def _reconcile(self, peer: Peer) -> int:
@@ -561,11 +564,11 @@ class _TurnOver(UnreachableError):
     """A peer has taken its share of this round; what has come of it is in."""
 
 
-class _Later(Exception):
+class _Later(UnreachableError):
     """A peer asks to be left alone for some seconds."""
 
     def __init__(self, wrong: TocsinError, seconds: int) -> None:
-        super().__init__(wrong.message)
+        super().__init__(wrong.message, remedy=wrong.remedy)
         self.wrong, self.seconds = wrong, seconds
 
 
