@@ -55,7 +55,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "witness": ("witness", "Who witnesses your log; run the witness role alone."),
     "peers": ("sync", "Other nodes: who is reached, what waits, what is held back."),
     "holders": ("sync", "To whom something of yours went, and what became of it there."),
-    "token": ("node", "Print a fresh one-time sign-in link."),
+    "token": ("node", "One-time sign-in links: tocsin token link."),
     "demo": ("node", "Remove exactly the exercise, or load it with the sides exchanged."),
     "doctor": ("node", "What works here and what does not, each with a remedy."),
 }

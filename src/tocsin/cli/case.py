@@ -118,6 +118,7 @@ def case_list(as_party: str | None, as_json: bool) -> None:
             for c in found
         ],
         grow=1,
+        below=3,
     )
 
 

@@ -53,6 +53,7 @@ def directory_show(as_party: str | None, as_json: bool) -> None:
             for p in found.parties
         ],
         grow=1,
+        below=3,
     )
 
 

@@ -433,7 +433,7 @@ def _address() -> str:
 
 @click.group()
 def token() -> None:
-    """Print a fresh one-time sign-in link."""
+    """One-time sign-in links."""
 
 
 @token.command("link")

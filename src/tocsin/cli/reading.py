@@ -528,21 +528,22 @@ def claims(
         return
     click.echo("what has been shown, not what is true\n")
     terminal.table(
-        ["SAID", "SPEAKER", "TYPE", "STANDING (THEN)", "ANSWERS", "WORDS", "CLAIM"],
+        ["CLAIM", "SAID", "SPEAKER", "TYPE", "ANSWERS", "STANDING", "WORDS"],
         [
             [
+                r["id"][:13],
                 r["said_at"][:10],
                 terminal.clip((r["speaker"] or {}).get("name") or r["printed"] or "not named", 22),
                 r["word"],
-                r["now_words"]
-                + ("" if r["now_words"] == r["then_words"] else f" ({r['then_words']})"),
                 _answered(r),
-                ("“" + r["text"] + "”") if r["quoted"] else r["text"],
-                r["id"][:13],
+                r["now_words"]
+                + ("" if r["now_words"] == r["then_words"] else f" (then: {r['then_words']})"),
+                terminal.clip(("“" + r["text"] + "”") if r["quoted"] else r["text"], 70),
             ]
             for r in found
         ],
-        grow=5,
+        grow=2,
+        below=2,
     )
     line_ = f"\nnext  {terminal.again()} standing CLAIM (its first characters do)"
     click.echo(line_, err=True)

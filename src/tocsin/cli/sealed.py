@@ -15,7 +15,6 @@ from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import RecordError, UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from tocsin.client import Client
     from tocsin.policy import Tlp
     from tocsin.wiring.sealing import Row, Sealing, Unsealed
 
@@ -54,18 +53,7 @@ def say_sealed(
         for raw in bodies:
             said = home.say(raw, tlp=marking, to=to, case=case)
             done.append(msgspec.to_builtins(said))
-        _tell_of_other_nodes(home.client, to)
     return done
-
-
-def _tell_of_other_nodes(client: Client, to: Sequence[str]) -> None:
-    """Statements do not travel between nodes yet: who has a node of its own looks there."""
-    parties = client.get("/parties")["items"]
-    away = [p["id"] for p in parties if p["id"] in to and any(n.get("origin") for n in p["nodes"])]
-    here = client.get("/log")["origin"].partition("/")[0]
-    for party in sorted({*away} - {here}):
-        told = f"{safe(party)} has a node of its own, and this is sealed in the log of {safe(here)}"
-        click.echo(f"{told}: tell it to open it here", err=True)
 
 
 @click.command("open")

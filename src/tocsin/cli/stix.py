@@ -83,7 +83,10 @@ def check(file: str, code: str | None, as_json: bool, as_jsonl: bool) -> int:
         if bad:
             terminal.line()
             one = "object is" if bad == 1 else "objects are"
-            _say(f"{bad:,} {one} kept by a node and given to nobody, until its errors are mended")
+            whose = "its" if bad == 1 else "their"
+            _say(
+                f"{bad:,} {one} kept by a node and given to nobody, until {whose} errors are mended"
+            )
     return int(checked.count("error") > 0)
 
 

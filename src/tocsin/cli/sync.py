@@ -21,6 +21,9 @@ def peers(as_party: str | None, as_json: bool) -> None:
     if as_json:
         terminal.json_out(found)
         return
+    if not found["items"]:
+        terminal.line("nobody else has a node yet: tocsin party invite PARTY --node-url URL")
+        return
     terminal.table(
         ["PARTY", "REACHED", "LAG", "HELD BACK", "REFUSED"],
         [

@@ -41,11 +41,12 @@ def taxii_ls(url: str, as_json: bool) -> None:
         [
             one.id,
             "/".join(w for w, may in (("read", one.can_read), ("write", one.can_write)) if may),
-            f"{one.alias}  {one.title}".strip(),
+            one.alias,
+            one.title,
         ]
         for one in found
     ]
-    terminal.table(["COLLECTION", "MAY", "ALIAS, TITLE"], rows, grow=2)
+    terminal.table(["COLLECTION", "MAY", "ALIAS", "TITLE"], rows, below=2)
     for root in elsewhere:
         click.echo(safe(f"not opened, on another server: {root}"), err=True)
 
@@ -63,18 +64,21 @@ def taxii_pull(
 
     Example: tocsin taxii pull https://taxii.example/taxii2/ --collection all
     """
+    import msgspec
+
     from tocsin.wiring.exchange import pull
     from tocsin.wiring.folder import find_home
 
     home = find_home(ctx.find_root().obj["home"])
     with terminal.node() as client:
-        done = pull(home, client, url, collection, anew=anew)
+        done, reports = pull(home, client, url, collection, anew=anew)
     if as_json:
-        terminal.json_out(done)
+        terminal.json_out({**msgspec.structs.asdict(done), "reports": reports})
     else:
         terminal.line(f"{done.objects} objects on {done.pages} pages: {done.stopped}")
-        if done.objects:
-            click.echo("look at them with: tocsin accept", err=True)
+        for report in reports:
+            line = f"next  {terminal.again()} accept --report {report} --all"
+            click.echo(safe(line), err=True)
     return 0 if done.complete else 1
 
 

@@ -82,7 +82,7 @@ def table(
     shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
     widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
     spare = width() - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (len(header) - 1)
-    widths[grow] = max(min(widths[grow], spare), min(24, widths[grow]))
+    widths[grow] = max(min(widths[grow], spare), min(12, widths[grow]))
     for row in [list(header), *shown]:
         parts = []
         for i, full in enumerate(row):

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tocsin.errors import ConflictError, NotFoundError, UsageError
+from tocsin.errors import ConflictError, UsageError
 from tocsin.flows.intake import stamp
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_ORDER, Tlp
@@ -53,8 +53,8 @@ def add(node: Node, user: User) -> str:
     """Keep a new account; gives its password, or "" where it has a token. Shown once.
 
     Raises:
-        UsageError: the name, the marking or a collection is none.
-        NotFoundError: its party, or one it writes to, is not in the directory.
+        UsageError: the name, the marking or a collection is none, or its party, or one it writes
+            to, is not in the directory.
         ConflictError: there is one of this name.
     """
     if _NAME.fullmatch(user.name) is None:
@@ -65,7 +65,12 @@ def add(node: Node, user: User) -> str:
     if user.tlp not in TLP_ORDER:
         raise UsageError(f"there is no marking {user.tlp!r}", remedy=", ".join(TLP_ORDER))
     for party in (user.party, *user.to):
-        node.party_entry(party)
+        # Who makes accounts may read the whole directory: nothing is given away by naming it.
+        if node.directory.party(party) is None:
+            raise UsageError(
+                f"{party[:80]!r} is no party of the directory",
+                remedy="see: tocsin party list; admit it first: tocsin party invite PARTY",
+            )
     secret = "" if user.bearer else base64.urlsafe_b64encode(node.rng(24)).decode()
     salt = node.rng(16)
     kept = msgspec.structs.replace(
@@ -103,10 +108,10 @@ def users(node: Node) -> list[User]:
 
 
 def remove(node: Node, name: str) -> None:
-    """End an account: its next request is refused. Raises NotFoundError."""
+    """End an account: its next request is refused. Raises UsageError: there is none."""
     row = node.store.local(KIND, name)
     if row is None:
-        raise NotFoundError(f"no account {name}", remedy="see: tocsin taxii user list")
+        raise UsageError(f"there is no account {name[:80]!r}", remedy="tocsin taxii user list")
     node.store.keep_local(KIND, name, None, row.version)
 
 

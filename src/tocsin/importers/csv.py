@@ -109,19 +109,19 @@ def read(
         header = [cell.text.strip() for cell in first]
         body = rows
     places, singles = _places(header, losses)
-    if columns is None and "value" not in places and not singles:
-        only = _only_column(first)
-        if only is None:
+    if columns is None and "value" not in places and (only := _only_column(first)) is not None:
+        # A kind of value as a cell of the first row (`a.example,domain`) makes it no header.
+        places, singles, body = {"value": only}, {}, _behind(first, rows)
+        losses[:] = [loss for loss in losses if loss.kind != "column"]
+        note = f"no header row: column {only + 1} is taken as the values"
+        losses.append(Loss(kind="column", note=note))
+    elif "value" not in places and not singles:
+        if columns is None:
             raise ReportError(
                 f"{name}: no column of the header is `value`, a kind of value, or known here: "
                 f"{', '.join(header[:8])}",
                 remedy="name them: --columns value,type,first_seen,tlp,comment",
             )
-        places, body = {"value": only}, _behind(first, rows)
-        losses[:] = [loss for loss in losses if loss.kind != "column"]
-        note = f"no header row: column {only + 1} is taken as the values"
-        losses.append(Loss(kind="column", note=note))
-    elif "value" not in places and not singles:
         raise ReportError(
             f"{name}: --columns {columns} names no column `value`",
             remedy="for example --columns value,type,first_seen,tlp,comment",

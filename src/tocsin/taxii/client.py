@@ -472,6 +472,12 @@ def _object(body: bytes) -> dict[str, Any]:
         raise _broken(f"it answers with what is no JSON object: {wrong}") from None
 
 
+_DENIED = (
+    "check the address (a discovery URL often ends in /taxii2/), the credential, "
+    "and what it is allowed to do"
+)
+
+
 def _refused(answer: Fetched) -> TocsinError:
     try:
         said = msgspec.json.decode(answer.body, type=dict[str, Any])
@@ -480,7 +486,7 @@ def _refused(answer: Fetched) -> TocsinError:
         words = ""
     told = f"the server answers {answer.status}" + (f": {words}" if words else "")
     if answer.status in (401, 403):
-        return ForbiddenError(told, remedy="check the credential, and what it is allowed to do")
+        return ForbiddenError(told, remedy=_DENIED)
     if answer.status == 404:
         return NotFoundError(told, remedy="see what there is: tocsin taxii ls URL")
     if answer.status == 406 or answer.media_type.startswith("application/vnd.oasis."):

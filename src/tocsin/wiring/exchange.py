@@ -124,8 +124,10 @@ def look(url: str) -> tuple[list[Listed], list[str]]:
         return taxii.collections(server, at)
 
 
-def pull(home: Path, node: Client, url: str, collection: str | None, *, anew: bool) -> Pulled:
-    """Fetch what is new of a collection, as reports on the node."""
+def pull(
+    home: Path, node: Client, url: str, collection: str | None, *, anew: bool
+) -> tuple[Pulled, list[str]]:
+    """Fetch what is new of a collection; also the ids of the reports it became on the node."""
     server, at = connection(url)
     with server:
         one = chosen(taxii.collections(server, at)[0], collection, write=False)
@@ -135,7 +137,7 @@ def pull(home: Path, node: Client, url: str, collection: str | None, *, anew: bo
         state = State() if anew else kept.state
         done = taxii.pull(server, one.path, state, pages.keep, pages.save)
         pages.flush()
-        return done
+        return done, pages.reports
 
 
 def push(
@@ -167,6 +169,7 @@ class _Pages:
         self._raws: list[bytes] = []
         self._size = self._count = 0
         self._state: State | None = None
+        self.reports: list[str] = []
 
     def keep(self, page: bytes, count: int) -> None:
         """Take a page, which is `{"objects":[…]}`."""
@@ -192,14 +195,16 @@ class _Pages:
             self._state = None
 
     def _bring(self, name: str, page: bytes) -> None:
-        for _ in range(20):
+        for tried in range(21):
             try:
-                self._node.call("POST", "/reports", query={"name": name}, body=page)
+                kept = self._node.call("POST", "/reports", query={"name": name}, body=page)
             except TooOftenError:
+                if tried == 20:
+                    raise
                 time.sleep(3)  # the node takes twenty reports a minute
             else:
+                self.reports.append(msgspec.json.decode(kept)["id"])
                 return
-        self._node.call("POST", "/reports", query={"name": name}, body=page)
 
 
 def _load(home: Path, server: httpx.Client, one: Listed) -> tuple[Path, _Kept]:

@@ -60,6 +60,14 @@ def test_one_column_of_values_needs_no_header_but_it_is_said() -> None:
     ]
 
 
+def test_a_kind_of_value_in_the_first_row_makes_it_no_header() -> None:
+    reading = read("a[.]example,domain,2026-11-01\n198.51.100.7,ip,2026-11-02\n")
+    assert found(reading) == [("domain", "a.example"), ("ipv4", "198.51.100.7")]
+    assert [loss.note for loss in reading.losses] == [
+        "no header row: column 1 is taken as the values"
+    ]
+
+
 def test_a_column_of_a_kind_is_read_as_that_kind() -> None:
     reading = read("name,sha256,ip\nx," + "a" * 64 + ",203.0.113.9\ny,,198.51.100.7\n")
     assert found(reading) == [
