@@ -539,6 +539,7 @@ def test_nobody_reads_anything_with_no_audience_allowed(store: Store, northland:
     assert store.statements(nothing, case="case--1", author=NORTHLAND, kind="say", limit=5) == []
     assert store.object(tool.sha256, nothing) is None
     assert store.versions(tool.id, nothing) == []
+    assert store.held([tool.id], nothing) == frozenset()
     assert store.select(nothing) == []
     assert store.select(nothing, types=["note"], case="case--1", limit=5) == []
     assert store.count(nothing) == 0
@@ -557,6 +558,10 @@ def test_hidden_and_unknown_are_one_answer(store: Store, northland: Author) -> N
     assert store.statement(said.id, mine) == store.statement("ab" * 32, mine)
     assert store.object(hidden.sha256, mine) == store.object(unknown.sha256, mine)
     assert store.versions(hidden.id, mine) == store.versions(unknown.id, mine)
+    assert store.held([hidden.id, unknown.id], mine) == frozenset()
+    everyone = frozenset(store.audiences())
+    assert store.held([hidden.id, unknown.id], everyone) == {hidden.id}
+    assert store.held([], everyone) == frozenset()
     assert store.select(mine, types=["note"]) == store.select(mine, types=["grouping"])
     assert store.select(mine, case="case--1") == store.select(mine, case="case--2")
     assert store.statements(mine, case="case--1") == store.statements(mine, case="case--2")

@@ -375,6 +375,9 @@ class MemoryStore(MemoryFederation):
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
         return [v for v in self._versions(allowed) if v.id == stix_id]
 
+    def held(self, stix_ids: Sequence[str], allowed: frozenset[int]) -> frozenset[str]:
+        return frozenset(v.id for v in self._versions(allowed)).intersection(stix_ids)
+
     def select(
         self,
         allowed: frozenset[int],

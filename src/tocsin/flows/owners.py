@@ -73,6 +73,7 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
         return
     identity = node.identity(statement.author)
     readable = node.allowed(node.reader(statement.author))
+    known = node.store.held([item.id for item in items if isinstance(item, Received)], readable)
     for item in items:
         owner = None
         if isinstance(item, Received):
@@ -84,7 +85,7 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
                     remedy="say only your own claims, evidence and challenges; quote others by "
                     "coding",
                 )
-            for held in node.store.versions(item.id, readable):
+            for held in node.store.versions(item.id, readable) if item.id in known else ():
                 if held.data.get("created_by_ref") != creator:
                     raise SpeakerError(
                         f"{item.id} was created by {held.data.get('created_by_ref')}, not by "

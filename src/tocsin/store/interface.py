@@ -473,6 +473,10 @@ class Reads(Protocol):
         """Every readable version under this id, newest first."""
         ...
 
+    def held(self, stix_ids: Sequence[str], allowed: frozenset[int]) -> frozenset[str]:
+        """Those of these ids under which `versions` would give anything: one question for many."""
+        ...
+
     def select(
         self,
         allowed: frozenset[int],

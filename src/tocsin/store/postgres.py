@@ -348,6 +348,11 @@ class PostgresStore:
 
         return self._read(work)
 
+    def held(self, stix_ids: Sequence[str], allowed: frozenset[int]) -> frozenset[str]:
+        """See `Reads.held`."""
+        ids = list(stix_ids)
+        return self._read(lambda db: frozenset(v.id for v in reads.said(db, ids, allowed, None)))
+
     def select(
         self,
         allowed: frozenset[int],

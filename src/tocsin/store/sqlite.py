@@ -325,6 +325,11 @@ class SqliteStore:
                 db, sorted(found, key=rules.Version.age, reverse=True), self._audience_of
             )
 
+    def held(self, stix_ids: Sequence[str], allowed: frozenset[int]) -> frozenset[str]:
+        """See `Reads.held`."""
+        with self._reading() as db:
+            return frozenset(v.id for v in reads.said(db, list(stix_ids), allowed, None))
+
     def select(
         self,
         allowed: frozenset[int],
