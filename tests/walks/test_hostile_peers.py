@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 from tests.walks.sync_world import PARTIES, World, build, world
 
 from tocsin.canonical import b64encode
 from tocsin.errors import UnreachableError
-from tocsin.flows import neighbours
+from tocsin.flows import homes, neighbours
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.pages import Item
 from tocsin.record.envelope import open_envelope, sign, statement_id
 from tocsin.record.requests import Answer
-from tocsin.record.statement import compose
+from tocsin.record.statement import ObjectRef, compose
 from tocsin.wiring.keys import load_signer
 
 A, B, C, D, E = PARTIES
@@ -243,6 +245,72 @@ def test_a_peer_that_answers_slowly_has_a_turn_and_no_more(five: World) -> None:
     for _ in range(4):
         sync.exchange(sync.peers()[A])
     assert len(five.objects(B)) == 5
+
+
+def test_what_was_for_a_guest_that_has_moved_away_is_not_given_any_more(
+    five: World,
+) -> None:
+    five.round()
+    peer = homes.peers_of(five.node(A).directory, A)[B]
+    first = five.say(A, 1)
+    narrow = five.say(A, 2, tlp="AMBER+STRICT", to=(E,))
+    pages = five.running[A].sync.pages
+    pages.lag(structs.replace(peer, home=(B, E)))
+    assert B in {g.peer for g in five.node(A).store.given(narrow)}, "it is in the outbox"
+    after = five.say(A, 3)
+    for _ in range(2):
+        five.round(A, B)
+    node = five.node(B)
+    assert node.store.statement(narrow, node.everything()) is None
+    assert five.held(B).keys() >= {first, after}
+    assert not node.store.quarantined()
+    gone = five.withdraw(A, narrow)
+    five.round(A, B)
+    assert gone in {k.id for k in node.store.statements(node.everything())}
+
+
+def test_an_object_that_breaks_a_must_is_kept_and_given_to_nobody(five: World) -> None:
+    five.round()
+    raws = [
+        (
+            b'{"type":"tool","spec_version":"2.1","id":"tool--00000000-0000-4000-8000-00000000000%d",'
+            b'"created":"2026-11-22T08:00:00.000Z","modified":"%b","name":"a thing"%b}'
+        )
+        % (n, modified, more)
+        for n, (modified, more) in enumerate(
+            [
+                (b"2026-11-22T07:00:00.000Z", b""),  # before it was created
+                (b"2026-11-22T08:00:00.000Z", b',"aliases":[]'),
+                (b"2026-11-22T08:00:00.000000Z", b""),  # tolerated: most producers write so
+                (b"2026-11-22T08:00:00.000Z", b""),
+            ]
+        )
+    ]
+    listed = [(f"tool--00000000-0000-4000-8000-00000000000{n}", sha(raw), "tool", raw)
+              for n, raw in enumerate(raws)]  # fmt: skip
+    envelope = of(
+        five, E, objects=tuple(ObjectRef(id=id, sha256=at, type=type) for id, at, type, _ in listed)
+    )
+    item = Item(
+        n=1,
+        envelope=envelope,
+        objects=tuple((at, len(raw)) for _, at, _, raw in listed),
+        texts={at: raw.decode() for _, at, _, raw in listed},
+    )
+    assert Arrivals(five.node(A)).take(E, [item], nothing).taken == 1
+    assert five.objects(A).keys() == {listed[2][1], listed[3][1]}
+    node = five.node(A)
+    held = {o.sha256 for o in node.store.select(node.everything())}
+    assert held == {at for _, at, _, _ in listed}, "kept, as it was signed for"
+    five.running.pop(E).stack.close()
+    five.round(B, A)
+    five.round(B, A)
+    assert five.objects(B).keys() == {listed[2][1], listed[3][1]}
+    assert len(five.node(B).store.select(five.node(B).everything())) == 2
+
+
+def sha(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
 
 
 def _payload(raw: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -37,6 +37,7 @@ from tocsin.flows.homes import host_of
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_owners, marking_of, object_audiences
 from tocsin.flows.pages import MAX_NAMED, Item
+from tocsin.policy import Audience, strictest
 from tocsin.record.admission import ChainHead, Opened, Placed, admit_opened
 from tocsin.record.envelope import open_envelope, open_statement, pae, statement_id
 from tocsin.record.keys import verify
@@ -44,6 +45,7 @@ from tocsin.record.seal import admit_sealed, check_signature, open_sealed
 from tocsin.record.sequencer import Keeping, Waiting
 from tocsin.record.statement import ORDINARY_KINDS, ROOT_KINDS, ObjectRef, Statement
 from tocsin.stix.bundle import Received
+from tocsin.stix.check import TOLERATED, check_objects, refused
 from tocsin.store.federation import Absent, Quarantined
 from tocsin.store.interface import Attachment, Keepable
 
@@ -200,6 +202,19 @@ def _nothing(sha256: str, size: int) -> bytes:
     raise UnreachableError(f"object {sha256} ({size} bytes) is not here", remedy="ask for it again")
 
 
+def _narrowed(
+    node: Node, audience: Audience, items: Sequence[Received | Attachment]
+) -> Mapping[str, Audience]:
+    """For whom objects are, each by its own marking. One that breaks a MUST of STIX is kept, as its
+    author signed for it, and given to nobody else: the doors that we have ourselves refuse such."""
+    narrowed = dict(object_audiences(node, audience, items))
+    received = [item for item in items if isinstance(item, Received)]
+    nobody = Audience(author=audience.author, tlp="AMBER+STRICT")
+    for sha256 in refused(check_objects(received, within=None), tolerated=TOLERATED):
+        narrowed[sha256] = strictest(narrowed.get(sha256, audience), nobody)
+    return narrowed
+
+
 def _place(item: Item) -> tuple[str, str, str, int]:
     """(id, author, chain, seq) of an item that opens; of a sealed one, what a log holds of it."""
     if item.sealed:
@@ -353,7 +368,7 @@ class _Batch:
             )
             here = [one for one in found if isinstance(one, Received | Attachment)]
             check_owners(self._node, s, here)
-            narrowed = object_audiences(self._node, verified.audience, here)
+            narrowed = _narrowed(self._node, verified.audience, here)
         except (MarkingError, SpeakerError, ConflictError) as wrong:
             raise _Wait(wrong, signed=True) from wrong
         except ChainError as wrong:
@@ -517,7 +532,7 @@ class _Batch:
         ]
         if kept is not None and found:
             check_owners(self._node, s, found)
-            narrowed = object_audiences(self._node, kept.audience, found)
+            narrowed = _narrowed(self._node, kept.audience, found)
             self._node.store.complete(id, found, narrowed)
 
     def _root(self, opened: Opened) -> None:

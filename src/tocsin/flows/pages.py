@@ -236,24 +236,27 @@ class Pages:
         store = self._node.store
         if not row.present or (row.came and not again):
             return None, 0
-        withheld = self._withheld(row)
-        everything = self._node.everything()
+        allowed = self.allowed(peer)
         if row.kind == "sealed":
-            found = store.sealed(row.id, everything)
+            found = store.sealed(row.id, allowed)
             if found is None:
                 return None, 0
             text = found[1].decode("ascii")
+            withheld = self._withheld(row, allowed)
             item = Item(n=row.n, sealed=text, withheld=withheld)
             return item, len(text) + 80 * len(withheld) + 64
-        kept = store.statement(row.id, everything)
+        # Whoever was given something hears of its withdrawal. All else only goes to whom it is for
+        # now: a guest may have moved away since, or a client, after the outbox was filled.
+        told = self._node.everything() if row.kind == "withdraw" else allowed
+        kept = store.statement(row.id, told)
         if kept is None:
             return None, 0
+        withheld = self._withheld(row, allowed)
         text = kept.raw.decode("ascii")
         size = len(text) + 80 * len(withheld) + 128
         objects: list[tuple[str, int]] = []
         texts: dict[str, str] = {}
         s = parse_kept(kept)
-        allowed = self.allowed(peer)
         proofs = before.proofs(self._node, s.author, s.key, kept.index)
         size += sum(map(len, proofs))
         for ref in s.objects if s.kind != "withdraw" else ():
@@ -274,12 +277,20 @@ class Pages:
         )  # fmt: skip
         return item, size
 
-    def _withheld(self, row: Outgoing) -> tuple[tuple[int, str], ...]:
+    def _withheld(self, row: Outgoing, allowed: frozenset[int]) -> tuple[tuple[int, str], ...]:
         first = max(row.behind + 1, row.seq - MAX_NAMED, 1)
+        if row.behind and not self._is_given(row, allowed):
+            first = max(row.seq - MAX_NAMED, 1)
         if first >= row.seq:
             return ()
         found = self._node.store.places(row.author, row.chain, first, row.seq - 1)
         return tuple(sorted(found.items()))
+
+    def _is_given(self, row: Outgoing, allowed: frozenset[int]) -> bool:
+        """Whether the one before it in the outbox is still for this peer, as far as is known."""
+        store = self._node.store
+        before = store.places(row.author, row.chain, row.behind, row.behind).get(row.behind, "")
+        return store.statement(before, allowed) is not None
 
 
 # --- digests ----------------------------------------------------------------------------------

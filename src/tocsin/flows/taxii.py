@@ -30,7 +30,7 @@ from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import Received, open_bundle, open_object
-from tocsin.stix.check import check_objects
+from tocsin.stix.check import TOLERATED, check_objects
 from tocsin.stix.limits import MIB, Limits
 from tocsin.store.interface import EVERYTHING, Entry, Page, put_by, time_key
 from tocsin.taxii import wire
@@ -41,9 +41,6 @@ LIMITS = Limits(bytes=wire.MAX_CONTENT, objects=10_000, object_bytes=MIB, sectio
 STATUS_DAYS = 30
 TOGETHER = 250
 """Objects of one statement: their names fit into its 64 KiB."""
-TOLERATED = frozenset({"timestamp-precision"})
-"""Errors with which an object is taken, and its sender told: the library that most producers use
-(stix2 3.0) writes microseconds where STIX 2.1 §3.2 wants exactly three digits."""
 MAX_EVIDENCE = 1_000
 """Objects kept as evidence of a version that has two contents."""
 MAX_EVIDENCE_BYTES = 64 * MIB

@@ -25,6 +25,10 @@ from tocsin.stix.single import Single
 from tocsin.stix.sink import MOST, Seen, Sink
 from tocsin.stix.together import check_together
 
+TOLERATED = frozenset({"timestamp-precision"})
+"""Errors with which an object is taken, and its sender told: the library that most producers use
+(stix2 3.0) writes microseconds where STIX 2.1 §3.2 wants exactly three digits."""
+
 _BUNDLE_ID = re.compile(rf"bundle--{UUID}")
 
 
@@ -122,12 +126,18 @@ class _Run:
         return self.sink.all()
 
 
-def refused(findings: Sequence[Finding]) -> set[str]:
-    """The SHA-256 of each object that has an error, and is therefore not given to others."""
+def refused(findings: Sequence[Finding], *, tolerated: frozenset[str] = frozenset()) -> set[str]:
+    """The SHA-256 of each object that has an error, and is therefore not given to others.
+
+    Args:
+        tolerated: codes that do not count.
+    """
     return {
         finding.object.sha256
         for finding in findings
-        if finding.severity == "error" and finding.object is not None
+        if finding.severity == "error"
+        and finding.object is not None
+        and finding.code not in tolerated
     }
 
 
