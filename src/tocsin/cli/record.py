@@ -419,16 +419,19 @@ def log_show(
     if as_json:
         terminal.json_out({**head, "statements": rows, "sealed": sealed})
         return
-    entries = [[r["index"], r["time"], r["author"], r["kind"], r["tlp"], r["id"]] for r in rows]
+    entries = [
+        [r["index"], r["time"], r["author"], r["kind"], r["tlp"], "-", r["id"]] for r in rows
+    ]
     for s in sealed:
         others = [party for party in s["readers"] if party != s["author"]] or [s["author"]]
-        kind = f"sealed, for {', '.join(others)}"
-        entries.append([s["index"], "-", s["author"], kind, s["tlp"], s["id"]])
+        entries.append(
+            [s["index"], "-", s["author"], "sealed", s["tlp"], ", ".join(others), s["id"]]
+        )
     terminal.table(
-        ["INDEX", "TIME", "AUTHOR", "KIND", "TLP", "STATEMENT"],
+        ["INDEX", "TIME", "AUTHOR", "KIND", "TLP", "SEALED FOR", "STATEMENT"],
         sorted(entries, key=lambda row: row[0])[-limit:],
         grow=3,
-        below=1,
+        below=2,
     )
     click.echo()
     click.echo(safe(head["checkpoint"].split("\n\n")[0], one_line=False))

@@ -83,7 +83,7 @@ def test_the_log_names_it_to_its_readers_and_says_how_it_is_opened(
     world: World, tocsin: Verb
 ) -> None:
     id = sealed(world, tocsin)
-    assert f"sealed, for {world.SOUTH}" in tocsin("log", "show", "--as", world.SOUTH)
+    assert f"    sealed for {world.SOUTH}\n" in tocsin("log", "show", "--as", world.SOUTH)
     assert id not in tocsin("log", "show")
     assert f"tocsin open {id[:12]}" in tocsin("log", "show", id, "--as", world.SOUTH, code=1)
     assert "tocsin open" not in tocsin("log", "show", id, code=1)
