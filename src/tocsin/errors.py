@@ -243,7 +243,11 @@ class TaxiiRequestError(InputError):
 
 
 class MethodError(TaxiiRequestError):
-    """An address of the TAXII server does not take this method."""
+    """An address of the TAXII server does not take this method; `methods` are those it takes."""
+
+    def __init__(self, message: str, *, methods: tuple[str, ...]) -> None:
+        super().__init__(message, remedy="it takes " + ", ".join(methods))
+        self.methods = methods
 
 
 class NotAcceptableError(TaxiiRequestError):

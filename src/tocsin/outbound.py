@@ -159,7 +159,9 @@ def fetch(
         over = time.monotonic() >= until - 0.001
         raise _late(url, seconds if over else client.timeout.read or seconds) from wrong
     except httpx.InvalidURL as wrong:
-        raise ConfigError(f"{path[:200]!r} is no path: {wrong}", remedy="check it") from wrong
+        raise ConfigError(
+            f"{path[:200]!r} is no path: {wrong}", remedy="correct the address"
+        ) from wrong
     except httpx.HTTPError as wrong:
         raise UnreachableError(
             f"{_origin(url)} does not answer: {wrong or type(wrong).__name__}",

@@ -31,12 +31,12 @@ from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.hpke import HpkeKey
 from tocsin.record.keys import Signer
+from tocsin.record.ports import NO_AUDIENCES
 from tocsin.record.seal import Sealed, VerifiedSeal, open_sealed, seal
 from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
 from tocsin.store.federation import Absent
 from tocsin.store.interface import (
-    NO_AUDIENCES,
     Attachment,
     AuditRow,
     Chain,

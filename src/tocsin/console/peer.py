@@ -182,7 +182,7 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not (text.isdecimal() and text.isascii() and len(text) <= 15):
-        raise UsageError(f"{name}={text[:40]!r} is no number", remedy="digits")
+        raise UsageError(f"{name}={text[:40]!r} is no number", remedy="at most 15 digits")
     return int(text)
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from tocsin.record.ports import NO_AUDIENCES
+
 if TYPE_CHECKING:
     from tocsin.policy import Audience
     from tocsin.store.interface import Keepable
 
-NO_AUDIENCES: Mapping[str, Audience] = {}
 
 MAX_QUARANTINED = 1_000
 MAX_QUARANTINED_BYTES = 64 << 20

@@ -21,6 +21,7 @@ from msgspec import Struct
 from tocsin import canonical
 from tocsin.claims.model import EXTENSION_ID, ROLE_TYPE
 from tocsin.policy import Audience, Tlp
+from tocsin.record.ports import NO_AUDIENCES
 from tocsin.store.federation import Federation
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 RECORD_TYPES = frozenset(ROLE_TYPE.values())
 """STIX types that can carry a claim, evidence, a challenge or a link. Withdrawn, these stay
 readable and are marked; all else stops."""
-
-NO_AUDIENCES: Mapping[str, Audience] = {}
 
 
 # --- what goes in ---------------------------------------------------------------------------

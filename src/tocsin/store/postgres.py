@@ -23,6 +23,7 @@ import psycopg
 
 from tocsin.errors import StoreError, StoreLostError, TocsinError
 from tocsin.policy import Audience
+from tocsin.record.ports import NO_AUDIENCES
 from tocsin.store import feeds, rules, words
 from tocsin.store import postgres_exchange as exchange
 from tocsin.store import postgres_federation as federation
@@ -34,7 +35,6 @@ from tocsin.store import postgres_schema as schema
 from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
 from tocsin.store.files import lock_folder
 from tocsin.store.interface import (
-    NO_AUDIENCES,
     AuditRow,
     Chain,
     Head,

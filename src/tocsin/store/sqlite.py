@@ -26,6 +26,7 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
+from tocsin.record.ports import NO_AUDIENCES
 from tocsin.store import feeds, rules, schema, words
 from tocsin.store import sqlite_exchange as exchange
 from tocsin.store import sqlite_federation as federation
@@ -36,7 +37,6 @@ from tocsin.store import sqlite_reads as reads
 from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
 from tocsin.store.files import cannot_write, lock_folder, sync_file, sync_folder
 from tocsin.store.interface import (
-    NO_AUDIENCES,
     Attachment,
     AuditRow,
     Chain,

@@ -246,7 +246,7 @@ class _Door:
         elif status == 503:
             headers["retry-after"] = "30"
         if isinstance(error, MethodError):
-            headers["allow"] = error.remedy.removeprefix("it takes ")
+            headers["allow"] = ", ".join(error.methods)
         if isinstance(error, MediaTypeError | BundleSizeError):
             headers["connection"] = "close"  # what is left of the body is not read
         # One answer for hidden and unknown, whatever was asked.

@@ -97,9 +97,7 @@ def target(method: str, path: str) -> Target:
 
 def _of(method: str, methods: dict[str, str]) -> str:
     if method not in methods:
-        raise MethodError(
-            f"{method[:20]} is not for this address", remedy="it takes " + ", ".join(methods)
-        )
+        raise MethodError(f"{method[:20]} is not for this address", methods=tuple(methods))
     return methods[method]
 
 

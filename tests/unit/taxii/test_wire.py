@@ -53,6 +53,12 @@ def test_addresses(path: str, op: str, collection: str, id: str) -> None:
     assert (found.op, found.collection, found.id) == (op, collection, id)
 
 
+def test_a_refused_method_names_those_the_address_takes() -> None:
+    with pytest.raises(MethodError) as refused:
+        wire.target("PUT", "/taxii2/api/collections/all/objects/")
+    assert refused.value.methods == ("GET", "POST")
+
+
 @given(st.text(max_size=12), st.text(alphabet="/abcollections{}.%\0", max_size=40))
 def test_any_address_is_something_or_refused(method: str, path: str) -> None:
     with suppress(NotFoundError, MethodError):
