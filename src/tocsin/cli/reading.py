@@ -482,7 +482,7 @@ def _list(listed: list[dict[str, Any]], report: str | None) -> None:
                 found["words"] if claim else found["value"],
             ]
         )
-    terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=5)
+    terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=5, least=12)
 
 
 @click.command()

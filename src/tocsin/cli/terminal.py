@@ -68,13 +68,18 @@ NARROW = 80
 
 
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int = 0, below: int = 0
+    header: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    grow: int = 0,
+    below: int = 0,
+    least: int = 24,
 ) -> None:
     """Columns as narrow as they can be; column `grow` takes what is left and is cut to it.
 
     Args:
         below: so many of the last columns stand under each row, whole and with their names, those
             that hold something: a table of more would be wider than `NARROW`.
+        least: columns that `grow` keeps even where the terminal has no room for them.
     """
     if below:
         _table_over(header, rows, grow, len(header) - below)
@@ -82,7 +87,7 @@ def table(
     shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
     widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
     spare = width() - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (len(header) - 1)
-    widths[grow] = max(min(widths[grow], spare), min(12, widths[grow]))
+    widths[grow] = max(min(widths[grow], spare), min(least, widths[grow]))
     for row in [list(header), *shown]:
         parts = []
         for i, full in enumerate(row):

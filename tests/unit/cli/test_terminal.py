@@ -23,5 +23,7 @@ def test_a_table_on_a_narrow_terminal_cuts_the_column_that_may_be_cut(
 ) -> None:
     monkeypatch.setattr(terminal, "width", lambda: 80)
     draft = ["0749e3cabaf29cda.1", "accepted", "victim-claim", "Ines Halvorsen", "-", "word " * 40]
-    terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], [draft], grow=5)
+    terminal.table(
+        ["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], [draft], grow=5, least=12
+    )
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
