@@ -14,6 +14,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+PATIENCE = 120.0
+"""Seconds that anything may take on a machine that does much else: only a hang takes longer."""
+
 
 def tocsin(home: Path, *args: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
     """One verb on a data folder; asserts its exit code and that no traceback is shown."""
@@ -21,7 +24,7 @@ def tocsin(home: Path, *args: str, code: int | None = 0) -> subprocess.Completed
         [sys.executable, "-m", "tocsin", "--home", str(home), "--no-input", *args],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -35,22 +38,26 @@ class NodeProcess:
 
     def __init__(self, home: Path, *args: str) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tocsin", "--home", str(home), "up", "--port", "0", *args],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
-        )
+        # A file beside the folder, no pipe: nobody reads while it runs, and a full pipe stops it.
+        self.stderr = home.with_name(f"{home.name}.stderr")
+        with self.stderr.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tocsin", "--home", str(home), "up", "--port", "0", *args],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+            )
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         self.said = ""
         for line in self.process.stdout:
             self.said += line
             if line.startswith("stop"):
                 break
         found = re.search(r"(http://127\.0\.0\.1:(\d+))(/enter/\S+)", self.said)
-        assert found is not None, self.said + self.process.stderr.read()
+        if found is None:
+            self.process.kill()
+            raise AssertionError(self.said + self._ended())
         self.url, self.port, self.enter = found[1], int(found[2]), found[3]
         running = json.loads((home / "run" / "node.json").read_text())
         self.tokens: dict[str, str] = running["tokens"]
@@ -68,7 +75,7 @@ class NodeProcess:
             self.url + path, data=body, headers=headers, method="POST" if body else method
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return int(answer.status), bytes(answer.read())
         except urllib.error.HTTPError as refused:
             with refused:
@@ -91,10 +98,15 @@ class NodeProcess:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=30)
+        self._ended()
 
     def stop(self, sig: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Exit code and stderr."""
         self.process.send_signal(sig)
-        _, err = self.process.communicate(timeout=30)
+        err = self._ended()
         return self.process.returncode, err
+
+    def _ended(self) -> str:
+        """What it wrote on stderr, once it has ended."""
+        self.process.communicate(timeout=PATIENCE)
+        return self.stderr.read_text("utf-8", "replace")

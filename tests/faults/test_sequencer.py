@@ -314,10 +314,10 @@ def test_a_halt_wakes_everybody_who_waits() -> None:
         thread.start()
     runner.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
         assert not thread.is_alive()
     stop.set()
-    runner.join(5)
+    runner.join(120)
     assert not runner.is_alive()
     assert len(errors) == 10
     for item in waiting:

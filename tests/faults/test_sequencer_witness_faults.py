@@ -22,9 +22,9 @@ def _opened(disk: Disk, witnesses: FakeWitnesses) -> Sequencer:
 
 
 def _ended(log: Sequencer) -> None:
-    for _ in range(500):
-        if log._rounds.idle:
-            break
+    until = time.monotonic() + 60
+    while not log._rounds.idle:
+        assert time.monotonic() < until, "a round of the witnesses does not end"
         time.sleep(0.005)
     log.close()
 

@@ -5,9 +5,11 @@ What joining does over days and telephones: version 1 of the directory lists the
 
 from __future__ import annotations
 
+import random
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,15 +26,21 @@ GOSSIP_S = 0.3
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on. Another process may take one; then the test fails loudly."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports that nobody listens on. Another process may take one; then the test fails loudly.
+
+    None of those that systems give to outgoing connections (32768 and up): between this probe and
+    the node's own bind, and while a node is down, some neighbour's request would sit on it.
+    """
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in random.SystemRandom().sample(range(10_240, 32_768), 200):
+            probe = held.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError("no free ports on this machine")
 
 
 def federation(

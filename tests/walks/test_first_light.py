@@ -89,7 +89,7 @@ def node(home: Home) -> Iterator[str]:
         yield url
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
         assert "Traceback" not in err, err
         del out
 

@@ -61,7 +61,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     try:
         place = tmp_path / "north" / "run" / "node.json"
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not place.exists() and time.monotonic() < until:
             time.sleep(0.1)
         url = json.loads(place.read_bytes())["url"]
@@ -73,7 +73,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield town
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(120)
 
 
 def test_what_one_guest_seals_the_other_opens_and_the_host_never_holds(town: Town) -> None:
