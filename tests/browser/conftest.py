@@ -17,7 +17,16 @@ from typing import Any
 
 import pytest
 
+PATIENCE_MS = 120_000
+"""How long a page may take on a machine that does much else: only a hang takes longer."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def new_context(browser: Any, **how: Any) -> Any:
+    """A profile of its own, in which everything is waited for long enough."""
+    context = browser.new_context(**how)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 def absent(what: str) -> None:
@@ -64,7 +73,7 @@ class NodeProcess:
             method=method,
             headers={"authorization": f"Bearer {token}"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read())
 
     def fresh_link(self, role: str = "admin") -> str:
@@ -83,7 +92,7 @@ def start(home: Path) -> NodeProcess:
     )
     assert process.stdout is not None
     lines = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         line = process.stdout.readline()
         if not line:
@@ -118,12 +127,12 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         if node.process.poll() is None:
             node.process.terminate()
         try:
-            node.process.communicate(timeout=10)
+            node.process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             node.process.kill()
             node.process.communicate()
         except ValueError:
-            node.process.wait(10)  # a test has read its output to the end and closed it
+            node.process.wait(60)  # a test has read its output to the end and closed it
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +161,7 @@ class Tab:
 @pytest.fixture(scope="module")
 def signed_in(chromium: Any, node: NodeProcess) -> dict[str, Any]:
     """The storage state of one session, so that each test need not sign in anew."""
-    context = chromium.new_context()
+    context = new_context(chromium)
     page = context.new_page()
     page.goto(node.fresh_link())
     page.click("main button")
@@ -172,7 +181,7 @@ def open_tab(
     def go(**how: Any) -> Tab:
         how.setdefault("viewport", {"width": 1280, "height": 900})
         how.setdefault("storage_state", signed_in)
-        context = chromium.new_context(**how)
+        context = new_context(chromium, **how)
         contexts.append(context)
         tab = Tab(page=context.new_page(), node=node)
         tab.page.on("console", lambda message: tab.messages.append(message.text))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.conftest import new_context
 from tests.faults.node_process import NodeProcess, tocsin
 from tests.faults.test_three_nodes import Nodes, eventually, opened, published, quorum, ready
 from tests.faults.three_nodes import federation, witnessed_by
@@ -94,7 +95,7 @@ def states(chromium: Any, forked: Forked) -> dict[str, Any]:
     """Signed in once at each of both nodes."""
     found = {}
     for node in (forked.southmark, forked.northland):
-        context = chromium.new_context()
+        context = new_context(chromium)
         page = context.new_page()
         page.goto(node.url + node.enter)
         page.click("main button")
@@ -112,7 +113,7 @@ def look(chromium: Any, states: dict[str, Any]) -> Iterator[Callable[..., Any]]:
 
     def go(node: NodeProcess, path: str = "/log", **how: Any) -> Any:
         how.setdefault("viewport", {"width": 1280, "height": 900})
-        context = chromium.new_context(storage_state=states[node.url], **how)
+        context = new_context(chromium, storage_state=states[node.url], **how)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(message.text))
@@ -350,7 +351,7 @@ def test_the_fork_page_proves_both_heads_in_the_browser(
 
 def alone(chromium: Any) -> Any:
     """A page with the scripts and nothing else; every request is answered from memory."""
-    page = chromium.new_page()
+    page = new_context(chromium).new_page()
 
     def answer(route: Any) -> None:
         name = route.request.url.rsplit("/", 1)[1]

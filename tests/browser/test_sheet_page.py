@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.conftest import new_context
 from tests.unit.cases.sheet_case import claim, disputed, page
 from tests.unit.record.dossier_case import NORTH
 
@@ -24,7 +25,7 @@ class Opened:
     def __init__(self, chromium: Any, sheet: bytes, folder: Path, **options: Any) -> None:
         file = folder / "sheet.html"
         file.write_bytes(sheet)
-        context = chromium.new_context(**options)
+        context = new_context(chromium, **options)
         context.set_offline(True)
         self.page = context.new_page()
         self.heard: list[str] = []
@@ -37,7 +38,7 @@ class Opened:
         self.uri = file.as_uri()
 
     def outcome(self) -> str:
-        self.page.wait_for_selector("#tocsin-check[data-ok]", timeout=20_000)
+        self.page.wait_for_selector("#tocsin-check[data-ok]")
         found: str = self.page.get_attribute("#tocsin-check", "data-ok")
         return found
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.conftest import new_context
 from tests.properties.test_verify_agrees import TWO_LOGS, second_log
 from tests.unit.record import dossier_case, test_dossier, test_dossier_views
 from tests.unit.record.dossier_case import CASE, LOG, NORTH, ORIGIN, ROOTS, SIGNERS, usual
@@ -37,7 +38,7 @@ SECURE, PLAIN = "https://tocsin.example/", "http://tocsin.example/"
 @pytest.fixture(scope="module")
 def tab(chromium: Any) -> Any:
     """A page that has verify.js and nothing else; every request is answered from memory."""
-    page = chromium.new_page()
+    page = new_context(chromium).new_page()
 
     def answer(route: Any) -> None:
         if route.request.url.endswith("/verify.js"):

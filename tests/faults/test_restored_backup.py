@@ -22,6 +22,9 @@ from tests.faults.test_three_nodes import (
 )
 from tests.faults.three_nodes import federation, witnessed_by
 
+# Dozens of processes, one after the other: on a machine that does much else each takes seconds.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def nodes() -> Iterator[Nodes]:

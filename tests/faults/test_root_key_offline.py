@@ -12,6 +12,9 @@ from tests.faults.node_process import tocsin
 from tests.faults.test_three_nodes import NORTH, Nodes
 from tests.faults.three_nodes import free_ports
 
+# Dozens of processes, one after the other: on a machine that does much else each takes seconds.
+pytestmark = pytest.mark.timeout(900)
+
 GRID = "gridco.example"
 
 

@@ -13,6 +13,9 @@ from tests.faults.node_process import NodeProcess, tocsin
 from tests.faults.test_three_nodes import Nodes, eventually
 from tests.faults.three_nodes import federation
 
+# Dozens of processes, one after the other: on a machine that does much else each takes seconds.
+pytestmark = pytest.mark.timeout(900)
+
 NORTH, SOUTH, EAST, WEST, MID = (
     f"cert.{name}.example"
     for name in ("northland", "southmark", "eastmere", "westwater", "midfield")

@@ -17,6 +17,9 @@ import pytest
 from tests.faults.node_process import PATIENCE, NodeProcess, tocsin
 from tests.faults.three_nodes import federation, free_ports, url_of, witnessed_by
 
+# Dozens of processes, one after the other: on a machine that does much else each takes seconds.
+pytestmark = pytest.mark.timeout(900)
+
 NORTH, SOUTH, EAST, WEST = (
     f"cert.{name}.example" for name in ("northland", "southmark", "eastmere", "westwater")
 )
@@ -228,18 +231,20 @@ def test_a_log_that_runs_twice_is_shown_up_when_its_witnesses_meet(
     for home, node in running.items():
         fork = eventually(partial(published, node))
         assert fork["origin"] == origin
-        # What eastmere cosigned, and whichever checkpoint of the other copy was met first.
+        # What eastmere cosigned, and whichever checkpoint of the other copy was met first: that
+        # one runs, and grows by what the others say.
         assert size - longer in fork["sizes"]
-        assert max(fork["sizes"]) <= size
+        assert max(fork["sizes"]) <= first.json("/log")["size"]
         found = node.json("/log")
         assert [(a["kind"], a["origin"]) for a in found["alarms"]] == [("fork", origin)]
         # Published, once, open to everybody, and good for whoever checks it.
         _, envelope = node.ask(f"/api/v1/statements/{fork['statement']}")
         assert b"payload" in envelope
-        # By this party itself: what the others publish arrives here in time, and is theirs.
-        own = f"cert.{home.name}.example"
-        says = node.json(f"/statements?limit=1000&kind=say&party={own}")["items"]
-        assert [s["id"] for s in says] == [fork["statement"]], home
+        says = node.json("/statements?limit=1000&kind=say")["items"]
+        assert fork["statement"] in {s["id"] for s in says}
+        # What another has published and sent here in time is not said again.
+        own = [s for s in says if s["author"] == f"cert.{home.name}.example"]
+        assert len(own) <= 1, home
         assert "two histories" in tocsin(home, "doctor", code=1).stdout
         assert "two histories" in tocsin(home, "log", "show").stdout
     # Nobody cosigns it any more, and its own node stops signing when it hears of it.
