@@ -113,11 +113,9 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
     def go(*, exercise: bool = True) -> NodeProcess:
         home = tmp_path_factory.mktemp("node") / "home"
-        if not exercise:
-            words = ["--home", str(home), "init", "--party", "cert.northland.example"]
-            subprocess.run(
-                [sys.executable, "-m", "tocsin", *words], check=True, capture_output=True
-            )
+        made = ["demo", "reset"] if exercise else ["init", "--party", "cert.northland.example"]
+        words = ["--home", str(home), *made]
+        subprocess.run([sys.executable, "-m", "tocsin", *words], check=True, capture_output=True)
         node = start(home)
         started.append(node)
         return node

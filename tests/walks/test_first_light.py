@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ARTICLE = """Northland calls for joint response to grid attacks
 Published 18 November 2026
 
@@ -106,6 +108,8 @@ def joined(tmp_path: Path, inviting: Home, url: str, party: str, name: str) -> H
     return home
 
 
+# Some fifty commands in processes of their own, each of which takes seconds on a busy machine.
+@pytest.mark.timeout(900)
 def test_a_report_comes_in_and_a_verifiable_joint_response_goes_out(
     tmp_path: Path, corpus: Callable[[str], Path]
 ) -> None:
