@@ -525,22 +525,24 @@ def _as_number(digits: str) -> str:
     return "AS" + digits
 
 
+# Each has one way to match, however often it stands: what stops it is told in the time it takes to
+# read the value.
 _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(shape, re.IGNORECASE | re.ASCII if kind != "domain" else re.IGNORECASE))
     for kind, shape in (
         ("hash", r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128}"),
         ("ipv4", r"[0-9.]+(?:/32)?"),
-        ("cidr", r"[0-9.]+/\d+|[0-9a-f:.]*:[0-9a-f:.]*/\d+"),
+        ("cidr", r"[0-9.]+/\d+|[0-9a-f.]*:[0-9a-f:.]*/\d+"),
         ("mac", r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}"),
-        ("ipv6", r"\[?[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?\]?(?:/128)?"),
+        ("ipv6", r"\[?[0-9a-f.]*:[0-9a-f:.]*(?:%[\w.-]+)?\]?(?:/128)?"),
         ("cve", r"CVE-\d{4}-\d+"),
         ("attack-id", r"(?-i:T\d{4}(?:\.\d{3})?|TA\d{4}|[CGMS]\d{4})"),
         ("asn", r"AS ?\d+"),
         ("registry-key", r"(?:HKEY_[A-Z_]+|HKLM|HKCU|HKCR|HKU|HKCC)(?:\\.*)?"),
         ("url", r"[a-z][a-z0-9+.-]*://.+"),
         ("email", r"(?:mailto:)?[^\s@/\\]+@[^\s@/\\]+"),
-        ("path", r"[a-z]:[\\/].*|\\\\.+|%[\w()]+%\\.*|~?/.+|[^/]+\\.*"),
-        ("url", r"[^\s/\\:@?#]+\.[^\s/\\:@?#]+(?::\d+)?[/?].*"),
+        ("path", r"[a-z]:[\\/].*|\\\\.+|%[\w()]+%\\.*|~?/.+|[^/][^/\\]*\\.*"),
+        ("url", r"[^\s/\\:@?#][^\s/\\:@?#.]*\.[^\s/\\:@?#]+(?::\d+)?[/?].*"),
         ("domain", r"[\w-]+(?:\.[\w-]+)+\.?"),
         ("file-name", r"[^\s/\\:*?\"<>|][^/\\:*?\"<>|]*\.(?=[0-9]*[a-z])[a-z0-9]{1,8}"),
         ("user-agent", r"[\w.-]+/\d[\w.]*(?:[ (;].*)?"),

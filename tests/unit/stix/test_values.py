@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,13 @@ def test_registries_are_known() -> None:
     assert is_public_suffix("example")
     assert not is_public_suffix("lure-portal.example")
     assert not is_public_suffix("lure.duckdns.org")
+
+
+@pytest.mark.parametrize("text", ["a." * 4_000, ":" * 8_000 + "x", "a\\" * 4_000 + "\n"])
+def test_what_a_value_is_takes_no_longer_than_to_read_it(text: str) -> None:
+    """One cell of a table took a second; a file can hold twenty thousand."""
+    started = time.process_time()
+    for _ in range(10):
+        with contextlib.suppress(IndicatorError):
+            guess(text)
+    assert time.process_time() - started < 1.0
