@@ -146,7 +146,8 @@ def test_a_node_whose_server_dies_refuses_and_goes_on_by_itself(
             if status == 200:
                 acknowledged.append(json.loads(answer)["statement"]["id"])
             else:
-                refused.append((status, answer[:300]))
+                if status != 429:  # asked for patience: it is up, and three talkers are quick
+                    refused.append((status, answer[:300]))
                 time.sleep(0.1)
 
     talkers = [threading.Thread(target=talk, args=(who,)) for who in range(3)]
