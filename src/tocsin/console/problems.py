@@ -110,7 +110,12 @@ def name_of(kind: type[TocsinError]) -> str:
 
 def status_of(error: TocsinError) -> int:
     """The HTTP status of an error: its own class's, or the nearest class above it."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return STATUS[_public(type(error))]
+
+
+def _public(kind: type[TocsinError]) -> type[TocsinError]:
+    """The class under which an error is told: its own, or the nearest above it."""
+    return next(above for above in kind.__mro__ if above in STATUS)
 
 
 def problem_of(error: TocsinError) -> Problem:
@@ -118,9 +123,10 @@ def problem_of(error: TocsinError) -> Problem:
     status = status_of(error)
     if status == 404:
         return not_found()
+    kind = _public(type(error))
     return Problem(
-        type=f"/problems/{name_of(type(error))}",
-        title=title_of(type(error)),
+        type=f"/problems/{name_of(kind)}",
+        title=title_of(kind),
         status=status,
         detail=error.message,
         remedy=error.remedy,
@@ -172,8 +178,5 @@ def problem_response(
 
 
 def classes() -> list[type[TocsinError]]:
-    """Every error class there is, for the table's test and the pages of `/problems/`."""
-    found: list[type[TocsinError]] = [TocsinError]
-    for kind in found:
-        found += kind.__subclasses__()
-    return list(dict.fromkeys(found))
+    """Every error class that leaves this node, for the pages of `/problems/`."""
+    return list(STATUS)

@@ -107,5 +107,5 @@ def test_an_account_is_made_listed_and_ended(
     assert made["secret"] not in json.dumps(listed)
     assert run(["--home", str(home), "taxii", "user", "add", "siem"]) == 1
     assert run(["--home", str(home), "taxii", "user", "remove", "siem"]) == 0
-    assert run(["--home", str(home), "taxii", "user", "remove", "siem"]) == 1
+    assert run(["--home", str(home), "taxii", "user", "remove", "siem"]) == 2
     assert run(["--home", str(home), "taxii", "user", "add", "Not A Name"]) == 2

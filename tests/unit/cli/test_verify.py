@@ -71,8 +71,11 @@ def test_what_witnesses_say_of_the_time_stands_beside_the_authors_own(verify: Ve
     late = case.note(None, dict.fromkeys(two, 1_795_335_000))
     name = write(case, data=case.dossier(note=late, older=[early]))
     shown = verify(name, "--root", "root.json", policy=QUORUM_TEXT)
-    row = next(line for line in shown.splitlines() if " say " in line)
-    assert "2026-11-22T08:30:00Z  2026-11-22T07:53:20Z – 2026-11-22T08:10:00Z" in row
+    lines = shown.splitlines()
+    row = next(at for at, line in enumerate(lines) if " say " in line)
+    under = "\n".join(lines[row + 1 : row + 3])
+    assert "2026-11-22T08:30:00Z" in under
+    assert "2026-11-22T07:53:20Z – 2026-11-22T08:10:00Z" in under
     assert "cosigned by gridco.example at 2026-11-22T08:10:00Z" in shown
     assert f"chain {NORTH} (keys)  1 to 2  head {statement_id(case.raws[1])}" in shown
 
