@@ -28,7 +28,7 @@ from tocsin.errors import RateError, SignatureError, TocsinError, UsageError
 from tocsin.flows.homes import Peer, node_keys
 from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, open_page
 from tocsin.flows.sync import BUCKETS_AT_ONCE, Sync
-from tocsin.record.requests import PARTY, Answer, Nonces, open_request
+from tocsin.record.requests import Answer, Nonces, PeerRequest, open_request
 
 log = logging.getLogger("tocsin.peer")
 
@@ -63,13 +63,13 @@ class PeerDoor:
 
     async def serve(self, request: Request) -> Response:
         """Any of the routes, in the thread pool."""
-        if request.headers.get(PARTY, "") not in self._sync.peers():
-            # Before anything of it is read: a stranger's body is nobody's memory.
-            return Response(status_code=403)
-        body = await request.body()
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        found = await run_in_threadpool(self.answer, request.method, target, headers, body)
+        # Before anything of it is read: a stranger's body is nobody's memory.
+        found = await run_in_threadpool(self._at_the_door, request.method, target, headers)
+        if found is None:
+            body = await request.body()
+            found = await run_in_threadpool(self.answer, request.method, target, headers, body)
         more = {"retry-after": str(found.retry_after)} if found.retry_after else {}
         binary = target.startswith("/peer/objects/")
         return Response(
@@ -78,6 +78,14 @@ class PeerDoor:
             media_type="application/octet-stream" if binary else "application/json",
             headers=more,
         )
+
+    def _at_the_door(self, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:
+        """The refusal of a request that no node of the directory has signed; None: one has."""
+        try:
+            self._opened(method, target, headers, None)
+        except TocsinError as wrong:
+            return _refusal(target, wrong)
+        return None
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """One request, whole.
@@ -97,14 +105,14 @@ class PeerDoor:
             log.warning("%s", wrong.message)
             return Answer(status=429, body=_words(wrong), retry_after=60)
         except TocsinError as wrong:
-            status = problems.status_of(wrong)
-            log.info("%s", wrong.message, extra={"path": target[:100], "status": status})
-            return Answer(status=status, body=_words(wrong), retry_after=60 if status == 503 else 0)
+            return _refusal(target, wrong)
         except Exception:
             log.exception("failed", extra={"path": target[:100]})
             return Answer(status=500)
 
-    def _who(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Peer:
+    def _opened(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None
+    ) -> PeerRequest:
         node = self._sync.node
         directory = node.directory
 
@@ -113,9 +121,12 @@ class PeerDoor:
             return node_keys(entry) if entry is not None and party != node.party else ()
 
         now = node.clock()
-        request = open_request(headers, node.party, method, target, body, now=now, keys_of=keys_of)
+        return open_request(headers, node.party, method, target, body, now=now, keys_of=keys_of)
+
+    def _who(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Peer:
+        request = self._opened(method, target, headers, body)
         with self._lock:
-            self._nonces.spend(request, now)
+            self._nonces.spend(request, self._sync.node.clock())
         peer = self._sync.peers().get(request.party)
         if peer is None:
             raise SignatureError("no such node", remedy="ask its registrar")
@@ -191,6 +202,12 @@ def _prefixes(text: str) -> list[bytes]:
     if any(len(one) != 2 * PREFIX or _HEX.fullmatch(one) is None for one in found):
         raise UsageError("no list of beginnings of ids", remedy=f"{2 * PREFIX} hex digits each")
     return [bytes.fromhex(one) for one in found]
+
+
+def _refusal(target: str, wrong: TocsinError) -> Answer:
+    status = problems.status_of(wrong)
+    log.info("%s", wrong.message, extra={"path": target[:100], "status": status})
+    return Answer(status=status, body=_words(wrong), retry_after=60 if status == 503 else 0)
 
 
 def _words(wrong: TocsinError) -> bytes:

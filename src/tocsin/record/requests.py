@@ -20,14 +20,15 @@ from tocsin.record import keys
 from tocsin.record.keys import Signer
 from tocsin.record.statement import PARTY_PATTERN, read_time, time_text
 
-PARTY, TO, DATE, NONCE, SIGNATURE = (
+PARTY, TO, DATE, NONCE, DIGEST, SIGNATURE = (
     "tocsin-party",
     "tocsin-to",
     "tocsin-date",
     "tocsin-nonce",
+    "tocsin-digest",
     "tocsin-signature",
 )
-"""The names of the five headers, in lower case."""
+"""The names of the six headers, in lower case."""
 
 GOOD_FOR = timedelta(minutes=5)
 """Either side of the clock of whoever is asked."""
@@ -46,14 +47,14 @@ class PeerRequest(Struct, frozen=True, kw_only=True):
 
 
 def message(
-    method: str, target: str, party: str, to: str, date: str, nonce: str, body: bytes
+    method: str, target: str, party: str, to: str, date: str, nonce: str, digest: str
 ) -> bytes:
-    """What is signed: one line each, and the body's digest.
+    """What is signed: one line each.
 
     Args:
         target: path, and query where there is one, as it is sent.
+        digest: SHA-256 of the body, in hex.
     """
-    digest = hashlib.sha256(body).hexdigest()
     lines = ("tocsin/peer/v1", method, target, party, to, date, nonce, digest)
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -66,13 +67,14 @@ def sign_request(
     Args:
         nonce: 32 hex digits that were never used before.
     """
-    date = time_text(now)
-    signature = signer.sign(message(method, target, signer.party, to, date, nonce, body))
+    date, digest = time_text(now), hashlib.sha256(body).hexdigest()
+    signature = signer.sign(message(method, target, signer.party, to, date, nonce, digest))
     return {
         PARTY: signer.party,
         TO: to,
         DATE: date,
         NONCE: nonce,
+        DIGEST: digest,
         SIGNATURE: canonical.b64encode(signature),
     }
 
@@ -82,7 +84,7 @@ def open_request(
     to: str,
     method: str,
     target: str,
-    body: bytes,
+    body: bytes | None,
     *,
     now: datetime,
     keys_of: Callable[[str], Sequence[bytes]],
@@ -92,6 +94,7 @@ def open_request(
     Args:
         headers: by names in lower case.
         to: the party whose node this is.
+        body: None: not read yet; open it again with it, before anything of it counts.
         keys_of: party → public node keys that the directory lists for it now.
 
     Raises:
@@ -113,7 +116,10 @@ def open_request(
             f"a request of {party} is dated {date}, and it is {time_text(now)} here",
             remedy="set both clocks right (NTP)",
         )
-    signed = message(method, target, party, to, date, nonce, body)
+    digest = headers.get(DIGEST, "")
+    if body is not None and hashlib.sha256(body).hexdigest() != digest:
+        raise _refused("its body has another digest than it says")
+    signed = message(method, target, party, to, date, nonce, digest)
     for public in keys_of(party):
         try:
             keys.verify(public, signature, signed)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 from tests.walks.sync_world import PARTIES, World, build, world
 
 from tocsin.console.auth import Rates
@@ -70,6 +73,30 @@ def test_only_a_node_of_the_directory_is_given_anything(two: World) -> None:
             == 403
         )
     assert asked(two, "POST", "/peer/nudge").status == 202
+
+
+@pytest.mark.parametrize("changed", [{"tocsin-signature": "A" * 86 + "=="}, {"tocsin-digest": ""}])
+def test_nothing_is_read_of_what_no_node_has_signed(two: World, changed: dict[str, str]) -> None:
+    key = load_node_key(two.folder / B, B)
+    assert key is not None
+    target = "/peer/inbox"
+    headers = sign_request(key, A, "POST", target, b"{}", now=two.clock(), nonce="1" * 32)
+    read: list[bytes] = []
+
+    async def receive() -> Any:
+        read.append(b"{}")
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    def served(given: Mapping[str, str]) -> int:
+        listed = [(name.encode(), value.encode()) for name, value in given.items()]
+        scope = {"type": "http", "method": "POST", "path": target, "headers": listed}
+        request = Request({**scope, "query_string": b"", "server": ("a", 80)}, receive)
+        return asyncio.run(two.running[A].door.serve(request)).status_code
+
+    assert served({**headers, **changed}) == 403
+    assert not read
+    assert served(headers) == 400, "an empty page is none"
+    assert read
 
 
 def test_the_same_request_is_answered_once(two: World) -> None:
