@@ -77,7 +77,7 @@ def child(url: str, folder: Path) -> Popen[str]:
     )
 
 
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 12))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 7))]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -227,7 +227,7 @@ def test_a_parted_network_comes_to_agree_with_kills_and_a_liar(
     walk(built, tmp_path / "world", seed)
 
 
-SEEDS = int(os.environ.get("TOCSIN_SYNC_SEEDS", "60"))
+SEEDS = int(os.environ.get("TOCSIN_SYNC_SEEDS", "40"))
 """Of the long run; each takes some three seconds of processor, so that a thousand are an hour."""
 
 

@@ -176,7 +176,7 @@ def test_both_stores_give_every_reader_the_same(seed: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "seed", [6, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(7, 20))]
+    "seed", [6, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(7, 14))]
 )
 def test_a_database_server_gives_every_reader_what_a_file_gives(
     seed: int, tmp_path: Path, postgres: str
