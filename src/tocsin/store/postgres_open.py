@@ -302,7 +302,7 @@ def _version(db: Db, url: str) -> int:
 
 
 def lock(db: Db, url: str) -> None:
-    """Take the lock of the one node that writes here, for as long as this session lives.
+    """Take the lock of the one node that writes here, for as long as this connection lives.
 
     Raises:
         NodeBusyError: another node holds it; says which.
