@@ -29,6 +29,17 @@ def new_context(browser: Any, **how: Any) -> Any:
     return context
 
 
+def until(page: Any, holds: str) -> None:
+    """Wait until an expression holds.
+
+    Playwright's own wait is evaluated by the page after its first look, and the pages forbid that.
+    """
+    last = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(holds):
+        assert time.monotonic() < last, f"not within {PATIENCE_MS / 1000:.0f} s: {holds}"
+        page.wait_for_timeout(50)
+
+
 def absent(what: str) -> None:
     """A loud skip; under CI=true a failure."""
     if os.environ.get("CI") == "true":

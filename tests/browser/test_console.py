@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.browser.conftest import new_context
+from tests.browser.conftest import new_context, until
 
 pytestmark = pytest.mark.browser
 
@@ -93,7 +93,7 @@ def test_every_page_is_quiet_and_fits(
         assert answer.status == 200, kind
         if look == "rtl":
             assert tab.page.evaluate("document.documentElement.dir") == "rtl"
-        tab.page.wait_for_function("document.documentElement.classList.contains('js')")
+        tab.page.wait_for_selector("html.js")
         wide = tab.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
@@ -258,7 +258,7 @@ def test_drafts_are_gone_through_by_keys(
     tab = open_tab()
     tab.goto(paths["drafts"])
     tab.page.wait_for_selector("html.js")
-    tab.page.wait_for_function("document.querySelectorAll('[data-draft]').length > 1")
+    until(tab.page, "document.querySelectorAll('[data-draft]').length > 1")
     for _ in range(600):  # the script comes after the page: until then no key does anything
         tab.page.keyboard.press("Escape")
         if tab.page.evaluate("document.activeElement.id") == "source":
@@ -322,7 +322,7 @@ def test_the_log_is_verified_in_the_browser(
     assert "Entry 7:" in text
     assert "the log holds" in text
     tab.page.click("#verify-log")
-    tab.page.wait_for_function("!document.querySelector('#steps .fail')")
+    until(tab.page, "!document.querySelector('#steps .fail')")
     assert tab.messages == []
     after = tab.page.request.get(copy).json()
     assert after["entries"][: len(before["entries"])] == before["entries"]
@@ -366,13 +366,13 @@ def test_keys_lead_through_the_console(open_tab: Callable[..., Any], paths: dict
     tab.page.keyboard.press("g")
     tab.page.keyboard.press("c")
     tab.page.wait_for_url("**/claims")
-    tab.page.wait_for_function("document.documentElement.classList.contains('js')")
+    tab.page.wait_for_selector("html.js")
     tab.page.keyboard.press("j")
     tab.page.keyboard.press("j")
     link = tab.page.evaluate("document.activeElement.querySelector('a').getAttribute('href')")
     tab.page.keyboard.press("Enter")
     tab.page.wait_for_url("**" + link)
-    tab.page.wait_for_function("document.documentElement.classList.contains('js')")
+    tab.page.wait_for_selector("html.js")
     tab.page.keyboard.press("/")
     assert tab.page.evaluate("document.activeElement.id") == "find"
     tab.page.keyboard.type("g c ?")
@@ -465,7 +465,7 @@ def test_copying_gives_the_real_address(
 ) -> None:
     tab = open_tab(permissions=["clipboard-read", "clipboard-write"])
     tab.goto(paths["case"])
-    tab.page.wait_for_function("document.documentElement.classList.contains('js')")
+    tab.page.wait_for_selector("html.js")
     row = tab.page.locator("#section-4 tr:has(.addr)").first
     shown = row.locator(".addr").first
     real = shown.get_attribute("data-real")
@@ -615,7 +615,7 @@ def test_the_node_ends_with_streams_open(chromium: Any, start_node: Callable[...
         page.evaluate(
             "for (let i = 0; i < 3; i++) (globalThis.held ??= []).push(new EventSource('/live'))"
         )
-        page.wait_for_function("held.every((stream) => stream.readyState === EventSource.OPEN)")
+        until(page, "held.every((stream) => stream.readyState === EventSource.OPEN)")
     node.process.send_signal(signal.SIGINT)
     said, _ = node.process.communicate(timeout=120)
     assert node.process.returncode == 0
