@@ -86,7 +86,7 @@ def observe(rule: Mapping[str, Any], value: str, data: str | None = None) -> Obs
 
 
 def quoted(value: str) -> str:
-    """A text as a literal of a pattern. Spec: STIX 2.1 §9.3."""
+    """A text as a literal of a pattern. Spec: STIX 2.1 §9.2."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

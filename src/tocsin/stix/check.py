@@ -26,8 +26,8 @@ from tocsin.stix.sink import MOST, Seen, Sink
 from tocsin.stix.together import check_together
 
 TOLERATED = frozenset({"timestamp-precision"})
-"""Errors with which an object is taken, and its sender told: the library that most producers use
-(stix2 3.0) writes microseconds where STIX 2.1 §3.2 wants exactly three digits."""
+"""Errors with which an object is taken, and its sender told: exporters write times of whole seconds
+where STIX 2.1 §3.2 wants milliseconds at least, and nobody can read one of them in two ways."""
 
 _BUNDLE_ID = re.compile(rf"bundle--{UUID}")
 

@@ -65,7 +65,7 @@ CODES: dict[str, Code] = {
         "Give it a type, and an id of that type: type, two hyphens, a UUID.",
     ),
     "property-missing": _error(
-        "STIX 2.1 §3.2",
+        "STIX 2.1 §3.1",
         "A required property is not there.",
         "Add it.",
     ),
@@ -105,7 +105,7 @@ CODES: dict[str, Code] = {
         "Write the key with those only.",
     ),
     "property-name": _error(
-        "STIX 2.1 §11.1",
+        "STIX 2.1 §11.1.1",
         "The name of a custom property is not 3 to 250 of a-z, 0-9 and underscore.",
         "Rename it, best into an extension of your own.",
     ),
@@ -148,7 +148,7 @@ CODES: dict[str, Code] = {
         "Define it in an extension: custom properties are deprecated since 2.1.",
     ),
     "custom-property-prefix": _warning(
-        "STIX 2.1 §11.1",
+        "STIX 2.1 §11.1.1",
         "A property that STIX does not define, without x_ before its name; perhaps misspelt.",
         "Correct its name, or put it into an extension.",
     ),
@@ -158,7 +158,7 @@ CODES: dict[str, Code] = {
         "Define it in an extension: custom objects are deprecated since 2.1.",
     ),
     "type-name": _error(
-        "STIX 2.1 §11.2",
+        "STIX 2.1 §11.2.1",
         "The name of a custom type is not 3 to 250 of a-z, 0-9 and hyphen.",
         "Rename the type.",
     ),
@@ -180,7 +180,7 @@ CODES: dict[str, Code] = {
         "Use UUIDv4, unless a fixed id is meant.",
     ),
     "id-process": _error(
-        "STIX 2.1 §6.13",
+        "STIX 2.1 §6.13.1",
         "The id of a process is no random UUID (version 4).",
         "Use UUIDv4: no property identifies a process everywhere.",
     ),
@@ -197,18 +197,18 @@ CODES: dict[str, Code] = {
     ),
     # --- time
     "timestamp-form": _error(
-        "STIX 2.1 §2.15",
+        "STIX 2.1 §2.16.1",
         "A time is not written as STIX asks: RFC 3339 in UTC, with T and Z.",
         "Write it as 2026-01-31T23:59:59.000Z.",
     ),
     "timestamp-calendar": _error(
-        "STIX 2.1 §2.15",
+        "STIX 2.1 §2.16.1",
         "A time that no calendar or clock has.",
         "Check day, month and hour.",
     ),
     "timestamp-precision": _error(
         "STIX 2.1 §3.2",
-        "created or modified has not exactly three digits of a second.",
+        "created or modified has fewer than three digits of a second.",
         "Write milliseconds: 2026-01-31T23:59:59.000Z.",
     ),
     "modified-before-created": _error(
@@ -239,7 +239,7 @@ CODES: dict[str, Code] = {
     ),
     # --- words
     "vocabulary": _warning(
-        "STIX 2.1 §2.13",
+        "STIX 2.1 §2.14",
         "A word that is not in the open vocabulary of this property.",
         "Use a word of the vocabulary where one fits.",
     ),
@@ -276,15 +276,15 @@ CODES: dict[str, Code] = {
     ),
     # --- markings
     "marking-circular": _error(
-        "STIX 2.1 §7.2.1", "A marking definition marks itself.", "Leave the reference out."
+        "STIX 2.1 §3.2", "A marking definition marks itself.", "Leave the reference out."
     ),
     "marking-empty": _error(
-        "STIX 2.1 §7.2.1",
+        "STIX 2.1 §7.2.1.1",
         "A marking definition that defines nothing, or half of it.",
         "Give definition_type and definition, or an extension.",
     ),
     "marking-unknown-type": _note(
-        "STIX 2.1 §7.2.1",
+        "STIX 2.1 §7.2.1.1",
         "A definition_type that STIX does not define. Who is not named cannot read such objects.",
         "Use statement, TLP, or an extension that your readers know.",
     ),
@@ -326,7 +326,7 @@ CODES: dict[str, Code] = {
     ),
     # --- versions
     "version-created": _error(
-        "STIX 2.1 §3.6",
+        "STIX 2.1 §3.2",
         "Two versions of one object say they were created at two times.",
         "Keep created as it was in the first version.",
     ),
@@ -342,9 +342,9 @@ CODES: dict[str, Code] = {
     ),
     # --- extensions
     "extension-key": _error(
-        "STIX 2.1 §3.2",
-        "The key of an extension is neither the id of an extension definition nor one that STIX "
-        "predefines.",
+        "STIX 2.1 §11.3.1",
+        "The key of an extension is neither the id of an extension definition nor a name that ends "
+        "in -ext.",
         "Use the id of its extension-definition.",
     ),
     "extension-custom-key": _warning(
@@ -353,12 +353,12 @@ CODES: dict[str, Code] = {
         "Publish an extension-definition and use its id.",
     ),
     "extension-place": _error(
-        "STIX 2.1 §6",
+        "STIX 2.1 §3.10",
         "A predefined extension stands on a type it does not belong to.",
         "Move it to the type in the detail.",
     ),
     "extension-type": _error(
-        "STIX 2.1 §7.3",
+        "STIX 2.1 §3.2",
         "An extension does not say what it is, or says something that STIX does not know.",
         "Write extension_type as the definition has it.",
     ),
@@ -380,7 +380,7 @@ CODES: dict[str, Code] = {
         "Correct the pattern at the character that the detail names.",
     ),
     "pattern-language": _note(
-        "STIX 2.1 §4.7",
+        "STIX 2.1 §4.7.1",
         "A pattern in another language is carried and not judged.",
         "Check it with that language's own tool.",
     ),
@@ -391,7 +391,7 @@ CODES: dict[str, Code] = {
         "Ask the producer for STIX 2.1.",
     ),
     "bundle-id": _error(
-        "STIX 2.1 §8",
+        "STIX 2.1 §8.1",
         "The bundle has no id, or one that is not bundle-- and a UUID.",
         "Give it one, new each time.",
     ),
@@ -406,7 +406,7 @@ CODES: dict[str, Code] = {
         "Leave it out: a bundle is a wrapping and is not kept.",
     ),
     "bundle-empty": _error(
-        "STIX 2.1 §8",
+        "STIX 2.1 §2.12",
         "objects is an empty list.",
         "Leave objects out of an empty bundle.",
     ),

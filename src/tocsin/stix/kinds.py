@@ -238,13 +238,13 @@ def _timestamp(value: Any, kind: Kind, path: Path, say: Say, clause: str) -> Non
         say("timestamp-form", path, value, f"{shown(value)} is not written as STIX writes times")
     elif (fault := calendar_fault(value)) is not None:
         say("timestamp-calendar", path, value, fault)
-    elif kind.name == "instant" and not (len(value) == 24 and value[19] == "."):
+    elif kind.name == "instant" and len(value) < 24:
         digits = len(value) - 21 if "." in value else 0
         say(
             "timestamp-precision",
             path,
             value,
-            f"{path[-1]} has {digits} digits of a second, and must have 3",
+            f"{path[-1]} has {digits} digits of a second, and must have 3 or more",
         )
 
 
@@ -356,7 +356,7 @@ def _extensions(value: Any, kind: Kind, path: Path, say: Say, clause: str) -> No
 
 
 def _reserved(value: Any, kind: Kind, path: Path, say: Say, clause: str) -> None:
-    say("property-not-allowed", path, value, f"{path[-1]} is reserved by STIX", clause)
+    say("property-not-allowed", path, value, f"{path[-1]} is reserved by STIX", "STIX 2.1 §3.8")
 
 
 _CHECKS: dict[str, Callable[..., None]] = {

@@ -180,7 +180,7 @@ class ExtensionDefinition(Named, frozen=True, kw_only=True):
 
 
 class Malware(Domain, frozen=True, kw_only=True):
-    """§4.11."""
+    """Code that does harm, or a family of it (§4.11)."""
 
     name: str | None = None
     is_family: bool | None = None
@@ -191,7 +191,7 @@ class Malware(Domain, frozen=True, kw_only=True):
 
 
 class Tool(Named, frozen=True, kw_only=True):
-    """§4.17."""
+    """Lawful software that an attacker uses (§4.18)."""
 
     tool_types: Text = ()
     aliases: Text = ()
@@ -199,14 +199,14 @@ class Tool(Named, frozen=True, kw_only=True):
 
 
 class AttackPattern(Named, frozen=True, kw_only=True):
-    """§4.1."""
+    """A way in which attackers try to compromise targets (§4.1)."""
 
     aliases: Text = ()
     kill_chain_phases: tuple[KillChainPhase, ...] = ()
 
 
 class Actor(Named, frozen=True, kw_only=True):
-    """An intrusion-set, threat-actor or campaign (§4.8, §4.18, §4.2): a name and its aliases."""
+    """An intrusion-set, threat-actor or campaign (§4.9, §4.17, §4.2): a name and its aliases."""
 
     aliases: Text = ()
     first_seen: Instant | None = None
@@ -215,14 +215,14 @@ class Actor(Named, frozen=True, kw_only=True):
 
 
 class Infrastructure(Named, frozen=True, kw_only=True):
-    """§4.8."""
+    """Systems and services that serve a purpose together (§4.8)."""
 
     infrastructure_types: Text = ()
     aliases: Text = ()
 
 
 class Location(Domain, frozen=True, kw_only=True):
-    """§4.10. Either a region, a country, or both coordinates."""
+    """A place: a region, a country, or both coordinates (§4.10)."""
 
     name: str | None = None
     region: str | None = None

@@ -67,7 +67,7 @@ class String(Struct, frozen=True, gc=False):
 
 
 class Integer(Struct, frozen=True, gc=False):
-    """A whole number of any size the text could hold; STIX itself ends at 2^53 - 1 (§2.8)."""
+    """A whole number of any size the text could hold; STIX itself ends at 2^53 - 1 (§2.10)."""
 
     value: int
     start: int

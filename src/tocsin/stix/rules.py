@@ -159,7 +159,7 @@ def unlisted(x: Object) -> str:
 
 
 def _marking(x: Object, say: Say) -> None:
-    clause = "STIX 2.1 §7.2.1"
+    clause = "STIX 2.1 §7.2.1.1"
     kind, definition = x.get("definition_type"), x.get("definition")
     if (kind is None) != (definition is None):
         say("marking-empty", (), None, "definition_type and definition need each other", clause)
@@ -207,15 +207,15 @@ def _language(x: Object, say: Say) -> None:
 def _extension_definition(x: Object, say: Say) -> None:
     kinds = x.get("extension_types")
     top = type(kinds) is list and "toplevel-property-extension" in kinds
-    if top and "extension_properties" not in x:
+    names = x.get("extension_properties")
+    if names is not None and not top:
         say(
             "one-of",
             ("extension_properties",),
             None,
-            "a toplevel-property-extension names its properties",
-            "STIX 2.1 §7.3",
+            "only a toplevel-property-extension names properties",
+            "STIX 2.1 §7.3.1",
         )
-    names = x.get("extension_properties")
     for n, name in enumerate(names if type(names) is list else ()):
         if type(name) is str and name in COMMON_NAMES:
             say(
@@ -393,6 +393,7 @@ def check_references(x: Object, say: Say) -> None:
 _EXTENSION_ID = re.compile(
     r"extension-definition--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I
 )
+_CUSTOM_EXTENSION = re.compile(r"[a-z0-9-]{1,246}-ext")
 
 
 def check_extensions(x: Object, say: Say) -> list[str]:
@@ -410,8 +411,10 @@ def check_extensions(x: Object, say: Say) -> list[str]:
         elif _EXTENSION_ID.fullmatch(key):
             used.append(key)
             _defined(body, path, say)
-        elif key.endswith("-ext") and key.startswith("x-"):
-            say("extension-custom-key", path, key, f"{shown(key)} is a name of one's own")
+        elif _CUSTOM_EXTENSION.fullmatch(key):
+            near = nearest(key, EXTENSIONS)
+            hint = f"; perhaps {near}?" if near else ""
+            say("extension-custom-key", path, key, f"{shown(key)} is a name of one's own{hint}")
         else:
             say("extension-key", path, key, f"{shown(key)} is no id of an extension-definition")
     return used

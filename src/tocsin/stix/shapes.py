@@ -84,7 +84,7 @@ _SIMPLE: dict[str, Any] = {
     "string": str,
     "boolean": bool,
     "timestamp": _like(rf"(?:{_DAY}){_CLOCK}(?:\.[0-9]+)?Z"),
-    "instant": _like(rf"(?:{_DAY}){_CLOCK}\.[0-9]{{3}}Z"),
+    "instant": _like(rf"(?:{_DAY}){_CLOCK}\.[0-9]{{3,}}Z"),
     "dictionary": Annotated[dict[_like(KEY), Any], Meta(min_length=1)],  # type: ignore[misc]
     "hashes": _Hashes,
     "version": Literal["2.1"],

@@ -51,9 +51,9 @@ VOCABULARIES: dict[str, tuple[str, str]] = {
         "firewall hosting-malware hosting-target-lists phishing reconnaissance routers-switches "
         "staging unknown workstation",
     ),
-    "malware-result-ov": ("§10.13", "benign malicious suspicious unknown"),
+    "malware-result-ov": ("§10.14", "benign malicious suspicious unknown"),
     "malware-capabilities-ov": (
-        "§10.14",
+        "§10.13",
         "accesses-remote-machines anti-debugging anti-disassembly anti-emulation "
         "anti-memory-forensics anti-sandbox anti-vm captures-input-peripherals "
         "captures-output-peripherals captures-system-state-data cleans-traces-of-infection "

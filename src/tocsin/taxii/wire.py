@@ -171,7 +171,7 @@ def check_content(header: str | None) -> None:
 
 
 class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`match[…]` of a request: lists are OR, filters are AND; None: all (TAXII 2.1 §3.4)."""
+    """`match[…]` of a request: lists are OR, filters are AND; None: all (TAXII 2.1 §3.4.1)."""
 
     id: tuple[str, ...] | None = None
     type: tuple[str, ...] | None = None
@@ -368,7 +368,7 @@ class Collection(Struct, frozen=True, kw_only=True):
 
 
 def date(added: int) -> str:
-    """An instant with six digits (TAXII 2.1 §3.4)."""
+    """An instant with six digits (TAXII 2.1 §2)."""
     at = _EPOCH + timedelta(microseconds=added)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
 
@@ -449,7 +449,7 @@ def _head(cursor: str | None) -> bytes:
 
 
 def dates(items: Sequence[Item]) -> dict[str, str]:
-    """`X-TAXII-Date-Added-First` and `-Last`; of an empty page neither (TAXII 2.1 §3.4)."""
+    """`X-TAXII-Date-Added-First` and `-Last`; of an empty page neither (TAXII 2.1 §3.2)."""
     if not items:
         return {}
     return {
@@ -459,7 +459,7 @@ def dates(items: Sequence[Item]) -> dict[str, str]:
 
 
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one object that was sent (TAXII 2.1 §4.3.2)."""
+    """What became of one object that was sent (TAXII 2.1 §4.3.1)."""
 
     id: str
     version: str

@@ -34,6 +34,9 @@ first of them, with their number.
 Exit codes: 0 no error, 1 errors, 2 the file cannot be opened. STIX 2.0 is read where 2.0 and 2.1
 agree. 50 findings of one object and 20,000 in all are listed; `more` says how many are not, and an
 object's first error always is.
+
+Clauses are those of the OASIS Standard STIX Version 2.1 of 10 June 2021. The draft of its Errata 01
+(2 April 2025) keeps their numbers.
 """
 PARTS = {
     "error": "Errors",
