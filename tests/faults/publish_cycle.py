@@ -28,7 +28,7 @@ from tocsin.canonical import b64decode, b64encode
 from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.sequencer import Sequencer, Waiting
 from tocsin.record.statement import ObjectRef, compose
-from tocsin.store import sqlite
+from tocsin.store import sqlite, writer
 from tocsin.store.files import TileFiles
 from tocsin.store.interface import Attachment
 from tocsin.store.sqlite import SqliteStore
@@ -206,7 +206,7 @@ def be_steady(wal_bytes: int = 60_000) -> None:
 
     Without this the store's own pace decides when it cuts words, and no test gets to 4 MiB.
     """
-    sqlite.INDEX_AFTER = 3600.0
+    writer.INDEX_AFTER = 3600.0
     sqlite.WAL_BYTES = wal_bytes
 
 

@@ -20,7 +20,8 @@ from tests.unit.fakes import EVERYBODY, Author, claim, enter, seen_by, thing
 from tocsin.errors import NodeBusyError
 from tocsin.record.envelope import Verified
 from tocsin.store.interface import Attachment, Purge, Store
-from tocsin.store.sqlite import INDEX_AFTER, SqliteStore
+from tocsin.store.sqlite import SqliteStore
+from tocsin.store.writer import INDEX_AFTER
 
 ROOT = Path(__file__).resolve().parents[2]
 NORTHLAND = "cert.northland.example"

@@ -8,20 +8,15 @@ unless the server has lost something that it had acknowledged.
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
-from tocsin.errors import StoreError, StoreLostError, TocsinError
+from tocsin.errors import StoreError, TocsinError
 from tocsin.policy import Audience
 from tocsin.record.ports import NO_AUDIENCES
 from tocsin.store import feeds, rules, words
@@ -57,19 +52,18 @@ from tocsin.store.interface import (
 )
 from tocsin.store.peek import KeyRows
 from tocsin.store.postgres_open import (
-    WRITE_MS,
     Db,
     ask,
     check_server,
     check_url,
     connect,
-    is_full,
     is_lost,
     lock,
     shown,
     typed,
-    upgrade,
 )
+from tocsin.store.postgres_writer import PostgresHand
+from tocsin.store.writer import Writer, closed
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
@@ -77,16 +71,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_GROUP = 1_000
-"""Writes that may share one commit."""
-INDEX_SLICE = 200
-"""Objects cut into words between two writes."""
-INDEX_AFTER = 0.05
-"""Seconds without a write before words are cut off the answer's path."""
 READERS = 8
 """Connections that read, at most; whoever comes next waits for one."""
-TRY_AGAIN_S = 0.5
-"""Between two attempts to reach a server that is gone: nobody waits for each anew."""
 
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -124,7 +110,6 @@ class PostgresStore:
             raise
 
     def __init__(self, url: str, lock: IO[str], owner: str, clock: Callable[[], datetime]) -> None:
-        self._owner = owner
         self._clock = clock
         self.url = url
         self._lock = lock
@@ -134,30 +119,19 @@ class PostgresStore:
         self._readers = threading.BoundedSemaphore(READERS)
         self._closed = False
         self._audiences: dict[int, Audience] = {}  # replaced, never changed
-        # Only the writer thread touches these once it runs.
-        self._epoch = 0
-        self._commits = 0
-        self._unsure = False
-        """The last commit was not answered: it may have happened."""
-        self._broken: BaseException | None = None
-        self._tried = 0.0
-        self._writer: Db | None = None
-        self._open_writer()
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="tocsin-store", daemon=True)
-        self._thread.start()
+        self._hand = PostgresHand(url, owner, self._close_idle)
+        self._writes: Writer[Db] = Writer(self._hand, self._at)
+        self._hand.open(self._writes)
+        self._writes.start()
 
     def close(self) -> None:
         """Finish what is queued, then let go of database and folder. Twice does no harm."""
         with self._guard:
-            if self._closed:
-                return
             self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+        if not self._writes.close():
+            return
         self._close_idle()
-        if self._writer is not None:
-            self._writer.close()
+        self._hand.close()
         self._lock.close()
 
     # --- Log ----------------------------------------------------------------------------------
@@ -187,7 +161,7 @@ class PostgresStore:
                 outcomes.append(None)
                 arrivals.append(rules.Arrival(verified, came, audience, object_audiences))
         if arrivals:
-            found = iter(self._ask(_Keeping(arrivals)))
+            found = iter(self._writes.keep_all(arrivals))
             return [next(found) if outcome is None else outcome for outcome in outcomes]
         return outcomes
 
@@ -443,7 +417,7 @@ class PostgresStore:
         """See `Purges.purge`. The server's write-ahead log, archive and backups are not ours."""
         dropped = self._write(lambda db: purging.purge(db, one, rows))
         self._close_idle()
-        if not self._ask(_Scrub(purging.scrub)):
+        if not self._writes.alone(self._hand.scrub):
             raise StoreError(
                 f"{one.id} is out of reach, and its bytes are still in the tables of {self._at}:"
                 " somebody has been reading for too long",
@@ -574,249 +548,17 @@ class PostgresStore:
         """See `Local.audit`."""
         return self._read(lambda db: own.audit(db, limit), one=True)
 
-    # --- the writer thread --------------------------------------------------------------------
+    # --- the writes ---------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Db], T]) -> T:
         """Have the writer do `work` in a transaction; back when the server has it on disk."""
-        result: T = self._ask(_Job(work))
-        return result
-
-    def _ask(self, job: _Job) -> Any:
-        with self._guard:
-            if self._closed:
-                raise self._is_closed()
-            self._queue.put(job)
-        return job.done.result()
-
-    def _work(self) -> None:
-        try:
-            self._serve()
-        except BaseException as wrong:  # a fault of ours: nobody may be left waiting for ever
-            self._broken = StoreError(
-                f"the writer of {self._at} stopped: {wrong!r}",
-                remedy="restart the node, and report this",
-            )
-            while (job := self._queue.get()) is not None:
-                _fail([job], self._broken)
-
-    def _serve(self) -> None:
-        behind = True
-        while True:
-            try:
-                first = self._queue.get(timeout=INDEX_AFTER if behind else None)
-            except queue.Empty:
-                behind = self._index_slice()
-                continue
-            if first is None:
-                return
-            group = [first]
-            last = False
-            while len(group) < MAX_GROUP and not last and not isinstance(group[-1], _Scrub):
-                try:
-                    job = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    last = True
-                else:
-                    group.append(job)
-            scrub = group.pop() if isinstance(group[-1], _Scrub) else None
-            self._commit(group)
-            if scrub is not None:
-                self._scrub(scrub)
-            if last:
-                return
-            behind = self._broken is None
-
-    def _commit(self, group: list[_Job]) -> None:
-        """Do these jobs in one transaction, each under its own savepoint, then answer them."""
-        if not group:
-            return
-        done: list[tuple[_Job, Any]] = []
-        try:
-            db = self._reached()
-            db.execute("BEGIN")
-            self._count(db)
-            for kind, jobs in groupby(group, key=type):
-                done += self._do(db, list(jobs), together=kind is _Keeping)
-            self._unsure = True
-            # An aborted transaction "commits" without an error: it says ROLLBACK.
-            if db.execute("COMMIT").statusmessage != "COMMIT":
-                raise StoreError(
-                    f"{self._at} did not commit", remedy="see the database server's own log"
-                )
-            self._commits += 1
-            self._unsure = False
-        except BaseException as wrong:
-            self._undo(wrong)
-            rest = [job for job in group if not job.done.done()]
-            if len(rest) > 1 and is_full(wrong) and self._broken is None:
-                for job in rest:  # a small write may still fit where the whole group does not
-                    self._commit([job])
-            else:
-                _fail(rest, self._broken or typed(wrong, self.url))
-            return
-        for job, result in done:
-            job.done.set_result(result)
-
-    def _count(self, db: Db) -> None:
-        """Let the database see that it is still this node that writes, and hold all others off."""
-        row = ask(
-            db,
-            "UPDATE writer SET commits = commits + 1 WHERE epoch = %(epoch)s RETURNING commits",
-            {"epoch": self._epoch},
-        ).fetchone()
-        if row != (self._commits + 1,):
-            self._broken = StoreError(
-                f"another node has written to {self._at}",
-                remedy="stop one of the two: a database is one node's",
-            )
-            raise self._broken
-
-    def _do(self, db: Db, jobs: list[_Job], *, together: bool) -> list[tuple[_Job, Any]]:
-        """Do these jobs, each under a savepoint or all `together` under one; their results."""
-        if not together:
-            return [one for job in jobs for one in self._do(db, [job], together=True)]
-        db.execute("SAVEPOINT job")
-        try:
-            results = _results(db, jobs)
-        except BaseException as wrong:
-            if is_lost(wrong) or db.closed:
-                raise
-            db.execute("ROLLBACK TO SAVEPOINT job")
-            db.execute("RELEASE SAVEPOINT job")
-            if len(jobs) > 1:
-                return self._do(db, jobs, together=False)
-            jobs[0].done.set_exception(typed(wrong, self.url))
-            return []
-        db.execute("RELEASE SAVEPOINT job")
-        return list(zip(jobs, results, strict=True))
-
-    def _undo(self, wrong: BaseException) -> None:
-        """Roll back; without a server to do it, let go of the connection: it does it then."""
-        db = self._writer
-        if db is None:
-            return
-        if not is_lost(wrong) and not db.closed:
-            try:
-                db.execute("ROLLBACK")
-                self._unsure = False
-                return
-            except psycopg.Error:
-                pass
-        self._drop_writer()
-
-    def _drop_writer(self) -> None:
-        if self._writer is not None:
-            with contextlib.suppress(Exception):
-                self._writer.close()
-            self._writer = None
-        self._close_idle()
-
-    def _scrub(self, job: _Job) -> None:
-        """Write tables anew, outside any transaction."""
-        try:
-            db = self._reached()
-            done = not purging.is_due(db) or job.work(db)
-        except BaseException as wrong:
-            self._undo(wrong)
-            job.done.set_exception(typed(wrong, self.url))
-        else:
-            job.done.set_result(done)
-
-    def _index_slice(self) -> bool:
-        """Cut a few objects into words; whether there are more."""
-        if self._writer is None:
-            return False  # whoever writes next finds out whether the server is back
-        job = _Job(_index)
-        self._commit([job])
-        # A failure is not lost: whoever searches does the same work and is told.
-        return job.done.exception() is None and job.done.result() == INDEX_SLICE
+        return self._writes.write(work)
 
     def _index_all(self) -> None:
-        behind = self._one(schema.BEHIND)
-        while behind == (True,) and self._write(_index) == INDEX_SLICE:
-            pass
+        if self._one(schema.BEHIND) == (True,):
+            self._writes.index_all()
 
     # --- connections --------------------------------------------------------------------------
-
-    def _open_writer(self) -> None:
-        """The writer's connection at the start: checked, locked, brought up to date."""
-        try:
-            db = self._writer = connect(self.url, "writer", timeout_ms=WRITE_MS)
-            check_server(db, self.url)
-            lock(db, self.url)
-            upgrade(db, self.url)
-            self._begin(db)
-            purging.cut_anew(db)
-            purging.finish(db)
-        except BaseException as wrong:
-            self._drop_writer()
-            if isinstance(wrong, psycopg.Error):
-                raise typed(wrong, self.url) from wrong
-            raise
-
-    def _begin(self, db: Db) -> None:
-        """Begin an epoch: whoever wrote before is refused from now on."""
-        row = ask(
-            db,
-            "UPDATE writer SET epoch = epoch + 1,"
-            " owner = CASE WHEN owner = '' THEN %(owner)s ELSE owner END"
-            " WHERE owner IN ('', %(owner)s) OR %(owner)s = '' RETURNING epoch, commits",
-            {"owner": self._owner},
-        ).fetchone()
-        if row is None:
-            raise StoreError(
-                f"{self._at} is the store of another party, not of {self._owner}",
-                remedy="give each party a database of its own",
-            )
-        self._epoch, self._commits = row
-
-    def _reached(self) -> Db:
-        """The writer's connection; a new one, if the server was gone and is back.
-
-        Raises:
-            StoreLostError: it is not.
-            StoreError: it has lost what it had acknowledged, or another node has written.
-        """
-        if self._broken is not None:
-            raise self._broken
-        if self._writer is not None and not self._writer.closed:
-            return self._writer
-        self._drop_writer()
-        if time.monotonic() - self._tried < TRY_AGAIN_S:
-            raise StoreLostError(
-                f"{self._at} does not answer; it was asked just now",
-                remedy="start the database server, or mend the way to it;"
-                " the node goes on by itself",
-            )
-        try:
-            db = self._writer = connect(self.url, "writer", timeout_ms=WRITE_MS)
-            check_server(db, self.url)
-            lock(db, self.url)
-            self._check_kept(db)
-        except BaseException:
-            self._tried = time.monotonic()
-            self._drop_writer()
-            raise
-        return db
-
-    def _check_kept(self, db: Db) -> None:
-        """Return if a server that was gone still holds all that it had acknowledged."""
-        row = ask(db, "SELECT epoch, commits FROM writer").fetchone()
-        found = row or (0, 0)
-        wanted = {(self._epoch, self._commits)}
-        if self._unsure:
-            wanted.add((self._epoch, self._commits + 1))
-        if tuple(found) not in wanted:
-            self._broken = StoreError(
-                f"{self._at} came back as another: at write {found[1]} of node start {found[0]}, "
-                f"and this node knows of {self._commits} of {self._epoch}",
-                remedy="it was restored from a backup, a standby that had not all of it took over,"
-                " or another node wrote to it: put the newest back, then restart the node",
-            )
-            raise self._broken
-        self._commits, self._unsure = found[1], False
 
     def _read(self, work: Callable[[Db], T], *, one: bool = False) -> T:
         """Do `work` with a connection of its own, which sees one state of the store throughout.
@@ -851,12 +593,12 @@ class PostgresStore:
         """A connection, and whether it has been used before."""
         with self._guard:
             if self._closed:
-                raise self._is_closed()
+                raise closed(self._at)
             while self._idle:
                 db = self._idle.pop()
                 if not db.closed:
                     return db, True
-        known = self._epoch, self._commits
+        known = self._hand.known
         try:
             db = connect(self.url, "reader")
             row = ask(db, "SELECT epoch, commits FROM writer").fetchone()
@@ -913,47 +655,6 @@ class PostgresStore:
             return known[number] if number in known else self._learn_audiences(db)[number]
 
         return audience_of
-
-    def _is_closed(self) -> StoreError:
-        return StoreError(f"{self._at} has been closed", remedy="start the node again")
-
-
-class _Job:
-    """One write, and whoever waits for it."""
-
-    def __init__(self, work: Callable[[Db], Any]) -> None:
-        self.work = work
-        self.done: Future[Any] = Future()
-
-
-class _Keeping(_Job):
-    """Statements to keep. Those that come from several threads at once are written together."""
-
-    def __init__(self, arrivals: Sequence[rules.Arrival]) -> None:
-        super().__init__(lambda db: log.keep_all(db, arrivals))
-        self.arrivals = arrivals
-
-
-class _Scrub(_Job):
-    """No transaction: tables are written anew."""
-
-
-def _results(db: Db, jobs: Sequence[_Job]) -> Iterator[Any] | list[Any]:
-    """What one job gives, or what each of several `_Keeping` gives."""
-    if len(jobs) == 1:
-        return [jobs[0].work(db)]
-    keeping = [job for job in jobs if isinstance(job, _Keeping)]
-    outcomes = iter(log.keep_all(db, [one for job in keeping for one in job.arrivals]))
-    return [list(islice(outcomes, len(job.arrivals))) for job in keeping]
-
-
-def _index(db: Db) -> int:
-    return purging.index(db, INDEX_SLICE)
-
-
-def _fail(jobs: Iterable[_Job], wrong: BaseException) -> None:
-    for job in jobs:
-        job.done.set_exception(wrong)
 
 
 # --- without a store --------------------------------------------------------------------------

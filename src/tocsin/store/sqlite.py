@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby, islice
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -59,6 +57,7 @@ from tocsin.store.interface import (
     open_audience,
 )
 from tocsin.store.sqlite_open import connect, is_full, upgrade
+from tocsin.store.writer import Writer, closed
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
@@ -67,14 +66,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-MAX_GROUP = 1_000
-"""Writes that may share one commit."""
 WAL_BYTES = 4 * 1024 * 1024
 """Past this the writer moves the write-ahead log into the database."""
-INDEX_SLICE = 200
-"""Objects cut into words between two writes."""
-INDEX_AFTER = 0.05
-"""Seconds without a write before words are cut off the answer's path."""
 IDLE_READERS = 8
 
 
@@ -112,24 +105,19 @@ class SqliteStore:
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()  # of _idle, _closed
         self._closed = False
-        # Only the writer thread touches these two once it runs.
-        self._writer = self._connect_writer()
-        self._broken: BaseException | None = None
+        self._writer = self._connect_writer()  # only the writes touch it once they run
         self._audiences: dict[int, Audience] = {}  # replaced, never changed
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="tocsin-store", daemon=True)
-        self._thread.start()
+        self._writes: Writer[sqlite3.Connection] = Writer(_Hand(self), str(self.path))
+        self._writes.start()
 
     def close(self) -> None:
         """Finish what is queued, then let go of the files and the lock. Twice does no harm."""
         with self._guard:
-            if self._closed:
-                return
             self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+        if not self._writes.close():
+            return
         self._close_idle()
-        if self._broken is None:
+        if self._writes.broken is None:
             with contextlib.suppress(sqlite3.Error):  # the next start does it just as well
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer.close()
@@ -162,7 +150,7 @@ class SqliteStore:
                 outcomes.append(None)
                 arrivals.append(rules.Arrival(verified, came, audience, object_audiences))
         if arrivals:
-            found = iter(self._ask(_Keeping(arrivals)))
+            found = iter(self._writes.keep_all(arrivals))
             return [next(found) if outcome is None else outcome for outcome in outcomes]
         return outcomes
 
@@ -418,7 +406,7 @@ class SqliteStore:
         """See `Purges.purge`."""
         dropped = self._write(lambda db: purging.purge(db, one, rows))
         self._close_idle()
-        if not self._ask(_Scrub(purging.scrub)):
+        if not self._writes.alone(self._scrub):
             raise StoreError(
                 f"{one.id} is out of reach, and its bytes are still in the files of {self.folder}:"
                 " somebody has been reading for too long",
@@ -559,112 +547,16 @@ class SqliteStore:
         with self._reading() as db:
             return own.audit(db, limit)
 
-    # --- the writer thread --------------------------------------------------------------------
+    # --- the writes ---------------------------------------------------------------------------
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have the writer do `work` in a transaction; back when that is on disk."""
-        result: T = self._ask(_Job(work))
-        return result
-
-    def _ask(self, job: _Job) -> Any:
-        with self._guard:
-            if self._closed:
-                raise _closed(self.path)
-            self._queue.put(job)
-        return job.done.result()
-
-    def _work(self) -> None:
-        try:
-            self._serve()
-        except BaseException as wrong:  # a fault of ours: nobody may be left waiting for ever
-            self._broken = StoreError(
-                f"the writer of {self.path} stopped: {wrong!r}",
-                remedy="restart the node, and report this",
-            )
-            while (job := self._queue.get()) is not None:
-                _fail([job], self._broken)
-
-    def _serve(self) -> None:
-        behind = True
-        while True:
-            try:
-                first = self._queue.get(timeout=INDEX_AFTER if behind else None)
-            except queue.Empty:
-                behind = self._index_slice()
-                continue
-            if first is None:
-                return
-            group = [first]
-            last = False
-            while len(group) < MAX_GROUP and not last and not isinstance(group[-1], _Scrub):
-                try:
-                    job = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    last = True
-                else:
-                    group.append(job)
-            scrub = group.pop() if isinstance(group[-1], _Scrub) else None
-            self._commit(group)
-            if scrub is not None:
-                self._scrub(scrub)
-            if last:
-                return
-            self._shorten_wal()
-            behind = self._broken is None
-
-    def _commit(self, group: list[_Job]) -> None:
-        """Do these jobs in one transaction, each under its own savepoint, then answer them."""
-        if self._broken is not None:
-            _fail(group, self._broken)
-            return
-        if not group:
-            return
-        db = self._writer
-        done: list[tuple[_Job, Any]] = []
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            for kind, jobs in groupby(group, key=type):
-                done += self._do(db, list(jobs), together=kind is _Keeping)
-            db.execute("COMMIT")
-        except BaseException as wrong:
-            self._undo(wrong)
-            rest = [job for job in group if not job.done.done()]
-            if len(rest) > 1 and is_full(wrong) and self._broken is None:
-                for job in rest:  # a small write may still fit where the whole group does not
-                    self._commit([job])
-            else:
-                _fail(rest, self._typed(wrong))
-            return
-        for job, result in done:
-            job.done.set_result(result)
-
-    def _do(
-        self, db: sqlite3.Connection, jobs: list[_Job], *, together: bool
-    ) -> list[tuple[_Job, Any]]:
-        """Do these jobs, each under a savepoint or all `together` under one; their results."""
-        if not together:
-            return [one for job in jobs for one in self._do(db, [job], together=True)]
-        db.execute("SAVEPOINT job")
-        try:
-            results = _results(db, jobs)
-        except BaseException as wrong:
-            if not db.in_transaction:  # SQLite has undone everybody's work
-                raise
-            db.execute("ROLLBACK TO job")
-            db.execute("RELEASE job")
-            if len(jobs) > 1:
-                return self._do(db, jobs, together=False)
-            jobs[0].done.set_exception(self._typed(wrong))
-            return []
-        db.execute("RELEASE job")
-        return list(zip(jobs, results, strict=True))
+        return self._writes.write(work)
 
     def _undo(self, wrong: BaseException) -> None:
         """Roll back. After a failed sync nothing more is written: see `store/files.py`."""
         if isinstance(wrong, sqlite3.Error) and not is_full(wrong) and _is_disk(wrong):
-            self._broken = StoreError(
+            self._writes.broken = StoreError(
                 f"{self.path} takes no writes after a disk failure: {wrong}",
                 remedy="check the disk, then restart the node: it recovers from what is on disk",
             )
@@ -672,20 +564,11 @@ class SqliteStore:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
         except sqlite3.Error as worse:
-            self._broken = self._typed(worse)
+            self._writes.broken = self._typed(worse)
 
-    def _scrub(self, job: _Job) -> None:
-        """Write the file anew, outside any transaction."""
-        if self._broken is not None:
-            _fail([job], self._broken)
-            return
-        try:
-            done = not purging.is_due(self._writer) or job.work(self._writer)
-        except BaseException as wrong:
-            self._undo(wrong)
-            job.done.set_exception(self._typed(wrong))
-        else:
-            job.done.set_result(done)
+    def _scrub(self) -> bool:
+        """Write the file anew, if that is due."""
+        return not purging.is_due(self._writer) or purging.scrub(self._writer)
 
     def _shorten_wal(self) -> None:
         # Not left to SQLite: its own checkpoint hides a failed sync and tries again.
@@ -699,20 +582,13 @@ class SqliteStore:
             if not is_full(wrong):  # full: the log keeps everything, and it is tried later
                 self._undo(wrong)
 
-    def _index_slice(self) -> bool:
-        """Cut a few objects into words; whether there are more."""
-        job = _Job(_index)
-        self._commit([job])
-        # A failure is not lost: whoever searches does the same work and is told.
-        return job.done.exception() is None and job.done.result() == INDEX_SLICE
-
     def _index_all(self) -> None:
         with self._reading() as db:
             [behind] = db.execute(
                 "SELECT (SELECT max(n) FROM object) > (SELECT value FROM meta WHERE key='indexed')"
             ).fetchone()
-        while behind and self._write(_index) == INDEX_SLICE:
-            pass
+        if behind:
+            self._writes.index_all()
 
     # --- connections --------------------------------------------------------------------------
 
@@ -755,7 +631,7 @@ class SqliteStore:
         """A connection for one read, which sees one state of the store throughout."""
         with self._guard:
             if self._closed:
-                raise _closed(self.path)
+                raise closed(str(self.path))
             db = self._idle.pop() if self._idle else None
         try:
             if db is None:
@@ -817,44 +693,51 @@ class SqliteStore:
         )
 
 
-class _Job:
-    """One write, and whoever waits for it."""
+class _Hand:
+    """`writer.Hand` of this store."""
 
-    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        self.work = work
-        self.done: Future[Any] = Future()
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
 
+    def begin(self) -> sqlite3.Connection:
+        db = self._store._writer
+        db.execute("BEGIN IMMEDIATE")
+        return db
 
-class _Keeping(_Job):
-    """Statements to keep. Those that come from several threads at once are written together."""
+    def commit(self, db: sqlite3.Connection) -> None:
+        db.execute("COMMIT")
 
-    def __init__(self, arrivals: Sequence[rules.Arrival]) -> None:
-        super().__init__(lambda db: log.keep_all(db, arrivals))
-        self.arrivals = arrivals
+    def undo(self, wrong: BaseException) -> None:
+        self._store._undo(wrong)
 
+    def stands(self, db: sqlite3.Connection, wrong: BaseException) -> bool:
+        return db.in_transaction  # else SQLite has undone everybody's work
 
-class _Scrub(_Job):
-    """No write: the whole file is written anew."""
+    def told(self, wrong: BaseException) -> tuple[BaseException, bool]:
+        return self._store._typed(wrong), is_full(wrong)
 
+    def keep_all(
+        self, db: sqlite3.Connection, arrivals: Sequence[rules.Arrival]
+    ) -> list[TocsinError | None]:
+        return log.keep_all(db, arrivals)
 
-def _results(db: sqlite3.Connection, jobs: Sequence[_Job]) -> list[Any]:
-    """What one job gives, or what each of several `_Keeping` gives."""
-    if len(jobs) == 1:
-        return [jobs[0].work(db)]
-    keeping = [job for job in jobs if isinstance(job, _Keeping)]
-    outcomes = iter(log.keep_all(db, [one for job in keeping for one in job.arrivals]))
-    return [list(islice(outcomes, len(job.arrivals))) for job in keeping]
+    def index(self, db: sqlite3.Connection, limit: int) -> int:
+        return _index(db, limit)
+
+    def rest(self) -> bool:
+        self._store._shorten_wal()
+        return True
 
 
 # --- words ----------------------------------------------------------------------------------
 
 
-def _index(db: sqlite3.Connection) -> int:
+def _index(db: sqlite3.Connection, limit: int) -> int:
     """Cut the next few objects into words; how many there were."""
     rows = db.execute(
         "SELECT n, raw, stix_id, type FROM object"
         " WHERE n > (SELECT value FROM meta WHERE key = 'indexed') ORDER BY n LIMIT ?",
-        (INDEX_SLICE,),
+        (limit,),
     ).fetchall()
     for n, raw, id, type in rows:
         item = Attachment(raw=raw, sha256="", id=id, type=type)
@@ -873,12 +756,3 @@ def _index(db: sqlite3.Connection) -> int:
 def _is_disk(wrong: sqlite3.Error) -> bool:
     name = getattr(wrong, "sqlite_errorname", "")
     return name.startswith(("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN"))
-
-
-def _fail(jobs: Iterable[_Job], wrong: BaseException) -> None:
-    for job in jobs:
-        job.done.set_exception(wrong)
-
-
-def _closed(path: Path) -> StoreError:
-    return StoreError(f"{path} has been closed", remedy="start the node again")

@@ -24,6 +24,7 @@ from tocsin.record.statement import KEY_CHAIN
 from tocsin.store import schema, sqlite, sqlite_purge, sqlite_reads, words
 from tocsin.store.interface import EVERYTHING, Attachment, Purge, audience_key
 from tocsin.store.sqlite import SqliteStore
+from tocsin.store.writer import INDEX_SLICE
 
 OPEN_TO_ALL = audience_key(Audience(author="x.example", tlp="CLEAR"))
 
@@ -275,7 +276,7 @@ def test_a_read_sees_one_state_while_others_write(store: SqliteStore) -> None:
 
 def test_words_are_cut_off_the_answers_path(store: SqliteStore) -> None:
     author = Author("cert.northland.example")
-    items = [thing("tool", n, name=f"word{n}") for n in range(sqlite.INDEX_SLICE + 10)]
+    items = [thing("tool", n, name=f"word{n}") for n in range(INDEX_SLICE + 10)]
     publish(store, author.say(*items), *items)
     until = time.monotonic() + 60
     while time.monotonic() < until:
