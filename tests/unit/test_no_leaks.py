@@ -391,7 +391,9 @@ WAYS: dict[str, Way] = {
     # the API
     "/api/v1/me": _plain("/api/v1/me"),
     "/api/v1/reports": _plain("/api/v1/reports"),
+    "/api/v1/reports/waiting": _plain("/api/v1/reports/waiting"),
     "/api/v1/reports/{id}": NO_CONTENT,
+    "/api/v1/reports/{id}/accept": NO_CONTENT,
     "/api/v1/drafts": _plain("/api/v1/drafts"),
     "/api/v1/drafts/{id}": NO_CONTENT,
     "/api/v1/claims": lambda scene: [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -15,6 +17,7 @@ import msgspec
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
 from tocsin.errors import (
+    DraftError,
     ForbiddenError,
     NotFoundError,
     TocsinError,
@@ -205,10 +208,7 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         line(f"kept on this node as report {kept}; nothing is said yet")
         if not (drafts or indicators or plain.get("objects")):
             return
-        made = source["media_type"] != "application/stix+json"
         todo = f"accept --report {kept}" + (" --all" if plain.get("objects") else "")
-        if plain.get("objects") and not made:
-            todo = "say FILE"
         line(f"next  {terminal.again()} {todo}")
     elif drafts or indicators:
         asked = click.get_current_context().params.get("no_keep")
@@ -306,14 +306,20 @@ def accept(
     with terminal.node() as client:
         listed = client.get("/drafts", report=report or "")["items"]
         if not drafts and not everything:
+            found = client.get("/reports/waiting", all="1" if report else "")["items"]
+            waiting = [w for w in found if not report or w["report"] == report]
             if as_json:
-                terminal.json_out(listed)
+                terminal.json_out([*listed, *({"kind": "objects", **w} for w in waiting)])
             else:
-                _list(listed, report)
+                _list(listed, waiting, report)
             return
         by_id = {f"{d['report']}.{d['n']}": d for d in listed}
-        if everything and report and not listed and not (edit or reject):
-            _accept_objects(client, report, tlp, to, case, yes, as_json)
+        if everything and report and not listed and not edit:
+            if reject:
+                done = client.post(f"/reports/{report}/reject", {"why": why})
+                _report_done(as_json, done, f"set aside {_count(done['objects'], 'object')}")
+            else:
+                _accept_objects(client, report, tlp, to, case, yes, as_json)
             return
         if everything:
             if not report:
@@ -380,21 +386,53 @@ def _accept_objects(
     as_json: bool,
 ) -> None:
     """Say the objects that were read out of a file."""
-    held = client.get(f"/reports/{report}")
-    count = len(held["objects"])
-    terminal.agree(f"say {_count(count, 'object')} in your party's name?", yes)
+    held = client.get(f"/reports/{report}/accept")
+    if held["state"] != "saying":
+        count = _count(held["objects"], "object")
+        terminal.agree(f"say {count} in your party's name?", yes)
     body = {
         "tlp": tlp.upper() if tlp else None,
         "to": list(to),
         "case": terminal.whole_id(client, "case", case) if case else None,
     }
-    done = client.post(f"/reports/{report}/accept", body)
+    # Of one that is being said already: this only waits for it.
+    answer = client.call(
+        "POST", f"/reports/{report}/accept", query={"later": 1}, body=msgspec.json.encode(body)
+    )
+    saying = _until_said(client, report, msgspec.json.decode(answer))
     if as_json:
-        terminal.json_out(done)
-        return
+        terminal.json_out(saying)
+    else:
+        _print_said(saying)
+    if saying["state"] == "stopped":
+        raise DraftError(
+            f"{saying['done']} of {saying['objects']} objects are said, then: {saying['why']}",
+            remedy="mend that, and say the same again: nothing is said twice",
+        )
+
+
+def _until_said(client: Client, report: str, saying: dict[str, Any]) -> dict[str, Any]:
+    """Wait while the node says them; whoever stops waiting does not stop it."""
+    shown = sys.stderr.isatty()
+    try:
+        while saying["state"] == "saying":
+            if shown:
+                told = f"{saying['done']} of {saying['objects']} objects …"
+                click.echo(f"\r{told}", nl=False, err=True)
+            time.sleep(0.5)
+            saying = client.get(f"/reports/{report}/accept")
+    except KeyboardInterrupt:
+        told = f"the node goes on; look: {terminal.again()} accept --report {report}"
+        click.echo(f"\n{told}", err=True)
+        raise
+    if shown:
+        click.echo("\r" + " " * 60 + "\r", nl=False, err=True)
+    return saying
+
+
+def _print_said(done: dict[str, Any]) -> None:
     line(
-        f"said {_count(done['said'], 'object')} in "
-        f"{_count(len(done['statements']) - done['originals'], 'statement')}; "
+        f"said {_count(done['said'], 'object')} in {_count(done['statements'], 'statement')}; "
         f"{done['again']} said before, {done['withdrawn']} withdrawn"
     )
     if done["originals"]:
@@ -402,8 +440,9 @@ def _accept_objects(
         line(f"{what} kept whole in your record, for your party alone")
     for one in done["left_out"][:_ONE_BY_ONE]:
         line(f"  left out: {one['id']}: {one['why']}")
-    if len(done["left_out"]) > _ONE_BY_ONE:
-        click.echo(f"  and {len(done['left_out']) - _ONE_BY_ONE} more: --json")
+    more = len(done["left_out"][_ONE_BY_ONE:]) + done["more_left_out"]
+    if more:
+        click.echo(f"  and {more} more: --json")
 
 
 def _undated(chosen: Iterable[dict[str, Any]]) -> bool:
@@ -462,12 +501,49 @@ def _fields(pairs: tuple[str, ...]) -> dict[str, str | None]:
     return fields
 
 
-def _list(listed: list[dict[str, Any]], report: str | None) -> None:
-    if not listed and report:
+def _list(listed: list[dict[str, Any]], waiting: list[dict[str, Any]], report: str | None) -> None:
+    if not listed and not waiting and report:
         raise NotFoundError(f"no drafts of a report {report}", remedy="tocsin accept lists all")
-    if not listed:
-        click.echo("no drafts; read a report with: tocsin ingest FILE")
+    if not listed and not waiting:
+        click.echo("nothing waits; read a report with: tocsin ingest FILE")
         return
+    if listed:
+        _list_drafts(listed)
+    if waiting:
+        _list_objects(waiting, after=bool(listed), only=bool(report))
+
+
+_STATE = {"waiting": "wait to be accepted", "saying": "are being said"}
+
+
+def _list_objects(waiting: list[dict[str, Any]], *, after: bool, only: bool) -> None:
+    """Reports whose objects are accepted together: fetched by TAXII, or read out of a file."""
+    if after:
+        click.echo()
+    terminal.table(
+        ["REPORT", "OBJECTS", "STATE", "CAME IN", "FILE"],
+        [
+            [
+                w["report"],
+                w["objects"] if w["state"] != "saying" else f"{w['done']}/{w['objects']}",
+                _STATE.get(w["state"], w["state"].replace("-", " ")),
+                w["received_at"][:10],
+                w["name"],
+            ]
+            for w in waiting
+        ],
+        grow=4,
+        least=12,
+    )
+    if only and waiting[0]["why"]:
+        line(f"why  {waiting[0]['why']}")
+    todo = [w["report"] for w in waiting if w["state"] in ("waiting", "stopped")]
+    if todo:
+        named = todo[0] if only or len(todo) == 1 else "REPORT"
+        line(f"next  {terminal.again()} accept --report {named} --all")
+
+
+def _list_drafts(listed: list[dict[str, Any]]) -> None:
     rows = []
     for d in listed:
         found = {**d["machine"], **d["human"]}

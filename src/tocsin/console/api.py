@@ -32,6 +32,7 @@ from tocsin.flows import (
     neighbours,
     respond,
     rivals,
+    sayings,
     sealed,
     taxii_users,
     weigh,
@@ -122,6 +123,10 @@ class SayReportBody(_Strict, kw_only=True):
     tlp: Tlp | None = None
     to: list[str] = []
     case: str | None = None
+
+
+class RejectReportBody(_Strict, kw_only=True):
+    why: str
 
 
 class EditBody(_Strict, kw_only=True):
@@ -269,7 +274,27 @@ def _accept_report(r: Request, body: SayReportBody) -> Any:
     how = drafting.Accepting(
         by=r.party, tlp=tlp, to=tuple(to), case=body.case, person=r.actor.reader.person
     )
+    if r.query.get("later"):
+        return imports.begun(r.node, r.params["id"], how)
     return imports.accept(r.node, r.params["id"], how)
+
+
+def _saying(r: Request) -> Any:
+    found = sayings.saying(r.node, r.params["id"])
+    if found is None:
+        raise errors.NotFoundError(
+            f"report {r.params['id']} holds no objects", remedy="its drafts: tocsin accept"
+        )
+    return found
+
+
+def _sayings(r: Request) -> Any:
+    found = [one for one in sayings.sayings(r.node) if one.open or r.query.get("all")]
+    return {"items": [msgspec.structs.replace(one, left_out=()) for one in found]}
+
+
+def _set_aside(r: Request, body: RejectReportBody) -> Any:
+    return imports.set_aside(r.node, r.params["id"], body.why)
 
 
 def _report(kept: drafting.KeptReport, drafts: list[drafting.KeptDraft]) -> dict[str, Any]:
@@ -877,14 +902,25 @@ ROUTES: tuple[Route, ...] = (
         cost="ingest",
     ),
     _route("GET", "/reports", "draft", _reports, "Reports kept on this node."),
+    _route("GET", "/reports/waiting", "draft", _sayings, "Reports whose objects wait; ?all."),
     _route("GET", "/reports/{id}", "draft", _one_report, "One report with its text and drafts."),
     _route(
         "POST",
         "/reports/{id}/accept",
         "publish",
         _accept_report,
-        "Say a report's objects in your party's name.",
+        "Say a report's objects in your party's name; ?later: begin, and see GET how far it is.",
         SayReportBody,
+        "write",
+    ),
+    _route("GET", "/reports/{id}/accept", "draft", _saying, "How far saying its objects has come."),
+    _route(
+        "POST",
+        "/reports/{id}/reject",
+        "draft",
+        _set_aside,
+        "Set a report's objects aside.",
+        RejectReportBody,
         "write",
     ),
     _route("GET", "/drafts", "draft", _drafts, "Drafts; ?report&state."),

@@ -63,6 +63,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     json: str | None = None
     csv: str | None = None
     after: int | None = None
+    again_s: int | None = None
+    """See `Drawn`."""
     alarms: tuple[Alarm, ...] = ()
     """What is wrong with a log: on every page, until it is explained."""
 
@@ -277,6 +279,7 @@ class _Desk:
         return Frame(
             key=drawn.key,
             title=drawn.title,
+            again_s=drawn.again_s,
             lang=language.code,
             dir=language.dir,
             exercise=self.node.exercise,

@@ -19,7 +19,7 @@ from tocsin.console import draw, forms, i18n
 from tocsin.console.page import Ask, Drawn, Go, command, names
 from tocsin.errors import ConflictError, StaleDraftError, UsageError
 from tocsin.flows import drafts as drafting
-from tocsin.flows import imports, respond
+from tocsin.flows import imports, respond, sayings
 from tocsin.flows.drafts import Accepting, KeptDraft, KeptReport
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_ORDER, Tlp
@@ -36,6 +36,9 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     sha256: str
     drafts: int
     open: int
+    objects: int
+    objects_state: str
+    """What became of its objects: waiting, saying, said, stopped, set-aside; "": it has none."""
 
 
 class IngestView(Struct, frozen=True, kw_only=True):
@@ -48,7 +51,11 @@ def ingest(ask: Ask) -> Drawn:
     """Ingest: drop, pick or paste; what was brought in before."""
     ask.must("draft")
     waiting = Counter(d.report for d in drafting.drafts(ask.node, state="open"))
-    rows = tuple(_report_row(kept, waiting[kept.id]) for kept in drafting.reports(ask.node))
+    states = {one.report: one.state for one in sayings.sayings(ask.node)}
+    rows = tuple(
+        _report_row(kept, waiting[kept.id], states.get(kept.id, ""))
+        for kept in drafting.reports(ask.node)
+    )
     return Drawn(
         template="ingest.html",
         view=IngestView(reports=rows),
@@ -56,16 +63,36 @@ def ingest(ask: Ask) -> Drawn:
         title="Ingest",
         cli=command("ingest", "FILE"),
         table=(
-            ("id", "name", "media type", "published", "received", "drafts", "open"),
+            (
+                "id",
+                "name",
+                "media type",
+                "published",
+                "received",
+                "drafts",
+                "open",
+                "objects",
+                "state of objects",
+            ),
             [
-                (r.id, r.name, r.media_type, r.published, r.received_at, r.drafts, r.open)
+                (
+                    r.id,
+                    r.name,
+                    r.media_type,
+                    r.published,
+                    r.received_at,
+                    r.drafts,
+                    r.open,
+                    r.objects,
+                    r.objects_state,
+                )
                 for r in rows
             ],
         ),
     )
 
 
-def _report_row(kept: KeptReport, waiting: int) -> ReportRow:
+def _report_row(kept: KeptReport, waiting: int, objects_state: str) -> ReportRow:
     return ReportRow(
         id=kept.id,
         name=kept.source.name,
@@ -75,6 +102,8 @@ def _report_row(kept: KeptReport, waiting: int) -> ReportRow:
         sha256=kept.source.sha256,
         drafts=kept.drafts,
         open=waiting,
+        objects=len(kept.objects),
+        objects_state=objects_state,
     )
 
 
@@ -146,6 +175,8 @@ class DraftsView(Struct, frozen=True, kw_only=True):
     drafts: tuple[DraftRow, ...]
     losses: tuple[LossRow, ...]
     objects: tuple[BundleRow, ...]
+    saying: sayings.Saying | None
+    """How far the objects have come; None: there are none."""
     stale: int | None = None
     """The draft somebody else changed between this reader's look and act."""
     yours: dict[str, str] = {}
@@ -188,8 +219,12 @@ def _draft_row(d: KeptDraft) -> DraftRow:
 
 def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
     found = drafting.drafts(node, kept.id)
+    saying = sayings.saying(node, kept.id)
     return DraftsView(
-        report=_report_row(kept, sum(d.state == "open" for d in found)),
+        saying=saying,
+        report=_report_row(
+            kept, sum(d.state == "open" for d in found), saying.state if saying else ""
+        ),
         text_sha256=kept.source.text_sha256 or "",
         text=kept.text,
         drafts=tuple(_draft_row(d) for d in found),
@@ -265,6 +300,7 @@ def draw_drafts(
         },
         status=status,
         beside=status == 200,
+        again_s=2 if view.saying is not None and view.saying.state == "saying" else None,
     )
 
 
@@ -370,6 +406,15 @@ def accept_objects(ask: Ask) -> Drawn | Go:
     held = drafting.report(ask.node, report)
     if ask.form.get("objects") != str(len(held.objects)):
         return drafts(ask, 409, stale=0, yours={})
-    done = imports.accept(ask.node, report, _how(ask))
-    told = f"said-{done.said}-again-{done.again}-withdrawn-{done.withdrawn}"
-    return Go(f"/drafts/{report}?did={told}-left-out-{len(done.left_out)}")
+    imports.begun(ask.node, report, _how(ask))
+    return Go(f"/drafts/{report}#objects")
+
+
+def set_aside(ask: Ask) -> Drawn | Go:
+    """A person wants none of a file's objects said."""
+    ask.must("draft")
+    why = ask.form.get("why", "").strip()
+    if not why:
+        raise UsageError("set aside without a reason", remedy="say in a word why")
+    imports.set_aside(ask.node, ask.path["report"], why)
+    return Go(f"/drafts/{ask.path['report']}#objects")

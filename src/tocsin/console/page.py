@@ -64,6 +64,8 @@ class Drawn(Struct, frozen=True, kw_only=True):
     """What the template needs besides: drawings, and which controls to show."""
     status: int = 200
     beside: bool = True
+    again_s: int | None = None
+    """Seconds after which the page is to be asked for again: what it shows is on its way."""
 
 
 class Go(Struct, frozen=True):

@@ -21,6 +21,7 @@ from tocsin.flows import advise, respond, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows.drafts import KeptDraft
 from tocsin.flows.node import Node
+from tocsin.flows.sayings import Saying, sayings
 
 # --- Now ---
 
@@ -50,6 +51,8 @@ class NowView(Struct, frozen=True, kw_only=True):
     cases: tuple[respond.CaseRow, ...]
     news: tuple[News, ...]
     drafts: int
+    files: int
+    """Files whose objects wait to be accepted."""
     log: LogState
     names: dict[str, str]
 
@@ -75,12 +78,14 @@ def now(ask: Ask) -> Drawn:
         )
         back, step = start, step * 4
     open_drafts = drafting.drafts(node, state="open") if ask.may("draft") else []
+    objects = [s for s in sayings(node) if s.open] if ask.may("draft") else []
     folded = respond.folded(node, ask.reader)
     view = NowView(
-        waiting=tuple(_waiting(ask, folded, open_drafts)),
+        waiting=tuple(_waiting(ask, folded, open_drafts, objects)),
         cases=tuple(one.row for one in folded),
         news=tuple(reversed(latest[-12:])),
         drafts=len(open_drafts),
+        files=len(objects),
         log=state,
         names=names(node),
     )
@@ -98,7 +103,10 @@ def now(ask: Ask) -> Drawn:
 
 
 def _waiting(
-    ask: Ask, folded: Iterable[respond.Folded], open_drafts: list[KeptDraft]
+    ask: Ask,
+    folded: Iterable[respond.Folded],
+    open_drafts: list[KeptDraft],
+    objects: list[Saying],
 ) -> Iterable[Waiting]:
     node, me = ask.node, ask.party
     out = []
@@ -163,19 +171,49 @@ def _waiting(
                 )
             )
     out.sort(key=lambda w: (w.due is None, w.due or "", w.title))
-    counts = Counter(draft.report for draft in open_drafts)
-    for kept in drafting.reports(node):
-        if kept.id in counts:
-            out.append(
+    return out + _brought_in(node, open_drafts, objects)
+
+
+def _brought_in(
+    node: Node, open_drafts: Iterable[KeptDraft], objects: Iterable[Saying]
+) -> list[Waiting]:
+    """Reports that came in and wait for a person, newest first: their drafts, their objects."""
+    found = [
+        (
+            one.received_at,
+            Waiting(
+                what=_of_objects(one),
+                title=one.name,
+                href=f"/drafts/{one.report}",
+                due=None,
+                cli=command("accept", "--report", one.report),
+            ),
+        )
+        for one in objects
+    ]
+    for id, count in Counter(draft.report for draft in open_drafts).items():
+        kept = drafting.report(node, id)
+        found.append(
+            (
+                kept.received_at,
                 Waiting(
-                    what=i18n.plural(counts[kept.id], "draft") + " to decide on",
+                    what=i18n.plural(count, "draft") + " to decide on",
                     title=kept.source.name,
-                    href=f"/drafts/{kept.id}",
+                    href=f"/drafts/{id}",
                     due=None,
-                    cli=command("accept", "--report", kept.id),
-                )
+                    cli=command("accept", "--report", id),
+                ),
             )
-    return out
+        )
+    found.sort(key=lambda row: (row[0], row[1].href), reverse=True)
+    return [waiting for _, waiting in found]
+
+
+def _of_objects(one: Saying) -> str:
+    if one.state == "waiting":
+        return f"{i18n.plural(one.objects, 'object')} of a file to accept"
+    word = "being said" if one.state == "saying" else "said, then it stopped"
+    return f"{one.done} of {i18n.plural(one.objects, 'object')} {word}"
 
 
 # --- Claims ---
@@ -307,6 +345,12 @@ TABLE: tuple[Page, ...] = (
         method="POST",
         cost="write",
         audit="publish",
+    ),
+    Page(
+        path="/drafts/{report}/set-aside",
+        draw=drafts.set_aside,
+        method="POST",
+        cost="write",
     ),
     Page(
         path="/drafts/{report}/{n}/accept",

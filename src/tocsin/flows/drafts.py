@@ -18,6 +18,7 @@ from msgspec import Struct
 from tocsin.claims import model as claims
 from tocsin.claims import write
 from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
+from tocsin.flows import sayings
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Reading, Source, sniff
@@ -147,6 +148,13 @@ def _kept(
     )
     if reading.objects:
         _put(node, "report-bytes", tag, raw)
+        waiting = sayings.Saying(
+            report=tag,
+            name=reading.source.name,
+            received_at=kept.received_at,
+            objects=len(reading.objects),
+        )
+        sayings.add(node, waiting)
     # Last: a report that is listed has all its drafts.
     node.store.keep_local("report", tag, msgspec.json.encode(kept), None)
     return kept, drafts(node, tag)

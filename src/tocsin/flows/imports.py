@@ -9,19 +9,23 @@ Spec: exchange.md §3.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
 import orjson
 from msgspec import Struct
 
-from tocsin.errors import DraftError, ForbiddenError
+from tocsin.errors import ConflictError, DraftError, ForbiddenError, NotFoundError, TocsinError
 from tocsin.flows import drafts as drafting
+from tocsin.flows import sayings
 from tocsin.flows.drafts import Accepting
-from tocsin.flows.intake import Act, Done, Item, not_found, record_many, stix_time
+from tocsin.flows.intake import Act, Done, Item, not_found, record_many, stamp, stix_time
 from tocsin.flows.intake import withdraw as take_back
 from tocsin.flows.node import Node
+from tocsin.flows.sayings import LeftOut, Saying
 from tocsin.importers.interface import Reading, sniff
 from tocsin.policy import TLP_RANK, Tlp
 from tocsin.stix.bundle import Received, open_object
@@ -30,13 +34,8 @@ from tocsin.store.interface import Attachment, KeptObject
 
 TOGETHER = 250
 """Objects of one statement: their names fit into its 64 KiB."""
-
-
-class LeftOut(Struct, frozen=True, kw_only=True):
-    """An object that was not said, and why."""
-
-    id: str
-    why: str
+SLICE = 4
+"""Statements that are made before the log is waited for and the progress is kept."""
 
 
 class Imported(Struct, frozen=True, kw_only=True):
@@ -64,6 +63,26 @@ def accept(node: Node, report_id: str, how: Accepting) -> Imported:
         NotFoundError: no such report here.
         DraftError: it has no objects; its drafts are accepted one by one.
         ForbiddenError: `how.by` does not sign here.
+        ConflictError: it is being said at this moment.
+    """
+    if not node.jobs.take(report_id):
+        raise ConflictError(
+            f"report {report_id} is being said at this moment",
+            remedy="look how far it is: tocsin accept --report " + report_id,
+        )
+    try:
+        return _finish(node, begin(node, report_id, how), None)
+    finally:
+        node.jobs.leave(report_id)
+
+
+def begin(node: Node, report_id: str, how: Accepting) -> Saying:
+    """Note that a report's objects are to be said, and how; `go_on` says them.
+
+    One that is being said already stays as it was begun.
+
+    Raises:
+        As `accept`.
     """
     if how.by not in node.signers:
         raise ForbiddenError(
@@ -71,31 +90,151 @@ def accept(node: Node, report_id: str, how: Accepting) -> Imported:
             remedy="read the file at " + how.by,
         )
     with node.drafting:
-        reading = _reading(node, report_id)
-        if not reading.objects and not reading.withdrawn:
+        held = sayings.saying(node, report_id)
+        if held is None:
             raise DraftError(
                 f"report {report_id} holds no objects", remedy="tocsin accept lists its drafts"
             )
-        sorting = _Sorting(node, how)
-        gone = frozenset(reading.withdrawn)
-        for one in reading.objects:
-            if one.id not in gone:
-                sorting.take(one)
-        originals = [a for a in _originals(reading) if not _said(node, how.by, a.sha256)]
-        done = record_many(
-            node, (*_acts(sorting, how), *_keeping(originals, how, reading.strictest))
+        if held.state == "saying":
+            return held
+        anew = Saying(
+            report=held.report, name=held.name, received_at=held.received_at, objects=held.objects
         )
-        for statement, ids in sorting.narrowed.items():
-            reason = "said again to fewer readers"
-            take_back(node, how.by, statement, objects=sorted(set(ids)), reason=reason)
-        withdrawn = _withdraw(node, how.by, reading.withdrawn)
+        fields = {name: getattr(anew, name) for name in Saying.__struct_fields__} | {
+            "state": "saying",
+            "since": stamp(node.clock()),
+            "by": how.by,
+            "tlp": how.tlp,
+            "to": how.to,
+            "case": how.case,
+            "person": how.person,
+        }
+        return sayings.change(node, report_id, **fields)
+
+
+def begun(node: Node, report_id: str, how: Accepting) -> Saying:
+    """`begin`, and how it stands: said already where no thread of this node looks for such."""
+    held = begin(node, report_id, how)
+    if not node.jobs.served:
+        return go_on(node, report_id)
+    node.jobs.wanted.set()
+    return held
+
+
+def go_on(node: Node, report_id: str, stop: threading.Event | None = None) -> Saying:
+    """Say what is left of a report that was begun, if nobody else in this process does.
+
+    What goes wrong stops it, and stands in the row: it can be begun again, and nothing is said
+    twice.
+
+    Args:
+        stop: once set, what is left stays for the next time.
+    """
+    if node.jobs.take(report_id):
+        try:
+            held = sayings.saying(node, report_id)
+            if held is not None and held.state == "saying":
+                with suppress(TocsinError):
+                    _finish(node, held, stop)
+        finally:
+            node.jobs.leave(report_id)
+    found = sayings.saying(node, report_id)
+    if found is None:
+        raise not_found(f"the objects of report {report_id}")
+    return found
+
+
+def say_waiting(node: Node, stop: threading.Event | None = None) -> None:
+    """Go on with every report that was begun: also those that a restart has cut off."""
+    for one in reversed(sayings.sayings(node)):
+        if one.state == "saying" and not (stop is not None and stop.is_set()):
+            with suppress(NotFoundError):  # purged meanwhile
+                go_on(node, one.report, stop)
+
+
+def set_aside(node: Node, report_id: str, why: str) -> Saying:
+    """A person wants none of its objects said. It can still be said later.
+
+    Raises:
+        NotFoundError: no such report here.
+        DraftError: it holds no objects, or is being said.
+    """
+    with node.drafting:
+        held = sayings.saying(node, report_id)
+        if held is None or held.state == "saying":
+            what = "holds no objects" if held is None else "is being said"
+            raise DraftError(f"report {report_id} {what}", remedy="tocsin accept lists what waits")
+        return sayings.change(
+            node, report_id, state="set-aside", since=stamp(node.clock()), why=why
+        )
+
+
+def _finish(node: Node, held: Saying, stop: threading.Event | None) -> Imported:
+    try:
+        return _go_on(node, held, stop)
+    except Exception as wrong:
+        why = wrong.message if isinstance(wrong, TocsinError) else "a fault in this program"
+        with suppress(NotFoundError):
+            sayings.change(node, held.report, state="stopped", since=stamp(node.clock()), why=why)
+        raise
+
+
+def _go_on(node: Node, held: Saying, stop: threading.Event | None) -> Imported:
+    how = Accepting(by=held.by, tlp=held.tlp, to=held.to, case=held.case, person=held.person)
+    reading = _reading(node, held.report)
+    gone = frozenset(reading.withdrawn)
+    definitions = {o.id: o for o in reading.objects if o.type == "marking-definition"}
+    done: list[Done] = []
+    left_out: list[LeftOut] = []
+    # Another version of tocsin may read the file otherwise than the one that began.
+    at = held.done if held.objects == len(reading.objects) else 0
+    while at < len(reading.objects):
+        if stop is not None and stop.is_set():
+            break
+        batch = reading.objects[at : at + SLICE * TOGETHER]
+        at += len(batch)
+        # Not for all of them: others want to decide on their drafts meanwhile.
+        with node.drafting:
+            sorting = _Sorting(node, how, definitions)
+            for one in batch:
+                if one.id not in gone:
+                    sorting.take(one)
+            said = record_many(node, _acts(sorting, how))
+            for statement, ids in sorting.narrowed.items():
+                reason = "said again to fewer readers"
+                take_back(node, how.by, statement, objects=sorted(set(ids)), reason=reason)
+            held = sayings.change(
+                node,
+                held.report,
+                done=at,
+                objects=len(reading.objects),
+                said=held.said + len(sorting.say),
+                again=held.again + sorting.again,
+                statements=held.statements + len(said),
+                **sayings.listed(sorting.left_out, held),
+            )
+        done += said
+        left_out += sorting.left_out
+    else:
+        with node.drafting:
+            originals = [a for a in _originals(reading) if not _said(node, how.by, a.sha256)]
+            done += record_many(node, _keeping(originals, how, reading.strictest))
+            withdrawn = _withdraw(node, how.by, reading.withdrawn)
+            held = sayings.change(
+                node,
+                held.report,
+                state="said",
+                since=stamp(node.clock()),
+                originals=len(originals),
+                withdrawn=withdrawn,
+            )
     return Imported(
         statements=tuple(done),
-        said=len(sorting.say),
-        again=sorting.again,
-        withdrawn=withdrawn,
-        originals=len(originals),
-        left_out=tuple(sorting.left_out),
+        said=held.said,
+        again=held.again,
+        withdrawn=held.withdrawn,
+        originals=held.originals,
+        left_out=tuple(left_out),
     )
 
 
@@ -113,13 +252,13 @@ def _reading(node: Node, report_id: str) -> Reading:
 class _Sorting:
     """Which objects are to be said, which were, which are not ours to say."""
 
-    def __init__(self, node: Node, how: Accepting) -> None:
+    def __init__(self, node: Node, how: Accepting, definitions: Mapping[str, Received]) -> None:
         self._node, self._by = node, how.by
         self._identity = node.identity(how.by)
         self._readable = node.allowed(node.reader(how.by))
         self._parties = {p.identity: p.id for p in node.directory.parties}
         self.say: dict[str, Received] = {}
-        self.definitions: dict[str, Received] = {}
+        self.definitions = definitions
         self.narrowed: dict[str, list[str]] = {}
         """Objects by the statement that showed them to more readers."""
         self.again = 0
@@ -130,9 +269,7 @@ class _Sorting:
             self._leave(one, one.problem)
             return
         if one.type == "marking-definition":
-            # In every statement whose objects carry it: a reader must be able to resolve it.
-            self.definitions[one.id] = one
-            return
+            return  # said in every statement whose objects carry it, so that a reader resolves it
         data = one.data
         creator = data.get("created_by_ref")
         owner = self._parties.get(str(creator)) or self._parties.get(one.id)

@@ -37,6 +37,31 @@ class WitnessRole(Protocol):
         """The newest note we cosigned of the log with this hash. Raises WitnessRefused."""
 
 
+class Jobs:
+    """Reports that are being said in this process: each by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.served = False
+        """Whether a thread looks for reports to be said; otherwise whoever asks says them."""
+        self.wanted = threading.Event()
+        """Set when there is one more."""
+        self._lock = threading.Lock()
+        self._taken: set[str] = set()
+
+    def take(self, report: str) -> bool:
+        """Whether this report is the caller's to say now; if so, `leave` it afterwards."""
+        with self._lock:
+            if report in self._taken:
+                return False
+            self._taken.add(report)
+            return True
+
+    def leave(self, report: str) -> None:
+        """Whoever took it is through with it."""
+        with self._lock:
+            self._taken.discard(report)
+
+
 @dataclass(frozen=True)
 class Node:
     """The ports of one running node. `wiring/node.py` builds it; nothing else does.
@@ -88,6 +113,9 @@ class Node:
     """Held from looking at a report or draft to keeping what became of it: two at once would keep
     the one, or say the other, twice.
     Not `lock`, which nobody holds while waiting for the log."""
+
+    jobs: Jobs = field(default_factory=Jobs)
+    """Who in this process says which report's objects: `imports.go_on`."""
 
     @property
     def directory(self) -> Directory:

@@ -220,7 +220,7 @@ def _rows(node: Node, held: Sequence[Holding]) -> tuple[list[tuple[str, str]], i
     ]
     open_drafts = 0
     for report in _reports(node, digests, names):
-        rows += [("report", report), ("report-bytes", report)]
+        rows += [("report", report), ("report-bytes", report), ("report-objects", report)]
         own = drafts.drafts(node, report)
         open_drafts += sum(draft.state == "open" for draft in own)
         rows += [("draft", row.key) for row in node.store.list_local("draft", report + ".")]

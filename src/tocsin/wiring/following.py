@@ -3,16 +3,20 @@ directory, keys and revocations as new as those of the others."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tocsin.flows import imports
 from tocsin.flows.keys import Follower
 from tocsin.flows.node import Node
 from tocsin.peers import Peers, open_client
 from tocsin.record.directory import Directory
 from tocsin.wiring.folder import load_config
+
+log = logging.getLogger(__name__)
 
 
 def sources_of(directory: Directory, party: str, written_down: tuple[str, ...]) -> list[str]:
@@ -76,3 +80,29 @@ def rounds(
         stop.set()
         wake()
         thread.join(3)  # it may be waiting for another node; it is a daemon
+
+
+@contextmanager
+def saying(node: Node) -> Iterator[None]:
+    """Say the reports that people have asked for, in a thread; first those a restart cut off."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            node.jobs.wanted.clear()
+            try:
+                imports.say_waiting(node, stop)
+            except Exception:  # what is wrong with one report stands in its row
+                log.exception("saying a report failed")
+            node.jobs.wanted.wait()
+
+    thread = threading.Thread(target=work, name="saying", daemon=True)
+    node.jobs.served = True
+    thread.start()
+    try:
+        yield
+    finally:
+        node.jobs.served = False
+        stop.set()
+        node.jobs.wanted.set()
+        thread.join(10)  # a few statements are on their way; what is left goes on at the next start

@@ -23,7 +23,7 @@ from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
 from tocsin.wiring.folder import LOOPBACK as OWN_MACHINE
 from tocsin.wiring.folder import Config, check_joined, load_config
-from tocsin.wiring.following import following, gossiping
+from tocsin.wiring.following import following, gossiping, saying
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, refold, run_log
 from tocsin.wiring.stores import reviving
@@ -58,6 +58,7 @@ def serve(
             open_node(home, url=url) as node,
             exchange(node, home) as sync,
             _at_work(node, home, config),
+            saying(node),
             syncing(sync, config.log.sync_s),
         ):
             console = build(

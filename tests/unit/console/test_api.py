@@ -43,7 +43,9 @@ GETS = [r for r in api.ROUTES if r.method == "GET"]
 NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/me": ({}, {}),
     "/reports": ({}, {}),
+    "/reports/waiting": ({}, {}),
     "/reports/{id}": ({"id": "report"}, {}),
+    "/reports/{id}/accept": ({"id": "report"}, {}),
     "/drafts": ({}, {"report": "report"}),
     "/drafts/{id}": ({"id": "draft"}, {}),
     "/claims": ({}, {"case": "case", "q": "claim", "by": "claim", "about": "claim"}),

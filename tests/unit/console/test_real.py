@@ -247,9 +247,32 @@ def test_an_event_shows_what_it_lost_and_is_said_whole(sign_in: Callable[..., An
         path + "/accept-objects", data={"objects": str(count), "tlp": "GREEN"}, headers=SAME
     )
     assert done.status_code == 303, done.text
-    assert f"said-{count}-again-0" in done.headers["location"]
-    again = client.post(path + "/accept-objects", data={"objects": str(count)}, headers=SAME)
-    assert f"said-0-again-{count}" in again.headers["location"]
+    assert done.headers["location"] == path + "#objects"
+    found = client.get(path + ".json").json()["saying"]
+    assert (found["state"], found["said"], found["again"]) == ("said", count, 0)
+    assert f"Said {count} objects" in client.get(path).text
+    client.post(path + "/accept-objects", data={"objects": str(count)}, headers=SAME)
+    found = client.get(path + ".json").json()["saying"]
+    assert (found["state"], found["said"], found["again"]) == ("said", 0, count)
+
+
+def test_a_file_of_objects_waits_on_the_now_page_until_it_is_said_or_set_aside(
+    sign_in: Callable[..., Any],
+) -> None:
+    client = sign_in()
+    path = bring(client, MISP_EVENT, "event.json").headers["location"]
+    count = len(client.get(path + ".json").json()["objects"])
+    assert f"{count} objects of a file to accept" in client.get("/").text
+    [row] = [w for w in client.get("/index.json").json()["waiting"] if w["href"] == path]
+    assert row["cli"] == f"tocsin accept --report {path.rpartition('/')[2]}"
+    assert sign_in("reader").get("/index.json").json()["files"] == 0
+    aside = client.post(path + "/set-aside", data={"why": "not ours"}, headers=SAME)
+    assert aside.status_code == 303, aside.text
+    assert path not in client.get("/").text
+    assert "not ours" in client.get(path).text
+    client.post(path + "/accept-objects", data={"objects": str(count)}, headers=SAME)
+    assert client.get(path + ".json").json()["saying"]["state"] == "said"
+    assert path not in client.get("/").text
 
 
 def test_who_may_not_publish_says_no_objects(sign_in: Callable[..., Any]) -> None:

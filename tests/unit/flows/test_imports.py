@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
-from tocsin.errors import DraftError, ForbiddenError, NotFoundError
+from tocsin.errors import (
+    ConflictError,
+    DraftError,
+    ForbiddenError,
+    LogHalted,
+    NotFoundError,
+)
 from tocsin.flows import drafts as drafting
-from tocsin.flows import imports
+from tocsin.flows import imports, sayings
 from tocsin.flows.drafts import Accepting
 from tocsin.policy import TLP_ORDER
 from tocsin.stix.markings import MARKING_ID
@@ -143,3 +150,86 @@ def test_a_row_of_a_table_is_said_under_its_own_marking_and_until_its_end(world:
     assert held["valid_until"] == "2026-12-01T00:00:00.000Z"
     assert held["description"] == "seen in mail"
     assert done.object_id not in readable(world, world.GRID)
+
+
+def test_a_file_being_said_can_stop_anywhere_and_goes_on_with_nothing_said_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "TOGETHER", 1)
+    monkeypatch.setattr(imports, "SLICE", 1)
+    node = world.node
+    kept, _ = drafting.ingest(node, event(), "event.json")
+    node.jobs.served = True  # as in a running node: whoever asks does not wait
+    how = Accepting(by=world.NORTH, tlp="GREEN")
+    assert imports.begun(node, kept.id, how).state == "saying"
+    assert node.jobs.wanted.is_set()
+
+    class AfterOne(threading.Event):
+        """Set from the second look on: a node that is told to stop in the middle."""
+
+        looks = 0
+
+        def is_set(self) -> bool:
+            self.looks += 1
+            return self.looks > 1
+
+    steps = 0
+    while (found := imports.go_on(node, kept.id, AfterOne())).state == "saying":
+        steps += 1
+        assert found.done == steps
+        assert imports.begun(node, kept.id, Accepting(by=world.NORTH, tlp="RED")).tlp == "GREEN"
+    assert steps > 2
+    assert (found.state, found.done, found.again) == ("said", found.objects, 0)
+    once = sayings_of(world)
+    assert {ONE, TWO} <= readable(world, world.GRID).keys()
+    imports.say_waiting(node)
+    assert sayings_of(world) == once
+
+
+def sayings_of(world: World) -> int:
+    return len(world.node.store.statements(world.node.everything(), kind="say"))
+
+
+def test_what_was_said_when_the_node_was_killed_is_not_said_again(world: World) -> None:
+    node = world.node
+    kept, _ = drafting.ingest(node, event(), "event.json")
+    how = Accepting(by=world.NORTH, tlp="GREEN")
+    first = imports.accept(node, kept.id, how)
+    # Killed between the statements and the row that counts them.
+    sayings.change(node, kept.id, state="saying", done=0, said=0, originals=0)
+    found = imports.go_on(node, kept.id)
+    assert (found.state, found.said, found.again) == ("said", 0, first.said)
+    assert found.originals == 0
+
+
+def test_a_fault_stops_it_and_says_why_and_it_can_be_begun_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = world.node
+    kept, _ = drafting.ingest(node, event(), "event.json")
+    how = Accepting(by=world.NORTH, tlp="GREEN")
+    with monkeypatch.context() as broken:
+
+        def halted(*_: Any) -> Any:
+            raise LogHalted("the disk is full", remedy="make room")
+
+        broken.setattr(imports, "record_many", halted)
+        found = imports.begun(node, kept.id, how)
+        assert (found.state, found.why) == ("stopped", "the disk is full")
+        assert found.open
+    assert imports.begun(node, kept.id, how).state == "said"
+
+
+def test_one_that_is_being_said_is_not_set_aside_nor_said_beside_it(world: World) -> None:
+    node = world.node
+    kept, _ = drafting.ingest(node, event(), "event.json")
+    how = Accepting(by=world.NORTH)
+    imports.begin(node, kept.id, how)
+    with pytest.raises(DraftError):
+        imports.set_aside(node, kept.id, "no")
+    assert node.jobs.take(kept.id)
+    with pytest.raises(ConflictError):
+        imports.accept(node, kept.id, how)
+    assert imports.go_on(node, kept.id).state == "saying"
+    node.jobs.leave(kept.id)
+    assert imports.go_on(node, kept.id).state == "said"
