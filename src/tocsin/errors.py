@@ -220,7 +220,16 @@ class UnreachableError(TocsinError):
 
 
 class RateError(TocsinError):
-    """This is asked for, or brought, more often or in greater amounts than is allowed."""
+    """This is asked for, or brought, more often or in greater amounts than is allowed.
+
+    The same may be tried again after `seconds`.
+    """
+
+    seconds = 60  # what a client makes of another node's answer has no more than words
+
+    def __init__(self, message: str, *, remedy: str, seconds: int = 60) -> None:
+        super().__init__(message, remedy=remedy)
+        self.seconds = seconds
 
 
 class NotFoundError(TocsinError):
@@ -260,14 +269,6 @@ class MediaTypeError(TaxiiRequestError):
 
 class CredentialError(TocsinError):
     """A request carries no credential that holds. The same words whatever is wrong with it."""
-
-
-class TooOftenError(TocsinError):
-    """A door is asked too often; it opens again after `seconds`."""
-
-    def __init__(self, message: str, *, remedy: str, seconds: int) -> None:
-        super().__init__(message, remedy=remedy)
-        self.seconds = seconds
 
 
 class TaxiiServerError(TocsinError):

@@ -13,7 +13,14 @@ from tocsin import errors
 from tocsin.canonical import b64decode, b64encode
 from tocsin.client import Client, Reply, says
 from tocsin.console import problems
-from tocsin.errors import ForbiddenError, ProofError, SignatureError, TocsinError, UnreachableError
+from tocsin.errors import (
+    ForbiddenError,
+    ProofError,
+    RateError,
+    SignatureError,
+    TocsinError,
+    UnreachableError,
+)
 from tocsin.flows import intake, respond
 from tocsin.record.statement import compose, parse
 
@@ -173,6 +180,13 @@ def test_a_problem_nobody_knows_is_shown_in_its_own_words() -> None:
         body = msgspec.json.encode({"type": f"/problems/{name}", "detail": "wait", "remedy": 5})
         with pytest.raises(TocsinError, match="wait"):
             replies(429, body).get("/me")
+
+
+def test_what_is_asked_too_often_is_known_as_that_and_can_be_waited_out() -> None:
+    body = msgspec.json.encode({"type": "/problems/rate", "title": "wait", "remedy": "wait 3 s"})
+    with pytest.raises(RateError) as told:
+        replies(429, body).get("/me")
+    assert told.value.seconds == 60
 
 
 def test_nothing_and_no_are_not_sent_and_zero_is(world: World) -> None:

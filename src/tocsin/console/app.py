@@ -223,7 +223,7 @@ class _Desk:
             if problems.status_of(error) == 403:
                 self._audit(signed, "refused", request.url.path)
             return self._problem(request, signed, form, problems.problem_of(error))
-        except Exception:
+        except Exception:  # the door's last: a page that says so, with nothing of the fault
             log.exception("page failed", extra={"path": request.url.path})
             return self._failed(request, signed, form)
 
@@ -322,13 +322,8 @@ class _Desk:
         seconds = self.rates.wait(who, cost)
         if not seconds:
             return None
-        return problems.problem_response(
-            429,
-            "too-often",
-            "This is asked for too often",
-            remedy=f"wait {seconds} s",
-            headers={"retry-after": str(seconds)},
-        )
+        wrong = auth.too_often(cost, seconds)
+        return problems.respond(problems.problem_of(wrong), {"retry-after": str(seconds)})
 
     def _problem(
         self, request: Request, signed: Signed | None, form: str, problem: problems.Problem
@@ -529,7 +524,7 @@ class _Desk:
                 body,
                 dict(request.headers),
             )
-        except Exception:
+        except Exception:  # the door's last, as for pages
             log.exception("api failed", extra={"path": path})
             return self._failed(request, signed, "json")
         if answer.status == 403:

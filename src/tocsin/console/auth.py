@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 import msgspec
 from msgspec import Struct
 
-from tocsin.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
+from tocsin.errors import ConflictError, ForbiddenError, NotFoundError, RateError, UsageError
 from tocsin.policy import SCOPES, Actor, Reader, UserRole
 from tocsin.store.interface import AuditRow, LocalRow
 
@@ -448,6 +448,17 @@ class Rates:
             while len(self._buckets) > self._keep:
                 self._buckets.popitem(last=False)
         return 0
+
+
+def too_often(cost: Cost, seconds: int) -> RateError:
+    """The refusal of a request that `Rates.wait` asked to come again after `seconds`."""
+    rate, burst = RATES[cost]
+    return RateError(
+        f"asked too often: of this kind ({cost}) {burst:g} are taken at once, then {60 * rate:g} "
+        "a minute",
+        remedy=f"wait {seconds} s",
+        seconds=seconds,
+    )
 
 
 def role(name: str) -> UserRole:

@@ -174,7 +174,7 @@ class Live:
                 batch = msgspec.json.encode(Batch(count=len(news), items=tuple(news[-20:])))
                 yield b"id: %d\nevent: news\ndata: %s\n\n" % (last, batch)
         except Exception:
-            # The page is whole without it; the browser asks again after its pause.
+            # Whatever it was: the page is whole without it, the browser asks again after its pause.
             log.exception("stream failed")
         finally:
             mine = self._streams.get(key, [])

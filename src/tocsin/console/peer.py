@@ -103,10 +103,10 @@ class PeerDoor:
             return self._answer(peer, method, target, body)
         except RateError as wrong:
             log.warning("%s", wrong.message)
-            return Answer(status=429, body=_words(wrong), retry_after=60)
+            return Answer(status=429, body=_words(wrong), retry_after=wrong.seconds)
         except TocsinError as wrong:
             return _refusal(target, wrong)
-        except Exception:
+        except Exception:  # the door's last: a fault of ours is logged, and the peer told no more
             log.exception("failed", extra={"path": target[:100]})
             return Answer(status=500)
 
@@ -129,7 +129,10 @@ class PeerDoor:
             self._nonces.spend(request, self._sync.node.clock())
         peer = self._sync.peers().get(request.party)
         if peer is None:
-            raise SignatureError("no such node", remedy="ask its registrar")
+            raise SignatureError(
+                f"the directory no longer lists a node of {request.party}",
+                remedy="have a registrar enter it again: tocsin directory propose",
+            )
         return peer
 
     def _answer(self, peer: Peer, method: str, target: str, body: bytes) -> Answer:
@@ -172,7 +175,10 @@ class PeerDoor:
             return Answer(status=200, body=msgspec.json.encode(pages.digest(peer)))
         texts = query["bucket"].split(",")[:BUCKETS_AT_ONCE]
         if not all(text.isdecimal() and len(text) <= 4 and int(text) < BUCKETS for text in texts):
-            raise UsageError("no such bucket", remedy=f"0 to {BUCKETS - 1}")
+            raise UsageError(
+                f"bucket={query['bucket'][:40]!r} names something that is no bucket",
+                remedy=f"write numbers from 0 to {BUCKETS - 1} with commas between",
+            )
         found = pages.buckets(peer, [int(text) for text in texts])
         listed = {str(n): b64encode(ids) for n, ids in found.items()}
         return Answer(status=200, body=msgspec.json.encode(listed))
@@ -182,8 +188,12 @@ class PeerDoor:
             return Answer(status=404)
         if method == "GET":
             return Answer(status=200, body=self._sync.pages.object(peer, sha256))
-        if hashlib.sha256(body).hexdigest() != sha256:
-            raise UsageError("these bytes have another digest", remedy="send the exact bytes")
+        digest = hashlib.sha256(body).hexdigest()
+        if digest != sha256:
+            raise UsageError(
+                f"{len(body)} bytes with the digest {digest} came as {sha256}",
+                remedy="send exactly the bytes that the address names",
+            )
         self._sync.keep_sent(peer, sha256, body)
         return Answer(status=201)
 
@@ -200,7 +210,10 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 def _prefixes(text: str) -> list[bytes]:
     found = text.split(",")[:MAX_WANTED]
     if any(len(one) != 2 * PREFIX or _HEX.fullmatch(one) is None for one in found):
-        raise UsageError("no list of beginnings of ids", remedy=f"{2 * PREFIX} hex digits each")
+        raise UsageError(
+            f"want={text[:40]!r} is no list of beginnings of ids",
+            remedy=f"write {2 * PREFIX} hex digits of each with commas between",
+        )
     return [bytes.fromhex(one) for one in found]
 
 

@@ -65,7 +65,6 @@ STATUS: dict[type[TocsinError], int] = {
     errors.NotAcceptableError: 406,
     errors.MediaTypeError: 415,
     errors.CredentialError: 401,
-    errors.TooOftenError: 429,
     errors.TaxiiServerError: 502,
     errors.CaseError: 409,
     errors.HoldError: 409,
@@ -84,7 +83,6 @@ OTHERS = {
     "cross-site": "The request came from a page of another site, which may do nothing here.",
     "header-size": "The request's headers are larger than this node takes.",
     "body-size": "The request's body is larger than this address takes.",
-    "too-often": "The same person or address asked for this more often than is allowed.",
     "not-signed-in": "The request carries no session and no token.",
     "internal": "Something failed inside the node; its log has the request under its number.",
 }

@@ -142,7 +142,7 @@ class _Door:
         except TocsinError as error:
             log.warning("%s", error.message, extra={"path": request.url.path})
             return PlainTextResponse("this node cannot answer now\n", 503)
-        except Exception:
+        except Exception:  # the door's last: a stranger is told that, and no more
             log.exception("failed", extra={"path": request.url.path})
             return PlainTextResponse("something failed inside this node\n", 500)
 

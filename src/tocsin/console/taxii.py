@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 
 from tocsin.console import auth, problems
 from tocsin.console.auth import Doors, Rates
-from tocsin.errors import CredentialError, TocsinError, TooOftenError
+from tocsin.errors import CredentialError, RateError, TocsinError
 from tocsin.flows import taxii, taxii_users
 from tocsin.flows.node import Node
 from tocsin.flows.taxii import Opened, Who
@@ -88,7 +88,7 @@ class Desk:
     # --- credentials --------------------------------------------------------------------------
 
     def who(self, authorization: str | None, address: str) -> Who:
-        """Whose credential this is. Raises CredentialError, TooOftenError."""
+        """Whose credential this is. Raises CredentialError, RateError."""
         if authorization is None:
             if not self._anonymous:
                 raise _unknown()
@@ -97,9 +97,7 @@ class Desk:
             who = self._of(authorization, address)
         seconds = self._rates.wait(who.name, "taxii")
         if seconds:
-            raise TooOftenError(
-                "this is asked for too often", remedy=f"wait {seconds} s", seconds=seconds
-            )
+            raise auth.too_often("taxii", seconds)
         return who
 
     def _of(self, authorization: str, address: str) -> Who:
@@ -253,7 +251,7 @@ class _Failures:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, user: str, address: str) -> None:
-        """Return if this user and this address may try. Raises TooOftenError."""
+        """Return if this user and this address may try. Raises RateError."""
         now = self._now()
         with self._lock:
             for key in self._keys(user, address):
@@ -264,7 +262,7 @@ class _Failures:
                     times.popleft()
                 if len(times) >= FAILURES:
                     seconds = max(1, int(60 - (now - times[0])) + 1)
-                    raise TooOftenError(
+                    raise RateError(
                         f"more than {FAILURES} wrong credentials within a minute",
                         remedy=f"wait {seconds} s, then send the right one",
                         seconds=seconds,

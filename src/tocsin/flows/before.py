@@ -87,4 +87,7 @@ def _verified(proof: notes.LogProof, ids: list[str], keys: list[notes.VerifierKe
         with suppress(ProofError):
             merkle.verify_inclusion(leaf, proof.index, head.size, proof.path, head.root)
             return head.origin
-    raise ProofError("it proves nothing of these statements", remedy="ask its operator")
+    raise ProofError(
+        f"entry {proof.index} of {head.origin} is none of {len(ids)} statements it may be of",
+        remedy=f"ask the operator of {head.origin} for the proof of the statement itself",
+    )

@@ -338,7 +338,7 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str]:
     try:
         parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, huge_tree=False)
         tree = lxml.html.document_fromstring(page.encode("utf-8", "replace"), parser=parser)
-    except Exception:
+    except Exception:  # hostile markup breaks lxml in ways of its own: nothing is read of it
         return None, [], ""
     headline = _headline(tree)
     for element in list(tree.iter(*_DROPPED)):
@@ -413,7 +413,7 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
         for number in range(count):
             try:
                 text = reader.pages[number].extract_text() or ""
-            except Exception:
+            except Exception:  # pypdf on a damaged page: the other reader is tried below
                 text = ""
             if len(text.strip()) < FEW:
                 text = max(text, miner.text(number), key=lambda one: len(one.strip()))
@@ -452,7 +452,7 @@ class _Miner:
             manager = PDFResourceManager()
             device = TextConverter(manager, out, laparams=LAParams())
             PDFPageInterpreter(manager, device).process_page(self._pages[number])
-        except Exception:
+        except Exception:  # the second reader on a damaged page: `note` below says it gave no text
             return ""
         return out.getvalue()
 

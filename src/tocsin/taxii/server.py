@@ -27,8 +27,8 @@ from tocsin.errors import (
     MediaTypeError,
     MethodError,
     NotFoundError,
+    RateError,
     TocsinError,
-    TooOftenError,
 )
 from tocsin.taxii import wire
 from tocsin.taxii.wire import Ask, Collection, Item, Status, Target
@@ -69,7 +69,7 @@ class Desk(Protocol):
 
         Raises:
             CredentialError: nobody's.
-            TooOftenError: this user or address has tried too often, or asks too often.
+            RateError: this user or address has tried too often, or asks too often.
         """
         ...
 
@@ -134,7 +134,7 @@ class _Door:
             raise
         except TocsinError as error:
             return self._refusal(error, error_id)
-        except Exception:
+        except Exception:  # the door's last: the client gets TAXII's error body, not a trace
             log.exception("failed", extra={"path": request.url.path})
             body = wire.error(
                 500,
@@ -221,8 +221,8 @@ class _Door:
         opened = self._desk.collection(who, target.collection)
         if not opened.can_write:
             raise ForbiddenError(
-                "this credential may not write here",
-                remedy="see which collection it may write to: can_write",
+                f"this credential may not write to the collection {target.collection}",
+                remedy="write to one whose can_write is true, or ask for another credential",
             )
         return who, opened
 
@@ -241,7 +241,7 @@ class _Door:
         headers: dict[str, str] = {}
         if isinstance(error, CredentialError):
             headers["www-authenticate"] = CHALLENGE
-        if isinstance(error, TooOftenError):
+        if isinstance(error, RateError):
             headers["retry-after"] = str(error.seconds)
         elif status == 503:
             headers["retry-after"] = "30"
@@ -301,7 +301,7 @@ async def _body(request: Request) -> bytes:
                     raise _too_large()
                 parts.append(part)
     except TimeoutError:
-        raise TooOftenError(
+        raise RateError(
             f"the body has not come within {BODY_SECONDS} s",
             remedy="send fewer objects at once",
             seconds=60,

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin import outbound
-from tocsin.errors import ConfigError, NotFoundError, TooOftenError, UsageError
+from tocsin.errors import ConfigError, NotFoundError, RateError, UsageError
 from tocsin.stix.bundle import open_bundle
 from tocsin.store.files import make_folder, sync_folder
 from tocsin.taxii import client as taxii
@@ -57,14 +57,14 @@ def connection(url: str) -> tuple[httpx.Client, str]:
     parts = urlsplit(url)
     if "@" in parts.netloc:
         raise UsageError(
-            "a user or password in the address",
+            f"a user or password stands before {parts.hostname} in the address",
             remedy="set TOCSIN_TAXII_USER and TOCSIN_TAXII_PASSWORD (or _FILE), or _TOKEN",
         )
     user, password = os.environ.get("TOCSIN_TAXII_USER", ""), secret("TAXII_PASSWORD")
     token = secret("TAXII_TOKEN")
     if bool(user) != bool(password):
         raise UsageError(
-            "a user without a password, or a password without a user",
+            f"TOCSIN_TAXII_USER is {user!r}, and its password is {'given' if password else 'not'}",
             remedy="set TOCSIN_TAXII_USER and TOCSIN_TAXII_PASSWORD (or _FILE)",
         )
     headers = {}
@@ -198,7 +198,7 @@ class _Pages:
         for tried in range(21):
             try:
                 kept = self._node.call("POST", "/reports", query={"name": name}, body=page)
-            except TooOftenError:
+            except RateError:
                 if tried == 20:
                     raise
                 time.sleep(3)  # the node takes twenty reports a minute
