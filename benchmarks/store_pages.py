@@ -22,7 +22,8 @@ from benchmarks.figures import figure
 from tests.postgres_server import NoServer, Server
 from tests.unit.fakes import Author, enter, seen_by, thing
 
-from tocsin.store.interface import EVERYTHING, Attachment, Keeping, Store
+from tocsin.record.ports import Keeping
+from tocsin.store.interface import EVERYTHING, Attachment, Store
 from tocsin.store.postgres import PostgresStore
 from tocsin.store.sqlite import SqliteStore
 

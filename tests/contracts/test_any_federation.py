@@ -12,8 +12,9 @@ from tests.unit.fakes import Author, publish, seen_by, thing
 
 from tocsin.errors import ChainError, StatementError
 from tocsin.record.envelope import Verified
+from tocsin.record.ports import Keeping
 from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
-from tocsin.store.interface import Attachment, Keeping, Purge, Store
+from tocsin.store.interface import Attachment, Purge, Store
 
 PEER, OTHER = "portco.example", "gridco.example"
 TIME, LATER = "2026-11-22T08:30:00Z", "2026-11-22T09:00:00Z"

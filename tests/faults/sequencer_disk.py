@@ -18,7 +18,7 @@ from tocsin.record import keys, merkle
 from tocsin.record.envelope import Verified, open_statement, sign, statement_id
 from tocsin.record.keys import LogSigner, Signer
 from tocsin.record.seal import VerifiedSeal
-from tocsin.record.sequencer import HeadPort, Keeping, Opened, Sequencer, Witnesses
+from tocsin.record.sequencer import HeadLike, Keeping, Opened, Sequencer, Witnesses
 from tocsin.record.statement import compose
 
 ORIGIN = "cert.northland.example/log"
@@ -120,7 +120,7 @@ class FakeLog:
         batch: Sequence[str],
         edge: Sequence[bytes],
         checkpoint: bytes,
-        expected: HeadPort | None,
+        expected: HeadLike | None,
     ) -> None:
         with self.disk.lock:
             old = self.disk.heads[-1] if self.disk.heads else None

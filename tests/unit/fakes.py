@@ -31,7 +31,7 @@ from tocsin.policy import Audience, Reader, allowed
 from tocsin.record.envelope import Verified, sign, statement_id
 from tocsin.record.hpke import HpkeKey
 from tocsin.record.keys import Signer
-from tocsin.record.ports import NO_AUDIENCES
+from tocsin.record.ports import NO_AUDIENCES, HeadLike, Keepable, Keeping
 from tocsin.record.seal import Sealed, VerifiedSeal, open_sealed, seal
 from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
@@ -42,10 +42,7 @@ from tocsin.store.interface import (
     Chain,
     Entry,
     Head,
-    HeadLike,
     Holding,
-    Keepable,
-    Keeping,
     Kept,
     KeptObject,
     KeptSealed,

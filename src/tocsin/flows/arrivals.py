@@ -41,13 +41,14 @@ from tocsin.policy import Audience, strictest
 from tocsin.record.admission import ChainHead, Opened, Placed, admit_opened
 from tocsin.record.envelope import open_envelope, open_statement, pae, statement_id
 from tocsin.record.keys import verify
+from tocsin.record.ports import Keepable
 from tocsin.record.seal import admit_sealed, check_signature, open_sealed
 from tocsin.record.sequencer import Keeping, Waiting
 from tocsin.record.statement import ORDINARY_KINDS, ROOT_KINDS, ObjectRef, Statement
 from tocsin.stix.bundle import Received
 from tocsin.stix.check import TOLERATED, check_objects, refused
 from tocsin.store.federation import Absent, Quarantined
-from tocsin.store.interface import Attachment, Keepable
+from tocsin.store.interface import Attachment
 
 log = logging.getLogger("tocsin.sync")
 

@@ -6,7 +6,7 @@ Spec: record.md, "Sequencer": its ports are arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -18,14 +18,35 @@ if TYPE_CHECKING:
     from tocsin.record.seal import VerifiedSeal
 
 NO_AUDIENCES: Mapping[str, Audience] = {}
+
+
+class Keepable(Protocol):
+    """Bytes that a statement names: an object as it arrived, or an attachment."""
+
+    @property
+    def raw(self) -> bytes: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def spec_version(self) -> str | None: ...
+    @property
+    def created(self) -> str | None: ...
+    @property
+    def modified(self) -> str | None: ...
+
+
 Keeping: TypeAlias = (
-    "tuple[Verified | VerifiedSeal, Sequence[Any], Audience, Mapping[str, Audience]]"
+    "tuple[Verified | VerifiedSeal, Sequence[Keepable], Audience, Mapping[str, Audience]]"
 )
-"""A statement to keep: verified, objects, audience, object_audiences."""
+"""A statement to keep: verified, objects, audience, object_audiences (`Log.keep_pending`)."""
 
 
-class GuardPort(Protocol):
-    """The newest head that this node has begun to show to others."""
+class HeadLike(Protocol):
+    """What is compared before a log grows: its newest head, or the guard's."""
 
     @property
     def origin(self) -> str: ...
@@ -35,7 +56,7 @@ class GuardPort(Protocol):
     def root(self) -> bytes: ...
 
 
-class HeadPort(GuardPort, Protocol):
+class HeadPort(HeadLike, Protocol):
     """The log as the store holds it."""
 
     @property
@@ -54,49 +75,119 @@ class PendingPort(Protocol):
 
 
 class Log(Protocol):
-    """What the sequencer asks of a store; `store.interface.Log` is one, and says what it owes."""
+    """What the sequencer asks of a store. An error in any of these leaves the store as it was."""
 
     def keep_pending(
         self,
         verified: Verified | VerifiedSeal,
-        objects: Sequence[Any],
+        objects: Sequence[Keepable],
         audience: Audience,
-        object_audiences: Mapping[str, Audience] = ...,
+        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
     ) -> None:
-        """Keep durably, unseen. What is held already stays as it is."""
+        """Keep a statement and the objects it names, durably, and invisible to every read.
+
+        A statement that is held already, pending or logged, is left as it is.
+
+        Args:
+            verified: only `record` makes one. Of a sealed statement the sealed file is kept, and
+                no envelope: of all reads only `sealed`, `sealed_in` and `holdings` show it. It is
+                named by what the log holds, `id`; what follows it in its chain and what takes it
+                back name the id of what is `inside`.
+            objects: the bytes of everything `statement.objects` names, but what the same author
+                has said before. A `withdraw` takes back and brings nothing. For one that does not
+                come stands `store.federation.Absent`: the statement is kept without it.
+            audience: of the statement.
+            object_audiences: sha256 → who may read that object by this statement, where its own
+                marking makes that stricter (`policy.strictest`). Default: `audience`.
+
+        A statement may stand behind a gap. The place before it is bound then: only what it names
+        is kept there (`store.federation.Inboxes.places`).
+
+        Raises:
+            ChainError: its author has another statement at this place of this chain, or the one
+                before it is not the one it names; also where such a place is bound.
+            ConflictError: its author has sealed something else under the same id.
+            StatementError: an object is named and not brought, or brought and not named.
+            PurgedError: an object was purged here.
+            StorageFullError: the disk is full; nothing of it is kept.
+        """
+        ...
 
     def keep_pending_many(self, items: Sequence[Keeping]) -> Sequence[TocsinError | None]:
-        """`keep_pending` of several in one transaction; for each what kept it out, or None."""
+        """Keep several statements in one transaction, in this order: much faster than singly.
+
+        Args:
+            items: (verified, objects, audience, object_audiences) of each, as `keep_pending`
+                takes them.
+
+        Returns:
+            For each what kept it out, as `keep_pending` would raise it; None: it is kept. One
+            that is refused leaves no trace, and does not hinder the others.
+
+        Raises:
+            StorageFullError: the disk is full; nothing of all this is kept.
+        """
+        ...
 
     def pending(self) -> Sequence[PendingPort]:
-        """In the order in which they came."""
+        """What is kept and not yet logged, in the order in which it came.
+
+        After a log begins anew, first what was logged, in the order of that log.
+        """
+        ...
 
     def append(
         self,
         batch: Sequence[str],
         edge: Sequence[bytes],
         checkpoint: bytes,
-        expected: HeadPort | None,
+        expected: HeadLike | None,
     ) -> None:
-        """One transaction: pending → logged, edge, checkpoint; refused if the head is another."""
+        """Enter pending statements in the log, in one transaction, and open them to readers.
+
+        They get the indexes size, size + 1, …; withdrawals among them take effect at once.
+
+        Args:
+            batch: ids of pending statements, in log order. May be empty, to renew a checkpoint.
+            edge: the right edge of the tree after them, 32 bytes each.
+            checkpoint: the signed note whose first lines are the new origin, size and root.
+            expected: the head this was computed from; None for a log that has none yet.
+
+        Raises:
+            ConflictError: the store's (origin, size, root) is another, or a statement is not
+                pending. Nothing has changed.
+            StorageFullError: the disk is full. Nothing has changed.
+        """
+        ...
 
     def head(self) -> HeadPort | None:
-        """None before the first append."""
+        """The newest head; None before the first append."""
+        ...
 
     def entries(self, start: int, count: int) -> list[bytes]:
-        """Commitments, 32 bytes each."""
+        """Ids (32 bytes) of the statements at start, …, at most `count` of them."""
+        ...
 
     def edge(self) -> list[bytes]:
-        """As the last append gave it."""
+        """The right edge, as the last append gave it."""
+        ...
 
     def place(self, statement: str) -> int | None:
-        """Log index; None if pending or unknown."""
+        """The log index of a statement; None if it is pending or unknown."""
+        ...
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
-        """Keep a cosigned checkpoint durably, in place of one with the same size."""
+        """Keep a checkpoint with a quorum of cosignatures, in place of one of the same size.
+
+        Args:
+            size: as the note says it.
+            note: its first line is the origin.
+        """
+        ...
 
     def checkpoints(self) -> list[tuple[int, bytes]]:
-        """The cosigned checkpoints kept, by size."""
+        """(size, note) of what `keep_checkpoint` kept of the head's origin, by size."""
+        ...
 
 
 class TileFiles(Protocol):
@@ -117,7 +208,7 @@ class TileFiles(Protocol):
     def read_checkpoint(self) -> bytes | None:
         """The published checkpoint; None before the first."""
 
-    def read_guard(self) -> GuardPort | None:
+    def read_guard(self) -> HeadLike | None:
         """None before the first write."""
 
     def write_guard(self, origin: str, size: int, root: bytes) -> None:

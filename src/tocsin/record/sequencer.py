@@ -46,7 +46,7 @@ from tocsin.record.cosigning import Witnessed, Witnesses
 from tocsin.record.envelope import Verified
 from tocsin.record.ports import (
     NO_AUDIENCES,
-    GuardPort,
+    HeadLike,
     HeadPort,
     Keeping,
     Log,
@@ -70,7 +70,7 @@ _RESTORE = "restore the newest store; reads go on, and nothing is signed until t
 
 
 __all__ = [
-    "GuardPort",
+    "HeadLike",
     "HeadPort",
     "Keeping",
     "Log",
@@ -926,7 +926,7 @@ class Sequencer:
             )
         return [b"\x01" + commitment for commitment in commitments]
 
-    def _fold(self, start: int, end: int, guard: GuardPort | None) -> None:
+    def _fold(self, start: int, end: int, guard: HeadLike | None) -> None:
         """Fold the entries [start, end) into the edge; on the way it must pass the guard."""
         for number, entry in enumerate(self._entries(start, end), start + 1):
             self._edge.append(merkle.leaf_hash(entry))

@@ -16,7 +16,7 @@ from tocsin.record.ports import NO_AUDIENCES
 
 if TYPE_CHECKING:
     from tocsin.policy import Audience
-    from tocsin.store.interface import Keepable
+    from tocsin.record.ports import Keepable
 
 
 MAX_QUARANTINED = 1_000

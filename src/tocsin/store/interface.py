@@ -10,7 +10,7 @@ Times are RFC 3339 text, ids and digests 64 lower-case hex digits, roots and com
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -21,13 +21,12 @@ from msgspec import Struct
 from tocsin import canonical
 from tocsin.claims.model import EXTENSION_ID, ROLE_TYPE
 from tocsin.policy import Audience, Tlp
-from tocsin.record.ports import NO_AUDIENCES
+from tocsin.record import ports
+from tocsin.record.ports import Keepable
 from tocsin.store.federation import Federation
 
 if TYPE_CHECKING:
-    from tocsin.errors import TocsinError
-    from tocsin.record.envelope import Verified
-    from tocsin.record.seal import Sealed, VerifiedSeal
+    from tocsin.record.seal import Sealed
     from tocsin.record.statement import Statement
 
 RECORD_TYPES = frozenset(ROLE_TYPE.values())
@@ -36,25 +35,6 @@ readable and are marked; all else stops."""
 
 
 # --- what goes in ---------------------------------------------------------------------------
-
-
-class Keepable(Protocol):
-    """Bytes a statement names: a `stix.bundle.Received` or an `Attachment`."""
-
-    @property
-    def raw(self) -> bytes: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def spec_version(self) -> str | None: ...
-    @property
-    def created(self) -> str | None: ...
-    @property
-    def modified(self) -> str | None: ...
 
 
 class Attachment(Struct, frozen=True, kw_only=True):
@@ -73,23 +53,6 @@ class Attachment(Struct, frozen=True, kw_only=True):
         """The attachment that holds `raw`."""
         digest = hashlib.sha256(raw).hexdigest()
         return cls(raw=raw, sha256=digest, id=f"urn:sha256:{digest}", type=media_type)
-
-
-Keeping: TypeAlias = (
-    "tuple[Verified | VerifiedSeal, Sequence[Keepable], Audience, Mapping[str, Audience]]"
-)
-"""A statement to keep: verified, objects, audience, object_audiences (`Log.keep_pending`)."""
-
-
-class HeadLike(Protocol):
-    """What is compared before a log grows."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def root(self) -> bytes: ...
 
 
 # --- what comes out -------------------------------------------------------------------------
@@ -295,60 +258,8 @@ class Page(Struct, frozen=True, kw_only=True):
 # --- the Protocols --------------------------------------------------------------------------
 
 
-class Log(Protocol):
-    """What the sequencer asks for. An error in any of these leaves the store as it was."""
-
-    def keep_pending(
-        self,
-        verified: Verified | VerifiedSeal,
-        objects: Sequence[Keepable],
-        audience: Audience,
-        object_audiences: Mapping[str, Audience] = NO_AUDIENCES,
-    ) -> None:
-        """Keep a statement and the objects it names, durably, and invisible to every read.
-
-        A statement that is held already, pending or logged, is left as it is.
-
-        Args:
-            verified: only `record` makes one. Of a sealed statement the sealed file is kept, and
-                no envelope: of all reads only `sealed`, `sealed_in` and `holdings` show it. It is
-                named by what the log holds, `id`; what follows it in its chain and what takes it
-                back name the id of what is `inside`.
-            objects: the bytes of everything `statement.objects` names, but what the same author
-                has said before. A `withdraw` takes back and brings nothing. `federation.Absent`
-                stands for one that does not come: the statement is kept without it.
-            audience: of the statement.
-            object_audiences: sha256 → who may read that object by this statement, where its own
-                marking makes that stricter (`policy.strictest`). Default: `audience`.
-
-        A statement may stand behind a gap. The place before it is bound then: only what it names
-        is kept there (`Inboxes.places`).
-
-        Raises:
-            ChainError: its author has another statement at this place of this chain, or the one
-                before it is not the one it names; also where such a place is bound.
-            ConflictError: its author has sealed something else under the same id.
-            StatementError: an object is named and not brought, or brought and not named.
-            PurgedError: an object was purged here.
-            StorageFullError: the disk is full; nothing of it is kept.
-        """
-        ...
-
-    def keep_pending_many(self, items: Sequence[Keeping]) -> list[TocsinError | None]:
-        """Keep several statements in one transaction, in this order: much faster than singly.
-
-        Args:
-            items: (verified, objects, audience, object_audiences) of each, as `keep_pending`
-                takes them.
-
-        Returns:
-            For each what kept it out, as `keep_pending` would raise it; None: it is kept. One
-            that is refused leaves no trace, and does not hinder the others.
-
-        Raises:
-            StorageFullError: the disk is full; nothing of all this is kept.
-        """
-        ...
+class Log(ports.Log, Protocol):
+    """What the sequencer asks for (`record.ports.Log`), and what everybody else learns by it."""
 
     def pending(self) -> list[Pending]:
         """What is kept and not yet logged, in the order in which it came.
@@ -357,65 +268,16 @@ class Log(Protocol):
         """
         ...
 
-    def append(
-        self,
-        batch: Sequence[str],
-        edge: Sequence[bytes],
-        checkpoint: bytes,
-        expected: HeadLike | None,
-    ) -> None:
-        """Enter pending statements in the log, in one transaction, and open them to readers.
-
-        They get the indexes size, size + 1, …; withdrawals among them take effect at once.
-
-        Args:
-            batch: ids of pending statements, in log order. May be empty, to renew a checkpoint.
-            edge: the right edge of the tree after them, 32 bytes each.
-            checkpoint: the signed note whose first lines are the new origin, size and root.
-            expected: the head this was computed from; None for a log that has none yet.
-
-        Raises:
-            ConflictError: the store's (origin, size, root) is another, or a statement is not
-                pending. Nothing has changed.
-            StorageFullError: the disk is full. Nothing has changed.
-        """
-        ...
-
     def head(self) -> Head | None:
         """The newest head; None before the first append."""
         ...
 
-    def entries(self, start: int, count: int) -> list[bytes]:
-        """Ids (32 bytes) of the statements at start, …, at most `count` of them."""
-        ...
-
-    def edge(self) -> list[bytes]:
-        """The right edge, as the last append gave it."""
-        ...
-
-    def place(self, statement: str) -> int | None:
-        """The log index of a statement; None if it is pending or unknown."""
-        ...
-
 
 class History(Protocol):
-    """How far authors and the log have come, beyond the newest head."""
+    """How far authors have come, and how a log begins anew."""
 
     def chain(self, author: str, chain: str) -> Chain | None:
         """The last statement of this author in this chain (`chain_of`), pending too."""
-        ...
-
-    def keep_checkpoint(self, size: int, note: bytes) -> None:
-        """Keep a checkpoint with a quorum of cosignatures, in place of one of the same size.
-
-        Args:
-            size: as the note says it.
-            note: its first line is the origin.
-        """
-        ...
-
-    def checkpoints(self) -> list[tuple[int, bytes]]:
-        """(size, note) of what `keep_checkpoint` kept of the head's origin, by size."""
         ...
 
     def restart_log(self) -> None:

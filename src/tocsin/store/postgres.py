@@ -18,7 +18,7 @@ import psycopg
 
 from tocsin.errors import StoreError, TocsinError
 from tocsin.policy import Audience
-from tocsin.record.ports import NO_AUDIENCES
+from tocsin.record.ports import NO_AUDIENCES, HeadLike, Keepable, Keeping
 from tocsin.store import feeds, rules, words
 from tocsin.store import postgres_exchange as exchange
 from tocsin.store import postgres_federation as federation
@@ -33,10 +33,7 @@ from tocsin.store.interface import (
     AuditRow,
     Chain,
     Head,
-    HeadLike,
     Holding,
-    Keepable,
-    Keeping,
     Kept,
     KeptObject,
     KeptSealed,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
 from tocsin.policy import Audience
+from tocsin.record.ports import HeadLike, Keepable
 from tocsin.record.statement import ObjectRef
 from tocsin.store import postgres_exchange as exchange
 from tocsin.store import postgres_schema as schema
@@ -21,8 +22,6 @@ from tocsin.store.interface import (
     EVERYTHING,
     Chain,
     Head,
-    HeadLike,
-    Keepable,
     audience_key,
     collections_of,
     stays_on_record,

@@ -27,13 +27,12 @@ from tocsin.errors import (
 )
 from tocsin.policy import TLP_RANK, Audience, Tlp
 from tocsin.record.envelope import commitment, sealed_entry
+from tocsin.record.ports import HeadLike, Keepable
 from tocsin.store.federation import Absent
 from tocsin.store.interface import (
     Chain,
     Head,
-    HeadLike,
     Holding,
-    Keepable,
     Kept,
     KeptObject,
     KeptSealed,

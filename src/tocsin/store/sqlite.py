@@ -24,7 +24,7 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
-from tocsin.record.ports import NO_AUDIENCES
+from tocsin.record.ports import NO_AUDIENCES, HeadLike, Keepable, Keeping
 from tocsin.store import feeds, rules, schema, words
 from tocsin.store import sqlite_exchange as exchange
 from tocsin.store import sqlite_federation as federation
@@ -39,10 +39,7 @@ from tocsin.store.interface import (
     AuditRow,
     Chain,
     Head,
-    HeadLike,
     Holding,
-    Keepable,
-    Keeping,
     Kept,
     KeptObject,
     KeptSealed,

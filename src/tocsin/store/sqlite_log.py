@@ -14,6 +14,7 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
+from tocsin.record.ports import HeadLike, Keepable
 from tocsin.record.statement import ObjectRef
 from tocsin.store import schema, words
 from tocsin.store import sqlite_exchange as exchange
@@ -22,8 +23,6 @@ from tocsin.store.interface import (
     EVERYTHING,
     Chain,
     Head,
-    HeadLike,
-    Keepable,
     audience_key,
     collections_of,
     stays_on_record,

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.store.interface import Keepable
+from tocsin.record.ports import Keepable
 
 CUT = 1
 """Raise it with any change in how words are cut: every index is then cut anew."""
