@@ -53,7 +53,7 @@ def log_audit(
             shown = tampered(read, size, tamper_copy)
         found = audit.audit(note, shown, known, older=older, progress=_told(as_json))
         kept = _looked_through(checks) if tamper_copy is None else None
-    ok = found.ok and not (kept and kept["problems"])
+    ok = found.ok and not (kept and (kept["problems"] or kept["broken_line"] is not None))
     if keep is not None and found.ok:
         terminal.write_output(keep, note)
     if as_json:
@@ -68,16 +68,18 @@ def _looked_through(checks: Any) -> dict[str, Any] | None:
     if checks is None:
         return None
     total: dict[str, Any] = {
-        **dict.fromkeys(("statements", "sealed", "objects", "gone"), 0),
+        **dict.fromkeys(("statements", "sealed", "objects", "gone", "lines"), 0),
         "problems": [],
     }
+    broken: int | None = None
     start: int | None = 0
     while start is not None:
         page = checks(start)
         for name in total:
             total[name] += page[name]
+        broken = page["broken_line"] if broken is None else broken
         start = page["next"]
-    return total
+    return {**total, "broken_line": broken}
 
 
 def _told(as_json: bool) -> Any:
@@ -107,6 +109,7 @@ def _print(found: Any, kept: dict[str, Any] | None, ok: bool, tampered: int | No
             f"{kept['objects']:,} objects checked; "
             f"of {kept['gone']:,} only the commitment is left (taken back or purged)"
         )
+        line(f"audit   {kept['lines']:,} lines of who did what on this node")
     for problem in found.problems:
         line(f"problem {problem.step} at {problem.where}: {problem.detail}")
     if found.problems:
@@ -116,6 +119,9 @@ def _print(found: Any, kept: dict[str, Any] | None, ok: bool, tampered: int | No
     for damage in kept["problems"] if kept else ():
         line(f"problem statement {damage['index']} {damage['id'][:16]}: {damage['detail']}")
         line(f"        {damage['remedy']}")
+    if kept is not None and kept["broken_line"] is not None:
+        line(f"problem audit line {kept['broken_line']}: it does not follow from the one before it")
+        line("        compare with a backup: somebody has changed the store by hand")
     if tampered is not None:
         click.echo(
             f"entry {tampered} was altered in a copy in memory; the log itself is as it was."

@@ -2,7 +2,8 @@
 
 The log's own tiles show that no commitment was altered (`record/audit.py`). Whether the envelopes
 and objects beside them are still those that were committed to, and rightly signed, only the node
-itself can see. Spec: record.md, "Log"; console.md §2, `log audit`.
+itself can see; so too whether a line of its own audit was altered or left out. Spec: record.md,
+"Log"; exchange.md §6, `audit`; console.md §2, `log audit`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tocsin.flows.node import Node
 from tocsin.record import keys
 from tocsin.record.envelope import open_statement, pae
 from tocsin.record.seal import check_signature, open_sealed
-from tocsin.store.interface import Kept, KeptSealed
+from tocsin.store.interface import Kept, KeptSealed, broken_audit
 
 PAGE = 1_000
 
@@ -42,6 +43,10 @@ class Checks(Struct, frozen=True, kw_only=True):
     """Give it as `start` to go on; None at the end."""
     sealed: int = 0
     """Sealed statements whose outside holds; what is inside cannot be seen here."""
+    lines: int = 0
+    """Lines of this node's own audit; they are looked at with the first part, `start` 0."""
+    broken_line: int | None = None
+    """Number of the first line that does not follow from the one before it."""
 
 
 def checks(node: Node, start: int = 0, limit: int = PAGE) -> Checks:
@@ -49,7 +54,7 @@ def checks(node: Node, start: int = 0, limit: int = PAGE) -> Checks:
 
     Of each: that its bytes have the logged commitment, that it is well formed, that every signature
     holds under the keys of that place in the log, and that each object it names has the SHA-256
-    that was signed.
+    that was signed. With the first part goes this node's own audit, line by line.
     """
     everything = node.everything()
     problems: list[Damage] = []
@@ -76,6 +81,7 @@ def checks(node: Node, start: int = 0, limit: int = PAGE) -> Checks:
     closed = [k for k in node.store.sealed_in(everything) if start <= k.index < end]
     for one in closed:
         _check_sealed(node, one, problems)
+    lines = node.store.audit() if start == 0 else []
     return Checks(
         statements=len(rows),
         objects=objects,
@@ -83,6 +89,8 @@ def checks(node: Node, start: int = 0, limit: int = PAGE) -> Checks:
         problems=problems,
         next=end if end < node.log.size else None,
         sealed=len(closed),
+        lines=len(lines),
+        broken_line=broken_audit(lines),
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tocsin.cli import run
+from tocsin.wiring.node import open_node
 
 
 @pytest.fixture
@@ -70,3 +73,20 @@ def test_a_changed_tile_is_named(home: Path, capsys: pytest.CaptureFixture[str])
     # The node itself refuses to go on with such a tile, and says which.
     assert run(["--home", "north", "log", "audit"]) != 0
     assert bundle.name in capsys.readouterr().err
+
+
+def test_a_line_of_the_nodes_own_audit_that_somebody_changed_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_node(home) as node:
+        for act in ("sign in", "purge", "sign out"):
+            node.store.append_audit("2026-11-22T12:00:00Z", "ines", act, "-")
+    assert "3 lines of who did what" in audit(capsys, code=0)
+    with closing(sqlite3.connect(home / "data" / "tocsin.sqlite")) as db:
+        db.execute("UPDATE audit SET actor = 'tomas' WHERE n = 2")
+        db.commit()
+    said = audit(capsys, code=3)
+    assert "problem audit line 2" in said
+    assert "AUDIT FAILS" in said
+    found = json.loads(audit(capsys, "--json", code=3))
+    assert (found["ok"], found["kept"]["broken_line"]) == (False, 2)
