@@ -68,7 +68,14 @@ def directory_show(as_party: str | None, as_json: bool) -> None:
 @click.option("--registrar", "add", multiple=True, metavar="PARTY", help="Add as a registrar.")
 @click.option("--no-registrar", "drop", multiple=True, metavar="PARTY", help="Take one out.")
 @click.option("--threshold", type=click.IntRange(1, 16), help="How many registrars must sign.")
-@click.option("--root-key", "roots", multiple=True, metavar="PUBLIC", help="Add an own root key.")
+@click.option(
+    "--root-public",
+    "--root-key",
+    "roots",
+    multiple=True,
+    metavar="PUBLIC",
+    help="Add an own root: the public key `key make` prints, not its file.",
+)
 @click.option("--no-root-key", "no_roots", multiple=True, metavar="KEYID", help="Take one out.")
 @click.option("--root-threshold", type=click.IntRange(1, 16), help="How many own roots must sign.")
 @click.option("--signer", "signers", multiple=True, metavar="PARTY", help="Who is to sign.")

@@ -37,6 +37,9 @@ LIST_FORMS = ("misp", "misp-feed", "csv", "rpz", "suricata", "zeek", "blocklist"
 @click.option(
     "--override", multiple=True, metavar="LIST", help="Pass over this warninglist; repeat."
 )
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Of lists: only domain, ipv4, …; repeat."
+)
 @click.option("--white", is_flag=True, help="MISP: tag TLP:CLEAR as tlp:white too.")
 @click.option("--by", "as_party", metavar="PARTY", help="Act as this party (the exercise).")
 @terminal.JSON
@@ -47,6 +50,7 @@ def export(
     out: str | None,
     tlp: str | None,
     override: tuple[str, ...],
+    kinds: tuple[str, ...],
     white: bool,
     as_party: str | None,
     as_json: bool,
@@ -67,7 +71,7 @@ def export(
     with terminal.node() as client:
         case = terminal.whole_id(client, "case", what) if _is_case(what) else None
         if listing:
-            _list(client, case, what, as_, party, out, tlp, override, white, as_json)
+            _list(client, case, what, as_, party, out, tlp, override, kinds, white, as_json)
         else:
             _case_file(client, str(case), as_, party, out, as_json)
 
@@ -121,6 +125,7 @@ _LEFT_OUT = {
     "not-for-files": "RED, for named parties, or under a marking nobody can read",
     "stricter": "marked stricter than --tlp",
     "not-for-reader": "not for this reader",
+    "other-kind": "of another --kind",
     "unlisted": "with a pattern that no list of values stands for",
 }
 
@@ -134,6 +139,7 @@ def _list(
     out: str | None,
     tlp: str | None,
     override: tuple[str, ...],
+    kinds: tuple[str, ...],
     white: bool,
     as_json: bool,
 ) -> None:
@@ -146,6 +152,7 @@ def _list(
             "for": party,
             "tlp": tlp.upper() if tlp else None,
             "override": ",".join(override),
+            "kind": ",".join(kinds),
             "white": "1" if white else None,
         },
     )

@@ -32,13 +32,13 @@ KEYFILE = click.option(
     "--root-key",
     "keyfile",
     metavar="FILE",
-    help="Sign with this key file (default: TOCSIN_ROOT_KEY_FILE, or the folder's root key).",
+    help="Sign with this private key's file (default: TOCSIN_ROOT_KEY_FILE, or the folder's).",
 )
 ROOT = click.option(
     "--root-key",
     "root",
     metavar="FILE",
-    help="The root key, where it is kept elsewhere (or TOCSIN_ROOT_KEY_FILE).",
+    help="The file of the private root key, where it is elsewhere (or TOCSIN_ROOT_KEY_FILE).",
 )
 
 
@@ -46,6 +46,11 @@ def _home() -> Path:
     from tocsin.wiring.folder import find_home
 
     return find_home(click.get_current_context().find_root().obj["home"])
+
+
+def _is_public(text: str) -> bool:
+    """Whether somebody gave a public key where the file of a private one belongs."""
+    return len(text) == 44 and text.endswith("=") and not Path(text).exists()
 
 
 @contextmanager
@@ -62,6 +67,11 @@ def holding(root: str | None = None, *, behind: bool = False) -> Iterator[Keyhol
     home = _home()
     party = click.get_current_context().params.get("as_party") or load_config(home).party
     with terminal.node() as client:
+        if root and _is_public(root):
+            raise UsageError(
+                f"{root} is a public key, and signing takes the file of a private one",
+                remedy="--root-key FILE; a public key goes in by: directory propose --root-public",
+            )
         file = Path(root) if root else None
         yield Keyholder(home, party, client, root=file, behind=behind)
 
@@ -369,7 +379,7 @@ def _instant(text: str) -> str:
 def key_make(file: str, as_json: bool) -> None:
     """Make a key file for a further root key of your party; prints what the directory lists.
 
-    It goes in by: tocsin directory propose --root-key PUBLIC --root-threshold 2
+    It goes in by: tocsin directory propose --root-public PUBLIC --root-threshold 2
 
     Example: tocsin key make second.root
     """

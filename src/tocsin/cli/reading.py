@@ -174,8 +174,8 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
                 [
                     n,
                     d["claim_type"],
-                    d["speaker"] or "?",
-                    d["addressee"] or "-",
+                    terminal.clip(d["speaker"] or "?", 18),
+                    terminal.clip(d["addressee"] or "-", 14),
                     d["date"] or "-",
                     ("“" + d["words"] + "”") if d["direct"] else d["words"],
                 ]
@@ -186,19 +186,24 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
     if indicators:
         click.echo()
         terminal.table(
-            ["", "TYPE", "VALUE", "AS WRITTEN", "NOTES"],
+            ["", "TYPE", "VALUE", "WRITTEN", "NOTES"],
             [
-                [n, i["type"], i["value"], i["raw"], ", ".join(_noted(i))]
+                [
+                    n,
+                    i["type"],
+                    i["value"],
+                    "-" if i["raw"] == i["value"] else i["raw"],
+                    ", ".join(_noted(i)),
+                ]
                 for n, i in enumerate(indicators, len(drafts) + 1)
             ],
             grow=2,
+            below=2,
         )
     if plain.get("objects"):
         bad = [o for o in plain["objects"] if o.get("problem")]
         click.echo(f"\n{_count(len(plain['objects']), 'STIX object')}, {len(bad)} with a problem")
         _print_types(plain["objects"])
-        for o in bad:
-            line(f"  {o['id'] or '(no id)'}: {o['problem']}")
     click.echo(
         f"\n{_count(len(drafts), 'claim')}, {_count(len(indicators), 'indicator')}, "
         f"{len(plain['losses'])} left out"

@@ -43,8 +43,8 @@ _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 def check(file: str, code: str | None, as_json: bool, as_jsonl: bool) -> int:
     """Check a STIX bundle, a TAXII envelope, a list of objects or one object.
 
-    Errors break a MUST: a node keeps such an object and gives it to nobody. Warnings break a
-    SHOULD or a vocabulary. Notes are what cannot be judged here. FILE may be - for stdin.
+    Errors break a MUST: no node says such an object or passes it on. Warnings break a SHOULD or a
+    vocabulary. Notes are what cannot be judged here. FILE may be - for stdin.
     Exit 0 without errors, 1 with some, 2 if the file cannot be opened.
 
     Example: tocsin stix check bundle.json
@@ -84,9 +84,7 @@ def check(file: str, code: str | None, as_json: bool, as_jsonl: bool) -> int:
             terminal.line()
             one = "object is" if bad == 1 else "objects are"
             whose = "its" if bad == 1 else "their"
-            _say(
-                f"{bad:,} {one} kept by a node and given to nobody, until {whose} errors are mended"
-            )
+            _say(f"{bad:,} {one} said and passed on by no node until {whose} errors are mended")
     return int(checked.count("error") > 0)
 
 
@@ -183,7 +181,7 @@ def pattern(file: str, as_json: bool) -> int:
     has the error's name, the 0-based character and a remedy; what is legal and can never match
     has warnings. FILE may be - for stdin; the output is JSON with or without --json.
 
-    Example: tocsin stix pattern patterns.txt
+    Example: echo "[ipv4-addr:value = '203.0.113.9']" | tocsin stix pattern -
     """
     verdicts: Counter[str] = Counter()
     for line in _lines(file):
@@ -218,9 +216,12 @@ def _lines(name: str) -> Iterator[bytes | None]:
                 while not whole and line and not line.endswith(b"\n"):
                     line = file.readline(LONGEST_LINE)
     except OSError as wrong:
-        raise UnreadableError(
-            f"{name}: {wrong.strerror or wrong}", remedy="check the path and who may read it"
-        ) from wrong
+        remedy = "check the path and who may read it"
+        if name.lstrip().startswith(("[", "(")):
+            remedy = (
+                "patterns come from a file, or from stdin: echo PATTERN | tocsin stix pattern -"
+            )
+        raise UnreadableError(f"{name}: {wrong.strerror or wrong}", remedy=remedy) from wrong
     except ValueError as wrong:  # a NUL in a name
         raise UnreadableError(f"{name!r}: {wrong}", remedy="check the path") from wrong
 

@@ -63,6 +63,9 @@ def witness_list(as_party: str | None, as_json: bool) -> None:
         ],
         grow=0,
     )
+    if not shown["witnesses"]:
+        line = f"next  {terminal.again()} witness add PARTY (or a witness's key and --url)"
+        click.echo(safe(line), err=True)
     for alarm in shown["alarms"]:
         terminal.line(f"alarm  {alarm['kind']}: {alarm['detail']}")
         terminal.line(f"       {alarm['remedy']}")

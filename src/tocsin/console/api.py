@@ -755,6 +755,7 @@ def _list(r: Request) -> Any:
             ceiling=_level(q.get("tlp")),
             overrides=tuple(name for name in q.get("override", "").split(",") if name),
             white=q.get("white") == "1",
+            kinds=tuple(kind for kind in q.get("kind", "").split(",") if kind),
         ),
         reader,
         own=r.actor.reader,

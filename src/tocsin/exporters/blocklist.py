@@ -1,4 +1,8 @@
-"""A plain list: one value a line, with the indicator and its expiry behind a number sign."""
+"""A plain list: one value a line and nothing else on it, for whatever reads lists.
+
+What is to be said of a value stands on a line of its own before it, behind a number sign; each
+kind of value has its heading. Whoever feeds one machine asks for the kinds that it takes.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,13 @@ def write(selection: Selection) -> Written:
         else:
             kept.setdefault((KINDS.index(line.kind), line.value), []).append(line)
     out = [f"# {words}" for words in head(selection, len(kept))]
-    for (_, value), lines in sorted(kept.items()):
-        out.append(f"{value} # " + "; ".join(sorted(told(line) for line in lines)))
+    heading = -1
+    for (kind, value), lines in sorted(kept.items()):
+        if kind != heading:
+            out.append(f"# --- {KINDS[kind]}")
+            heading = kind
+        out.append("# " + "; ".join(sorted(told(line) for line in lines)))
+        out.append(value)
     return Written(
         raw=("\n".join(out) + "\n").encode(),
         media_type="text/plain; charset=utf-8",

@@ -23,10 +23,13 @@ from tocsin.flows.intake import parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Reader, Tlp, may_leave
 from tocsin.stix.markings import TLP_OF_ID, strictest_tlp
+from tocsin.stix.values import KINDS
 from tocsin.store.interface import KeptObject
 from tocsin.sweep.warninglists import LISTS, listed
 
 FORMS = ("misp", "misp-feed", "csv", "stix", "rpz", "suricata", "zeek", "blocklist")
+LINE_FORMS = ("csv", "rpz", "suricata", "zeek", "blocklist")
+"""Those that hold values, a line each."""
 MAX_OBJECTS = 500_000
 
 
@@ -42,6 +45,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     overrides: tuple[str, ...] = ()
     """Warninglists that are passed over."""
     white: bool = False
+    kinds: tuple[str, ...] = ()
+    """Of values; none: all kinds."""
 
 
 class Exported(Struct, frozen=True, kw_only=True):
@@ -50,7 +55,7 @@ class Exported(Struct, frozen=True, kw_only=True):
     written: Written
     left_out: Mapping[str, int]
     """By reason: expired, revoked, withdrawn, warninglisted, not-for-files, stricter,
-    not-for-reader, unlisted."""
+    not-for-reader, unlisted, other-kind (values, not indicators)."""
     losses: tuple[Loss, ...]
 
 
@@ -69,6 +74,7 @@ def export(node: Node, wanted: Wanted, reader: Reader, *, own: Reader) -> Export
         raise UsageError(
             f"{', '.join(strange)}: no warninglist", remedy="one of: " + ", ".join(LISTS)
         )
+    _check_kinds(wanted)
     left_out: Counter[str] = Counter()
     chosen = _chosen(node, wanted, reader, own, left_out)
     losses: list[Loss] = []
@@ -81,6 +87,19 @@ def export(node: Node, wanted: Wanted, reader: Reader, *, own: Reader) -> Export
         )
     written = exporter.write(selection)
     return Exported(written=written, left_out=dict(left_out), losses=(*losses, *written.losses))
+
+
+def _check_kinds(wanted: Wanted) -> None:
+    if wanted.kinds and wanted.form not in LINE_FORMS:
+        raise UsageError(
+            f"--kind with --as {wanted.form}, which holds objects and no lines of values",
+            remedy="--as " + ", ".join(LINE_FORMS),
+        )
+    strange = [kind for kind in wanted.kinds if kind not in KINDS]
+    if strange:
+        raise UsageError(
+            f"{', '.join(strange)}: no kind of value", remedy="one of: " + ", ".join(KINDS)
+        )
 
 
 def _chosen(
@@ -232,8 +251,12 @@ def _selection(
             Loss(id=x.indicator, why=f"{x.value} is on the warninglist {listed(x.kind, x.value)}")
             for x in on
         )
+        off = [line for line in made if line not in on]
+        asked = [line for line in off if not wanted.kinds or line.kind in wanted.kinds]
+        if len(asked) < len(off):
+            left_out["other-kind"] += len(off) - len(asked)
         things.append(thing)
-        lines += [line for line in made if line not in on]
+        lines += asked
     title = _title(node, wanted, own)
     return Selection(
         title=title,

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.errors import IndicatorError, ReportError, ReportSizeError
 from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
@@ -130,8 +131,21 @@ def read(
         source=source_of(raw, name, MEDIA_TYPE, text=text, published=published),
         text=text,
         indicators=tuple(_drafts(body, places, singles, tlp, name, losses)),
-        losses=tuple(losses),
+        losses=tuple(_by_line(text, losses)),
     )
+
+
+def _by_line(text: str, losses: Sequence[Loss]) -> Iterator[Loss]:
+    """Losses with the line of the file each stands in, as an editor counts them."""
+    at, line = 0, 1
+    for loss in sorted(losses, key=lambda one: one.span or (0, 0)):
+        if loss.span is None:
+            yield loss
+            continue
+        end = loss.span[0]
+        line += text.count("\n", at, end) + text.count("\r", at, end) - text.count("\r\n", at, end)
+        at = end
+        yield replace(loss, note=f"line {line}: {loss.note}")
 
 
 def _decoded(raw: bytes, name: str, losses: list[Loss]) -> str:

@@ -78,7 +78,11 @@ def read(
             f"{name}: nested too deep to be a MISP event", remedy="check where it comes from"
         ) from wrong
     if not good:
-        raise BundleError(f"{name}: no event in it", remedy="give a MISP event, or a feed's folder")
+        raise BundleError(
+            f"{name}: no MISP event in it{_seen(raw)}",
+            remedy='an event is {"Event": {"info": …, "Attribute": […]}}, alone, in a list or in a '
+            '"response", as MISP exports it; a feed is its folder with manifest.json',
+        )
     for kind, count in sorted(taken.uncounted.items()):
         taken.losses.append(Loss(kind="more", note=f"{count} more of the kind {kind}"))
     return Reading(
@@ -89,6 +93,20 @@ def read(
         withdrawn=tuple(dict.fromkeys(taken.withdrawn)),
         strictest=taken.strictest,
     )
+
+
+def _seen(raw: bytes) -> str:
+    """What a document holds where an event was looked for."""
+    try:
+        held = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return ""
+    if isinstance(held, list):
+        held = held[0] if held else None
+    if not isinstance(held, dict):
+        return ""
+    shown = ", ".join(sorted(str(key)[:30] for key in held)[:6])
+    return f": its fields are {shown}" + (", …" if len(held) > 6 else "")
 
 
 def _take(

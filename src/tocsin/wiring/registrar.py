@@ -239,7 +239,8 @@ def _public(text: str) -> PublicKey:
         return PublicKey.of(b64decode(text))
     except (CanonicalError, RecordError) as wrong:
         raise UsageError(
-            f"--root-key {text}: {wrong.message}", remedy="what `tocsin key make` printed"
+            f"--root-public {text}: {wrong.message}",
+            remedy="give the public key that `tocsin key make` printed, not the private key's file",
         ) from wrong
 
 

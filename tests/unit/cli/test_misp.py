@@ -69,3 +69,63 @@ def test_a_folder_that_is_no_feed_and_a_case_that_is_none_are_refused(
     tocsin(capsys, "ingest", "feed", code=2)
     tocsin(capsys, "export", "all", "--as", "dossier", code=2)
     tocsin(capsys, "export", "all", "--as", "rpz", code=1)
+
+
+def test_json_that_is_no_event_is_told_what_an_event_looks_like(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("odd.json").write_text(json.dumps({"response": [{"sharing_group_id": "1", "shape": 2}]}))
+    assert run(["--home", "north", "ingest", "odd.json"]) == 2
+    err = capsys.readouterr().err
+    assert "no MISP event in it: its fields are response" in err
+    assert '{"Event": {"info"' in err
+
+
+def test_what_a_bundle_holds_that_cannot_be_used_is_listed_once(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = {"type": "indicator", "id": "indicator--5f0c2a1e-0000-4000-8000-000000000009"}
+    Path("bad.json").write_text(json.dumps({"type": "bundle", "objects": [bad]}))
+    printed = tocsin(capsys, "ingest", "bad.json", "--no-keep")
+    assert printed.count(bad["id"]) == 1
+
+
+def test_a_fetched_file_waits_in_the_list_until_it_is_set_aside(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tocsin(capsys, "ingest", "feed")
+    [one] = json.loads(tocsin(capsys, "accept", "--json"))
+    assert (one["kind"], one["state"]) == ("objects", "waiting")
+    printed = tocsin(capsys, "accept")
+    assert f"accept --report {one['report']} --all" in printed
+    assert "wait to be accepted" in printed
+    assert [row for row in printed.splitlines() if len(row) > 80 and "next" not in row] == []
+    named = ("accept", "--report", one["report"])
+    tocsin(capsys, *named, "--all", "--reject", "--why", "not ours")
+    assert "nothing waits" in tocsin(capsys, "accept")
+    assert "not ours" in tocsin(capsys, *named)
+
+
+def test_a_pattern_in_place_of_a_file_is_told_of_stdin(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["stix", "pattern", "[ipv4-addr:value = '192.0.2.1']"]) == 2
+    assert "tocsin stix pattern -" in capsys.readouterr().err
+
+
+def test_a_public_key_in_place_of_a_private_ones_file_is_told_apart(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = json.loads(tocsin(capsys, "key", "make", "second.root", "--json"))
+    assert run(["--home", "north", "key", "rotate", "--root-key", made["public"], "--yes"]) == 2
+    assert "--root-public" in capsys.readouterr().err
+    assert run(["--home", "north", "directory", "propose", "--root-public", "second.root"]) == 2
+    assert "not the private key's file" in capsys.readouterr().err
+
+
+def test_a_node_without_witnesses_is_told_how_to_get_one(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tocsin(capsys, "witness", "list")
+    assert run(["--home", "north", "witness", "list"]) == 0
+    assert "witness add PARTY" in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_thousands_of_findings_are_read_on_one_screen(
     assert all(cells(line) <= 80 for line in lines)
     assert any("perhaps energy?" in line for line in lines)
     assert "  and 2,995 more: --code number-range" in lines
-    assert lines[-1].startswith("3,000 objects are kept by a node and given to nobody")
+    assert lines[-1].startswith("3,000 objects are said and passed on by no node")
 
 
 def test_all_findings_of_one_code_are_shown_when_asked_for(

@@ -241,13 +241,24 @@ def test_a_zeek_file_has_the_fields_its_header_names(lines: list[Line]) -> None:
 @given(LINES)
 def test_a_blocklist_holds_one_value_a_line(lines: list[Line]) -> None:
     written = blocklist.write(selection(*lines))
-    rows = [r for r in written.raw.decode().split("\n") if r and not r.startswith("#")]
-    assert len(rows) == written.count
-    for row in rows:
-        value, _, note = row.partition(" # ")
-        assert value
-        assert not any(c.isspace() for c in value)
-        assert note.startswith("indicator--")
+    every = written.raw.decode().split("\n")
+    values = [n for n, r in enumerate(every) if r and not r.startswith("#")]
+    assert len(values) == written.count
+    for n in values:
+        # What reads a list takes the whole line; what is said of it stands before it.
+        assert not any(c.isspace() or c == "#" for c in every[n][:1] + every[n][1:].split("#")[0])
+        assert every[n - 1].startswith("# indicator--")
+
+
+def test_each_kind_of_a_blocklist_has_its_heading() -> None:
+    written = blocklist.write(
+        selection(line("sha256", "ab" * 32), line("domain", "a.example"), line("ipv4", "192.0.2.1"))
+    )
+    found = [r for r in written.raw.decode().split("\n") if r.startswith("# ---") or r[:1] != "#"]
+    assert found == [
+        *("# --- ipv4", "192.0.2.1", "# --- domain", "a.example"),
+        *("# --- sha256", "ab" * 32, ""),
+    ]
 
 
 @given(LINES)

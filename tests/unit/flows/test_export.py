@@ -52,7 +52,7 @@ def export(
 
 def values(made: Exported) -> list[str]:
     rows = made.written.raw.decode().splitlines()
-    return [row.partition(" # ")[0] for row in rows if not row.startswith("#")]
+    return [row for row in rows if not row.startswith("#")]
 
 
 def test_what_is_in_force_is_written_and_the_rest_counted(world: World) -> None:
@@ -104,6 +104,17 @@ def test_words_choose(world: World) -> None:
     assert values(export(world, words="tidebeacon.example")) == ["tidebeacon.example"]
 
 
+def test_only_the_kinds_that_are_asked_for(world: World) -> None:
+    say(world, indicator(world, 1, "tidebeacon.example"), indicator(world, 2, "b.example"))
+    made = export(world, kinds=("ipv4",))
+    assert values(made) == []
+    assert made.left_out == {"other-kind": 2}
+    assert len(values(export(world, kinds=("ipv4", "domain")))) == 2
+    for wrong in ({"kinds": ("colour",)}, {"kinds": ("ipv4",), "form": "misp"}):
+        with pytest.raises(UsageError):
+            export(world, **wrong)
+
+
 def test_nothing_to_write_is_said_and_not_an_empty_file(world: World) -> None:
     say(world, indicator(world, 3, "old.example", valid_until="2026-11-19T08:00:00Z"))
     with pytest.raises(NotFoundError, match="1 expired"):
@@ -127,7 +138,7 @@ def test_every_form_is_written_and_says_how_much_is_in_it(world: World, form: st
 def test_the_route_gives_the_file_and_its_losses(world: World) -> None:
     say(world, indicator(world, 1, "a.example"))
     answer = world.client(world.NORTH).get("/exports/lists", **{"as": "blocklist"})
-    assert b"a.example # indicator--" in base64.b64decode(answer["data"])
+    assert b"\na.example\n" in base64.b64decode(answer["data"])
     assert (answer["count"], answer["left_out"], answer["losses"]) == (1, {}, [])
     json.dumps(answer)
 

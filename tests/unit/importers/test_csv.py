@@ -196,3 +196,9 @@ def test_any_text_is_read_or_refused_never_worse(text: str) -> None:
 def test_any_bytes_are_read_or_refused_never_worse(data: bytes) -> None:
     with suppress(ReportError):
         csv.read(data, "x.csv")
+
+
+def test_a_loss_says_in_which_line_of_the_file_it_stands() -> None:
+    reading = read("value,type\na.example,domain\r\nnot an address,ipv4\n\n,domain\n=1+1,domain\n")
+    notes = [loss.note for loss in reading.losses]
+    assert [note.partition(":")[0] for note in notes] == ["line 3", "line 5", "line 6"]

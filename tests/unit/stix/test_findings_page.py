@@ -27,7 +27,7 @@ first of them, with their number.
 
 | severity | means | a node |
 |---|---|---|
-| error | it breaks a MUST | refuses to say it; TAXII's status names it |
+| error | it breaks a MUST | neither says it nor passes it on; `ingest` and TAXII's status name it |
 | warning | it breaks a SHOULD, or a word is in no vocabulary | takes it |
 | note | it cannot be judged here | takes it |
 
