@@ -1619,6 +1619,53 @@ def test_an_object_is_shown_once_and_comes_anew_for_those_it_reaches_later(
     assert entered(store.page(EVERYTHING, seen_by(store, EVERYBODY))) == [tool.id, between.id]
 
 
+@pytest.mark.parametrize("versions", [["last"], ["first"], ["all"], ["last", "first"]])
+@pytest.mark.parametrize("after", [-1, 0, 1 << 60])
+def test_a_glance_is_the_page_or_leaves_it_to_the_page(
+    store: Store, northland: Author, versions: list[str], after: int
+) -> None:
+    alone, hidden = thing("tool", 1), thing("tool", 2)
+    large = thing("note", 3, content="x" * 40_000)
+    several = [thing("tool", 4, modified=f"2026-11-2{n}T08:00:00.000Z") for n in range(1, 3)]
+    publish(store, northland.say(alone, hidden), alone, hidden)
+    publish(store, northland.say(large), large)
+    publish(store, northland.say(hidden, tlp="RED"))
+    for one in several:
+        publish(store, northland.say(one), one)
+    for reader in (EVERYBODY, GRIDCO):
+        allowed = seen_by(store, reader)
+        for id in {o.id for o in (alone, hidden, large, *several)} | {thing("tool", 9).id}:
+            for spec in (None, ["2.1"], ["2.0"]):
+                how: Any = {"after": after, "spec_versions": spec, "versions": versions}
+                found = store.glance(EVERYTHING, allowed, id, **how)
+                assert found in (None, store.page(EVERYTHING, allowed, ids=[id], **how))
+                assert found is None or len(found.entries) == 1
+    assert store.glance(EVERYTHING, frozenset(), alone.id) is None
+    assert store.glance("case--nowhere", seen_by(store, EVERYBODY), alone.id) is None
+
+
+def test_whatever_changes_makes_another_generation(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    tool = thing("tool", 1)
+    said = northland.say(tool)
+    acts: list[Callable[[], object]] = [
+        lambda: store.keep_local("draft", "a", b"1", None),
+        lambda: store.append_audit("2026-11-22T08:00:00.000Z", "x", "y", "z"),
+        lambda: store.keep_pending(said, [tool], said.audience),
+        lambda: enter(store, said.id),
+        lambda: store.purge(dropping("object", tool.sha256)),
+    ]
+    seen = [store.generation()]
+    for act in acts:
+        assert store.generation() == seen[-1], "nothing has changed"
+        act()
+        seen.append(store.generation())
+    if seen[0] is None:  # it says so, and nobody keeps anything
+        assert set(seen) == {None}
+    else:
+        assert len(set(seen)) == len(seen)
+
+
 def test_what_is_withdrawn_purged_or_said_narrower_leaves_its_collections(
     store: Store, northland: Author
 ) -> None:

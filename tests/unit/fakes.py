@@ -303,6 +303,9 @@ class MemoryStore(MemoryFederation):
 
     # --- Reads --------------------------------------------------------------------------------
 
+    def generation(self) -> int | None:
+        return None
+
     def audiences(self) -> dict[int, Audience]:
         return dict(enumerate(self._audiences))
 
@@ -412,6 +415,18 @@ class MemoryStore(MemoryFederation):
         return found[:limit]
 
     # --- Exchange -----------------------------------------------------------------------------
+
+    def glance(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        id: str,
+        *,
+        after: int = -1,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+    ) -> Page | None:
+        return None
 
     def page(
         self,

@@ -21,18 +21,19 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tocsin.console import api, auth, forms, i18n, pages, problems, untrusted
 from tocsin.console.assets import Assets
 from tocsin.console.auth import Cost, Doors, Rates, Signed
-from tocsin.console.guard import BodyLimit, Harden, KnownHost, SameOrigin
+from tocsin.console.guard import Guard
 from tocsin.console.live import Live, News
 from tocsin.console.page import Ask, Bytes, Drawn, Go, Page, news
 from tocsin.errors import NotFoundError, TocsinError
 from tocsin.flows.node import Node
 from tocsin.flows.witnessing import Alarm
 from tocsin.policy import ANONYMOUS, Actor
+from tocsin.taxii import server, wire
 
 log = logging.getLogger("tocsin.console")
 
@@ -157,10 +158,29 @@ def build(
         Route("/{rest:path}", desk.nothing, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
     inner: ASGIApp = Router(routes, redirect_slashes=False)
-    guarded = Harden(
-        KnownHost(SameOrigin(BodyLimit(GZipMiddleware(inner, compresslevel=6))), hosts)
-    )
+    packed: ASGIApp = GZipMiddleware(inner, compresslevel=6)
+    doors_of_taxii = [
+        route.endpoint
+        for route in routes
+        if isinstance(route, Route) and isinstance(route.endpoint, server.Door)
+    ]
+    guarded = Guard(_Ahead(doors_of_taxii[0], packed) if doors_of_taxii else packed, hosts)
     return Console(guarded, doors, live, assets)
+
+
+class _Ahead:
+    """TAXII's addresses before all others: most requests there are small, and it packs by itself.
+
+    `app` is the rest.
+    """
+
+    def __init__(self, taxii: server.Door, app: ASGIApp) -> None:
+        self.taxii = taxii
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        its = scope["type"] == "http" and f"{scope['path']}/".startswith(wire.BASE)
+        await (self.taxii if its else self.app)(scope, receive, send)
 
 
 def _size(node: Node) -> int:

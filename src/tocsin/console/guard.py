@@ -1,7 +1,7 @@
 """What every request passes before it reaches a route: pure ASGI, no state of a request kept.
 
-Order, outermost first: `Harden` (request id, headers), `KnownHost`, `SameOrigin`, `BodyLimit`,
-then gzip and the routes. A forged call ends here and learns nothing.
+`Guard` looks at the headers once: a name that is ours, an own page, a size that is taken; then come
+gzip and the routes. A forged call ends here and learns nothing.
 
 Spec: console.md §5 and its traps.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.responses import Response
@@ -38,6 +38,9 @@ HEADERS: Final[tuple[tuple[str, str], ...]] = (
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 )
 HSTS: Final = ("strict-transport-security", "max-age=31536000")
+_PLAIN: Final = [(name.encode(), value.encode()) for name, value in HEADERS]
+_OVER_TLS: Final = [*_PLAIN, (HSTS[0].encode(), HSTS[1].encode())]
+_FIXED: Final = frozenset(name for name, _ in _OVER_TLS)
 
 HEADER_BYTES: Final = 16 * 1024
 BODY_BYTES: Final = 1024 * 1024
@@ -71,96 +74,11 @@ def refusal(scope: Scope, status: int, name: str, title: str, *, remedy: str) ->
     return Response(body, status, media_type=wire.MEDIA_TYPE)
 
 
-class Harden:
-    """Adds the fixed headers and a request id to every answer, and writes the access log."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request_id = secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
-        started = time.perf_counter()
-        status = 0
-
-        async def hardened(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = list(message.get("headers", []))
-                present = {key.lower() for key, _ in headers}
-                fixed = (*HEADERS, HSTS) if scope["scheme"] == "https" else HEADERS
-                headers += [
-                    (key.encode(), value.encode())
-                    for key, value in fixed
-                    if key.encode() not in present
-                ]
-                headers.append((b"x-request-id", request_id.encode()))
-                message = {**message, "headers": headers}
-            await send(message)
-
-        try:
-            await self.app(scope, receive, hardened)
-        finally:
-            log.info(
-                "request",
-                extra={
-                    "method": scope["method"],
-                    "path": logged_path(scope["path"]),
-                    "status": status,
-                    "request_id": request_id,
-                    "ms": round((time.perf_counter() - started) * 1000, 1),
-                },
-            )
-
-
-class KnownHost:
-    """Answers only to the names this node was told it has (DNS rebinding): else 421."""
-
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
-        self.app = app
-        self.hosts: Collection[str] = frozenset(host.lower() for host in hosts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and host_name(header(scope, b"host") or "") not in self.hosts:
-            await refusal(
-                scope,
-                421,
-                "misdirected",
-                "This address is not one of this node's",
-                remedy="open the address that `tocsin up` printed",
-            )(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
-
-
 def host_name(host: str) -> str:
     """The name in a Host header, without port, in lower case: `[::1]:8470` gives `[::1]`."""
     if host.startswith("["):
         return host[: host.find("]") + 1].lower()
     return host.partition(":")[0].lower()
-
-
-class SameOrigin:
-    """Refuses what another site's page makes a browser send. 403, before any routing."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not same_origin(scope):
-            await refusal(
-                scope,
-                403,
-                "cross-site",
-                "This request did not come from a page of this node",
-                remedy="open the page on this node and send the form from there",
-            )(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
 
 
 def same_origin(scope: Scope) -> bool:
@@ -198,40 +116,38 @@ class _TooLargeError(Exception):
     pass
 
 
-class BodyLimit:
-    """Refuses large headers (431) and bodies (413), whether they say their length or not."""
+class Guard:
+    """Refuses what is not meant for this node, or is too large; hardens and logs every answer.
 
-    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int] = body_limit) -> None:
+    In this order: a name this node was not told it has (421, DNS rebinding), what another site's
+    page makes a browser send (403), large headers (431), a large body (413), whether it says its
+    length or not. Every answer gets the fixed headers and the number of its request.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Iterable[str], limit: Callable[[Scope], int] = body_limit
+    ) -> None:
         self.app = app
+        self.hosts = frozenset(host.lower() for host in hosts)
         self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if sum(len(key) + len(value) + 4 for key, value in scope["headers"]) > HEADER_BYTES:
-            await refusal(
-                scope,
-                431,
-                "header-size",
-                f"The request's headers are over {HEADER_BYTES} bytes",
-                remedy="remove this site's cookies and try again",
-            )(scope, receive, send)
-            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
         limit = self.limit(scope)
-        refused = refusal(
-            scope,
-            413,
-            "body-size",
-            f"The request's body is over {limit} bytes",
-            remedy="send it in parts, or use `tocsin ingest` on the node's own machine",
-        )
-        length = header(scope, b"content-length")
-        if length is not None and (not length.isdigit() or int(length) > limit):
-            await refused(scope, receive, send)
-            return
         taken = 0
-        answered = False
+
+        async def hardened(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": _with_fixed(scope, message, request_id)}
+            await send(message)
 
         async def counted() -> Message:
             nonlocal taken
@@ -242,13 +158,91 @@ class BodyLimit:
                     raise _TooLargeError
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
         try:
-            await self.app(scope, counted, watched)
-        except _TooLargeError:
-            if not answered:
-                await refused(scope, receive, send)
+            refused = self._refused(scope, limit)
+            if refused is not None:
+                await refused(scope, receive, hardened)
+                return
+            try:
+                await self.app(scope, counted, hardened)
+            except _TooLargeError:
+                if not status:
+                    await _too_large(scope, limit)(scope, receive, hardened)
+        finally:
+            if log.isEnabledFor(logging.INFO):
+                log.info(
+                    "request",
+                    extra={
+                        "method": scope["method"],
+                        "path": logged_path(scope["path"]),
+                        "status": status,
+                        "request_id": request_id,
+                        "ms": round((time.perf_counter() - started) * 1000, 1),
+                    },
+                )
+
+    def _refused(self, scope: Scope, limit: int) -> Response | None:
+        """Why this request goes no further, by its headers alone; None: it may."""
+        host = length = b""
+        size = hosts = lengths = 0
+        for key, value in scope["headers"]:
+            size += len(key) + len(value) + 4
+            if key == b"host":
+                host = value
+                hosts += 1
+            elif key == b"content-length":
+                length = value
+                lengths += 1
+        name = host.decode("latin-1") if hosts == 1 else header(scope, b"host") or ""
+        if host_name(name) not in self.hosts:
+            return refusal(
+                scope,
+                421,
+                "misdirected",
+                "This address is not one of this node's",
+                remedy="open the address that `tocsin up` printed",
+            )
+        if not same_origin(scope):
+            return refusal(
+                scope,
+                403,
+                "cross-site",
+                "This request did not come from a page of this node",
+                remedy="open the page on this node and send the form from there",
+            )
+        if size > HEADER_BYTES:
+            return refusal(
+                scope,
+                431,
+                "header-size",
+                f"The request's headers are over {HEADER_BYTES} bytes",
+                remedy="remove this site's cookies and try again",
+            )
+        if lengths:
+            said = length.decode("latin-1") if lengths == 1 else header(scope, b"content-length")
+            if said is not None and (not said.isdecimal() or int(said[:20]) > limit):
+                return _too_large(scope, limit)
+        return None
+
+
+def _with_fixed(scope: Scope, message: Message, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with the fixed ones; what it has of its own of them stays."""
+    headers = list(message.get("headers", ()))
+    present = {key.lower() for key, _ in headers}
+    fixed = _OVER_TLS if scope["scheme"] == "https" else _PLAIN
+    if present.isdisjoint(_FIXED):
+        headers += fixed
+    else:
+        headers += [one for one in fixed if one[0] not in present]
+    headers.append((b"x-request-id", request_id.encode()))
+    return headers
+
+
+def _too_large(scope: Scope, limit: int) -> Response:
+    return refusal(
+        scope,
+        413,
+        "body-size",
+        f"The request's body is over {limit} bytes",
+        remedy="send it in parts, or use `tocsin ingest` on the node's own machine",
+    )

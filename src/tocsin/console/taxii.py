@@ -4,6 +4,10 @@ A password costs a tenth of a second to check, so one that was right is remember
 minutes, by a keyed hash and only in memory; whether the account still stands is looked up at every
 request. What was wrong is never remembered, and counted.
 
+Who a credential stands for and what they may open is worked out once for one state of this node:
+the store's generation, which any change of it by anybody ends, and its directory. Nothing of it
+outlives that state (`_Seats`).
+
 Spec: exchange.md §2 "Auth".
 """
 
@@ -17,7 +21,9 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
+from msgspec import Struct
 from starlette.routing import BaseRoute
 
 from tocsin.console import auth, problems
@@ -28,8 +34,9 @@ from tocsin.flows.node import Node
 from tocsin.flows.taxii import Opened, Who
 from tocsin.flows.taxii_users import User
 from tocsin.policy import ANONYMOUS, may_act
+from tocsin.record.directory import Directory
 from tocsin.store.interface import Page
-from tocsin.taxii import server
+from tocsin.taxii import server, wire
 from tocsin.taxii.wire import Ask, Collection, Status
 
 REMEMBER = 300.0
@@ -39,6 +46,10 @@ FAILURES = 10
 """Wrong credentials a minute, of one user and from one address."""
 HASHING = 2
 """Passwords hashed at a time: each takes 32 MiB."""
+SEATED = 10_000
+"""Credentials known at a time."""
+AGAIN = timedelta(minutes=1)
+"""After this a credential is looked up again: its last use is noted, its end comes."""
 
 
 def routes(
@@ -71,7 +82,10 @@ class Desk:
         self._doors = doors
         self._rates = rates
         self._anonymous = anonymous
-        self._known = _Known(node.rng(32), monotonic)
+        key = node.rng(32)
+        self._known = _Known(key, monotonic)
+        self._seats = _Seats(node, key)
+        self._title: tuple[Directory | None, str] = None, ""
         self._failures = _Failures(monotonic)
         self._hashing = threading.BoundedSemaphore(HASHING)
         self.secret = taxii.secret(node)
@@ -79,7 +93,10 @@ class Desk:
     @property
     def title(self) -> str:
         """The party's name, as the directory has it."""
-        return self._node.party_entry(self._node.party).name
+        directory = self._node.directory
+        if self._title[0] is not directory:
+            self._title = directory, self._node.party_entry(self._node.party).name
+        return self._title[1]
 
     def status_of(self, error: TocsinError) -> int:
         """By the console's one table."""
@@ -87,37 +104,56 @@ class Desk:
 
     # --- credentials --------------------------------------------------------------------------
 
-    def who(self, authorization: str | None, address: str) -> Who:
+    def known(self, authorization: str | None, address: str) -> _Seat | None:
+        """Whose credential this is, where it was looked up in this state of the node."""
+        if authorization is None:
+            return self.who(authorization, address)
+        seat = self._seats.find(authorization)
+        if seat is not None:
+            self._hold_up(seat.who)
+        return seat
+
+    def who(self, authorization: str | None, address: str) -> _Seat:
         """Whose credential this is. Raises CredentialError, RateError."""
         if authorization is None:
             if not self._anonymous:
                 raise _unknown()
-            who = Who(name=f"- {address}", reader=ANONYMOUS)
+            seat = _Seat(who=Who(name=f"- {address}", reader=ANONYMOUS))
         else:
-            who = self._of(authorization, address)
+            keep = self._seats.keeper()  # taken before anything is read
+            seat = self._of(authorization, address)
+            keep(authorization, seat)
+        self._hold_up(seat.who)
+        return seat
+
+    def _hold_up(self, who: Who) -> None:
+        """Raises RateError."""
         seconds = self._rates.wait(who.name, "taxii")
         if seconds:
             raise auth.too_often("taxii", seconds)
-        return who
 
-    def _of(self, authorization: str, address: str) -> Who:
+    def _of(self, authorization: str, address: str) -> _Seat:
+        until = self._node.clock() + AGAIN
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "bearer":
-            found = self._bearer(value.strip())
+            found, ends = self._bearer(value.strip())
+            until = min(until, ends or until)
             key = "t " + value.strip()[:19]
         else:
             user, password = _basic(value) if scheme.lower() == "basic" else ("", "")
             key = f"u {user}"
             row = taxii_users.find(self._node, user)
-            if row is not None and self._known.holds(user, password, row[1]):
-                return self._who(row[0])
+            left = self._known.left(user, password, row[1]) if row is not None else 0.0
+            if row is not None and left > 0:
+                until = min(until, self._node.clock() + timedelta(seconds=left))
+                return _Seat(who=self._who(row[0]), until=until)
             self._failures.check(key, address)
             found = self._checked(row, user, password)
         if found is None:
             self._failures.check(key, address)
             self._failures.note(key, address)
             raise _unknown()
-        return found
+        return _Seat(who=found, until=until)
 
     def _checked(self, row: tuple[User, int] | None, name: str, password: str) -> Who | None:
         """The account, if this is its password. As long for a name there is not as for one."""
@@ -140,50 +176,71 @@ class Desk:
             to=user.to,
         )
 
-    def _bearer(self, text: str) -> Who | None:
+    def _bearer(self, text: str) -> tuple[Who | None, datetime | None]:
+        """Whose token this is, and when that ends."""
         token = self._doors.token(text)
         if token is None:
-            return None
+            return None, None
         if token.label == taxii_users.LABEL:
             row = taxii_users.find(self._node, token.person.name)
-            return self._who(row[0]) if row is not None else None
+            return (self._who(row[0]) if row is not None else None), token.until
         signed = auth.Signed(
             person=token.person, by="token", key=token.id, scopes=frozenset(token.scopes)
         )
         actor = auth.actor(signed, self._node.reader)
         reads, writes = may_act(actor, "taxii:read"), may_act(actor, "taxii:write")
         if not reads and not writes:
-            return None
-        return Who(name=f"token {token.id}", reader=actor.reader, reads=reads, writes=writes)
+            return None, None
+        who = Who(name=f"token {token.id}", reader=actor.reader, reads=reads, writes=writes)
+        return who, token.until
 
     # --- what the flow gives ------------------------------------------------------------------
 
-    def collections(self, who: Who) -> Sequence[Collection]:
+    def listing(self, who: _Seat, *, wait: bool) -> bytes | None:
         """What this reader may open."""
-        return [one.shown() for one in taxii.collections(self._node, who)]
+        if who.listing is None and wait:
+            found = [one.shown() for one in taxii.collections(self._node, who.who)]
+            who.listing = wire.collections(found)
+        return who.listing
 
-    def collection(self, who: Who, name: str) -> Collection:
+    def collection(self, who: _Seat, name: str) -> Collection:
         """One of them."""
-        return taxii.collection(self._node, who, name)
+        found = taxii.collection(self._node, who.who, name)
+        if len(who.opened) < OPENED:
+            allowed = taxii.allowed(self._node, who.who, found)
+            who.opened[name] = _Open(collection=found, allowed=allowed)
+        return found
 
-    def page(self, who: Who, collection: Collection, ask: Ask) -> Page:
+    def opened(self, who: _Seat, name: str) -> Collection | None:
+        """One of them that was opened in this state of the node."""
+        found = who.opened.get(name)
+        return found.collection if found is not None else None
+
+    def page(self, who: _Seat, collection: Collection, ask: Ask) -> Page:
         """Its next objects."""
-        return taxii.page(self._node, who, _opened(collection), ask)
+        return taxii.page(self._node, who.who, _opened(collection), ask)
 
-    def add(self, who: Who, collection: Collection, body: bytes) -> Status:
+    def glance(self, who: _Seat, collection: Collection, ask: Ask) -> Page | None:
+        """One object of a collection that `opened` gave."""
+        for found in who.opened.values():
+            if found.collection is collection:
+                return taxii.glance(self._node, found.collection, found.allowed, ask)
+        return None
+
+    def add(self, who: _Seat, collection: Collection, body: bytes) -> Status:
         """Objects put in; noted in the local audit."""
-        status = taxii.add(self._node, who, body)
-        self._note(who, "taxii-add", status.id)
+        status = taxii.add(self._node, who.who, body)
+        self._note(who.who, "taxii-add", status.id)
         return status
 
-    def delete(self, who: Who, collection: Collection, id: str, versions: Sequence[str]) -> None:
+    def delete(self, who: _Seat, collection: Collection, id: str, versions: Sequence[str]) -> None:
         """An object taken back; noted in the local audit."""
-        taxii.delete(self._node, who, _opened(collection), id, versions)
-        self._note(who, "taxii-delete", id)
+        taxii.delete(self._node, who.who, _opened(collection), id, versions)
+        self._note(who.who, "taxii-delete", id)
 
-    def status(self, who: Who, id: str) -> Status:
+    def status(self, who: _Seat, id: str) -> Status:
         """What became of an `add`."""
-        return taxii.status(self._node, who, id)
+        return taxii.status(self._node, who.who, id)
 
     def _note(self, who: Who, act: str, ref: str) -> None:
         self._node.store.append_audit(
@@ -192,6 +249,75 @@ class Desk:
             act,
             ref[:200],
         )
+
+
+OPENED = 100
+"""Collections remembered of one credential."""
+
+
+class _Open(Struct, frozen=True, kw_only=True):
+    collection: Opened
+    allowed: frozenset[int]
+
+
+class _Seat(Struct, kw_only=True):
+    """Somebody whose credential holds, and what has been worked out for them in this state."""
+
+    who: Who
+    until: datetime | None = None
+    """Looked up again by then."""
+    listing: bytes | None = None
+    opened: dict[str, _Open] = {}
+    """By the name that was asked for."""
+
+
+class _Seats:
+    """Credentials of one state of the node, by a keyed hash and in memory. Any thread may ask.
+
+    A state is the store's generation and the directory. Whatever changes an account, a token, an
+    audience, a case or who is listed changes one of them, also where another process does it: then
+    everything here is forgotten. What was read is put here only if the state is still that of
+    before the first read.
+    """
+
+    def __init__(self, node: Node, key: bytes) -> None:
+        self._node = node
+        self._key = key
+        self._state: tuple[int, Directory] | None = None
+        self._seats: dict[bytes, _Seat] = {}
+        self._lock = threading.Lock()  # of these two
+
+    def find(self, authorization: str) -> _Seat | None:
+        """Whose this is, if that was looked up in the state there is now."""
+        now = self._now()
+        with self._lock:
+            if now is None or now != self._state:
+                return None
+            seat = self._seats.get(self._mac(authorization))
+        if seat is None or seat.until is None or self._node.clock() >= seat.until:
+            return None
+        return seat
+
+    def keeper(self) -> Callable[[str, _Seat], None]:
+        """Keeps what is read from now on, unless the state changes meanwhile."""
+        before = self._now()
+
+        def keep(authorization: str, seat: _Seat) -> None:
+            if before is None or before != self._now():
+                return
+            with self._lock:
+                if self._state != before or len(self._seats) >= SEATED:
+                    self._state, self._seats = before, {}
+                self._seats[self._mac(authorization)] = seat
+
+        return keep
+
+    def _now(self) -> tuple[int, Directory] | None:
+        generation = self._node.store.generation()
+        return None if generation is None else (generation, self._node.directory)
+
+    def _mac(self, authorization: str) -> bytes:
+        return hmac.digest(self._key, authorization.encode(), hashlib.sha256)
 
 
 def _opened(collection: Collection) -> Opened:
@@ -225,11 +351,11 @@ class _Known:
         self._lock = threading.Lock()
         self._until: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
 
-    def holds(self, user: str, password: str, version: int) -> bool:
-        """Whether this was right a moment ago, and the account is still the same."""
+    def left(self, user: str, password: str, version: int) -> float:
+        """For how many seconds this still counts as right; 0: it does not, or is another now."""
         with self._lock:
             until, kept = self._until.get(self._mac(user, password), (0.0, -1))
-        return self._now() < until and version >= 0 and kept == version
+        return max(0.0, until - self._now()) if version >= 0 and kept == version else 0.0
 
     def keep(self, user: str, password: str, version: int) -> None:
         with self._lock:

@@ -13,7 +13,7 @@ from tocsin.cases.sheet import SheetPage
 from tocsin.errors import NotFoundError
 from tocsin.exporters.interface import Exporter
 from tocsin.importers.interface import Importer
-from tocsin.policy import Reader, UserRole, allowed
+from tocsin.policy import Audience, Reader, UserRole, allowed
 from tocsin.record.admission import Opener, Verifier, open_all, verify_all
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
@@ -25,6 +25,31 @@ from tocsin.store.interface import Store
 if TYPE_CHECKING:  # it is handed a `Node` itself
     from tocsin.flows.watch import Watch
     from tocsin.flows.witnessing import Alarm, Witnessing
+
+
+READERS = 1_000
+"""Readers whose audiences are remembered."""
+
+
+class Belongs:
+    """What `policy.allowed` said of readers, as long as there are these very audiences.
+
+    A store gives another mapping when there is another audience. Any thread may ask.
+    """
+
+    def __init__(self) -> None:
+        self._said: tuple[Mapping[int, Audience], dict[Reader, frozenset[int]]] = {}, {}
+
+    def of(self, reader: Reader, audiences: Mapping[int, Audience]) -> frozenset[int]:
+        """The numbers of those `reader` belongs to."""
+        given, said = self._said
+        if given is not audiences or len(said) >= READERS:
+            said = {}
+            self._said = audiences, said
+        found = said.get(reader)
+        if found is None:
+            found = said[reader] = allowed(reader, audiences)
+        return found
 
 
 class WitnessRole(Protocol):
@@ -105,6 +130,8 @@ class Node:
     """What this node knows of the logs of others; None: it looks at none."""
     views: dict[Any, Any] = field(default_factory=dict)
     """What readers see, as last decoded, by (audiences, case, log size): a cache, nothing else."""
+    belongs: Belongs = field(default_factory=Belongs)
+    """A cache of `allowed`'s, nothing else."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held from reading a chain's head to keeping the statement that follows it."""
     arrivals: deque[Any] = field(default_factory=deque)
@@ -162,8 +189,11 @@ class Node:
         return frozenset(self.store.audiences())
 
     def allowed(self, reader: Reader) -> frozenset[int]:
-        """The audiences `reader` belongs to: every answer to a reader starts here."""
-        return allowed(reader, self.store.audiences())
+        """The audiences `reader` belongs to: every answer to a reader starts here.
+
+        What `policy` said of a reader and these very audiences is not asked of it again.
+        """
+        return self.belongs.of(reader, self.store.audiences())
 
     def party_entry(self, party: str) -> DirectoryParty:
         """The directory's entry of `party`.

@@ -182,7 +182,7 @@ def page(node: Node, who: Who, opened: Opened, ask: Ask) -> Page:
     filters = ask.filters
     return node.store.page(
         opened.feed,
-        _allowed(node, who, opened),
+        allowed(node, who, opened),
         after=ask.after,
         limit=ask.limit,
         ids=filters.id,
@@ -192,13 +192,34 @@ def page(node: Node, who: Who, opened: Opened, ask: Ask) -> Page:
     )
 
 
-def _allowed(node: Node, who: Who, opened: Opened) -> frozenset[int]:
-    allowed = node.allowed(who.reader)
+def glance(node: Node, opened: Opened, allowed: frozenset[int], ask: Ask) -> Page | None:
+    """`page` for one id, where it is one small object and at hand.
+
+    Args:
+        allowed: as `allowed` gave it for this reader, in this state of the node.
+    """
+    filters = ask.filters
+    [id] = filters.id or ()
+    if filters.type is not None:
+        return None
+    return node.store.glance(
+        opened.feed,
+        allowed,
+        id,
+        after=ask.after,
+        spec_versions=filters.spec_version,
+        versions=_keys(filters.version or ("last",)),
+    )
+
+
+def allowed(node: Node, who: Who, opened: Opened) -> frozenset[int]:
+    """The audiences whose objects this reader sees in a collection."""
+    its = node.allowed(who.reader)
     if not opened.own:
-        return allowed
+        return its
     known = node.store.audiences()
     # Anybody may write a `via` into what they say; only of ours it means this door.
-    return frozenset(n for n in allowed if known[n].author == node.party)
+    return frozenset(n for n in its if known[n].author == node.party)
 
 
 def _keys(versions: Iterable[str]) -> list[str]:
@@ -215,10 +236,10 @@ def _keys(versions: Iterable[str]) -> list[str]:
 def _versions(node: Node, who: Who, opened: Opened, ids: Sequence[str]) -> list[Entry]:
     """Everything readable under these ids in a collection."""
     found: list[Entry] = []
-    allowed, after, more = _allowed(node, who, opened), -1, True
+    its, after, more = allowed(node, who, opened), -1, True
     while more:
         page = node.store.page(
-            opened.feed, allowed, after=after, limit=1_000, ids=ids, versions=["all"]
+            opened.feed, its, after=after, limit=1_000, ids=ids, versions=["all"]
         )
         found += page.entries
         after, more = page.position, page.more
@@ -470,9 +491,9 @@ def delete(node: Node, who: Who, opened: Opened, id: str, versions: Sequence[str
         NotFoundError: the reader sees no such object here.
         ForbiddenError: it may read it, and another put it in.
     """
-    allowed = _allowed(node, who, opened)
+    its = allowed(node, who, opened)
     held = node.store.page(
-        opened.feed, allowed, limit=1_000, ids=[id], versions=_keys(versions)
+        opened.feed, its, limit=1_000, ids=[id], versions=_keys(versions)
     ).entries
     if not held:
         raise wire.nothing()

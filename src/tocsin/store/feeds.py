@@ -23,9 +23,12 @@ from tocsin.store.interface import (
 )
 from tocsin.store.rules import altered
 
-Row: TypeAlias = tuple[Any, ...]
+Row: TypeAlias = Sequence[Any]
 
 PAGE_BYTES = 16 * 1024 * 1024
+GLANCE_BYTES = 32 * 1024
+GLANCE_ROWS = 16
+"""What `Exchange.glance` looks at, at most."""
 MAX_SCAN = 20_000
 """Rows looked at for one page, however few of them are what was asked for."""
 
@@ -87,6 +90,16 @@ def page(rows: Rows, wanted: Wanted) -> Page:
             return Page(entries=_opened(rows, kept), position=position, more=True)
 
 
+def alone(row: Row, raw: bytes, wanted: Wanted) -> Page | None:
+    """The page of one row that has no other beside it; None: it is not what was asked for."""
+    one = _Found(row)
+    if one.added <= wanted.after or not _fits(one, wanted):
+        return None
+    if "all" not in wanted.versions and not _is_version(one, wanted.versions, None):
+        return None
+    return Page(entries=(_entry(one, raw),), position=one.added, more=False)
+
+
 class _Found:
     """A row before its bytes are read."""
 
@@ -112,17 +125,17 @@ class _Found:
 
 def _fitting(rows: Rows, wanted: Wanted, slice_: Sequence[_Found]) -> list[_Found]:
     """Those rows that are what was asked for, and not what an earlier one has given already."""
-    found = [
-        row
-        for row in slice_
-        if not row.again
-        and (wanted.types is None or row.type in wanted.types)
-        and (wanted.spec_versions is None or row.spec_version in wanted.spec_versions)
-    ]
+    found = [row for row in slice_ if not row.again and _fits(row, wanted)]
     if "all" in wanted.versions or not found:
         return found
     ends = _ends(rows, sorted({row.id for row in found if row.several}))
     return [row for row in found if _is_version(row, wanted.versions, ends.get(row.id))]
+
+
+def _fits(row: _Found, wanted: Wanted) -> bool:
+    return (wanted.types is None or row.type in wanted.types) and (
+        wanted.spec_versions is None or row.spec_version in wanted.spec_versions
+    )
 
 
 def _is_version(row: _Found, versions: Sequence[str], ends: tuple[int, int] | None) -> bool:
@@ -155,23 +168,22 @@ def arrival_key(added: int) -> str:
 
 
 def _opened(rows: Rows, found: Sequence[_Found]) -> tuple[Entry, ...]:
-    """The rows with their bytes, which are what they are named by."""
+    """The rows with their bytes."""
     raws = rows.raws([one.n for one in found]) if found else {}
-    entries = []
-    for one in found:
-        raw = raws[one.n]
-        if hashlib.sha256(raw).digest() != one.sha256:
-            raise altered(f"object {one.id}, row {one.n} of `object`", one.sha256)
-        entries.append(
-            Entry(
-                added=one.added,
-                raw=raw,
-                sha256=one.sha256.hex(),
-                id=one.id,
-                type=one.type,
-                spec_version=one.spec_version,
-                created=one.created,
-                modified=one.modified,
-            )
-        )
-    return tuple(entries)
+    return tuple([_entry(one, raws[one.n]) for one in found])
+
+
+def _entry(one: _Found, raw: bytes) -> Entry:
+    """A row with its bytes, which are what it is named by. Raises StoreError."""
+    if hashlib.sha256(raw).digest() != one.sha256:
+        raise altered(f"object {one.id}, row {one.n} of `object`", one.sha256)
+    return Entry(
+        added=one.added,
+        raw=raw,
+        sha256=one.sha256.hex(),
+        id=one.id,
+        type=one.type,
+        spec_version=one.spec_version,
+        created=one.created,
+        modified=one.modified,
+    )

@@ -291,6 +291,15 @@ class History(Protocol):
 class Reads(Protocol):
     """What everybody else asks for. `allowed` empty: nothing."""
 
+    def generation(self) -> int | None:
+        """A number that is another one after every change of the store, whoever made it.
+
+        What was worked out from reads that began after it was taken holds for as long as it stays
+        the same. A few microseconds, no wait. None: this store cannot say so cheaply, and nothing
+        is kept from one request to the next.
+        """
+        ...
+
     def audiences(self) -> dict[int, Audience]:
         """All audiences by number. For `policy.allowed`, never for a reader."""
         ...
@@ -466,6 +475,24 @@ class Exchange(Protocol):
                 made the one that came in first, as in `Reads.select`; of one age the one that came
                 in first. What bears no time has the key of its `added`.
             most_bytes: of all objects together; one larger object comes alone.
+        """
+        ...
+
+    def glance(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        id: str,
+        *,
+        after: int = -1,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+    ) -> Page | None:
+        """The same as `page` for one id, where it is one small object and at hand.
+
+        One indexed read of a bounded number of rows in this process, so that it may be done where
+        nothing may wait. None: it is more than that, or nothing, or this store is elsewhere; then
+        `page` has to say.
         """
         ...
 

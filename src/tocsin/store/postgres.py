@@ -232,6 +232,10 @@ class PostgresStore:
 
     # --- Reads --------------------------------------------------------------------------------
 
+    def generation(self) -> int | None:
+        """See `Reads.generation`: a server elsewhere would have to be asked."""
+        return None
+
     def audiences(self) -> dict[int, Audience]:
         """See `Reads.audiences`."""
         return self._read(self._learn_audiences, one=True)
@@ -378,6 +382,19 @@ class PostgresStore:
         return self._read(work)
 
     # --- Exchange -----------------------------------------------------------------------------
+
+    def glance(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        id: str,
+        *,
+        after: int = -1,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+    ) -> Page | None:
+        """See `Exchange.glance`: every read of this store waits for a server."""
+        return None
 
     def page(
         self,

@@ -490,6 +490,17 @@ WHERE e.added > :after AND e.audience IN (SELECT value FROM json_each(:allowed))
 ORDER BY e.added LIMIT :limit
 """
 PAGE_OF_IDS = _ENTRY + _OF_IDS
+# One object under an id for one reader. What else is under it is counted up to a bound: more is
+# left to `PAGE_OF_IDS`.
+GLANCE = """
+SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.modified,
+  o.version, length(o.raw), 0, 0,
+  CASE WHEN e.added IS NOT NULL AND length(o.raw) <= :bytes THEN o.raw END
+FROM (SELECT n FROM object WHERE stix_id = :id LIMIT :most) k CROSS JOIN object o ON o.n = k.n
+  LEFT JOIN entry e ON e.object = o.n AND e.feed = (SELECT id FROM feed WHERE name = :feed)
+    AND +e.audience IN (SELECT value FROM json_each(:allowed))
+LIMIT :most
+"""
 FEED_VERSIONS = """
 SELECT o.n, o.stix_id, o.version, min(e.added), o.raw
 FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value

@@ -101,9 +101,13 @@ class SqliteStore:
         self._lock = lock
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()  # of _idle, _closed
+        self._pulse: sqlite3.Connection | None = None
+        self._pulses = 0  # how many there have been: each counts anew
+        self._pulse_guard = threading.Lock()  # of these two; taken before _guard
         self._closed = False
         self._writer = self._connect_writer()  # only the writes touch it once they run
-        self._audiences: dict[int, Audience] = {}  # replaced, never changed
+        # The generation they were read at, and they: replaced together, never changed.
+        self._audiences: tuple[int, dict[int, Audience]] = -1, {}
         self._writes: Writer[sqlite3.Connection] = Writer(_Hand(self), str(self.path))
         self._writes.start()
 
@@ -228,15 +232,36 @@ class SqliteStore:
 
     # --- Reads --------------------------------------------------------------------------------
 
+    def generation(self) -> int:
+        """See `Reads.generation`."""
+        with self._pulse_guard:
+            with self._guard:
+                if self._closed:
+                    raise closed(str(self.path))
+            try:
+                if self._pulse is None:
+                    self._pulse = connect(self.path)
+                    self._pulses += 1
+                # Another one after whatever any other connection commits: nothing is written here.
+                [row] = self._pulse.execute("PRAGMA data_version").fetchall()
+            except sqlite3.Error as wrong:
+                raise self._typed(wrong) from wrong
+            version: int = row[0]
+            return self._pulses << 32 | version
+
     def audiences(self) -> dict[int, Audience]:
-        """See `Reads.audiences`."""
-        known = self._audiences
+        """See `Reads.audiences`. The same dictionary as long as there are no others."""
+        now = self.generation()  # before the read: what it misses shows in the next one
+        read_at, known = self._audiences
+        if now == read_at:
+            return known
         with self._reading() as db:
             rows = db.execute(
                 "SELECT id, canonical FROM audience WHERE id > ?", (max(known, default=0),)
             ).fetchall()
         if rows:
-            known = self._audiences = known | {n: open_audience(key) for n, key in rows}
+            known = known | {n: open_audience(key) for n, key in rows}
+        self._audiences = now, known
         return known
 
     def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
@@ -391,6 +416,29 @@ class SqliteStore:
         )
         with self._reading() as db:
             return exchange.page(db, collection, reads.numbers(allowed), wanted)
+
+    def glance(
+        self,
+        collection: str,
+        allowed: frozenset[int],
+        id: str,
+        *,
+        after: int = -1,
+        spec_versions: Sequence[str] | None = None,
+        versions: Sequence[str] = ("last",),
+    ) -> Page | None:
+        """See `Exchange.glance`."""
+        wanted = feeds.Wanted(
+            after=after,
+            limit=1,
+            ids=[id],
+            types=None,
+            spec_versions=spec_versions,
+            versions=versions,
+            most_bytes=feeds.PAGE_BYTES,
+        )
+        with self._reading(together=False) as db:
+            return exchange.glance(db, collection, reads.numbers(allowed), wanted)
 
     # --- Purges -------------------------------------------------------------------------------
 
@@ -624,8 +672,12 @@ class SqliteStore:
         return db
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one read, which sees one state of the store throughout."""
+    def _reading(self, *, together: bool = True) -> Iterator[sqlite3.Connection]:
+        """A connection for one read, which sees one state of the store throughout.
+
+        Args:
+            together: it is several questions; one alone sees one state by itself.
+        """
         with self._guard:
             if self._closed:
                 raise closed(str(self.path))
@@ -634,7 +686,8 @@ class SqliteStore:
             if db is None:
                 db = connect(self.path)
                 db.execute("PRAGMA query_only = 1")
-            db.execute("BEGIN")
+            if together:
+                db.execute("BEGIN")
             yield db
         except (sqlite3.Error, UnicodeDecodeError) as wrong:
             raise self._typed(wrong) from wrong
@@ -647,6 +700,10 @@ class SqliteStore:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+        with self._pulse_guard:
+            if self._pulse is not None:
+                self._pulse.close()
+                self._pulse = None
 
     def _give_back(self, db: sqlite3.Connection) -> None:
         try:
@@ -663,7 +720,7 @@ class SqliteStore:
     # --- small things -------------------------------------------------------------------------
 
     def _audience_of(self, number: int) -> Audience:
-        return self._audience(self._audiences, number)
+        return self._audience(self._audiences[1], number)
 
     def _audience(self, known: Mapping[int, Audience], number: int) -> Audience:
         return known[number] if number in known else self.audiences()[number]

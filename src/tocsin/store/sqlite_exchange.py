@@ -31,6 +31,26 @@ def page(db: sqlite3.Connection, collection: str, allowed: str, wanted: feeds.Wa
     return feeds.page(_Rows(db, row[0], allowed, wanted), wanted)
 
 
+def glance(
+    db: sqlite3.Connection, collection: str, allowed: str, wanted: feeds.Wanted
+) -> Page | None:
+    """See `Exchange.glance`."""
+    [id] = wanted.ids or ()
+    given = {
+        "feed": collection,
+        "allowed": allowed,
+        "id": id,
+        "bytes": feeds.GLANCE_BYTES,
+        "most": feeds.GLANCE_ROWS,
+    }
+    rows = db.execute(schema.GLANCE, given).fetchall()
+    readable = [row for row in rows if row[0] is not None]
+    if len(rows) == feeds.GLANCE_ROWS or len(readable) != 1 or readable[0][-1] is None:
+        return None
+    *row, raw = readable[0]
+    return feeds.alone(row, raw, wanted)
+
+
 class _Rows:
     """`feeds.Rows` on one connection."""
 

@@ -6,6 +6,7 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from tocsin.policy import Audience
@@ -92,5 +93,6 @@ def filters(given: Mapping[str, Any]) -> str:
     return "".join(sql for name, sql in schema.FILTERS.items() if given.get(name) is not None)
 
 
+@lru_cache(maxsize=64)
 def numbers(allowed: frozenset[int]) -> str:
     return json.dumps(sorted(allowed))

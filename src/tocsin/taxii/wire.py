@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -58,17 +59,21 @@ class Target(Struct, frozen=True, kw_only=True):
     """Of the object, or of the status."""
 
 
-_ADDRESSES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
-    ((), {"GET": "root"}),
-    (("collections",), {"GET": "collections"}),
-    (("collections", "{c}"), {"GET": "collection"}),
-    (("collections", "{c}", "manifest"), {"GET": "manifest"}),
-    (("collections", "{c}", "objects"), {"GET": "objects", "POST": "add"}),
-    (("collections", "{c}", "objects", "{id}"), {"GET": "object", "DELETE": "delete"}),
-    (("collections", "{c}", "objects", "{id}", "versions"), {"GET": "versions"}),
-    (("status", "{id}"), {"GET": "status"}),
-)
-"""Below the API root (TAXII 2.1 §4, §5)."""
+_ADDRESSES: dict[int, tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = {
+    0: (((), {"GET": "root"}),),
+    1: ((("collections",), {"GET": "collections"}),),
+    2: (
+        (("collections", "{c}"), {"GET": "collection"}),
+        (("status", "{id}"), {"GET": "status"}),
+    ),
+    3: (
+        (("collections", "{c}", "objects"), {"GET": "objects", "POST": "add"}),
+        (("collections", "{c}", "manifest"), {"GET": "manifest"}),
+    ),
+    4: ((("collections", "{c}", "objects", "{id}"), {"GET": "object", "DELETE": "delete"}),),
+    5: ((("collections", "{c}", "objects", "{id}", "versions"), {"GET": "versions"}),),
+}
+"""Below the API root (TAXII 2.1 §4, §5), by how many parts an address has."""
 
 
 def target(method: str, path: str) -> Target:
@@ -84,10 +89,10 @@ def target(method: str, path: str) -> Target:
     if not below:
         return Target(op=_of(method, {"GET": "discovery"}))
     first, *parts = below.split("/")
-    for shape, methods in _ADDRESSES if first == ROOT.split("/")[2] else ():
-        if len(shape) == len(parts) and all(
-            want[0] == "{" or want == part for want, part in zip(shape, parts, strict=True)
-        ):
+    if first != ROOT.split("/")[2]:
+        raise nothing()
+    for shape, methods in _ADDRESSES.get(len(parts), ()):
+        if all(want[0] == "{" or want == part for want, part in zip(shape, parts, strict=True)):
             given = dict(zip(shape, parts, strict=True))
             return Target(
                 op=_of(method, methods), collection=given.get("{c}", ""), id=given.get("{id}", "")
@@ -122,6 +127,7 @@ def _ranges(header: str) -> Iterable[tuple[str, dict[str, str]]]:
 _ANY = frozenset({"*/*", "application/*", "application/json"})
 
 
+@lru_cache(maxsize=128)
 def check_accept(header: str | None) -> None:
     """Return if the client takes what this server makes.
 
@@ -180,6 +186,9 @@ class Filters(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """first, last, all, or instants; None: last."""
 
 
+_ALL = Filters()
+
+
 class Ask(Struct, frozen=True, kw_only=True):
     """What a page is asked for."""
 
@@ -202,6 +211,8 @@ def ask(query: Sequence[tuple[str, str]], secret: bytes, scope: str) -> Ask:
     Raises:
         TaxiiRequestError: a value that cannot be understood, or that contradicts the cursor.
     """
+    if not query:
+        return Ask(after=-1, limit=DEFAULT_LIMIT, filters=_ALL)
     if sum(len(name) + len(value) for name, value in query) > MAX_QUERY:
         raise TaxiiRequestError(
             f"a query of more than {MAX_QUERY} characters", remedy="ask for it in parts"
@@ -271,6 +282,7 @@ _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?(?:[Zz]|([+ -])(\d\d):?(\d\d))"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC_EPOCH = datetime(1970, 1, 1)
 
 
 def instant(text: str) -> int:
@@ -330,6 +342,7 @@ def open_cursor(text: str, secret: bytes, scope: str) -> tuple[int, Filters]:
     return int.from_bytes(body[1:9], "big", signed=True), filters
 
 
+@lru_cache(maxsize=4)
 def _cipher(secret: bytes) -> AESSIV:
     return AESSIV(hashlib.sha512(b"tocsin/taxii/next\n" + secret).digest())
 
@@ -369,8 +382,8 @@ class Collection(Struct, frozen=True, kw_only=True):
 
 def date(added: int) -> str:
     """An instant with six digits (TAXII 2.1 §2)."""
-    at = _EPOCH + timedelta(microseconds=added)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
+    at = _UTC_EPOCH + timedelta(microseconds=added)
+    return at.isoformat(timespec="microseconds") + "Z"
 
 
 def version_of(item: Item) -> str:
@@ -378,12 +391,14 @@ def version_of(item: Item) -> str:
     return item.modified or item.created or date(item.added)
 
 
+@lru_cache(maxsize=64)
 def discovery(title: str, base_url: str) -> bytes:
     """Which API roots there are. No word of what is in them."""
     root = base_url + ROOT
     return msgspec.json.encode({"title": title, "default": root, "api_roots": [root]})
 
 
+@lru_cache(maxsize=4)
 def root(title: str) -> bytes:
     """The API root."""
     return msgspec.json.encode(

@@ -118,7 +118,7 @@ def serve_witness(
 
     from tocsin.console.app import LOOPBACK
     from tocsin.console.auth import Rates
-    from tocsin.console.guard import BodyLimit, Harden, KnownHost, SameOrigin
+    from tocsin.console.guard import Guard
     from tocsin.console.public import routes
 
     _check_bind(host, behind_proxy)
@@ -132,7 +132,7 @@ def serve_witness(
         with _at_work(node, home, config):
             inner = Router(routes(node, Rates(time.monotonic)), redirect_slashes=False)
             hosts = (*LOOPBACK, host, *config.node.hosts, *listed_hosts(node))
-            app = Harden(KnownHost(SameOrigin(BodyLimit(inner)), hosts))
+            app = Guard(inner, hosts)
             at = _url(host, sock)
             _answer(app, sock, lambda: say(node.party, at, signer.vkeys()))
 

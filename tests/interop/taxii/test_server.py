@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
+import msgspec
 import orjson
 import pytest
 from tests.interop.taxii.served import (
@@ -25,8 +29,11 @@ from tests.interop.taxii.served import (
     node_with_taxii,
 )
 
-from tocsin.flows import respond, taxii_users
+from tocsin.console.auth import Doors
+from tocsin.console.taxii import Desk
+from tocsin.flows import intake, respond, taxii_users
 from tocsin.flows.intake import parse_kept
+from tocsin.flows.node import Node
 from tocsin.stix.bundle import open_bundle
 from tocsin.taxii import server
 
@@ -42,6 +49,81 @@ def refused(answer: httpx.Response, status: int) -> str:
     assert body["http_status"] == str(status)
     assert body["details"]["remedy"]
     return str(body["description"])
+
+
+# --- what is known of a credential ----------------------------------------------------------------
+
+
+@pytest.fixture
+def warm(fresh: Served) -> Served:
+    """Asked often enough that everything that is remembered of its accounts is."""
+    fresh.say(indicator(1))
+    for _ in range(3):
+        assert fresh.get(ROOT + "collections/").status_code == 200
+        assert ids(fresh.get(BY_ID)) == [indicator(1)["id"]]
+    return fresh
+
+
+BY_ID = f"{ROOT}collections/all/objects/{indicator(1)['id']}/"
+
+
+def test_an_account_that_another_process_removes_is_refused_at_its_next_request(
+    warm: Served,
+) -> None:
+    store: Any = warm.node.store
+    with contextlib.closing(sqlite3.connect(store.path)) as other:
+        other.execute("DELETE FROM local WHERE kind = 'taxii-user' AND key = 'reader'")
+        other.commit()
+    refused(warm.get(BY_ID), 401)
+
+
+def test_a_token_that_is_revoked_is_refused_at_its_next_request(warm: Served) -> None:
+    token = warm.token("siem")
+    headers = {"authorization": f"Bearer {token}"}
+    for _ in range(3):
+        assert warm.get(BY_ID, auth=None, headers=headers).status_code == 200
+    doors = Doors(warm.node.store, clock=warm.node.clock, rng=warm.node.rng)
+    [id] = [one.id for one in doors.tokens() if one.person.name == "siem"]
+    doors.revoke_token(id, "admin")
+    refused(warm.get(BY_ID, auth=None, headers=headers), 401)
+
+
+def test_what_is_taken_back_or_comes_is_so_at_the_next_request(warm: Served) -> None:
+    warm.say(indicator(1, modified="2026-11-23T08:00:00.000Z"))
+    [found] = warm.get(BY_ID).json()["objects"]
+    assert found["modified"] == "2026-11-23T08:00:00.000Z"
+    for row in warm.node.store.statements(warm.node.everything(), kind="say"):
+        intake.withdraw(warm.node, NORTH, row.id)
+    refused(warm.get(BY_ID), 404)
+    before = len(warm.get(ROOT + "collections/").json()["collections"])
+    respond.open_case(warm.node, NORTH, "Grid wiper", tlp="AMBER")
+    assert len(warm.get(ROOT + "collections/").json()["collections"]) == before + 1
+
+
+def test_whoever_the_directory_drops_reads_no_more_of_what_it_read_by_it(warm: Served) -> None:
+    for _ in range(3):
+        assert warm.get(BY_ID, auth="writer").status_code == 200
+    left = tuple(p for p in warm.node.directory.parties if p.id != GRID)
+    without = msgspec.structs.replace(warm.node.directory, parties=left)
+    with patch.object(Node, "directory", without):
+        refused(warm.get(BY_ID, auth="writer"), 404)
+        assert warm.get(BY_ID).status_code == 200
+    assert warm.get(BY_ID, auth="writer").status_code == 200
+
+
+def test_an_answer_is_the_same_by_either_way(warm: Served) -> None:
+    """At once, in a thread, and packed: no byte or header of it differs but its number."""
+    own = ("x-request-id", "date")
+    page = f"{ROOT}collections/all/objects/?match[id]={indicator(1)['id']}"
+    for path in ("/taxii2/", ROOT, ROOT + "collections/", ROOT + "collections/all/", BY_ID, page):
+        answers = []
+        for at_once in (True, False):
+            with patch.object(Desk, "known", Desk.known if at_once else lambda *_: None):
+                for packed in ("identity", "gzip"):
+                    got = warm.get(path, headers={"accept-encoding": packed})
+                    shown = [(k, v) for k, v in got.headers.multi_items() if k not in own]
+                    answers.append((packed, got.status_code, shown, got.content))
+        assert answers[:2] == answers[2:], path
 
 
 # --- addresses, media types -----------------------------------------------------------------------

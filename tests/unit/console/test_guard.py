@@ -13,10 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.console.guard import (
     CSP,
-    BodyLimit,
-    Harden,
-    KnownHost,
-    SameOrigin,
+    Guard,
     body_limit,
     host_name,
     logged_path,
@@ -29,7 +26,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def guarded(limit: int = 1000) -> ASGIApp:
-    return Harden(KnownHost(SameOrigin(BodyLimit(echo, lambda _: limit)), ["node.example"]))
+    return Guard(echo, ["node.example"], lambda _: limit)
 
 
 @pytest.fixture
@@ -129,7 +126,7 @@ def test_an_answer_keeps_its_own_stricter_policy(client_of: Callable[..., Any]) 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(b"", headers={"content-security-policy": "sandbox"})(scope, receive, send)
 
-    answer = client_of(Harden(app)).get("/")
+    answer = client_of(Guard(app, ["node.example"]), "http://node.example:8470").get("/")
     assert answer.headers["content-security-policy"] == "sandbox"
 
 
@@ -144,9 +141,7 @@ def test_other_protocols_pass_untouched() -> None:
 
     async def swallow(message: Message) -> None: ...
 
-    asyncio.run(
-        Harden(KnownHost(SameOrigin(BodyLimit(app)), []))({"type": "lifespan"}, nothing, swallow)
-    )
+    asyncio.run(Guard(app, [])({"type": "lifespan"}, nothing, swallow))
     assert seen == ["lifespan"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -664,3 +665,25 @@ def test_an_object_opened_to_more_readers_in_the_file_is_never_handed_out(
     with pytest.raises(StoreError, match=tool.id):
         store.object(tool.sha256, seen_by(store, stranger))
     assert store.object(fine.sha256, seen_by(store, stranger)) is not None
+
+
+def test_what_another_process_writes_is_another_generation(store: SqliteStore) -> None:
+    before = store.generation()
+    assert (store.generation(), store.audiences()) == (before, {})
+    with contextlib.closing(sqlite3.connect(store.path)) as other:
+        other.execute(
+            "INSERT INTO audience(id, canonical) VALUES (1, ?)",
+            (audience_key(Audience(author="cert.northland.example", tlp="GREEN")),),
+        )
+        other.commit()
+    assert store.generation() != before
+    assert set(store.audiences()) == {1}
+    assert store.audiences() is store.audiences()
+
+
+def test_a_connection_opened_anew_repeats_no_generation(store: SqliteStore) -> None:
+    seen = {store.generation()}
+    for n in range(3):
+        store._close_idle()
+        seen.add(store.generation())
+        assert len(seen) == n + 2
