@@ -1629,7 +1629,7 @@ def test_a_glance_is_the_page_or_leaves_it_to_the_page(
     several = [thing("tool", 4, modified=f"2026-11-2{n}T08:00:00.000Z") for n in range(1, 3)]
     publish(store, northland.say(alone, hidden), alone, hidden)
     publish(store, northland.say(large), large)
-    publish(store, northland.say(hidden, tlp="RED"))
+    publish(store, northland.say(hidden, tlp="AMBER", to=[GRIDCO]))
     for one in several:
         publish(store, northland.say(one), one)
     for reader in (EVERYBODY, GRIDCO):
