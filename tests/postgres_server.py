@@ -62,15 +62,19 @@ def find_binaries() -> Path:
 class Server:
     """A running server. `stop` is a clean end, `kill` is kill -9 of all of it."""
 
-    def __init__(self, binaries: Path | None = None, *, own: bool = False) -> None:
+    def __init__(
+        self, binaries: Path | None = None, *, own: bool = False, buffers: str = "32MB"
+    ) -> None:
         """Start one.
 
         Args:
             binaries: of this version; None: what there is.
             own: one to be killed: never the one that is named.
+            buffers: its `shared_buffers`; a test needs little, and many servers run side by side.
         """
         self._databases: list[str] = []
         self._made = 0
+        self._buffers = buffers
         self.process: subprocess.Popen[bytes] | None = None
         named = os.environ.get(NAMED)
         if named and binaries is None and not own:
@@ -102,7 +106,7 @@ class Server:
                 [
                     *(str(self._binaries / "postgres"), "-D", str(self.data)),
                     *("-k", str(self.folder), "-c", "listen_addresses="),
-                    *("-c", "max_connections=60", "-c", "shared_buffers=32MB"),
+                    *("-c", "max_connections=60", "-c", f"shared_buffers={self._buffers}"),
                 ],
                 cwd=self.folder,
                 user=self._user,

@@ -30,6 +30,7 @@ from tocsin.store import postgres_schema as schema
 from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
 from tocsin.store.files import lock_folder
 from tocsin.store.interface import (
+    Attachment,
     AuditRow,
     Chain,
     Head,
@@ -368,16 +369,24 @@ class PostgresStore:
         if not wanted or not allowed:
             return []
         self._index_all()
+        numbers = [words.number_of(word) for word in wanted]
 
         def work(db: Db) -> list[KeptObject]:
             db.execute("SET LOCAL enable_bitmapscan = on")
-            rows = ask(db, schema.FOUND, {"words": wanted, "allowed": sorted(allowed)}).fetchall()
+            rows = ask(db, schema.FOUND, {"words": numbers, "allowed": sorted(allowed)}).fetchall()
             db.execute("SET LOCAL enable_bitmapscan = off")
             hits = {n for n, _ in rows}
             newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed, None))
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
-            return reads.opened(db, found[:limit], self._audience_of(db))
+            kept: list[KeptObject] = []
+            while found and len(kept) < limit:  # a word's number may be another's too
+                some, found = found[:limit], found[limit:]
+                for one in reads.opened(db, some, self._audience_of(db)):
+                    item = Attachment(raw=one.raw, sha256=one.sha256, id=one.id, type=one.type)
+                    if words.has(item, wanted):
+                        kept.append(one)
+            return kept[:limit]
 
         return self._read(work)
 

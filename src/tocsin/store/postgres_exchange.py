@@ -22,7 +22,8 @@ ON CONFLICT DO NOTHING
 """
 
 # What was opened comes into its collections, but for what its audience was given there before.
-# A sum and an OFFSET keep the server from the indexes of all that is live, and of a whole feed.
+# Sums and an OFFSET keep the server from the indexes of all that is live, and of a whole feed: as
+# long as it has no statistics of them it takes either for one row.
 _ENTER_FEEDS = """
 INSERT INTO entry(feed, added, object, audience, type)
 SELECT feed, greatest(%(now)s::bigint, last + 1) - 1
@@ -37,7 +38,7 @@ FROM (
     JOIN feed f ON f.name = ANY(ARRAY['', s.case_id, p.feed])
   WHERE t.log_index >= %(start)s AND left(s.id, 11) <> 'urn:sha256:'
     AND NOT EXISTS (SELECT 1 FROM entry e
-      WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience OFFSET 0)
+      WHERE e.object = s.object AND e.feed + 0 = f.id AND e.audience + 0 = s.audience OFFSET 0)
   ORDER BY f.id, s.object, s.audience, t.log_index) new
 """
 _LAST_OF_FEEDS = """
@@ -53,40 +54,53 @@ DELETE FROM entry
 WHERE object IN (SELECT s.object FROM said s WHERE s.statement = %(n)s) AND NOT EXISTS (
   SELECT 1 FROM said s LEFT JOIN put p ON p.statement = s.statement
   WHERE s.object = entry.object AND s.audience = entry.audience AND s.live + 0 = 1
-    AND (SELECT f.name FROM feed f WHERE f.id = entry.feed) = ANY(ARRAY['', s.case_id, p.feed]))
+    AND (SELECT f.name FROM feed f WHERE f.id = entry.feed) = ANY(ARRAY['', s.case_id, p.feed])
+  OFFSET 0)
 """
 _PURGED_LEAVES = """
 DELETE FROM entry WHERE object IN (SELECT n FROM object WHERE sha256 = %(id)s)
 """
 
+_FEED = "(SELECT f.id FROM feed f WHERE f.name = %(name)s)"
+
 # The first rows of each allowed audience, then the first of those. `again`: an earlier row has
-# given the reader the object.
+# given the reader the object; who reads for one audience is given nothing twice. The bytes come
+# along as far as the page can hold them.
 _ENTRY = """
 SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.modified,
-  o.version, octet_length(o.raw), EXISTS (
-    SELECT 1 FROM entry d WHERE d.object = e.object AND d.feed = e.feed AND d.added < e.added
+  o.version, octet_length(o.raw), cardinality(%(allowed)s::bigint[]) > 1 AND EXISTS (
+    SELECT 1 FROM entry d WHERE d.object = e.object AND d.feed + 0 = {feed} AND d.added < e.added
       AND d.audience + 0 = ANY(%(allowed)s::bigint[])),
-  EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n)
-"""
+  EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n),
+  CASE WHEN sum(octet_length(o.raw)) OVER (ORDER BY e.added ROWS UNBOUNDED PRECEDING)
+    <= %(most)s THEN o.raw END
+""".replace("{feed}", _FEED)
 _CHOSEN = """
 WITH chosen AS MATERIALIZED (
-  SELECT p.added FROM {each} CROSS JOIN LATERAL (
-    SELECT i.added FROM entry i
-    WHERE i.feed = %(feed)s AND i.audience = a.id AND i.added > %(after)s {type}
+  SELECT p.added, p.object FROM {each} CROSS JOIN LATERAL (
+    SELECT i.added, i.object FROM entry i
+    WHERE i.feed = {feed} AND i.audience = a.id AND {behind}
     ORDER BY i.added LIMIT %(limit)s) p
   ORDER BY p.added LIMIT %(limit)s)
 """
 _FROM_CHOSEN = """
-FROM chosen c CROSS JOIN LATERAL (
-    SELECT * FROM entry i WHERE i.feed = %(feed)s AND i.added = c.added OFFSET 0) e
-  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = e.object OFFSET 0) o
+FROM chosen e CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = e.object OFFSET 0) o
 ORDER BY e.added
 """
-PAGE = _CHOSEN.format(each="unnest(%(allowed)s::bigint[]) a(id)", type="") + _ENTRY + _FROM_CHOSEN
+PAGE = (
+    _CHOSEN.format(
+        each="unnest(%(allowed)s::bigint[]) a(id)", behind="i.added > %(after)s", feed=_FEED
+    )
+    + _ENTRY
+    + _FROM_CHOSEN
+)
 PAGE_OF_TYPES = (
     _CHOSEN.format(
         each="unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN unnest(%(types)s::text[]) y(type)",
-        type='AND i.type = y.type COLLATE "C"',
+        # Compared together, so that no other index will do.
+        behind='i.type = y.type COLLATE "C"'
+        ' AND (i.type, i.added) > (y.type COLLATE "C", %(after)s::bigint)',
+        feed=_FEED,
     )
     + _ENTRY
     + _FROM_CHOSEN
@@ -95,10 +109,10 @@ _FROM_IDS = """
 FROM unnest(%(ids)s::text[]) k(id) CROSS JOIN LATERAL (
     SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o
   CROSS JOIN LATERAL (
-    SELECT * FROM entry i WHERE i.object = o.n AND i.feed = %(feed)s OFFSET 0) e
+    SELECT * FROM entry i WHERE i.object = o.n AND i.feed + 0 = {feed} OFFSET 0) e
 WHERE e.added > %(after)s AND e.audience + 0 = ANY(%(allowed)s::bigint[])
 ORDER BY e.added LIMIT %(limit)s
-"""
+""".replace("{feed}", _FEED)
 PAGE_OF_IDS = _ENTRY + _FROM_IDS
 FEED_VERSIONS = """
 SELECT o.n, o.stix_id, o.version, e.added, o.raw
@@ -106,10 +120,10 @@ FROM unnest(%(ids)s::text[]) k(id) CROSS JOIN LATERAL (
     SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o
   CROSS JOIN LATERAL (
     SELECT min(d.added) AS added FROM entry d
-    WHERE d.object = o.n AND d.feed = %(feed)s
+    WHERE d.object = o.n AND d.feed + 0 = {feed}
       AND d.audience + 0 = ANY(%(allowed)s::bigint[])) e
 WHERE e.added IS NOT NULL
-"""
+""".replace("{feed}", _FEED)
 RAWS = """
 SELECT o.n, o.raw FROM unnest(%(keys)s::bigint[]) k(n)
   CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = k.n OFFSET 0) o
@@ -136,18 +150,18 @@ def leave_purged(db: Db, id: bytes) -> None:
 
 def page(db: Db, collection: str, allowed: frozenset[int], wanted: feeds.Wanted) -> Page:
     """See `Exchange.page`."""
-    row = ask(db, "SELECT id FROM feed WHERE name = %(name)s", {"name": collection}).fetchone()
-    if row is None:
-        return Page(entries=(), position=wanted.after, more=False)
-    return feeds.page(_Rows(db, row[0], allowed, wanted), wanted)
+    return feeds.page(_Rows(db, collection, allowed, wanted), wanted)
 
 
 class _Rows:
     """`feeds.Rows` on one connection."""
 
-    def __init__(self, db: Db, feed: int, allowed: frozenset[int], wanted: feeds.Wanted) -> None:
+    def __init__(self, db: Db, name: str, allowed: frozenset[int], wanted: feeds.Wanted) -> None:
         self._db = db
-        self._given: dict[str, Any] = {"feed": feed, "allowed": sorted(allowed)}
+        self._most = wanted.most_bytes
+        self._raws: dict[int, bytes] = {}
+        self._size = 0
+        self._given: dict[str, Any] = {"name": name, "allowed": sorted(allowed)}
         self._sql = PAGE
         if wanted.ids is not None:
             self._sql = PAGE_OF_IDS
@@ -157,10 +171,20 @@ class _Rows:
             self._given["types"] = sorted(set(wanted.types))
 
     def slice(self, after: int, limit: int) -> Iterable[feeds.Row]:
-        return ask(self._db, self._sql, {**self._given, "after": after, "limit": limit})
+        given = {**self._given, "after": after, "limit": limit, "most": self._most}
+        found = ask(self._db, self._sql, given).fetchall()
+        came = {row[1]: row[-1] for row in found if row[-1] is not None}
+        self._size += sum(map(len, came.values()))
+        if self._size > 2 * self._most:  # a search that goes on and on keeps none of what it passed
+            self._raws, self._size = {}, 0
+        self._raws |= came
+        return found
 
     def versions(self, ids: Sequence[str]) -> Iterable[feeds.Row]:
-        return ask(self._db, FEED_VERSIONS, {**self._given, "ids": list(ids)})
+        return ask(self._db, FEED_VERSIONS, {**self._given, "ids": list(ids)}).fetchall()
 
     def raws(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
-        return dict(ask(self._db, RAWS, {"keys": list(numbers)}).fetchall())
+        missing = [n for n in numbers if n not in self._raws]
+        if missing:
+            self._raws |= dict(ask(self._db, RAWS, {"keys": missing}).fetchall())
+        return self._raws

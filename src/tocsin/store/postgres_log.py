@@ -179,14 +179,17 @@ class _Batch:
             for item in one.brought.values()
             if isinstance(item, Absent)
         ]
+        said: list[tuple[int, int, str]] = []
         for ref, held in objects:
             number = held if held is not None else self._new(one.brought[ref.sha256, ref.id])
             if ref.sha256 in self._lifted and (ref.sha256, ref.id) in one.brought:
                 self._fill(number, one.brought[ref.sha256, ref.id])
             narrowed = one.object_audiences.get(ref.sha256)
             audience = own if narrowed is None else self._intern(narrowed)
-            rows["said"].append((n, number, audience, PENDING, ref.type, ref.id, case))
+            said.append((number, audience, ref.type))
             self._said_by.add((s.author, (ref.sha256, ref.id)))
+        if said:
+            rows["waiting"].append((n, *(list(column) for column in zip(*said, strict=True))))
         last = self._heads[place]
         if s.seq > 1 and (last is None or last[0] != s.seq - 1):
             # Most likely nothing is held before it: from now on only what it names is kept there.
@@ -309,7 +312,9 @@ class _Batch:
         if (author, place) in self._said_by:
             return True
         given = {"object": number, "author": author}
-        if ask(self._db, schema.SAID_BY, given).fetchone() is None:
+        if not any(
+            ask(self._db, sql, given).fetchone() for sql in (schema.SAID_BY, schema.WILL_SAY)
+        ):
             return False
         self._said_by.add((author, place))
         return True
@@ -319,7 +324,7 @@ class _Batch:
         self.write()
         if ask(self._db, schema.FILL, {"n": number, "raw": item.raw}).rowcount:
             self._empty.discard((item.sha256, item.id))
-            given = {"n": number, "words": sorted(words.words_of(item))}
+            given = {"n": number, "words": words.numbers_of(item)}
             ask(self._db, schema.INDEX_AGAIN, given)
 
     def _new(self, item: Keepable) -> int:
@@ -377,6 +382,7 @@ def _take_effect(db: Db, start: int, now: int) -> None:
 
     The order of a statement and its withdrawal makes no difference to what is left.
     """
+    ask(db, schema.OPEN_WAITING, {"start": start})
     ask(db, schema.OPEN, {"start": start})
     for n, id, kind, author in ask(db, schema.OF_MORE_EFFECT, {"start": start}).fetchall():
         if kind == "withdraw":

@@ -79,7 +79,8 @@ class _BinaryTextDumper(_TextDumper):
 
 class _TextLoader(Loader):
     def load(self, data: Buffer) -> str:
-        return unescaped(bytes(data).decode())
+        text = str(data, "utf-8")  # thousands a page: no call more than needed
+        return unescaped(text) if "\x01" in text else text
 
 
 class _BinaryTextLoader(_TextLoader):

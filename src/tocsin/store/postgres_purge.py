@@ -39,6 +39,7 @@ def purge(db: Db, one: Purge, rows: Sequence[tuple[str, str]]) -> bool:
     else:
         held = ask(db, "SELECT 1 FROM object WHERE sha256 = %(id)s", given).fetchone()
         ask(db, schema.DROP_WORDS, given)
+        ask(db, schema.UNPACK, given)
         ask(db, schema.HIDE_OBJECT, given)
         leave_purged(db, id)
         dropped = ask(db, schema.DROP_OBJECT, given).rowcount
@@ -144,7 +145,7 @@ def index(db: Db, limit: int) -> int:
     rows = ask(db, schema.UNCUT, {"limit": limit}).fetchall()
     if rows:
         cut = [
-            (n, sorted(words.words_of(Attachment(raw=raw, sha256="", id=id, type=type))))
+            (n, words.numbers_of(Attachment(raw=raw, sha256="", id=id, type=type)))
             for n, raw, id, type in rows
         ]
         copy(db, "word", cut)

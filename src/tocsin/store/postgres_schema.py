@@ -261,7 +261,32 @@ ALTER TABLE statement ADD COLUMN inside bytea CHECK (octet_length(inside) = 32);
 CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE)
+# What is said waits in one row a statement until that is in the log: its rows in `said` are then
+# written once, and no dead ones stay behind. Ids and digests that are only ever looked up are in
+# hash indexes, a quarter of the size; the writer alone sees to it that an object stands here once.
+# A word is a number here (`words.number_of`), and what is found by it is looked into.
+_LEAN = """
+CREATE TABLE waiting(
+  statement bigint PRIMARY KEY,
+  objects bigint[] NOT NULL,
+  audiences bigint[] NOT NULL,
+  types text[] COLLATE "C" NOT NULL
+);
+DROP INDEX said_id;
+DROP INDEX object_id;
+ALTER TABLE object DROP CONSTRAINT object_sha256_stix_id_key;
+CREATE INDEX object_id ON object USING hash (stix_id);
+CREATE INDEX object_sha256 ON object USING hash (sha256);
+DROP TABLE word;
+CREATE TABLE word(
+  n bigint PRIMARY KEY, words integer[] NOT NULL
+);
+CREATE INDEX word_words ON word USING gin(words);
+ALTER TABLE word ALTER words SET STATISTICS 0;
+UPDATE meta SET value = 0 WHERE key = 'words';
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE, _LEAN)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -363,8 +388,8 @@ ORDER BY t.log_index
 """
 SAYINGS_BY_ID = _SAYING.format(
     said="unnest(%(keys)s::text[]) k(id) CROSS JOIN LATERAL ("
-    'SELECT * FROM said i WHERE i.id = k.id COLLATE "C" AND i.live IN (1, 2) OFFSET 0) s'
-    " JOIN object o ON o.n = s.object",
+    'SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o'
+    " CROSS JOIN LATERAL (SELECT * FROM said i WHERE i.object = o.n OFFSET 0) s",
     filters="{filters}",
 )
 SAYINGS_BY_SHA256 = _SAYING.format(
@@ -379,7 +404,7 @@ FROM unnest(%(keys)s::bigint[]) k(n)
 
 # Only this read may use a bitmap: there is no other way into the index of words.
 FOUND = """
-WITH hit AS MATERIALIZED (SELECT n FROM word WHERE words @> %(words)s::text[])
+WITH hit AS MATERIALIZED (SELECT n FROM word WHERE words @> %(words)s::integer[])
 SELECT DISTINCT s.object, s.id FROM hit
   CROSS JOIN LATERAL (SELECT * FROM said i WHERE i.object = hit.n OFFSET 0) s
 WHERE s.live IN (1, 2) AND s.audience + 0 = ANY(%(allowed)s::bigint[])
@@ -431,7 +456,9 @@ HELD_OBJECT = """
 SELECT o.n, o.sha256, o.stix_id, o.type, octet_length(o.raw), t.id, t.author, s.live
 FROM (SELECT n FROM object WHERE sha256 = %(digest)s
       UNION SELECT n FROM object WHERE stix_id = %(id)s) k
-  JOIN object o ON o.n = k.n JOIN said s ON s.object = o.n JOIN statement t ON t.n = s.statement
+  JOIN object o ON o.n = k.n
+  CROSS JOIN LATERAL (SELECT * FROM said i WHERE i.object = o.n OFFSET 0) s
+  JOIN statement t ON t.n = s.statement
 WHERE t.log_index IS NOT NULL AND s.audience + 0 = ANY(%(allowed)s::bigint[])
 ORDER BY o.n, t.log_index
 """
@@ -476,7 +503,11 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         *(("statement", "int8"), ("object", "int8"), ("audience", "int8"), ("live", "int2")),
         *(("type", "text"), ("id", "text"), ("case_id", "text")),
     ),
-    "word": (("n", "int8"), ("words", "text[]")),
+    "waiting": (
+        *(("statement", "int8"), ("objects", "int8[]"), ("audiences", "int8[]")),
+        ("types", "text[]"),
+    ),
+    "word": (("n", "int8"), ("words", "int4[]")),
 }
 """(column, type) of what is copied in, parents first."""
 
@@ -506,8 +537,8 @@ NAMED = "SELECT id, kind, author, seq FROM statement WHERE id = ANY(%(ids)s::byt
 INTERNED = "SELECT canonical, id FROM audience WHERE canonical = ANY(%(keys)s::bytea[])"
 
 OBJECTS_HELD = """
-SELECT sha256, stix_id, n, octet_length(raw) = 0 FROM object
-WHERE sha256 = ANY(%(digests)s::bytea[])
+SELECT o.sha256, o.stix_id, o.n, octet_length(o.raw) = 0 FROM unnest(%(digests)s::bytea[]) k(id)
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.sha256 = k.id OFFSET 0) o
 """
 
 PURGED_OBJECTS = """
@@ -540,9 +571,15 @@ SELECT 1 FROM said s JOIN statement t ON t.n = s.statement
 WHERE s.object = %(object)s AND t.author = %(author)s LIMIT 1
 """
 
+# Of what waits all is looked at: seldom asked, and never many.
+WILL_SAY = """
+SELECT 1 FROM waiting w JOIN statement t ON t.n = w.statement
+WHERE w.objects @> ARRAY[%(object)s::bigint] AND t.author = %(author)s LIMIT 1
+"""
+
 FILL = "UPDATE object SET raw = %(raw)s WHERE n = %(n)s AND octet_length(raw) = 0"
 INDEX_AGAIN = """
-INSERT INTO word SELECT %(n)s::bigint, %(words)s::text[]
+INSERT INTO word SELECT %(n)s::bigint, %(words)s::integer[]
 WHERE %(n)s::bigint <= (SELECT value FROM meta WHERE key = 'indexed')
 """
 
@@ -558,6 +595,23 @@ ON CONFLICT (one) DO UPDATE SET origin = excluded.origin, size = excluded.size,
   root = excluded.root, checkpoint = excluded.checkpoint, edge = excluded.edge
 """
 
+_UNPACK = """
+WITH gone AS (DELETE FROM waiting WHERE {which} RETURNING *)
+INSERT INTO said(statement, object, audience, live, type, id, case_id)
+SELECT g.statement, u.object, u.audience, {live}, u.type, o.stix_id, t.case_id
+FROM gone g CROSS JOIN LATERAL (SELECT * FROM statement i WHERE i.n = g.statement OFFSET 0) t
+  CROSS JOIN LATERAL unnest(g.objects, g.audiences, g.types) u(object, audience, type)
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = u.object OFFSET 0) o
+"""
+OPEN_WAITING = _UNPACK.format(
+    which="statement = ANY(ARRAY(SELECT n FROM statement WHERE log_index >= %(start)s))", live=1
+)
+UNPACK = _UNPACK.format(
+    which="objects && ARRAY(SELECT n FROM object WHERE sha256 = %(id)s)", live=0
+)
+"""Has what waits and says this object wait row by row, so that it can be hidden."""
+
+# What waits row by row: after a log was begun anew, and what was purged or came late.
 OPEN = """
 UPDATE said SET live = 1
 WHERE live = 0 AND statement = ANY(ARRAY(SELECT n FROM statement WHERE log_index >= %(start)s))
@@ -610,11 +664,11 @@ UPDATE statement SET withdrawn = true WHERE n = %(n)s AND (
 # The reverse order of the same: the narrower `say` comes after the withdrawal.
 FORGET_WIDER = """
 UPDATE said SET live = 3
-WHERE live = 2
-  AND statement IN (
+WHERE live + 0 = 2
+  AND statement = ANY(ARRAY(
     SELECT old.n FROM ref r JOIN statement old ON old.id = r.ref
-    WHERE r.statement = %(n)s AND old.author = %(author)s)
-  AND object IN (SELECT s.object FROM said s WHERE s.statement = %(n)s)
+    WHERE r.statement = %(n)s AND old.author = %(author)s))
+  AND object = ANY(ARRAY(SELECT s.object FROM said s WHERE s.statement = %(n)s))
 """
 
 WITHDRAWALS_OF = """

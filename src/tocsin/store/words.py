@@ -6,9 +6,10 @@ are words too, so that `evil.example` finds `https://evil.example/a`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -51,6 +52,26 @@ def words(text: str) -> set[str]:
 def words_of(item: Keepable) -> set[str]:
     """The words of an object's text values, or of an attachment that is text."""
     return words("\n".join(_texts(item))[:MAX_TEXT])
+
+
+def number_of(word: str) -> int:
+    """A word as 32 bits, signed: four bytes where the word takes dozens.
+
+    Several words have one number: whoever finds something by numbers looks whether the words are
+    in it (`has`).
+    """
+    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def numbers_of(item: Keepable) -> list[int]:
+    """The words of an object as numbers, in order."""
+    return sorted(set(map(number_of, words_of(item))))
+
+
+def has(item: Keepable, wanted: Iterable[str]) -> bool:
+    """Whether all these words are in it."""
+    return words_of(item).issuperset(wanted)
 
 
 def line_of(item: Keepable) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.postgres_server import Server
-from tests.unit.fakes import EVERYBODY, Author, claim, publish, seen_by, thing
+from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
 
 from tocsin.errors import ConfigError, NodeBusyError, RollbackError, StoreError, StoreLostError
 from tocsin.store import (
@@ -22,6 +22,7 @@ from tocsin.store import (
     postgres_exchange,
     postgres_federation,
     postgres_reads,
+    words,
 )
 from tocsin.store import postgres_schema as schema
 from tocsin.store.interface import Attachment, Purge
@@ -298,6 +299,51 @@ def test_what_was_acknowledged_outlives_a_crash_of_the_server(tmp_path: Path) ->
         server.close()
 
 
+AS_IT_WAS = """
+DROP TABLE waiting;
+DROP INDEX object_id, object_sha256;
+ALTER TABLE object ADD CONSTRAINT object_sha256_stix_id_key UNIQUE (sha256, stix_id);
+CREATE INDEX object_id ON object(stix_id);
+CREATE INDEX said_id ON said(id) WHERE live IN (1, 2);
+DROP TABLE word;
+CREATE TABLE word(n bigint PRIMARY KEY, words text[] COLLATE "C" NOT NULL);
+CREATE INDEX word_words ON word USING gin(words);
+UPDATE meta SET value = 2 WHERE key = 'schema';
+UPDATE meta SET value = 1 WHERE key = 'words';
+"""
+
+
+def test_a_store_of_the_version_before_is_taken_along(postgres: str, tmp_path: Path) -> None:
+    store = PostgresStore.open(postgres, tmp_path)
+    author, tool, waits = Author(NORTHLAND), thing("tool", 1, name="lantern"), thing("malware", 2)
+    publish(store, author.say(tool), tool)
+    pending = author.say(waits)
+    store.keep_pending(pending, [waits], pending.audience)
+    # In the version before what waited had its rows in `said`.
+    as_another(store, schema.UNPACK.replace("%(id)s", f"'\\x{waits.sha256}'::bytea"))
+    as_another(store, AS_IT_WAS)
+    store.close()
+    store = PostgresStore.open(postgres, tmp_path)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.id for o in store.search("lantern", all_)] == [tool.id]
+    assert [o.id for o in store.versions(tool.id, all_)] == [tool.id]
+    enter(store, pending.id)
+    assert [o.id for o in store.versions(waits.id, all_)] == [waits.id]
+    store.close()
+
+
+def test_a_word_that_shares_its_number_with_another_finds_only_itself(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "number_of", lambda word: len(word))
+    author = Author(NORTHLAND)
+    lantern, candles = thing("tool", 1, name="lantern"), thing("tool", 2, name="candles")
+    publish(store, author.say(lantern, candles), lantern, candles)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.id for o in store.search("candles", all_, limit=1)] == [candles.id]
+    assert store.search("sextant", all_) == []
+
+
 # --- plans ------------------------------------------------------------------------------------
 
 
@@ -313,6 +359,7 @@ NUMBERS = (
     "peer",
     "first",
     "end",
+    "most",
 )
 
 
@@ -321,7 +368,7 @@ def plan(store: PostgresStore, sql: str) -> str:
         **{name: [1] for name in ("allowed", "audiences", "rows", "at")},
         **{name: [b""] for name in ("ids", "digests", "firsts", "lasts")},
         **dict.fromkeys(("id", "digest", "sha256"), b""),
-        **dict.fromkeys(("author", "case", "kind"), "x"),
+        **dict.fromkeys(("author", "case", "kind", "name"), "x"),
         **dict.fromkeys(NUMBERS, 1),
         "types": ["x"],
     }
@@ -373,6 +420,8 @@ def test_a_page_comes_from_an_index_that_leads_with_the_audience(
         schema.WITHDRAWALS_OF,
         schema.TARGETS_OF,
         schema.OPEN,
+        schema.OPEN_WAITING,
+        postgres_exchange.RAWS,
         schema.OF_MORE_EFFECT,
         schema.OBJECTS_HELD,
         schema.SAID_BY,
@@ -406,7 +455,7 @@ def test_no_statement_walks_a_whole_table(store: PostgresStore, sql: str) -> Non
 def test_a_word_is_looked_up_and_not_looked_for(store: PostgresStore) -> None:
     with connect(store.url, "plan") as db:
         db.execute("SET enable_bitmapscan = on")
-        rows = db.execute("EXPLAIN " + schema.FOUND, {"words": ["x"], "allowed": [1]})
+        rows = db.execute("EXPLAIN " + schema.FOUND, {"words": [1], "allowed": [1]})
         assert "Bitmap Index Scan on word_words" in "\n".join(row[0] for row in rows)
 
 
