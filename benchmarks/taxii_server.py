@@ -92,6 +92,16 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICK
 
+    def rest(self) -> float:
+        """Wait until the server does nothing more by itself; processor seconds that took."""
+        began = before = self.cpu()
+        while True:
+            time.sleep(0.5)
+            now = self.cpu()
+            if now - before <= 2 / TICK:
+                return now - began
+            before = now
+
     def taken(self, work: Callable[[], object]) -> float:
         """Processor seconds of the server for some work of the client's."""
         before = self.cpu()
@@ -189,6 +199,10 @@ def main() -> None:
             speed = "objects per CPU second"
             figure("T1", "POST 10,000 objects in hundreds, durable, checked", ours=OBJECTS / took,
                    goal="15x and 5,000/s", unit=speed, n=1)  # fmt: skip
+            # It is done between requests: else whatever is measured next would pay for it.
+            took += bearer.rest()
+            figure("T1", "the same, and every word cut for the search afterwards",
+                   ours=OBJECTS / took, goal="-", unit=speed, n=1)  # fmt: skip
             for limit in (1_000, 100):
                 got = [bearer.taken(partial(walk, bearer, limit)) for _ in range(RUNS)]
                 found = OBJECTS / statistics.median(got)

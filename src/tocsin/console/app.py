@@ -1,6 +1,7 @@
 """The console's ASGI application: guards, then routes, then pages drawn in a thread.
 
-Pages and API handlers are synchronous and run in the thread pool; only streams live on the loop.
+Pages and API handlers are synchronous and run in the thread pool; streams live on the loop, and
+the small answers of TAXII, whose addresses stand before all routes.
 What is shown comes from `flows/`; who may see it was decided there.
 """
 

@@ -77,8 +77,9 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
     for item in items:
         owner = None
         if isinstance(item, Received):
-            creator = item.data.get("created_by_ref")
-            if claims.EXTENSION_ID in item.data.get("extensions", {}) and creator != identity:
+            data = item.data
+            creator = data.get("created_by_ref")
+            if claims.EXTENSION_ID in data.get("extensions", {}) and creator != identity:
                 raise SpeakerError(
                     f"{item.id} was created by {creator}, and {statement.author} signs as "
                     f"{identity}",
@@ -137,10 +138,13 @@ def object_audiences(
     received = [item for item in items if isinstance(item, Received)]
     if not received:
         return {}
-    known = definitions(node) | {item.id: item.data for item in received}
+    decoded = [item.data for item in received]
+    known = definitions(node) | {
+        item.id: data for item, data in zip(received, decoded, strict=True)
+    }
     narrowed: dict[str, Audience] = {}
-    for item in received:
-        tlp, unknown = tlp_of(item.data, known)
+    for item, data in zip(received, decoded, strict=True):
+        tlp, unknown = tlp_of(data, known)
         if tlp is None and not unknown:
             continue
         own = Audience(

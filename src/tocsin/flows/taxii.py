@@ -264,14 +264,13 @@ def add(node: Node, who: Who, body: bytes) -> Status:
         sorting.look(item)
     _compare(node, who, sorting)
     _say(node, who, sorting)
+    outcomes = sorting.outcomes
     status = Status(
         id=_status_id(node),
         request_timestamp=arrived,
-        successes=tuple(o for o, why in sorting.outcomes if why is None),
+        successes=tuple([o for o, why in outcomes if why is None]),
         failures=tuple(
-            msgspec.structs.replace(o, message=why)
-            for o, why in sorting.outcomes
-            if why is not None
+            [msgspec.structs.replace(o, message=why) for o, why in outcomes if why is not None]
         ),
     )
     _keep_status(node, who, status)

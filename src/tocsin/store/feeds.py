@@ -53,7 +53,8 @@ class Rows(Protocol):
 
         Each: added, object number, sha256, id, type, spec_version, created, modified, version_key,
         size in bytes, whether an earlier readable row holds the same object, and whether there is
-        another object of this id. Fewer than `limit`: there are no more.
+        another object of this id; then, where the store likes, the bytes or None. Fewer than
+        `limit`: there are no more.
         """
         ...
 
@@ -90,21 +91,24 @@ def page(rows: Rows, wanted: Wanted) -> Page:
             return Page(entries=_opened(rows, kept), position=position, more=True)
 
 
-def alone(row: Row, raw: bytes, wanted: Wanted) -> Page | None:
-    """The page of one row that has no other beside it; None: it is not what was asked for."""
+def alone(row: Row, wanted: Wanted) -> Page | None:
+    """The page of one row that has no other beside it, with its bytes.
+
+    None: it is not what was asked for, or comes without them.
+    """
     one = _Found(row)
-    if one.added <= wanted.after or not _fits(one, wanted):
+    if one.raw is None or one.added <= wanted.after or not _fits(one, wanted):
         return None
     if "all" not in wanted.versions and not _is_version(one, wanted.versions, None):
         return None
-    return Page(entries=(_entry(one, raw),), position=one.added, more=False)
+    return Page(entries=(_entry(one, one.raw),), position=one.added, more=False)
 
 
 class _Found:
-    """A row before its bytes are read."""
+    """A row that may be of the page."""
 
     __slots__ = (
-        "added", "again", "created", "id", "modified", "n", "several", "sha256", "size",
+        "added", "again", "created", "id", "modified", "n", "raw", "several", "sha256", "size",
         "spec_version", "type", "version",
     )  # fmt: skip
 
@@ -121,6 +125,7 @@ class _Found:
         self.size: int = row[9]
         self.again: bool = bool(row[10])
         self.several: bool = bool(row[11])
+        self.raw: bytes | None = row[12] if len(row) > 12 else None
 
 
 def _fitting(rows: Rows, wanted: Wanted, slice_: Sequence[_Found]) -> list[_Found]:
@@ -169,8 +174,9 @@ def arrival_key(added: int) -> str:
 
 def _opened(rows: Rows, found: Sequence[_Found]) -> tuple[Entry, ...]:
     """The rows with their bytes."""
-    raws = rows.raws([one.n for one in found]) if found else {}
-    return tuple([_entry(one, raws[one.n]) for one in found])
+    absent = [one.n for one in found if one.raw is None]
+    raws = rows.raws(absent) if absent else {}
+    return tuple([_entry(one, raws[one.n] if one.raw is None else one.raw) for one in found])
 
 
 def _entry(one: _Found, raw: bytes) -> Entry:

@@ -8,6 +8,7 @@ time does not grow with rows the reader may not see.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 APPLICATION_ID = 0x746F6373
 """'tocs': tells our files from other people's SQLite databases."""
@@ -469,19 +470,41 @@ SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.m
       AND d.audience IN (SELECT value FROM json_each(:allowed))),
   EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n)
 """
-PAGE = (
-    _CHOSEN.format(each="json_each(:allowed) a", type="")
-    + _ENTRY
+# Small objects come with their row; of the others `RAWS` is asked.
+_WITH_BYTES = ", CASE WHEN length(o.raw) <= 4096 THEN o.raw END "
+_OF_CHOSEN = (
+    _ENTRY
+    + _WITH_BYTES
     + "FROM chosen c CROSS JOIN entry e ON e.feed = :feed AND e.added = c.added"
     " CROSS JOIN object o ON o.n = e.object ORDER BY e.added"
 )
+PAGE = _CHOSEN.format(each="json_each(:allowed) a", type="") + _OF_CHOSEN
+FEW = 16
+"""Audiences of which each is a scan of its own, straight from the index, in `page_of`."""
+
+
+_SCAN = """
+  SELECT added FROM (
+    SELECT i.added FROM entry i WHERE i.feed = :feed AND i.audience = :a{n} AND i.added > :after
+    ORDER BY i.added LIMIT :limit)
+"""
+_CHOSEN_OF_FEW = """
+WITH chosen(added) AS MATERIALIZED (SELECT added FROM ({scans}) ORDER BY added LIMIT :limit)
+"""
+
+
+@lru_cache(maxsize=FEW + 1)
+def page_of(audiences: int) -> str:
+    """`PAGE` for so many audiences, named :a0, :a1 …: no row is looked up to be chosen."""
+    scans = " UNION ALL ".join(_SCAN.format(n=n) for n in range(audiences))
+    return _CHOSEN_OF_FEW.format(scans=scans) + _OF_CHOSEN
+
+
 PAGE_OF_TYPES = (
     _CHOSEN.format(
         each="json_each(:allowed) a CROSS JOIN json_each(:types) y", type="AND i.type = y.value"
     )
-    + _ENTRY
-    + "FROM chosen c CROSS JOIN entry e ON e.feed = :feed AND e.added = c.added"
-    " CROSS JOIN object o ON o.n = e.object ORDER BY e.added"
+    + _OF_CHOSEN
 )
 _OF_IDS = """
 FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value
@@ -489,7 +512,7 @@ FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value
 WHERE e.added > :after AND e.audience IN (SELECT value FROM json_each(:allowed))
 ORDER BY e.added LIMIT :limit
 """
-PAGE_OF_IDS = _ENTRY + _OF_IDS
+PAGE_OF_IDS = _ENTRY + _WITH_BYTES + _OF_IDS
 # One object under an id for one reader. What else is under it is counted up to a bound: more is
 # left to `PAGE_OF_IDS`.
 GLANCE = """
