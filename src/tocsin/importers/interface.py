@@ -13,7 +13,7 @@ import zipfile
 from datetime import date
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from tocsin.claims.quotes import Draft
 from tocsin.policy import Tlp
@@ -52,8 +52,14 @@ class Loss(Struct, frozen=True, kw_only=True):
 class Original(Struct, frozen=True, kw_only=True):
     """A foreign document kept whole, so that a later reading can be made of it."""
 
-    raw: bytes
+    held: bytes | Raw
+    """A part of the file is not copied before somebody wants it: it may be nearly all of it."""
     media_type: str
+
+    @property
+    def raw(self) -> bytes:
+        """Its bytes."""
+        return bytes(self.held)
 
 
 class IndicatorDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):

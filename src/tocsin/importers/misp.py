@@ -87,7 +87,7 @@ def read(
         taken.losses.append(Loss(kind="more", note=f"{count} more of the kind {kind}"))
     return Reading(
         source=source_of(raw, name, MEDIA_TYPE, text=None, published=published),
-        objects=tuple(taken.received()),
+        objects=tuple(taken.objects.values()),
         losses=tuple(taken.losses),
         originals=tuple(originals),
         withdrawn=tuple(dict.fromkeys(taken.withdrawn)),
@@ -117,17 +117,17 @@ def _take(
     taken: Taken,
     originals: list[Original],
 ) -> bool:
-    plain = bytes(event)
+    size = memoryview(event).nbytes
     try:
         fields = _fields.decode(event)
     except (msgspec.DecodeError, UnicodeError):
-        taken.lose("bad-event", pointer, "not an event", plain)
+        taken.lose("bad-event", pointer, "not an event", bytes(event))
         return False
-    if len(plain) > MAX_ATTACHMENT:
-        note = f"{len(plain)} bytes: its objects are taken, the whole is too large to be kept"
-        taken.lose("too-large", pointer, note, plain)
+    if size > MAX_ATTACHMENT:
+        note = f"{size} bytes: its objects are taken, the whole is too large to be kept"
+        taken.lose("too-large", pointer, note, bytes(event))
     else:
-        originals.append(Original(raw=plain, media_type=MEDIA_TYPE))
+        originals.append(Original(held=event, media_type=MEDIA_TYPE))
     EventReader(taken, name, tlp).read(fields, pointer)
     return True
 

@@ -24,6 +24,8 @@ class Around:
 
     def galaxies(self, holder: Mapping[str, Any], context: Context, about: str | None) -> None:
         """Clusters on a thing: objects of their own, which an indicator indicates."""
+        if not holder.get("Galaxy"):
+            return
         for n, galaxy in enumerate(map(record, rows(holder.get("Galaxy")))):
             pointer = f"{context.pointer}/Galaxy/{n}"
             kind = text(galaxy.get("type")) or ""
@@ -100,6 +102,8 @@ class Around:
 
     def sightings(self, holder: Mapping[str, Any], context: Context, about: str) -> None:
         """Who saw a thing and when; a false positive is its organisation's opinion."""
+        if not holder.get("Sighting"):
+            return
         for n, one in enumerate(map(record, rows(holder.get("Sighting")))):
             pointer = f"{context.pointer}/Sighting/{n}"
             self._made.taken.count(self._made.name)
@@ -136,6 +140,8 @@ class Around:
         self, holder: Mapping[str, Any], context: Context, about: str, depth: int = 0
     ) -> None:
         """Notes and opinions: each in the name of the organisation that wrote it."""
+        if not (holder.get("Note") or holder.get("Opinion") or holder.get("Relationship")):
+            return
         for name in ("Note", "Opinion"):
             for n, one in enumerate(map(record, rows(holder.get(name)))):
                 pointer = f"{context.pointer}/{name}/{n}"

@@ -58,6 +58,7 @@ BOOKKEEPING = words(
 )
 """Fields in which the sending node keeps its own books: ids of its database, whom it correlates
 with. They say nothing about the event, and stay in the original."""
+_READ_OR_BOOKS = _KNOWN_ATTRIBUTE | BOOKKEEPING
 
 
 class EventReader:
@@ -171,8 +172,9 @@ class EventReader:
             if has_marks(attribute)
             else Context(pointer=pointer, tlp=outer.tlp, pap=outer.pap)
         )
-        for key in sorted(attribute.keys() - _KNOWN_ATTRIBUTE - BOOKKEEPING):
-            self._made.field(attribute, key, pointer)
+        if not attribute.keys() <= _READ_OR_BOOKS:
+            for key in sorted(attribute.keys() - _READ_OR_BOOKS):
+                self._made.field(attribute, key, pointer)
         rule = attribute_types().get(kind)
         if rule is None:
             if within is None:
@@ -231,7 +233,7 @@ class EventReader:
         to_ids = flag(attribute.get("to_ids")) and found.pattern is not None
         comment = text(attribute.get("comment"))
         observed = None
-        if found.scos and within is None and (not to_ids or last is not None):
+        if within is None and (not to_ids or last is not None) and found.scos:
             observed = f"observed-data--{id}"
             for sco, props in found.scos.items():
                 self._made.observable(sco, props, context)
@@ -344,6 +346,8 @@ class EventReader:
 
     def _expires(self, attribute: Mapping[str, Any]) -> datetime | None:
         """The earliest sighting of the kind "expiration"."""
+        if not attribute.get("Sighting"):
+            return None
         times = [
             instant(one.get("date_sighting"))
             for one in map(record, rows(attribute.get("Sighting")))

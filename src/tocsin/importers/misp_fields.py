@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -74,8 +75,11 @@ def instant(value: Any) -> datetime | None:
     Times before 1970 and after 9999 are none: what is written so is an empty field or a mistake.
     """
     found = text(value)
-    if found is None:
-        return None
+    return None if found is None else _instant(found)
+
+
+@lru_cache(maxsize=1_024)
+def _instant(found: str) -> datetime | None:
     try:
         if _SECONDS.fullmatch(found):
             seconds = float(found)

@@ -6,7 +6,8 @@ Spec: exchange.md §3.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -23,7 +24,7 @@ from tocsin.policy import TLP_RANK, Tlp
 from tocsin.stix.bundle import Received
 from tocsin.stix.ids import deterministic
 from tocsin.stix.markings import MARKING_ID
-from tocsin.stix.model import make
+from tocsin.stix.model import SCO_TYPES, instant, make
 
 MAX_ELEMENTS = 300_000
 """Attributes, sightings and analysts' notes of one file together."""
@@ -39,9 +40,8 @@ LONG_AGO = "2000-01-01T00:00:00.000Z"
 class Taken(Struct, kw_only=True):
     """What one file gave so far: objects by id, in order, and what was lost."""
 
-    objects: dict[str, bytes] = {}
-    refs: dict[str, tuple[str, ...]] = {}
-    """By id."""
+    objects: dict[str, Received] = {}
+    """By id, as if they had come so, in the order they were made."""
     losses: list[Loss] = []
     uncounted: dict[str, int] = {}
     withdrawn: list[str] = []
@@ -68,21 +68,6 @@ class Taken(Struct, kw_only=True):
             raise BundleSizeError(
                 f"{name}: more than {MAX_ELEMENTS:,} attributes, sightings and notes",
                 remedy="export it in parts, for example by date or by event",
-            )
-
-    def received(self) -> Iterator[Received]:
-        """The objects as if they had come so, in the order they were made."""
-        for id, raw in self.objects.items():
-            data = orjson.loads(raw)
-            yield Received(
-                raw=raw,
-                sha256=hashlib.sha256(raw).hexdigest(),
-                id=id,
-                type=id[:-38],
-                spec_version="2.1",
-                created=data.get("created"),
-                modified=data.get("modified"),
-                refs=self.refs[id],
             )
 
 
@@ -117,6 +102,7 @@ class Maker:
         """What the event groups, in the order it was made."""
         self.by_uuid: dict[str, str] = {}
         self.seed = ""
+        self._same_refs: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._scos: dict[str, tuple[dict[str, Any], Context]] = {}
 
     def organisation(self, org: Mapping[str, Any], pointer: str) -> str | None:
@@ -276,16 +262,47 @@ class Maker:
         except BundleError as wrong:
             self.lose("bad-value", context.pointer, wrong.message[:200])
             return
-        refs = {r for k, v in props.items() if k.endswith("_refs") for r in v}
-        refs |= {v for k, v in props.items() if k.endswith("_ref") and isinstance(v, str)}
-        refs |= set(markings) | ({by} if by else set())
-        self.keep(id, raw, tuple(sorted(refs)))
+        refs = {*markings, by} if by else {*markings}
+        usual = len(refs)
+        for name, value in props.items():
+            if name.endswith("_refs"):
+                refs.update(value)
+            elif name.endswith("_ref") and isinstance(value, str):
+                refs.add(value)
+        ordered = tuple(sorted(refs))
+        if len(ordered) == usual:
+            ordered = self._same_refs.setdefault(ordered, ordered)
+        dated = at is not None and kind not in SCO_TYPES
+        times = (instant(created or at), instant(at)) if dated and at else (None, None)
+        self.keep(id, raw, ordered, times)
 
-    def keep(self, id: str, raw: bytes, refs: Sequence[str]) -> None:
-        """Keep an object's bytes; the first under an id stays."""
-        if id not in self.taken.objects:
-            self.taken.objects[id] = raw
-            self.taken.refs[id] = tuple(refs)
+    def keep(
+        self,
+        id: str,
+        raw: bytes,
+        refs: tuple[str, ...],
+        times: tuple[str | None, str | None] | None = None,
+    ) -> None:
+        """Keep an object's bytes; the first under an id stays.
+
+        Args:
+            times: when it was created and modified, where the caller knows.
+        """
+        if id in self.taken.objects:
+            return
+        if times is None:
+            data = orjson.loads(raw)
+            times = data.get("created"), data.get("modified")
+        self.taken.objects[id] = Received(
+            raw=raw,
+            sha256=hashlib.sha256(raw).hexdigest(),
+            id=id,
+            type=sys.intern(id[:-38]),
+            spec_version="2.1",
+            created=times[0],
+            modified=times[1],
+            refs=refs,
+        )
 
 
 def has_marks(holder: Mapping[str, Any]) -> bool:

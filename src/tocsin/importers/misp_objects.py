@@ -81,7 +81,7 @@ class _Making:
         self._also: dict[str, Any] = template.get("also", {})
         self._lose = lose
         self.props: dict[str, Any] = {}
-        self.others = Observed(scos={})
+        self.others = Observed(known={})
         self._value: dict[str, Any] = {}
 
     def take(self, part: Part) -> None:
@@ -138,7 +138,7 @@ class _Making:
         props = {**self._also, **self.props}
         if missing := [n for n in _REQUIRED.get(self._kind, ()) if n not in props]:
             raise NoPlaceError(f"a {self._kind} needs {', '.join(missing)}")
-        made = Observed(scos={})
+        made = Observed(known={})
         if self._kind == "process":
             made.scos[f"process--{uuid}"] = {"type": "process", **props}
         else:

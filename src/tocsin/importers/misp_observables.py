@@ -34,13 +34,21 @@ class NoPlaceError(Exception):
 
 
 class Observed(Struct, kw_only=True):
-    """What one value, or one object of several, comes to.
+    """What one value, or one object of several, comes to."""
 
-    `scos` are properties by id, the first of which is what it is about.
-    """
-
-    scos: dict[str, dict[str, Any]] = {}
+    known: dict[str, dict[str, Any]] = {}
     pattern: str | None = None
+    one: tuple[str, dict[str, Any]] | None = None
+    """The type and properties of the only one, until somebody asks for its id: most values become
+    a pattern, and their observable is never written."""
+
+    @property
+    def scos(self) -> dict[str, dict[str, Any]]:
+        """Properties by id, the first of which is what it is about."""
+        if self.one is not None:
+            (kind, props), self.one = self.one, None
+            put(self, kind, props)
+        return self.known
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +105,7 @@ def put(found: Observed, kind: str, props: dict[str, Any]) -> str:
     except BundleError:
         # Nothing it says goes into an id of STIX's own: a message known by its Message-ID only.
         id = deterministic(kind, orjson.dumps(props, option=orjson.OPT_SORT_KEYS).decode())
-    found.scos[id] = {"type": kind, **props}
+    found.known[id] = {"type": kind, **props}
     return id
 
 
@@ -164,25 +172,22 @@ def _plain(rule: Mapping[str, Any], value: str) -> Observed:
     if "kind" in rule:
         normalise(rule["kind"], value)
     kind, name = rule["type"], rule["property"]
-    found = Observed(scos={}, pattern=f"[{kind}:{name} = {quoted(value)}]")
-    put(found, kind, {name: value, **rule.get("also", {})})
-    return found
+    props = {name: value, **rule.get("also", {})}
+    return Observed(known={}, pattern=f"[{kind}:{name} = {quoted(value)}]", one=(kind, props))
 
 
 def _address(rule: Mapping[str, Any], value: str) -> Observed:
     kind, plain = address(value)
     operator = "ISSUBSET" if "/" in plain else "="
-    found = Observed(scos={}, pattern=f"[{kind}:value {operator} {quoted(plain)}]")
-    put(found, kind, {"value": plain})
-    return found
+    pattern = f"[{kind}:value {operator} {quoted(plain)}]"
+    return Observed(known={}, pattern=pattern, one=(kind, {"value": plain}))
 
 
 def _hash(rule: Mapping[str, Any], value: str) -> Observed:
     name = rule["hash"]
     value = checked_hash(name, value)
-    found = Observed(scos={}, pattern=f"[file:hashes.{hash_path(name)} = {quoted(value)}]")
-    put(found, "file", {"hashes": {name: value}})
-    return found
+    pattern = f"[file:hashes.{hash_path(name)} = {quoted(value)}]"
+    return Observed(known={}, pattern=pattern, one=("file", {"hashes": {name: value}}))
 
 
 def _named_hash(rule: Mapping[str, Any], value: str) -> Observed:
@@ -192,7 +197,7 @@ def _named_hash(rule: Mapping[str, Any], value: str) -> Observed:
     digest = checked_hash(rule["hash"], digest)
     path = hash_path(rule["hash"])
     found = Observed(
-        scos={},
+        known={},
         pattern=f"[file:name = {quoted(name)} AND file:hashes.{path} = {quoted(digest)}]",
     )
     put(found, "file", {"hashes": {rule["hash"]: digest}, "name": name})
@@ -203,7 +208,7 @@ def _certificate(rule: Mapping[str, Any], value: str) -> Observed:
     name = rule["hash"]
     value = checked_hash(name, value)
     path = f"x509-certificate:hashes.{hash_path(name)}"
-    found = Observed(scos={}, pattern=f"[{path} = {quoted(value)}]")
+    found = Observed(known={}, pattern=f"[{path} = {quoted(value)}]")
     put(found, "x509-certificate", {"hashes": {name: value}})
     return found
 
@@ -221,7 +226,7 @@ def _domain_address(rule: Mapping[str, Any], value: str) -> Observed:
     normalise("domain", name)
     kind, plain = address(ip)
     found = Observed(
-        scos={},
+        known={},
         pattern=f"[domain-name:value = {quoted(name)} AND "
         f"domain-name:resolves_to_refs[*].value = {quoted(plain)}]",
     )
@@ -237,7 +242,7 @@ def _address_port(rule: Mapping[str, Any], value: str) -> Observed:
     side, to = rule["side"], port(number)
     ref = f"network-traffic:{side}_ref"
     found = Observed(
-        scos={},
+        known={},
         pattern=f"[{ref}.type = {quoted(kind)} AND {ref}.value = {quoted(plain)} AND "
         f"network-traffic:{side}_port = {to}]",
     )
@@ -250,7 +255,7 @@ def _host_port(rule: Mapping[str, Any], value: str) -> Observed:
     normalise("domain", name)
     to = port(number)
     found = Observed(
-        scos={},
+        known={},
         pattern=f"[network-traffic:dst_ref.type = 'domain-name' AND "
         f"network-traffic:dst_ref.value = {quoted(name)} AND network-traffic:dst_port = {to}]",
     )
@@ -270,13 +275,13 @@ def _traffic(found: Observed, side: str, ref: str, number: int, kind: str, value
 
 def _autonomous_system(rule: Mapping[str, Any], value: str) -> Observed:
     number = int(normalise("asn", value).removeprefix("AS"))
-    found = Observed(scos={}, pattern=f"[autonomous-system:number = {number}]")
+    found = Observed(known={}, pattern=f"[autonomous-system:number = {number}]")
     put(found, "autonomous-system", {"number": number})
     return found
 
 
 def _registry_key(rule: Mapping[str, Any], value: str) -> Observed:
-    found = Observed(scos={}, pattern=f"[windows-registry-key:key = {quoted(value)}]")
+    found = Observed(known={}, pattern=f"[windows-registry-key:key = {quoted(value)}]")
     put(found, "windows-registry-key", {"key": value})
     return found
 
@@ -284,7 +289,7 @@ def _registry_key(rule: Mapping[str, Any], value: str) -> Observed:
 def _registry_value(rule: Mapping[str, Any], value: str) -> Observed:
     key, data = _two(value)
     found = Observed(
-        scos={},
+        known={},
         pattern=f"[windows-registry-key:key = {quoted(key)} AND "
         f"windows-registry-key:values[*].data = {quoted(data)}]",
     )
@@ -295,7 +300,7 @@ def _registry_value(rule: Mapping[str, Any], value: str) -> Observed:
 def _user_agent(rule: Mapping[str, Any], value: str) -> Observed:
     # No observable: network traffic needs an end that is known (STIX 2.1 §6.12.1).
     return Observed(
-        scos={},
+        known={},
         pattern="[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = "
         f"{quoted(value)}]",
     )
@@ -304,7 +309,7 @@ def _user_agent(rule: Mapping[str, Any], value: str) -> Observed:
 def _account(rule: Mapping[str, Any], value: str) -> Observed:
     kind = rule["account_type"]
     found = Observed(
-        scos={},
+        known={},
         pattern=f"[user-account:account_type = {quoted(kind)} AND "
         f"user-account:account_login = {quoted(value)}]",
     )

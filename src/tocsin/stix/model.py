@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -373,9 +374,14 @@ def instant(time: datetime | str) -> str:
         ) from wrong
     if when.tzinfo is None:
         raise BundleError(f"{when} has no time zone", remedy="give it in UTC")
-    when = when.astimezone(UTC)
+    return _in_utc(when)
+
+
+@lru_cache(maxsize=1_024)
+def _in_utc(when: datetime) -> str:
+    """Cached: the objects of one file mostly share their times, and then the text too."""
     # Not strftime: it writes the year 33 as "33".
-    return when.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def make(
@@ -433,7 +439,8 @@ def make(
 
 def _strict(type: str, id: str, written: Mapping[str, Any]) -> bytes:
     try:
-        raw = orjson.dumps(written, option=orjson.OPT_STRICT_INTEGER)
+        # A copy: what orjson gives keeps a buffer of kilobytes for as long as it lives.
+        raw = bytes(memoryview(orjson.dumps(written, option=orjson.OPT_STRICT_INTEGER)))
     except TypeError as wrong:
         raise BundleError(
             f"{id} cannot be written: {wrong}", remedy="use JSON values only"
