@@ -124,10 +124,14 @@ class Arrivals:
             self._again(taken, {peer: fetch})
         return taken
 
-    def wanted(self, items: Iterable[Item], has: Callable[[str], bool]) -> list[str]:
+    def wanted(self, peer: str, items: Iterable[Item], has: Callable[[str], bool]) -> list[str]:
         """SHA-256 of the objects without which these items cannot be taken, and that did not come.
 
+        What is left out tells that it is here, and that the author may read it: so nothing is
+        answered of an item that its author has not signed.
+
         Args:
+            peer: who brings them.
             has: whether an object has come ahead.
         """
         found: dict[str, None] = {}
@@ -136,8 +140,9 @@ class Arrivals:
             if not listed or item.sealed:
                 continue
             try:
-                envelope, s = open_statement(item.envelope.encode())
-            except TocsinError:
+                envelope, s = opened = open_statement(item.envelope.encode())
+                _signed(self._node, peer, opened, item)
+            except (TocsinError, _Wait):
                 continue  # it is refused, or kept back, without them
             if self._node.store.place(envelope.id) is not None:
                 listed &= {one.sha256 for one in self._node.store.absent(envelope.id)}
@@ -240,6 +245,24 @@ def _is_newer(raw: bytes) -> bool:
     except (TocsinError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return outline.v != 1 or outline.kind not in (*ORDINARY_KINDS, *ROOT_KINDS)
+
+
+def _signed(node: Node, peer: str, opened: Opened, item: Item) -> int | None:
+    """The index at which to judge it here: the log's end, but for a key revoked since.
+
+    Raises:
+        _Wait: its key, or its author, has not been heard of yet.
+        SignatureError: its author has not signed it.
+    """
+    envelope, s = opened
+    index = before.shown(node, peer, s, envelope.id, item.proofs)
+    try:
+        signed = node.keyring.signers(envelope, s, index)
+    except (SignatureError, DirectoryError) as wrong:
+        raise _Wait(wrong, signed=False) from wrong
+    for public, signature in signed:
+        verify(public, signature, pae(envelope.payload))
+    return index
 
 
 class _Batch:
@@ -353,7 +376,7 @@ class _Batch:
             self.enter()
             self._root(opened)
             return
-        index = self._check_signature(opened, item)
+        index = _signed(self._node, self._peer, opened, item)
         if self._depends(s):
             self.enter()
         head = self._head(s, dict(item.withheld))
@@ -424,18 +447,6 @@ class _Batch:
             self.taken.withdrawals.append(id)
 
     # --- one of them --------------------------------------------------------------------------
-
-    def _check_signature(self, opened: Opened, item: Item) -> int | None:
-        """The index at which to judge it here: the log's end, but for a key revoked since."""
-        envelope, s = opened
-        index = before.shown(self._node, self._peer, s, envelope.id, item.proofs)
-        try:
-            signed = self._node.keyring.signers(envelope, s, index)
-        except (SignatureError, DirectoryError) as wrong:
-            raise _Wait(wrong, signed=False) from wrong  # a key or party not heard of yet
-        for public, signature in signed:
-            verify(public, signature, pae(envelope.payload))
-        return index
 
     def _depends(self, s: Statement) -> bool:
         if s.body.get("event") == "case.open" or any(

@@ -486,16 +486,25 @@ class Sync:
         Raises:
             RateError: it is to keep what it has, and come again.
         """
-        wanted = self.arrivals.wanted(page.items, lambda sha256: self._has(peer, sha256))
-        if wanted:
-            return Delivered(taken=0, wanted=tuple(wanted)[:1_000])
-        taken = self.arrivals.take(peer.party, page.items, self._sent(peer))
+        if wanted := self._wanted(peer, page):
+            return wanted
+        try:
+            taken = self.arrivals.take(peer.party, page.items, self._sent(peer))
+        except UnreachableError:
+            # The key of something came in with the same page: now it is known what that lacks.
+            if wanted := self._wanted(peer, page):
+                return wanted
+            raise
         self._came_in(peer.party, taken)
         self._drop_sent(peer)
         self._note(peer, reached=self._now())
         return Delivered(
             taken=taken.taken, refused=tuple(msgspec.to_builtins(one) for one in taken.refused)
         )
+
+    def _wanted(self, peer: Peer, page: Page) -> Delivered | None:
+        found = self.arrivals.wanted(peer.party, page.items, lambda sha256: self._has(peer, sha256))
+        return Delivered(taken=0, wanted=tuple(found)[:1_000]) if found else None
 
     def _has(self, peer: Peer, sha256: str) -> bool:
         return self.node.store.local(SENT, f"{peer.party}/{sha256}") is not None

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
-from tests.walks.sync_world import PARTIES, World, build, world
+from tests.walks.sync_world import PARTIES, World, build, decoded, world
 
+from tocsin import canonical
 from tocsin.console.auth import Rates
 from tocsin.console.peer import PeerDoor
 from tocsin.errors import InputError
@@ -213,3 +214,29 @@ def test_a_page_of_anything_changes_nothing(
     assert found.status in (200, 400), found
     assert two.node(A).log.size == size
     assert two.node(A).store.quarantined() == []
+
+
+def test_whether_an_object_is_here_is_told_to_nobody_who_writes_its_digest(two: World) -> None:
+    """Anybody can write a name on an envelope, and then ask what of it is still wanted."""
+    from tocsin.record.envelope import open_envelope, write_envelope
+
+    kept = two.node(A).store.statement(
+        two.say(A, 1, tlp="AMBER+STRICT", to=("cert.nobody.example",)), two.node(A).everything()
+    )
+    assert kept is not None
+    plain = open_envelope(kept.raw)
+    said = msgspec.json.decode(plain.payload)
+    digest = said["objects"][0]["sha256"]
+
+    def answered(sha256: str) -> Answer:
+        made = {**said, "seq": 999, "prev": "0" * 64}
+        made["objects"] = [{**said["objects"][0], "sha256": sha256}]
+        raw = write_envelope(canonical.encode(made), plain.payload_type, {said["key"]: bytes(64)})
+        item = {"n": 1, "envelope": raw.decode(), "objects": [(sha256, 100)]}
+        page = {"epoch": "e", "items": [item], "next": 1, "at": ""}
+        found = asked(two, "POST", "/peer/inbox", msgspec.json.encode(page))
+        assert found.status == 200, found
+        return found
+
+    hidden, unknown = answered(digest), answered("0" * 64)
+    assert decoded(hidden)["wanted"] == decoded(unknown)["wanted"] == []
