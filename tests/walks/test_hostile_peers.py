@@ -14,12 +14,14 @@ from tests.walks.sync_world import PARTIES, World, build, world
 
 from tocsin.canonical import b64encode
 from tocsin.errors import UnreachableError
-from tocsin.flows import homes, neighbours
+from tocsin.flows import homes, intake, neighbours
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.pages import Item
 from tocsin.record.envelope import open_envelope, sign, statement_id
 from tocsin.record.requests import Answer
 from tocsin.record.statement import ObjectRef, compose
+from tocsin.stix.bundle import open_object
+from tocsin.stix.markings import MARKING_ID
 from tocsin.wiring.keys import load_signer
 
 A, B, C, D, E = PARTIES
@@ -315,3 +317,26 @@ def sha(raw: bytes) -> str:
 
 def _payload(raw: bytes) -> bytes:
     return open_envelope(raw).payload
+
+
+def test_other_content_under_the_id_of_a_tlp_level_stops_nobody_else(five: World) -> None:
+    green = MARKING_ID["GREEN"]
+    other = {
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": green,
+        "created": "2022-10-01T00:00:00.000Z",
+        "definition_type": "statement",
+        "definition": {"statement": "something else"},
+    }
+    bad = open_object(msgspec.json.encode(other))
+    said = intake.record(
+        five.node(B), intake.Act(author=B, kind="say", tlp="GREEN", objects=(bad,))
+    ).id
+    five.round(A, B)
+    assert said in five.held(A)
+    own = five.say(A, 1, object_marking_refs=[green])
+    theirs = five.say(B, 2, object_marking_refs=[green])
+    five.round(A, B)
+    assert {own, theirs} <= five.held(A).keys() & five.held(B).keys()
+    assert five.node(A).store.quarantined() == []

@@ -17,7 +17,7 @@ from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Audience, strictest
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import Received
-from tocsin.stix.markings import tlp_of
+from tocsin.stix.markings import TLP_OF_ID, tlp_of
 from tocsin.store.interface import Attachment, Kept
 
 Item: TypeAlias = Received | Attachment
@@ -161,6 +161,10 @@ def object_audiences(
 
 
 def definitions(node: Node) -> dict[str, Mapping[str, Any]]:
-    """Every marking definition held, by id: what a marking is resolved with."""
+    """Every marking definition held, by id: what a marking is resolved with.
+
+    None of those of TLP, which are known by their ids: whoever says other content under one would
+    else have every object refused, of everybody, that bears this level.
+    """
     held = node.store.select(node.everything(), types=["marking-definition"])
-    return {o.id: o.data for o in held}
+    return {o.id: o.data for o in held if o.id not in TLP_OF_ID}
