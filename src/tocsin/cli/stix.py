@@ -181,7 +181,9 @@ def pattern(file: str, as_json: bool) -> int:
     has the error's name, the 0-based character and a remedy; what is legal and can never match
     has warnings. FILE may be - for stdin; the output is JSON with or without --json.
 
-    Example: echo "[ipv4-addr:value = '203.0.113.9']" | tocsin stix pattern -
+    Example: tocsin stix pattern patterns.txt
+
+    Or: echo "[ipv4-addr:value = '203.0.113.9']" | tocsin stix pattern -
     """
     verdicts: Counter[str] = Counter()
     for line in _lines(file):

@@ -637,7 +637,7 @@ def microseconds(at: datetime) -> int:
 
 
 def instant_text(added: int) -> str:
-    """`added` as RFC 3339 text with six digits (TAXII 2.1 §3.4)."""
+    """`added` as RFC 3339 text with six digits (TAXII 2.1 §2)."""
     at = _EPOCH + timedelta(microseconds=added)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
 
