@@ -54,8 +54,13 @@ _ERRORS: dict[str, type[TocsinError]] = {
 }
 
 
-def raise_problem(reply: Reply) -> None:
-    """Raise the error a node answered with as the class it was there."""
+def raise_problem(reply: Reply, asked: str = "") -> None:
+    """Raise the error a node answered with as the class it was there.
+
+    Args:
+        asked: what was asked for; a node answers hidden and unknown in the same words, and cannot
+            name it.
+    """
     try:
         problem = msgspec.json.decode(reply.body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -67,6 +72,12 @@ def raise_problem(reply: Reply) -> None:
         part.capitalize() for part in str(problem.get("type", "")).split("/")[-1].split("-")
     )
     kind = _ERRORS.get(name + "Error") or _ERRORS.get(name) or TocsinError
+    if kind is errors.NotFoundError and asked:
+        raise errors.NotFoundError(
+            f"there is nothing here that you may see: {asked[:200]}",
+            remedy="give the id whole; see what is here: tocsin log show, tocsin claims; "
+            "what was ingested is not said until tocsin accept",
+        )
     # Some classes want more than words (an offset, a chain head); what they tell is in the words.
     error = kind.__new__(kind)
     TocsinError.__init__(
@@ -110,7 +121,8 @@ class Client:
         headers = {**self._headers, **({"content-type": media_type} if body else {})}
         reply = self._door(method, BASE + path, asked, body, headers)
         if reply.status >= 400:
-            raise_problem(reply)
+            named = ", ".join(asked[key] for key in ("id", "q", "query") if key in asked)
+            raise_problem(reply, f"{path} {named}".rstrip())
         return reply.body
 
     def get(self, path: str, **query: Any) -> Any:

@@ -165,7 +165,9 @@ def fetch(
     except httpx.HTTPError as wrong:
         raise UnreachableError(
             f"{_origin(url)} does not answer: {wrong or type(wrong).__name__}",
-            remedy="start the node there with: tocsin up"
+            remedy="no TLS is spoken at this port: check the port, and whether http:// is meant"
+            if "WRONG_VERSION_NUMBER" in str(wrong)
+            else "start the node there with: tocsin up"
             if is_loopback(url)
             else "check the address, its certificate and the network",
         ) from wrong

@@ -23,6 +23,7 @@ from tocsin.errors import (
 )
 from tocsin.flows import intake, respond
 from tocsin.record.statement import compose, parse
+from tocsin.wiring.exchange import connection
 
 World = Any  # tests/unit/conftest.py
 
@@ -198,6 +199,25 @@ def test_nothing_and_no_are_not_sent_and_zero_is(world: World) -> None:
 
     Client(door, token="secret").get("/x", a=None, b="", c=0, as_known="t", d=False)
     assert asked == [({"c": "0", "as-known": "t"}, {"authorization": "Bearer secret"})]
+
+
+def test_what_is_not_there_is_named_by_whoever_asked() -> None:
+    problem = msgspec.json.encode(problems.not_found())
+    with pytest.raises(errors.NotFoundError, match=r"/statements/aa0e1a/withdraw$") as refused:
+        replies(404, problem).post("/statements/aa0e1a/withdraw")
+    assert "whole" in refused.value.remedy
+    with pytest.raises(errors.NotFoundError, match=r"/holders 5d0c$"):
+        replies(404, problem).get("/holders", id="5d0c")
+
+
+@pytest.mark.parametrize("url", ["taxii.example/taxii2/", "ftp://taxii.example/", "https:///x"])
+def test_an_address_of_no_server_is_named_and_no_password_is(url: str) -> None:
+    with pytest.raises(errors.ConfigError) as refused:
+        connection(url)
+    assert repr(url) in refused.value.message
+    with pytest.raises(errors.ConfigError) as refused:
+        connection("user:secret@" + url)
+    assert "secret" not in refused.value.message
 
 
 def test_a_guest_without_a_key_in_the_log_is_told_to_join(world: World) -> None:

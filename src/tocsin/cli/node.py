@@ -176,8 +176,9 @@ def party_invite(name: str, url: str, node_url: str, expires: int) -> None:
 
     Example: tocsin party invite gridco.example --node-url https://tocsin.gridco.example > grid.json
     """
-    from tocsin.wiring.party import check_url
+    from tocsin.wiring.party import check_party_name, check_url
 
+    check_party_name(name)
     check_url(node_url)
     with terminal.node() as client:
         invitation = client.post(

@@ -473,8 +473,8 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 _DENIED = (
-    "check the address (a discovery URL often ends in /taxii2/), the credential, "
-    "and what it is allowed to do"
+    "set TOCSIN_TAXII_USER and TOCSIN_TAXII_PASSWORD, or TOCSIN_TAXII_TOKEN, to an account of that "
+    "server; check the address too: a discovery URL often ends in /taxii2/"
 )
 
 

@@ -60,6 +60,11 @@ def connection(url: str) -> tuple[httpx.Client, str]:
             f"a user or password stands before {parts.hostname} in the address",
             remedy="set TOCSIN_TAXII_USER and TOCSIN_TAXII_PASSWORD (or _FILE), or _TOKEN",
         )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            f"{url.rpartition('@')[2][:200]!r} is not the address of a server",
+            remedy="give it whole, such as https://taxii.example/taxii2/",
+        )
     user, password = os.environ.get("TOCSIN_TAXII_USER", ""), secret("TAXII_PASSWORD")
     token = secret("TAXII_TOKEN")
     if bool(user) != bool(password):

@@ -98,6 +98,8 @@ def test_a_number_that_fits_two_reports_names_both(
 def test_a_party_that_joined_by_file_is_told_how_to_go_on(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    refused = tocsin(capsys, "party", "invite", "Grid Co", code=2)
+    assert "'Grid Co' is not a party's name" in refused
     made = tocsin(capsys, "party", "invite", "gridco.example")
     Path("invitation.json").write_text(made.splitlines()[0], "utf-8")
     fingerprint = next(
