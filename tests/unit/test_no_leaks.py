@@ -342,6 +342,11 @@ WAYS: dict[str, Way] = {
     "/log/fork/bytes": NO_CONTENT,
     "/log/copy": _plain("/log/copy.json"),
     "/objects/{sha256}": _each("/objects/*", forms=FORMS),
+    "/holders/{id}": lambda scene: [
+        *_each("/holders/*", key="id", forms=FORMS)(scene),
+        *_each("/holders/*", key="statement", forms=FORMS)(scene),
+        *_each("/holders/*", key="sha256", forms=FORMS)(scene),
+    ],
     "/objects/{sha256}/bytes": _each("/objects/*/bytes"),
     "/advisories/{id}": NO_CONTENT,  # an advisory is a statement's objects: see the API
     "/advisories/{id}/renderings/{path}": NO_CONTENT,

@@ -13,12 +13,14 @@ from msgspec import structs
 from tests.walks.sync_world import PARTIES, World, build, world
 
 from tocsin.client import Client
-from tocsin.errors import UnreachableError
+from tocsin.console import record_pages
+from tocsin.console.page import Ask
+from tocsin.errors import NotFoundError, UnreachableError
 from tocsin.flows import neighbours
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.intake import parse_kept
 from tocsin.flows.pages import Item
-from tocsin.policy import Audience, rule
+from tocsin.policy import Actor, Audience, rule
 from tocsin.record.envelope import sign
 from tocsin.record.requests import Answer
 from tocsin.record.statement import compose
@@ -71,6 +73,32 @@ def test_a_withdrawal_reaches_all_holders_and_each_answers(five: World) -> None:
         assert five.held(party)[said] is True
         assert five.objects(party) == {}
     assert five.holders(A, said) == dict.fromkeys((B, C, D, E), "removed")
+
+
+def looking(world: World, party: str, **path: str) -> Ask:
+    node = world.node(party)
+    actor = Actor(reader=node.reader(party), role="reader", scopes=frozenset({"read"}))
+    return Ask(node=node, actor=actor, person="anna", path=path, query={}, form={}, uploads=[])
+
+
+def test_the_pages_say_who_holds_a_thing_to_its_author_alone(five: World) -> None:
+    five.round()
+    said = five.say(A, 1)
+    five.round()
+    five.round()
+    [sha256] = five.objects(A)
+    shown = record_pages.object_(looking(five, A, sha256=sha256)).view
+    assert {h.party: h.state for h in shown.holders} == dict.fromkeys((B, C, D, E), "holds")
+    assert record_pages.object_(looking(five, B, sha256=sha256)).view.holders is None
+    five.withdraw(A, said)
+    for _ in range(3):
+        five.round()
+    # The object is nobody's any more; who was given it is still its author's to know.
+    page = record_pages.holders(looking(five, A, id=said))
+    assert {h.party: h.state for h in page.view.holders} == dict.fromkeys((B, C, D, E), "removed")
+    for other in (B, C):
+        with pytest.raises(NotFoundError):
+            record_pages.holders(looking(five, other, id=said))
 
 
 # --- parted, healed, killed, lied to ------------------------------------------------------------

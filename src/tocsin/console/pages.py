@@ -371,6 +371,7 @@ TABLE: tuple[Page, ...] = (
     Page(path="/log/fork/bytes", draw=record_pages.fork_bytes, forms=("html",)),
     Page(path="/log/copy", draw=record_pages.log_copy, forms=("json",)),
     Page(path="/objects/{sha256}", draw=record_pages.object_),
+    Page(path="/holders/{id}", draw=record_pages.holders),
     Page(path="/objects/{sha256}/bytes", draw=record_pages.object_bytes, forms=("html",)),
     Page(path="/advisories/{id}", draw=case_pages.advisory),
     Page(path="/advisories/{id}/renderings/{path}", draw=case_pages.rendering, forms=("html",)),

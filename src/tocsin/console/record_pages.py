@@ -25,7 +25,9 @@ from tocsin.console.page import (
     sealed_for,
 )
 from tocsin.errors import LogHalted, NotFoundError
+from tocsin.flows import holders as holding
 from tocsin.flows import intake, purge
+from tocsin.flows.holders import Holder
 from tocsin.flows.node import Node
 from tocsin.flows.witnessing import Alarm, Witnessing
 from tocsin.record import checkpoint as notes
@@ -397,6 +399,8 @@ class ObjectView(Struct, frozen=True, kw_only=True):
     """The received bytes as text; None if they are not UTF-8."""
     role: str | None
     """What the claim carrier makes of it: claim, evidence, challenge, link."""
+    holders: tuple[Holder, ...] | None
+    """To whom it went, for the party that said it alone; None: this reader's has not."""
 
 
 def object_(ask: Ask) -> Drawn:
@@ -426,6 +430,7 @@ def object_(ask: Ask) -> Drawn:
         },
         raw=raw if raw is None or len(raw) <= 200_000 else None,
         role=extension.get("role") if isinstance(extension, dict) else None,
+        holders=_holders(ask, found.sha256),
     )
     return Drawn(
         template="object.html",
@@ -435,6 +440,38 @@ def object_(ask: Ask) -> Drawn:
         cli=command("log", "show", found.said_by[-1]) if found.said_by else None,
         table=(("field", "value"), list(view.fields.items())),
     )
+
+
+class HoldersView(Struct, frozen=True, kw_only=True):
+    """To whom a statement or object of the reader's party went; also one that was withdrawn."""
+
+    id: str
+    holders: tuple[Holder, ...]
+
+
+def holders(ask: Ask) -> Drawn:
+    """Who still holds what this reader's party said; to anybody else there is no such page."""
+    id = ask.path["id"]
+    view = HoldersView(id=id, holders=tuple(holding.holders(ask.node, ask.reader, id)))
+    return Drawn(
+        template="holders.html",
+        view=view,
+        key="log",
+        title="Who still holds it",
+        cli=command("holders", id),
+        table=(
+            ("party", "node", "statement", "received", "state", "since"),
+            [(h.party, h.node, h.statement, h.received, h.state, h.since) for h in view.holders],
+        ),
+    )
+
+
+def _holders(ask: Ask, sha256: str) -> tuple[Holder, ...] | None:
+    """As `tocsin holders` tells it, by the same rule: who got a thing is its author's to know."""
+    try:
+        return tuple(holding.holders(ask.node, ask.reader, sha256))
+    except NotFoundError:
+        return None
 
 
 def _found(ask: Ask) -> KeptObject:

@@ -26,7 +26,7 @@ from tocsin.flows.witnessing import Alarm
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 ME = Me(name="anna", party="cert.northland.example", party_name="CERT Northland", role="signer")
 TIMES = frozenset(
-    {"at", "due", "time", "since", "said_at", "published", "received_at"}
+    {"received", "at", "due", "time", "since", "said_at", "published", "received_at"}
     | {"asked", "rsvp_by", "answered", "sign_by", "ends_at"}
 )
 
@@ -152,13 +152,19 @@ def drawn_pages(text: str) -> dict[str, Drawn]:
             key="object",
             title="Object",
         ),
+        "holders": Drawn(
+            template="holders.html",
+            view=fill(record_pages.HoldersView, text),
+            key="log",
+            title="Who still holds it",
+        ),
         "advisory": case_pages.draw_advisory(fill(advise.AdvisoryPage, text)),
     }
 
 
 PAGES = (
     "now", "ingest", "drafts", "cases", "case", "claims", "claim", "log", "fork", "object",
-    "advisory",
+    "advisory", "holders",
 )  # fmt: skip
 ENV = templates(Assets.of_package())
 
