@@ -28,7 +28,7 @@ def encode(value: Any) -> bytes:
 
     Spec: RFC 8785 §3.2, restricted as the module says.
     """
-    _check(value, 1)
+    check(value)
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, TypeError) as wrong:
@@ -50,7 +50,7 @@ def decode(data: bytes) -> Any:
             f"not JSON at byte {offset}: {wrong.msg}", remedy=_REMEDY, offset=offset
         ) from wrong
     try:
-        _check(value, 1)
+        check(value)
     except CanonicalError as wrong:
         offset = _first_outside(data)
         raise CanonicalError(
@@ -68,7 +68,15 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _check(value: Any, depth: int) -> None:
+def check(value: Any, depth: int = 1) -> None:
+    """Return if `value` is of the profile; which bytes it is written as is another question.
+
+    Args:
+        depth: at which it stands, 1 outermost.
+
+    Raises:
+        CanonicalError: it holds something outside the profile; `offset` is 0.
+    """
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return
@@ -84,10 +92,10 @@ def _check(value: Any, depth: int) -> None:
         for key, item in value.items():
             if type(key) is not str or not key.isascii():
                 raise CanonicalError(f"key {key!r} is not ASCII text", remedy=_REMEDY, offset=0)
-            _check(item, depth + 1)
+            check(item, depth + 1)
     elif kind is list or kind is tuple:
         for item in value:
-            _check(item, depth + 1)
+            check(item, depth + 1)
     else:
         raise CanonicalError(
             f"{value!r} is a {kind.__name__}; only objects, lists, text, integers, booleans and "

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from tocsin import canonical
-from tocsin.errors import CanonicalError
 from tocsin.policy import Audience
 from tocsin.record import keys
 from tocsin.record.keys import Signer
@@ -35,7 +35,7 @@ MAX_SIGNATURES = 16
 _HEX64 = re.compile("[0-9a-f]{64}")
 
 
-class Signature(Struct, frozen=True, kw_only=True):
+class Signature(Struct, frozen=True, kw_only=True, gc=False):
     """One signature of an envelope; `keyid` is a hint until the payload or directory bears it."""
 
     keyid: str
@@ -43,7 +43,7 @@ class Signature(Struct, frozen=True, kw_only=True):
     """64 bytes."""
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """A DSSE envelope as received, opened but not verified."""
 
     payload: bytes
@@ -55,7 +55,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     """64 hex digits, see `statement_id`."""
 
 
-class Verified(Struct, frozen=True, kw_only=True):
+class Verified(Struct, frozen=True, kw_only=True, gc=False):
     """A statement that `admit` has let in. Never build one by hand."""
 
     id: str
@@ -154,27 +154,42 @@ def open_envelope(
     )
 
 
-_PLAIN = re.compile(
-    rb'\{"payload":"([A-Za-z0-9+/]+={0,2})","payloadType":"([a-z0-9.+/-]+)","signatures":'
-    rb'\[\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/]{86}==)"\}\]\}'
-)
-"""An envelope with one signature: nothing in it can be spelt another way, but base64's ends."""
+_HEAD = b'{"payload":"'
+_KEYID = b'","signatures":[{"keyid":"'
+_SIG = b'","sig":"'
+_TAIL = b'"}]}'
+_KEYID_AT = -(64 + len(_SIG) + 88 + len(_TAIL))
 
 
 def _plain(raw: bytes, payload_type: str) -> Envelope | None:
-    """The envelope, if it is of the plain form: the same as by the long way, without a parser."""
-    found = _PLAIN.fullmatch(raw)
-    if found is None or found[2] != payload_type.encode():
+    """The envelope, if it has one signature: the same as by the long way, without a parser.
+
+    Everything in it but the payload has one length, and nothing in it can be spelt another way.
+    """
+    between = b'","payloadType":"%b%b' % (payload_type.encode(), _KEYID)
+    start, end = len(_HEAD), _KEYID_AT - len(between)
+    if not (
+        raw.startswith(_HEAD)
+        and raw.endswith(_TAIL)
+        and raw[end:_KEYID_AT] == between
+        and raw[_KEYID_AT + 64 : _KEYID_AT + 64 + len(_SIG)] == _SIG
+    ):
         return None
+    text, sig_text = raw[start:end], raw[-88 - len(_TAIL) : -len(_TAIL)]
     try:
-        payload = canonical.b64decode(found[1].decode())
-        sig = canonical.b64decode(found[4].decode())
-    except CanonicalError:
+        keyid = raw[_KEYID_AT : _KEYID_AT + 64].decode("ascii")
+        payload, sig = a2b_base64(text), a2b_base64(sig_text)
+    except ValueError:
         return None  # the long way says what is wrong
+    # What a decoder skips or takes in a second spelling does not come back.
+    if b2a_base64(payload, newline=False) != text or b2a_base64(sig, newline=False) != sig_text:
+        return None
+    if not payload or len(sig) != keys.SIGNATURE_BYTES or _HEX64.fullmatch(keyid) is None:
+        return None
     return Envelope(
         payload=payload,
         payload_type=payload_type,
-        signatures=(Signature(keyid=found[3].decode(), sig=sig),),
+        signatures=(Signature(keyid=keyid, sig=sig),),
         raw=raw,
         id=statement_id(raw),
     )
