@@ -197,6 +197,41 @@ def test_pending_keeps_the_order_of_arrival(store: Store) -> None:
     for one in said:
         store.keep_pending(one, [], one.audience)
     assert [p.id for p in store.pending()] == [one.id for one in said]
+    assert [p.id for p in store.waiting()] == [one.id for one in said]
+
+
+def test_the_log_is_told_what_waits_without_its_bytes_but_for_root_kinds(store: Store) -> None:
+    first = Author("p1.example").say(kind="act")
+    store.keep_pending(first, [], first.audience)
+    [one] = store.waiting()
+    assert (one.id, one.kind) == (first.id, "act")
+    second = Author("p2.example").say(
+        kind="revoke", tlp="CLEAR", body={"keyid": "ab" * 32, "reason": "lost"}
+    )
+    store.keep_pending(second, [], second.audience)
+    [_, key] = store.waiting()
+    assert (key.id, key.kind, key.raw) == (second.id, "revoke", second.raw)
+    enter(store, first.id, second.id)
+    assert store.waiting() == []
+
+
+def test_hundreds_at_once_are_kept_and_entered_in_any_order(store: Store) -> None:
+    author = Author(NORTHLAND)
+    said = [author.say(kind="act", body={"n": n}) for n in range(430)]
+    told = store.keep_pending_many([(one, [], one.audience, {}) for one in said])
+    assert told == [None] * 430
+    ids = [one.id for one in said]
+    assert [p.id for p in store.waiting()] == ids
+    batches = (ids[:250], ids[260:430], ids[250:260][::-1])
+    for batch in batches:
+        enter(store, *batch)
+    order = [id for batch in batches for id in batch]
+    assert [entry.hex() for entry in store.entries(0, 999)] == order
+    kept = store.statements(seen_by(store, EVERYBODY))
+    assert [k.id for k in kept] == order
+    assert {k.id: k.raw for k in kept} == {one.id: one.raw for one in said}
+    with pytest.raises(ConflictError):
+        enter(store, *ids[:3])
 
 
 def test_everything_is_there_after_a_restart(opener: Opener, northland: Author) -> None:
@@ -1201,6 +1236,7 @@ def test_a_restarted_log_holds_nothing_and_everything_waits_in_its_order(
     store = opener.reopen()
     all_ = seen_by(store, EVERYBODY)
     assert [p.id for p in store.pending()] == [b.id, a.id, gone.id, late.id]
+    assert [p.id for p in store.waiting()] == [b.id, a.id, gone.id, late.id]
     assert (store.head(), store.edge(), store.entries(0, 9)) == (None, [], [])
     assert (store.select(all_), store.statements(all_)) == ([], [])
     assert store.chain(NORTHLAND, "") == Chain(seq=4, head=late.id)

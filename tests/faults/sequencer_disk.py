@@ -115,6 +115,9 @@ class FakeLog:
         with self.disk.lock:
             return list(self.disk.waiting)
 
+    def waiting(self) -> list[Row]:
+        return self.pending()
+
     def append(
         self,
         batch: Sequence[str],

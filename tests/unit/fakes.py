@@ -231,6 +231,9 @@ class MemoryStore(MemoryFederation):
             if row.index is None
         ]
 
+    def waiting(self) -> list[Pending]:
+        return self.pending()
+
     def append(
         self,
         batch: Sequence[str],

@@ -74,6 +74,14 @@ class PendingPort(Protocol):
     def kind(self) -> str: ...
 
 
+class Awaiting(Struct, frozen=True, kw_only=True, gc=False):
+    """A `PendingPort` of an ordinary kind, without its envelope: the log holds the id alone."""
+
+    id: str
+    kind: str
+    raw: bytes = b""
+
+
 class Log(Protocol):
     """What the sequencer asks of a store. An error in any of these leaves the store as it was."""
 
@@ -135,6 +143,9 @@ class Log(Protocol):
         After a log begins anew, first what was logged, in the order of that log.
         """
         ...
+
+    def waiting(self) -> Sequence[PendingPort]:
+        """`pending`; the envelopes of ordinary kinds may be left out (`Awaiting`)."""
 
     def append(
         self,
@@ -215,7 +226,7 @@ class TileFiles(Protocol):
         """Replace the guard, durably. It lies on another path than the store."""
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, kw_only=True, gc=False):
     """Where a statement is in the log."""
 
     id: str
@@ -229,10 +240,11 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """As many witnesses have cosigned it as this node's policy asks for; it may ask for none."""
 
 
-class Opened(Struct, frozen=True, kw_only=True):
+class Opened(Struct, frozen=True, kw_only=True, gc=False):
     """A statement that has just become visible."""
 
     index: int
     id: str
     kind: str
     raw: bytes
+    """Of an ordinary kind it may be left out."""

@@ -554,7 +554,7 @@ class Sequencer:
         with self._state:
             self._waiting = 0
             unsure, self._unsure = self._unsure, []
-        pending = self._store.pending()
+        pending = self._store.waiting()
         for start in range(0, len(pending), self._max_batch):
             self._batch(pending[start : start + self._max_batch])
         # What was kept before, and was not pending, was in the log already.

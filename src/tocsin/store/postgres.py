@@ -173,6 +173,10 @@ class PostgresStore:
 
         return self._read(work)
 
+    def waiting(self) -> list[Pending]:
+        """See `Log.waiting`."""
+        return self.pending()
+
     def append(
         self,
         batch: Sequence[str],

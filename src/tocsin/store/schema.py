@@ -346,6 +346,17 @@ FROM statement s LEFT JOIN envelope e ON e.n = s.n LEFT JOIN again a ON a.statem
 WHERE s.log_index IS NULL ORDER BY a.place NULLS LAST, s.n
 """
 
+# In one row: a row is a call, before and after which the interpreter's lock changes hands.
+WAITING = """
+SELECT group_concat(s.n || ' ' || hex(s.id) || ' ' || s.kind, ';'), count(a.place)
+FROM statement s LEFT JOIN again a ON a.statement = s.n WHERE s.log_index IS NULL
+"""
+
+IDS_WAITING = """
+SELECT group_concat(hex(id), '') FROM (
+  SELECT id FROM statement WHERE n BETWEEN :first AND :last AND log_index IS NULL ORDER BY n)
+"""
+
 ONE_STATEMENT = """
 SELECT s.id, s.log_index, e.raw, s.kind, s.author, s.case_id, s.seq, s.audience, s.withdrawn
 FROM statement s JOIN envelope e ON e.n = s.n
@@ -563,6 +574,12 @@ INSERTS = {
     "absent": "INSERT INTO absent VALUES (?, ?, ?, ?)",
 }
 """One line for each table a statement fills, parents first."""
+
+ENTER = "UPDATE statement SET log_index = ? WHERE id = ? AND log_index IS NULL"
+ENTER_RANGE = """
+UPDATE statement SET log_index = n - :first + :start
+WHERE n BETWEEN :first AND :last AND log_index IS NULL
+"""
 
 AROUND = """
 SELECT seq, coalesce(inside, id) FROM statement

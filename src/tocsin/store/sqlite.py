@@ -24,7 +24,8 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.policy import Audience
-from tocsin.record.ports import NO_AUDIENCES, HeadLike, Keepable, Keeping
+from tocsin.record.ports import NO_AUDIENCES, Awaiting, HeadLike, Keepable, Keeping, PendingPort
+from tocsin.record.statement import ROOT_KINDS
 from tocsin.store import feeds, rules, schema, words
 from tocsin.store import sqlite_exchange as exchange
 from tocsin.store import sqlite_federation as federation
@@ -161,6 +162,18 @@ class SqliteStore:
         with self._reading() as db:
             rows = db.execute(schema.PENDING_STATEMENTS).fetchall()
         return [rules.pending(row, lambda n: self._audience(audiences, n)) for row in rows]
+
+    def waiting(self) -> Sequence[PendingPort]:
+        """See `Log.waiting`."""
+        with self._reading() as db:
+            found, again = db.execute(schema.WAITING).fetchone()
+        if found is None:
+            return []
+        listed = [tuple(line.split(" ")) for line in found.split(";")]
+        if again or any(kind in ROOT_KINDS for _, _, kind in listed):
+            return self.pending()
+        listed.sort(key=lambda one: int(one[0]))
+        return [Awaiting(id=id.lower(), kind=kind) for _, id, kind in listed]
 
     def append(
         self,
