@@ -402,9 +402,10 @@ class _Together:
         self._places.append(len(self.opened))
         self.opened.append(one)
         self._named.add(envelope.id)
-        self._named.update(name for o in s.objects for name in (o.id, o.sha256))
         self._cases.add(s.case)
-        self._defines |= any(o.type == "marking-definition" for o in s.objects)
+        for o in s.objects:
+            self._named.update((o.id, o.sha256))
+            self._defines |= o.type == "marking-definition"
 
     def depends(self, one: tuple[Envelope, Statement]) -> bool:
         """Whether what this one may say hangs on what is here already."""
@@ -415,6 +416,8 @@ class _Together:
             return True
         if self._defines and s.objects:
             return True
+        if not s.objects:
+            return not self._named.isdisjoint(s.refs)
         names = {name for o in s.objects for name in (o.id, o.sha256)}
         return not self._named.isdisjoint(names.union(s.refs))
 
@@ -458,6 +461,8 @@ class _Together:
         return answers
 
     def _good(self, node: Node) -> set[Signed]:
+        if len(self._good_already) == len(self.opened):  # one each, as ordinary kinds have
+            return self._good_already
         asked = signatures(self.opened, node.keyring, None)
         # Of whom the key ring refuses, admission says so in its place.
         signed = [

@@ -18,7 +18,7 @@ from tocsin.record.envelope import Envelope, Verified, open_statement, pae
 from tocsin.record.statement import KEY_CHAIN, ROOT_KINDS, Statement
 
 
-class ChainHead(Struct, frozen=True, kw_only=True):
+class ChainHead(Struct, frozen=True, kw_only=True, gc=False):
     """The newest statement held of one of an author's chains (`Statement.chain`)."""
 
     seq: int
@@ -145,18 +145,17 @@ def admit_many(
     """
     held: dict[tuple[str, str], ChainHead | None] = {}
     signed = signatures(opened, keyring, index)
-    for (_, statement), asked in zip(opened, signed, strict=True):
-        place = (statement.author, statement.chain)
+    places = [(statement.author, statement.chain) for _, statement in opened]
+    for place, (_, statement), asked in zip(places, opened, signed, strict=True):
         if place not in held and not isinstance(asked, TocsinError):
             held[place] = chain(statement)
-    good = _good_signatures(_hopeful(opened, signed, held), verifier)
+    good = _good_signatures(_hopeful(opened, places, signed, held), verifier)
     outcomes: list[Verified | TocsinError] = []
     heads = dict(held)
-    for (envelope, statement), asked in zip(opened, signed, strict=True):
+    for place, (envelope, statement), asked in zip(places, opened, signed, strict=True):
         if isinstance(asked, TocsinError):
             outcomes.append(asked)
             continue
-        place = (statement.author, statement.chain)
         try:
             check_chain(statement, heads[place])
             for one in asked:
@@ -202,14 +201,14 @@ def signatures(
 
 def _hopeful(
     opened: Sequence[Opened],
+    places: Sequence[tuple[str, str]],
     signed: Sequence[list[Signed] | TocsinError],
     held: dict[tuple[str, str], ChainHead | None],
 ) -> list[Signed]:
     """The signatures of those that would follow their chain if every one before were let in."""
     heads = {place: (head.seq, head.head) if head else (0, "") for place, head in held.items()}
     hopeful: list[Signed] = []
-    for (envelope, s), asked in zip(opened, signed, strict=True):
-        place = (s.author, s.chain)
+    for place, (envelope, s), asked in zip(places, opened, signed, strict=True):
         if not isinstance(asked, TocsinError) and heads[place] == (s.seq - 1, s.prev):
             heads[place] = (s.seq, envelope.id)
             hopeful += asked

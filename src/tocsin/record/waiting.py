@@ -39,7 +39,8 @@ class Gate:
         work, self.work = self.work, None
         if work is not None:
             work()
-        self._open.wait()
+        if not self._open.is_set():
+            self._open.wait()
 
 
 class Waiting:

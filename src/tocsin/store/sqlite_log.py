@@ -127,11 +127,12 @@ class _Batch:
             rows["ref"] += [(bytes.fromhex(ref), n) for ref in s.refs]
         if s.kind == "withdraw":
             rows["taken_back"] += [(n, bytes.fromhex(o.sha256)) for o in s.objects]
-        rows["absent"] += [
-            (n, bytes.fromhex(item.sha256), item.id, item.type)
-            for item in one.brought.values()
-            if isinstance(item, Absent)
-        ]
+        if one.brought:
+            rows["absent"] += [
+                (n, bytes.fromhex(item.sha256), item.id, item.type)
+                for item in one.brought.values()
+                if isinstance(item, Absent)
+            ]
         for ref, held in objects:
             number = held if held is not None else self._new(one.brought[ref.sha256, ref.id])
             if ref.sha256 in self._lifted and (ref.sha256, ref.id) in one.brought:
