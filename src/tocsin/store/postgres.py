@@ -50,6 +50,7 @@ from tocsin.store.interface import (
 )
 from tocsin.store.peek import KeyRows
 from tocsin.store.postgres_open import (
+    OURS,
     Db,
     ask,
     check_server,
@@ -58,6 +59,7 @@ from tocsin.store.postgres_open import (
     is_lost,
     lock,
     shown,
+    told,
     typed,
 )
 from tocsin.store.postgres_writer import PostgresHand
@@ -111,14 +113,13 @@ class PostgresStore:
         self._clock = clock
         self.url = url
         self._lock = lock
-        self._at = shown(url)
         self._guard = threading.Lock()  # of _idle, _closed, _audiences
         self._idle: list[Db] = []
         self._readers = threading.BoundedSemaphore(READERS)
         self._closed = False
         self._audiences: dict[int, Audience] = {}  # replaced, never changed
         self._hand = PostgresHand(url, owner, self._close_idle)
-        self._writes: Writer[Db] = Writer(self._hand, self._at)
+        self._writes: Writer[Db] = Writer(self._hand, OURS)
         self._hand.open(self._writes)
         self._writes.start()
 
@@ -446,7 +447,7 @@ class PostgresStore:
         self._close_idle()
         if not self._writes.alone(self._hand.scrub):
             raise StoreError(
-                f"{one.id} is out of reach, and its bytes are still in the tables of {self._at}:"
+                f"{one.id} is out of reach, and its bytes are still in the tables of {OURS}:"
                 " somebody has been reading for too long",
                 remedy="purge it again, or restart the node: it is done first then",
             )
@@ -609,7 +610,7 @@ class PostgresStore:
                         self._close_idle()
                         continue
                     self._give_back(db)
-                    raise typed(wrong, self.url) from wrong
+                    raise told(wrong, self.url) from wrong
                 except BaseException:
                     self._give_back(db)
                     raise
@@ -620,7 +621,7 @@ class PostgresStore:
         """A connection, and whether it has been used before."""
         with self._guard:
             if self._closed:
-                raise closed(self._at)
+                raise closed(OURS)
             while self._idle:
                 db = self._idle.pop()
                 if not db.closed:
@@ -630,12 +631,12 @@ class PostgresStore:
             db = connect(self.url, "reader")
             row = ask(db, "SELECT epoch, commits FROM writer").fetchone()
         except psycopg.Error as wrong:
-            raise typed(wrong, self.url) from wrong
+            raise told(wrong, self.url) from wrong
         # Numbers of audiences are given out in order: in an older state they could be another's.
         if row is None or tuple(row) < known:
             db.close()
             raise StoreError(
-                f"{self._at} came back older than this node knows it",
+                f"{OURS} came back older than this node knows it",
                 remedy="put the newest state back, then restart the node",
             )
         return db, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
@@ -28,6 +29,11 @@ from tocsin.store import rules
 from tocsin.store.rules import Row
 
 Db: TypeAlias = psycopg.Connection[Row]
+
+log = logging.getLogger("tocsin.store")
+
+OURS = "the database of this node"
+"""How a database is called where its address is nobody's business."""
 
 OLDEST = 140_000
 """PostgreSQL 14."""
@@ -357,35 +363,51 @@ _OPENING: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def typed(wrong: BaseException, url: str) -> BaseException:
-    """What the caller is told instead of the driver's own error. Others pass as they are."""
+def told(wrong: BaseException, url: str) -> BaseException:
+    """What a caller of a running store is told, who may be far away: not where the database is, as
+    whom it is used, or what its server says. The log has that. Others' errors pass as they are."""
     if not isinstance(wrong, psycopg.Error):
         return wrong
-    at, state, said = shown(url), wrong.sqlstate or "", _said(wrong)
+    log.warning("%s", typed(wrong, url))
+    return _typed(wrong, OURS, "")
+
+
+def typed(wrong: BaseException, url: str) -> BaseException:
+    """What the operator is told instead of the driver's own error, where a store is opened or
+    looked at. Others pass as they are."""
+    if not isinstance(wrong, psycopg.Error):
+        return wrong
+    return _typed(wrong, shown(url), f": {_said(wrong)}")
+
+
+def _typed(wrong: psycopg.Error, at: str, said: str) -> StoreError:
+    state = wrong.sqlstate or ""
     if is_full(wrong):
         return StorageFullError(
-            f"{at} cannot grow: {said}; nothing of this write is kept",
+            f"{at} cannot grow{said}; nothing of this write is kept",
             remedy="make room on the disk of the database server, or make it writable",
         )
     for start, what, remedy in _OPENING:
-        if state.startswith(start) or (not state and _matches(start, said)):
-            return StoreError(f"{at} {what}: {said}", remedy=remedy)
+        if state.startswith(start) or (not state and _matches(start, _said(wrong))):
+            return StoreError(f"{at} {what}{said}", remedy=remedy)
     if is_lost(wrong):
         return StoreLostError(
-            f"{at} does not answer: {said}",
+            f"{at} does not answer{said}",
             remedy="start the database server, or mend the way to it; the node goes on by itself."
             " A write that was under way may be kept: look it up before you send it again",
         )
     if state.startswith(_DAMAGED):
         return StoreError(
-            f"{at} is damaged: {said}",
+            f"{at} is damaged{said}",
             remedy="keep a copy of the server's data as it is, then restore it from a backup",
         )
     if state == "57014":
         return StoreError(
-            f"{at} took too long: {said}", remedy="ask for less at once, or for a later page"
+            f"{at} took too long{said}", remedy="ask for less at once, or for a later page"
         )
-    return StoreError(f"{at}: {said}", remedy="see the database server's own log, then try again")
+    return StoreError(
+        f"{at} refuses it{said}", remedy="see the database server's own log, then try again"
+    )
 
 
 def _matches(state: str, said: str) -> bool:

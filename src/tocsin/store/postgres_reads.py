@@ -99,7 +99,7 @@ def places(
                 "behind": [key[1] for _, key in streams],
                 "limit": each,
             },
-        )
+        ).fetchall()
 
     return first(rows, streams, limit) if streams else []
 
@@ -120,7 +120,7 @@ def places_in_log(
                 "behind": [key[0] for _, key in streams],
                 "limit": each,
             },
-        )
+        ).fetchall()
 
     streams: list[tuple[int, tuple[int]]] = [(n, (max(after, -1),)) for n in sorted(allowed)]
     return [index for [index] in first(rows, streams, limit)] if streams else []
@@ -130,9 +130,10 @@ def said(db: Db, ids: Sequence[str], allowed: frozenset[int], case: str | None) 
     """What is readable under these ids."""
     if not ids:
         return []
-    given = {"case": case}
+    given: dict[str, Any] = {"case": case}
     sql = schema.SAYINGS_BY_ID.format(filters=filters(given))
-    return versions_of(ask(db, sql, {**given, "keys": list(ids), "allowed": sorted(allowed)}))
+    given |= {"keys": list(ids), "allowed": sorted(allowed)}
+    return versions_of(ask(db, sql, given).fetchall())
 
 
 def newest(db: Db, versions: Iterable[Version]) -> dict[tuple[str, str], Version]:
@@ -141,7 +142,7 @@ def newest(db: Db, versions: Iterable[Version]) -> dict[tuple[str, str], Version
 
 
 def _makers(db: Db, versions: Sequence[Version]) -> dict[int, str]:
-    rows = ask(db, schema.BYTES, {"keys": [v.n for v in versions]})
+    rows = ask(db, schema.BYTES, {"keys": [v.n for v in versions]}).fetchall()
     return {row[0]: maker for row in rows if (maker := maker_of(row[1]))}
 
 
@@ -151,7 +152,7 @@ def opened(
     """These versions with their bytes, which are what they are named by."""
     if not versions:
         return []
-    rows = ask(db, schema.BYTES, {"keys": [v.n for v in versions]})
+    rows = ask(db, schema.BYTES, {"keys": [v.n for v in versions]}).fetchall()
     return rules.opened(versions, {row[0]: row[1:] for row in rows}, audience_of)
 
 

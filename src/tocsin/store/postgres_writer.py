@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from tocsin.errors import StoreError, StoreLostError, TocsinError
-from tocsin.store import postgres_log as log
+from tocsin.errors import NodeBusyError, StoreError, StoreLostError, TocsinError
+from tocsin.store import postgres_log, rules
 from tocsin.store import postgres_purge as purging
-from tocsin.store import rules
 from tocsin.store.postgres_open import (
+    OURS,
     WRITE_MS,
     Db,
     ask,
@@ -26,7 +26,9 @@ from tocsin.store.postgres_open import (
     is_full,
     is_lost,
     lock,
+    log,
     shown,
+    told,
     typed,
     upgrade,
 )
@@ -102,7 +104,7 @@ class PostgresHand:
         ).fetchone()
         if row != (self._commits + 1,):
             raise self._break(
-                f"another node has written to {self._at}",
+                f"another node has written to {OURS}",
                 remedy="stop one of the two: a database is one node's",
             )
         return db
@@ -112,9 +114,7 @@ class PostgresHand:
         self._unsure = True
         # An aborted transaction "commits" without an error: it says ROLLBACK.
         if db.execute("COMMIT").statusmessage != "COMMIT":
-            raise StoreError(
-                f"{self._at} did not commit", remedy="see the database server's own log"
-            )
+            raise StoreError(f"{OURS} did not commit", remedy="see the database server's own log")
         self._commits += 1
         self._unsure = False
 
@@ -138,11 +138,11 @@ class PostgresHand:
 
     def told(self, wrong: BaseException) -> tuple[BaseException, bool]:
         """See `Hand.told`."""
-        return typed(wrong, self._url), is_full(wrong)
+        return told(wrong, self._url), is_full(wrong)
 
     def keep_all(self, db: Db, arrivals: Sequence[rules.Arrival]) -> list[TocsinError | None]:
         """See `Hand.keep_all`."""
-        return log.keep_all(db, arrivals)
+        return postgres_log.keep_all(db, arrivals)
 
     def index(self, db: Db, limit: int) -> int:
         """See `Hand.index`."""
@@ -187,7 +187,7 @@ class PostgresHand:
         self._drop()
         if time.monotonic() - self._tried < TRY_AGAIN_S:
             raise StoreLostError(
-                f"{self._at} does not answer; it was asked just now",
+                f"{OURS} does not answer; it was asked just now",
                 remedy="start the database server, or mend the way to it;"
                 " the node goes on by itself",
             )
@@ -196,11 +196,21 @@ class PostgresHand:
             check_server(db, self._url)
             lock(db, self._url)
             self._check_kept(db)
-        except BaseException:
+        except BaseException as wrong:
             self._tried = time.monotonic()
             self._drop()
-            raise
+            if not isinstance(wrong, StoreError | NodeBusyError) or wrong is self._broken:
+                raise
+            log.warning("%s", wrong)  # it says where, and who holds it
+            raise type(wrong)(
+                f"{OURS} cannot be gone on with",
+                remedy="whoever runs the node finds the reason in its log, or with: tocsin doctor",
+            ) from wrong
         return db
+
+    @property
+    def _broken(self) -> BaseException | None:
+        return self._writes.broken if self._writes is not None else None
 
     def _check_kept(self, db: Db) -> None:
         """Return if a server that was gone still holds all that it had acknowledged."""
@@ -211,7 +221,7 @@ class PostgresHand:
             wanted.add((self._epoch, self._commits + 1))
         if tuple(found) not in wanted:
             raise self._break(
-                f"{self._at} came back as another: at write {found[1]} of node start {found[0]}, "
+                f"{OURS} came back as another: at write {found[1]} of node start {found[0]}, "
                 f"and this node knows of {self._commits} of {self._epoch}",
                 remedy="it was restored from a backup, a standby that had not all of it took over,"
                 " or another node wrote to it: put the newest back, then restart the node",
@@ -221,6 +231,7 @@ class PostgresHand:
     def _break(self, why: str, remedy: str) -> StoreError:
         """Nothing is written from now on; the error that says why."""
         wrong = StoreError(why, remedy=remedy)
+        log.warning("%s: %s", self._at, why)
         if self._writes is not None:
             self._writes.broken = wrong
         return wrong

@@ -16,7 +16,15 @@ from msgspec.structs import replace
 from tests.postgres_server import Server
 from tests.unit.fakes import EVERYBODY, Author, claim, enter, publish, seen_by, thing
 
-from tocsin.errors import ConfigError, NodeBusyError, RollbackError, StoreError, StoreLostError
+from tocsin.errors import (
+    ConfigError,
+    NodeBusyError,
+    RollbackError,
+    StorageFullError,
+    StoreError,
+    StoreLostError,
+    TocsinError,
+)
 from tocsin.store import (
     postgres,
     postgres_exchange,
@@ -28,8 +36,8 @@ from tocsin.store import postgres_schema as schema
 from tocsin.store.interface import Attachment, Purge
 from tocsin.store.postgres import PostgresStore
 from tocsin.store.postgres_local import following
+from tocsin.store.postgres_open import Db, check_url, connect, escaped, lock, shown, unescaped
 from tocsin.store.postgres_open import _parameters as parameters
-from tocsin.store.postgres_open import check_url, connect, escaped, shown, unescaped
 
 NORTHLAND = "cert.northland.example"
 TEXTS = st.text(alphabet=st.sampled_from("\x00\x01\x02aé\ud7ff\ue000\U0010ffff"), max_size=6)
@@ -297,6 +305,94 @@ def test_what_was_acknowledged_outlives_a_crash_of_the_server(tmp_path: Path) ->
         store.close()
     finally:
         server.close()
+
+
+# --- what others are told ---------------------------------------------------------------------
+
+
+def told_to_others(wrong: TocsinError, store: PostgresStore) -> str:
+    """The words of a refusal, in which nothing of the database's whereabouts may be."""
+    words = f"{wrong} {wrong.remedy}"
+    parts = urlsplit(store.url)
+    for secret in ("postgresql:", f"{parts.username}@", parts.path.strip("/"), "host=", "socket"):
+        assert secret not in words
+    return words
+
+
+FULL = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not extend file "base/1/2"' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER no_room BEFORE INSERT ON local FOR EACH ROW WHEN (NEW.key = 'big')
+EXECUTE FUNCTION no_room()
+"""
+
+
+def test_a_full_disk_of_the_server_refuses_what_does_not_fit_and_keeps_the_rest(
+    store: PostgresStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_another(store, FULL)
+    try:
+        with pytest.raises(StorageFullError) as refused:
+            store.keep_local("t", "big", b"", None)
+        assert "cannot grow" in told_to_others(refused.value, store)
+        assert 'could not extend file "base/1/2"' in caplog.text
+        assert shown(store.url) in caplog.text
+        store.keep_local("t", "small", b"", None)
+        assert [row.key for row in store.list_local("t")] == ["small"]
+    finally:
+        as_another(store, "DROP TRIGGER no_room ON local; DROP FUNCTION no_room()")
+
+
+def test_a_statement_that_takes_too_long_is_cut_off_and_the_next_is_answered(
+    store: PostgresStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def slow(db: Db) -> None:
+        db.execute("SET LOCAL statement_timeout = 20")
+        db.execute("SELECT pg_sleep(20)")
+
+    for ask in (store._read, store._write):
+        with pytest.raises(StoreError, match="took too long") as refused:
+            ask(slow)
+        assert not isinstance(refused.value, StoreLostError)
+        told_to_others(refused.value, store)
+    assert "statement timeout" in caplog.text
+    store.append_audit("", "", "", "after")
+    assert [row.ref for row in store.audit()] == ["after"]
+
+
+def test_who_asks_while_the_server_is_away_is_not_told_where_it_is(tmp_path: Path) -> None:
+    server = Server(own=True)
+    try:
+        store = PostgresStore.open(server.url(server.take()), tmp_path)
+        server.kill()
+        for refused in (lambda: store.append_audit("", "", "", "lost"), store.audit):
+            with pytest.raises(StoreLostError, match="does not answer") as wrong:
+                refused()
+            told_to_others(wrong.value, store)
+        store.close()
+    finally:
+        server.close()
+
+
+def test_a_database_that_another_node_took_meanwhile_is_not_described(
+    store: PostgresStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.append_audit("", "", "", "before")
+    # The lock goes with the connection: another is quicker.
+    with connect(store.url, "thief") as db:
+        as_another(
+            store,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'tocsin writer%'",
+        )
+        until(lambda: lock(db, store.url))
+        with pytest.raises(StoreError):
+            store.append_audit("", "", "", "lost")
+        with pytest.raises(TocsinError) as refused:
+            until(lambda: store.append_audit("", "", "", "again"))
+        told_to_others(refused.value, store)
+        assert "thief" not in str(refused.value)
+    assert "tocsin thief" in caplog.text
 
 
 AS_IT_WAS = """
