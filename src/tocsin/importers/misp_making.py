@@ -137,9 +137,13 @@ class Maker:
         if whole(holder.get("distribution")) == 4 or group:
             orgs = rows(group.get("SharingGroupOrg"))
             name = text(group.get("name")) or "without a name"
+            called = [text(record(record(o).get("Organisation")).get("name")) for o in orgs[:20]]
+            members = ", ".join(one[:40] for one in called if one)
+            more = ", …" if len(orgs) > 20 else ""
             note = (
-                f"for the sharing group {name[:60]!r} of {len(orgs)} organisations: "
-                "name its parties with --to"
+                f"for the sharing group {name[:60]!r} of {len(orgs)} organisations"
+                + (f" ({members}{more})" if members else "")
+                + ": name its parties with --to"
             )
             self.lose("sharing-group", pointer, note, group or None)
         tlp = both(outer.tlp if outer else None, found.tlp)

@@ -129,3 +129,21 @@ def test_a_node_without_witnesses_is_told_how_to_get_one(
     tocsin(capsys, "witness", "list")
     assert run(["--home", "north", "witness", "list"]) == 0
     assert "witness add PARTY" in capsys.readouterr().err
+
+
+def test_a_sharing_group_is_listed_with_its_organisations(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orgs = [{"Organisation": {"name": name}} for name in ("Gridco", "Portworks")]
+    event = {
+        "uuid": EVENT,
+        "info": "Tide",
+        "date": "2026-11-18",
+        "timestamp": "1795000000",
+        "distribution": "4",
+        "SharingGroup": {"name": "Harbour", "SharingGroupOrg": [*orgs, "odd", {"Organisation": 7}]},
+        "Attribute": [{"type": "domain", "value": "h1.example", "to_ids": True}],
+    }
+    Path("group.json").write_text(json.dumps({"Event": event}))
+    printed = tocsin(capsys, "ingest", "group.json", "--no-keep")
+    assert "'Harbour' of 4 organisations (Gridco, Portworks): name its parties" in printed
