@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
@@ -28,9 +29,12 @@ from tocsin.errors import RateError, SignatureError, TocsinError, UsageError
 from tocsin.flows.homes import Peer, node_keys
 from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, open_page
 from tocsin.flows.sync import BUCKETS_AT_ONCE, Sync
-from tocsin.record.requests import Answer, Nonces, PeerRequest, open_request
+from tocsin.record.requests import Answer, Nonces, PeerRequest, check_body, open_request
 
 log = logging.getLogger("tocsin.peer")
+
+AT_ONCE = 4
+"""Requests of one peer that are read or answered at a time: each may hold a body of 64 MiB."""
 
 _HEX = re.compile("[0-9a-f]*")
 
@@ -59,17 +63,25 @@ class PeerDoor:
         self._sync = sync
         self._rates = rates
         self._nonces = Nonces(started)
-        self._lock = threading.Lock()
+        self._inside: Counter[str] = Counter()
+        self._lock = threading.Lock()  # of both
 
     async def serve(self, request: Request) -> Response:
         """Any of the routes, in the thread pool."""
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        # Before anything of it is read: a stranger's body is nobody's memory.
-        found = await run_in_threadpool(self._at_the_door, request.method, target, headers)
-        if found is None:
-            body = await request.body()
-            found = await run_in_threadpool(self.answer, request.method, target, headers, body)
+        # Before anything of it is read: neither a stranger's body nor a copy is anybody's memory.
+        peer = await run_in_threadpool(self._admit, request.method, target, headers)
+        if isinstance(peer, Answer):
+            found = peer
+        else:
+            try:
+                body = await request.body()
+                found = await run_in_threadpool(
+                    self._answered, peer, request.method, target, headers, body
+                )
+            finally:
+                self._leave(peer)
         more = {"retry-after": str(found.retry_after)} if found.retry_after else {}
         binary = target.startswith("/peer/objects/")
         return Response(
@@ -79,14 +91,6 @@ class PeerDoor:
             headers=more,
         )
 
-    def _at_the_door(self, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:
-        """The refusal of a request that no node of the directory has signed; None: one has."""
-        try:
-            self._opened(method, target, headers, None)
-        except TocsinError as wrong:
-            return _refusal(target, wrong)
-        return None
-
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """One request, whole.
 
@@ -94,11 +98,55 @@ class PeerDoor:
             target: path and query, as they came.
             headers: names in lower case.
         """
+        peer = self._admit(method, target, headers)
+        if isinstance(peer, Answer):
+            return peer
         try:
-            peer = self._who(method, target, headers, body)
+            return self._answered(peer, method, target, headers, body)
+        finally:
+            self._leave(peer)
+
+    def _admit(self, method: str, target: str, headers: Mapping[str, str]) -> Peer | Answer:
+        """Who asks, for the first time and not too often; or what is answered instead.
+
+        All of this is under the signature but the body's bytes, so none of them is needed.
+        """
+        try:
+            request = self._opened(method, target, headers, None)
+            with self._lock:
+                self._nonces.spend(request, self._sync.node.clock())
+            peer = self._sync.peers().get(request.party)
+            if peer is None:
+                raise SignatureError(
+                    f"the directory no longer lists a node of {request.party}",
+                    remedy="have a registrar enter it again: tocsin directory propose",
+                )
             seconds = self._rates.wait(f"peer {peer.party}", "peer")
             if seconds:
                 return Answer(status=429, retry_after=seconds)
+            with self._lock:
+                if self._inside[peer.party] >= AT_ONCE:
+                    return Answer(status=429, retry_after=1)
+                self._inside[peer.party] += 1
+        except RateError as wrong:
+            log.warning("%s", wrong.message)
+            return Answer(status=429, body=_words(wrong), retry_after=wrong.seconds)
+        except TocsinError as wrong:
+            return _refusal(target, wrong)
+        except Exception:  # the door's last: a fault of ours is logged, and the peer told no more
+            return _failed(target)
+        return peer
+
+    def _leave(self, peer: Peer) -> None:
+        with self._lock:
+            self._inside[peer.party] -= 1
+            self._inside += Counter()  # lets go of those at nought
+
+    def _answered(
+        self, peer: Peer, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        try:
+            check_body(headers, body)
             self._sync.seen(peer)
             return self._answer(peer, method, target, body)
         except RateError as wrong:
@@ -107,8 +155,7 @@ class PeerDoor:
         except TocsinError as wrong:
             return _refusal(target, wrong)
         except Exception:  # the door's last: a fault of ours is logged, and the peer told no more
-            log.exception("failed", extra={"path": target[:100]})
-            return Answer(status=500)
+            return _failed(target)
 
     def _opened(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None
@@ -122,18 +169,6 @@ class PeerDoor:
 
         now = node.clock()
         return open_request(headers, node.party, method, target, body, now=now, keys_of=keys_of)
-
-    def _who(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Peer:
-        request = self._opened(method, target, headers, body)
-        with self._lock:
-            self._nonces.spend(request, self._sync.node.clock())
-        peer = self._sync.peers().get(request.party)
-        if peer is None:
-            raise SignatureError(
-                f"the directory no longer lists a node of {request.party}",
-                remedy="have a registrar enter it again: tocsin directory propose",
-            )
-        return peer
 
     def _answer(self, peer: Peer, method: str, target: str, body: bytes) -> Answer:
         parts = urlsplit(target)
@@ -215,6 +250,11 @@ def _prefixes(text: str) -> list[bytes]:
             remedy=f"write {2 * PREFIX} hex digits of each with commas between",
         )
     return [bytes.fromhex(one) for one in found]
+
+
+def _failed(target: str) -> Answer:
+    log.exception("failed", extra={"path": target[:100]})
+    return Answer(status=500)
 
 
 def _refusal(target: str, wrong: TocsinError) -> Answer:

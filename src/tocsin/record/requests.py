@@ -94,7 +94,7 @@ def open_request(
     Args:
         headers: by names in lower case.
         to: the party whose node this is.
-        body: None: not read yet; open it again with it, before anything of it counts.
+        body: None: not read yet; before anything of it counts, see `check_body`.
         keys_of: party → public node keys that the directory lists for it now.
 
     Raises:
@@ -117,8 +117,8 @@ def open_request(
             remedy="set both clocks right (NTP)",
         )
     digest = headers.get(DIGEST, "")
-    if body is not None and hashlib.sha256(body).hexdigest() != digest:
-        raise _refused("its body has another digest than it says")
+    if body is not None:
+        check_body(headers, body)
     signed = message(method, target, party, to, date, nonce, digest)
     for public in keys_of(party):
         try:
@@ -127,6 +127,16 @@ def open_request(
             continue
         return PeerRequest(party=party, nonce=nonce, at=at)
     raise _refused(f"it is signed by no node key that the directory lists for {party}")
+
+
+def check_body(headers: Mapping[str, str], body: bytes) -> None:
+    """Check that a request's body is the one that was signed for.
+
+    Raises:
+        SignatureError: it has another digest.
+    """
+    if hashlib.sha256(body).hexdigest() != headers.get(DIGEST, ""):
+        raise _refused("its body has another digest than it says")
 
 
 def _refused(why: str) -> SignatureError:

@@ -16,7 +16,7 @@ from tests.walks.sync_world import PARTIES, World, build, decoded, world
 
 from tocsin import canonical
 from tocsin.console.auth import Rates
-from tocsin.console.peer import PeerDoor
+from tocsin.console.peer import AT_ONCE, PeerDoor
 from tocsin.errors import InputError
 from tocsin.flows import sync
 from tocsin.flows.pages import Page, open_page
@@ -98,6 +98,41 @@ def test_nothing_is_read_of_what_no_node_has_signed(two: World, changed: dict[st
     assert not read
     assert served(headers) == 400, "an empty page is none"
     assert read
+    read.clear()
+    assert served(headers) == 403, "a copy"
+    assert not read, "nothing is read of what has come before"
+
+
+def test_of_one_peer_so_many_requests_are_open_at_a_time(two: World) -> None:
+    door = two.running[A].door
+    key = load_node_key(two.folder / B, B)
+    assert key is not None
+    open_now, most = [0], [0]
+
+    async def serve(n: int) -> int:
+        headers = sign_request(
+            key, A, "POST", "/peer/nudge", b"", now=two.clock(), nonce=f"{n:032x}"
+        )
+
+        async def receive() -> Any:
+            open_now[0] += 1
+            most[0] = max(most[0], open_now[0])
+            await asyncio.sleep(0.05)
+            open_now[0] -= 1
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        listed = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": "/peer/nudge", "headers": listed}
+        request = Request({**scope, "query_string": b"", "server": ("a", 80)}, receive)
+        return (await door.serve(request)).status_code
+
+    async def all_at_once() -> list[int]:
+        return await asyncio.gather(*(serve(n) for n in range(20)))
+
+    found = asyncio.run(all_at_once())
+    assert set(found) == {202, 429}
+    assert most[0] <= AT_ONCE
+    assert asyncio.run(serve(99)) == 202, "there is room again"
 
 
 def test_the_same_request_is_answered_once(two: World) -> None:
