@@ -481,6 +481,38 @@ def test_what_is_quarantined_is_kept_and_let_go(opener: Opener, northland: Autho
     assert store.places(NORTHLAND, "", 1, 9) == {}
 
 
+def test_what_waits_is_found_by_what_it_waits_for(opener: Opener, northland: Author) -> None:
+    store = opener.store
+    gap = replace(held_back(northland.say()), waits=("a",))
+    two = replace(held_back(northland.say()), waits=("b", "a", "b"))
+    none = held_back(northland.say(), peer=OTHER)
+    for one in (gap, two, none):
+        assert store.quarantine(one)
+    store = opener.reopen()
+    two = replace(two, waits=("a", "b"))
+    assert store.quarantined(waiting=["a", "z"]) == [gap, two]
+    assert store.quarantined(waiting=["b"]) == [two]
+    assert store.quarantined(OTHER, waiting=["a"]) == store.quarantined(waiting=[]) == []
+    assert store.quarantine(replace(two, waits=("c",))), "it waits for something else now"
+    assert store.quarantined(waiting=["b"]) == []
+    assert store.quarantined(waiting=["c"]) == [replace(two, waits=("c",))]
+    store.release(PEER, [two.id])
+    assert store.quarantined(waiting=["a", "b", "c"]) == [gap]
+    assert store.quarantine(replace(two, waits=()))
+    assert store.quarantined(waiting=["c"]) == []
+
+
+def test_what_has_waited_too_long_goes(store: Store, northland: Author) -> None:
+    old = replace(held_back(northland.say()), waits=("a",))
+    new = replace(held_back(northland.say(), peer=OTHER), since=LATER)
+    assert store.quarantine(old)
+    assert store.quarantine(new)
+    assert store.expire(TIME) == []
+    assert store.expire(LATER) == [PEER]
+    assert store.quarantined() == [new]
+    assert store.quarantined(waiting=["a"]) == []
+
+
 def test_a_quarantine_has_room_for_so_much_of_each_peer(
     store: Store, northland: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,17 +193,26 @@ class MemoryFederation:
         if len(others) >= MAX_QUARANTINED or sum(others) + len(one.item) > MAX_QUARANTINED_BYTES:
             return False
         since = kept[one.id].since if one.id in kept else one.since
-        kept[one.id] = replace(one, since=since)
+        kept[one.id] = replace(one, since=since, waits=tuple(sorted(set(one.waits))))
         return True
 
-    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
+    def quarantined(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[Quarantined]:
         found = [
             q
             for name, box in self._peers.items()
             if peer in (None, name)
             for q in box.quarantine.values()
+            if waiting is None or not set(waiting).isdisjoint(q.waits)
         ]
         return sorted(found, key=lambda q: (q.since, q.author, q.chain, q.seq, q.id, q.peer))
+
+    def expire(self, before: str) -> list[str]:
+        gone = [q for q in self.quarantined() if q.since < before]
+        for one in gone:
+            self.release(one.peer, [one.id])
+        return sorted({one.peer for one in gone})
 
     def release(self, peer: str, ids: Sequence[str]) -> None:
         for id in ids:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
 import click
 
 from tocsin.cli import terminal
 
 
 @click.command()
+@click.option("--evidence", metavar="FOLDER", help="Write two statements for one place there.")
 @terminal.AS
 @terminal.JSON
-def peers(as_party: str | None, as_json: bool) -> None:
+def peers(evidence: str | None, as_party: str | None, as_json: bool) -> None:
     """The nodes of other parties: reached when, what waits for them, what is wrong.
 
     LAG: statements for them that they have not said to have. HELD BACK: what they brought and
     cannot be judged yet. Example: tocsin peers
     """
     with terminal.node() as client:
-        found = client.get("/peers")
+        found = client.get("/peers", **({"evidence": "1"} if evidence else {}))
+    if evidence:
+        _write(Path(evidence), found["splits"])
     if as_json:
         terminal.json_out(found)
         return
@@ -36,12 +43,29 @@ def peers(as_party: str | None, as_json: bool) -> None:
     for p in found["items"]:
         if p["error"]:
             terminal.line(f"{p['party']}, since {p['failing']}: {p['error']}")
+        if p["not_given"]:
+            terminal.line(f"{p['party']} lists {p['not_given']} statements and does not give them")
         if not p["url"]:
             terminal.line(f"{p['party']} has no address: it asks and brings by itself")
         if len(p["home"]) > 1:
             terminal.line(f"{p['party']} has guests: {', '.join(p['home'][1:])}")
     for q in found["quarantine"]:
         terminal.line(f"held back  {q['id'][:16]} of {q['author']}, by {q['peer']}: {q['detail']}")
+
+    for s in found["splits"]:
+        terminal.line(f"{s['author']} signed two statements for number {s['seq']} of its chain:")
+        terminal.line(f"  here  {s['held']}")
+        terminal.line(f"  also  {s['other']}")
+
+
+def _write(folder: Path, splits: list[dict[str, Any]]) -> None:
+    for one in splits:
+        for which in ("held", "other"):
+            data = b64decode(one[f"{which}_envelope"])
+            if data:
+                folder.mkdir(parents=True, exist_ok=True)
+                name = f"{one['author']}-{one['seq']}-{one[which][:16]}.json"
+                terminal.write_output(str(folder / name), data)
 
 
 @click.command()

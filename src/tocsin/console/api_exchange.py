@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.canonical import b64encode
 from tocsin.console.api_parts import (
@@ -27,6 +28,7 @@ from tocsin.flows import (
     neighbours,
     respond,
     rivals,
+    splits,
     taxii_users,
 )
 from tocsin.flows import keys as key_flow
@@ -221,7 +223,10 @@ def _peers(r: Request) -> Any:
          "reason": q.reason, "detail": q.message}
         for q in r.node.store.quarantined()
     ]  # fmt: skip
-    return {"items": neighbours.peers(r.node), "quarantine": waiting}
+    found = splits.splits(r.node, r.actor.reader)
+    if r.query.get("evidence") != "1":  # each may be a MiB
+        found = [replace(one, held_envelope="", other_envelope="") for one in found]
+    return {"items": neighbours.peers(r.node), "quarantine": waiting, "splits": found}
 
 
 def _holders(r: Request) -> Any:
@@ -300,7 +305,14 @@ ROUTES: tuple[Route, ...] = (
         "write",
     ),
     route("DELETE", "/taxii/users/{name}", "token", _taxii_remove, "End an account."),
-    route("GET", "/peers", "party", _peers, "Other nodes: reached, lag, errors, quarantine."),
+    route(
+        "GET",
+        "/peers",
+        "party",
+        _peers,
+        "Other nodes: reached, lag, errors, quarantine; two statements for one place (?evidence=1: "
+        "with both).",
+    ),
     route("GET", "/holders", "read", _holders, "To whom what you said went; ?id."),
     route(
         "GET",

@@ -26,9 +26,10 @@ from tocsin.canonical import b64encode
 from tocsin.console import problems
 from tocsin.console.auth import Rates
 from tocsin.errors import RateError, SignatureError, TocsinError, UsageError
+from tocsin.flows.comparing import BUCKETS_AT_ONCE
 from tocsin.flows.homes import Peer, node_keys
 from tocsin.flows.pages import BUCKETS, MAX_WANTED, PAGE, PREFIX, Mark, open_page
-from tocsin.flows.sync import BUCKETS_AT_ONCE, Sync
+from tocsin.flows.sync import Sync
 from tocsin.record.requests import Answer, Nonces, PeerRequest, check_body, open_request
 
 log = logging.getLogger("tocsin.peer")

@@ -11,10 +11,12 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.errors import (
     ChainError,
@@ -32,8 +34,9 @@ from tocsin.errors import (
     TocsinError,
     UnreachableError,
 )
-from tocsin.flows import before, intake, sealed
-from tocsin.flows.homes import host_of
+from tocsin.flows import before, intake, sealed, splits
+from tocsin.flows import waiting as waits
+from tocsin.flows.homes import host_of, peers_of
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_owners, marking_of, object_audiences
 from tocsin.flows.pages import MAX_NAMED, Item
@@ -54,12 +57,16 @@ log = logging.getLogger("tocsin.sync")
 
 KEPT_FOR = timedelta(days=30)
 MAX_OBJECT_BYTES = 64 << 20
-TOGETHER_BYTES = 32 << 20
-"""Of objects that are in memory at once, about."""
+TOGETHER_BYTES = 8 << 20
+"""Of objects that are in memory at once for one peer, about, and one more."""
+ALL_AGAIN = 10
+LOOKED_AT = 1_000
+KEYS_AT_ONCE = 5_000
 
 Fetch: TypeAlias = Callable[[str, int], bytes]
 """(SHA-256, its size) → an object's bytes from whoever brings the statement. Raises
 UnreachableError: not now; NotFoundError: it has none such."""
+NO_FETCHES: Mapping[str, Fetch] = MappingProxyType({})
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -85,14 +92,18 @@ class Taken(Struct, kw_only=True):
     """Ids of what is new here, in the order in which it was let in."""
     withdrawals: list[str] = []
     """Of these, what takes something back."""
+    ended: list[str] = []
+    """What nobody has to wait for any more, by `waiting`."""
+    expired: list[str] = []
+    """Peers of whose something was dropped that had waited too long."""
 
 
 class _Wait(Exception):
-    """It cannot be judged yet: why. Its author has signed it, if `signed`."""
+    """It cannot be judged yet: why, and what it waits for. `signed`: by its author."""
 
-    def __init__(self, wrong: TocsinError, *, signed: bool) -> None:
+    def __init__(self, wrong: TocsinError, *waits: str, signed: bool = False) -> None:
         super().__init__(wrong.message)
-        self.wrong, self.signed = wrong, signed
+        self.wrong, self.waits, self.signed = wrong, waits, signed
 
 
 class Arrivals:
@@ -100,6 +111,9 @@ class Arrivals:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._retried = 0
+        self._looked = 0
+        """The log index up to which what came in has been looked at, but by `take`."""
 
     def take(self, peer: str, items: Iterable[Item], fetch: Fetch) -> Taken:
         """Let in what can be let in; for the rest say why not.
@@ -120,8 +134,7 @@ class Arrivals:
                 self._one(item, fetch, batch)
         finally:
             batch.enter()
-        if taken.entered:
-            self._again(taken, {peer: fetch})
+        self._again(taken, taken.ended, {peer: fetch})
         return taken
 
     def wanted(self, peer: str, items: Iterable[Item], has: Callable[[str], bool]) -> list[str]:
@@ -155,39 +168,75 @@ class Arrivals:
                     found[ref.sha256] = None
         return list(found)
 
-    def retry(self, fetches: Mapping[str, Fetch]) -> Taken:
-        """Try what is quarantined again, and drop what has been there for thirty days.
+    def retry(self) -> Taken:
+        """What has come in by other doors since the last time may be what something waits for.
 
-        Args:
-            fetches: the way to the objects of each peer's statements, where there is one.
+        The first time, and every tenth, all that waits is tried again, but for what is only kept
+        as evidence. What has been there for thirty days is dropped.
         """
         taken = Taken()
-        now = self._node.clock()
-        for one in self._node.store.quarantined():
-            if one.since < intake.stamp(now - KEPT_FOR):
-                self._node.store.release(one.peer, [one.id])
-        self._again(taken, fetches)
+        store = self._node.store
+        taken.expired = store.expire(intake.stamp(self._node.clock() - KEPT_FOR))
+        head = store.head()
+        end = head.size if head is not None else 0
+        if self._retried % ALL_AGAIN == 0:
+            for peer in peers_of(self._node.directory, self._node.party):
+                waiting = store.quarantined(peer)
+                waiting = [one for one in waiting if waits.EVIDENCE not in one.waits]
+                self._again(taken, self._try_all(waiting, _nothing, taken))
+        else:
+            while self._looked < end:
+                kept = store.statements(
+                    self._node.everything(), after_index=self._looked - 1, limit=LOOKED_AT
+                )
+                ended = [k for one in kept for k in waits.ended_by(intake.parse_kept(one), one.id)]
+                self._again(taken, ended)
+                self._looked = kept[-1].index + 1 if len(kept) == LOOKED_AT else end
+        self._retried += 1
+        self._looked = max(self._looked, end)
         return taken
 
-    def _again(self, taken: Taken, fetches: Mapping[str, Fetch]) -> None:
-        """As long as anything more gets in."""
-        while True:
-            before = len(taken.entered)
-            for one in self._node.store.quarantined():
-                found = Taken()
-                batch = _Batch(self._node, one.peer, found, retrying=True)
-                try:
-                    item = msgspec.json.decode(one.item, type=Item)
-                    self._one(item, fetches.get(one.peer, _nothing), batch)
-                    batch.enter()
-                except UnreachableError:
-                    continue
-                taken.entered += found.entered
-                taken.withdrawals += found.withdrawals
-                if not found.quarantined:
-                    self._node.store.release(one.peer, [one.id])
-            if len(taken.entered) == before:
-                return
+    def retry_of(self, peer: str, fetch: Fetch) -> Taken:
+        """Try again what a peer brought and only its objects were wanting of.
+
+        Args:
+            fetch: the way to them.
+        """
+        taken = Taken()
+        waiting = self._node.store.quarantined(peer, waiting=[waits.OBJECTS])
+        self._again(taken, self._try_all(waiting, fetch, taken), {peer: fetch})
+        return taken
+
+    def _again(
+        self, taken: Taken, ended: Iterable[str], fetches: Mapping[str, Fetch] = NO_FETCHES
+    ) -> None:
+        """Try what waits for any of these, and what waits for what gets in so."""
+        left = list(dict.fromkeys(ended))
+        while left:
+            some, left = left[:KEYS_AT_ONCE], left[KEYS_AT_ONCE:]
+            for one in self._node.store.quarantined(waiting=some):
+                fetch = fetches.get(one.peer, _nothing)
+                left += self._try_all([one], fetch, taken)
+
+    def _try_all(self, waiting: Sequence[Quarantined], fetch: Fetch, taken: Taken) -> list[str]:
+        """Whether they can be let in now; what nobody has to wait for any more."""
+        ended: list[str] = []
+        for one in waiting:
+            found = Taken()
+            batch = _Batch(self._node, one.peer, found, retried=one)
+            try:
+                self._one(msgspec.json.decode(one.item, type=Item), fetch, batch)
+                batch.enter()
+            except UnreachableError:
+                if one.waits != (waits.OBJECTS,):
+                    self._node.store.quarantine(replace(one, waits=(waits.OBJECTS,)))
+                continue
+            taken.entered += found.entered
+            taken.withdrawals += found.withdrawals
+            ended += found.ended
+            if not found.quarantined:
+                self._node.store.release(one.peer, [one.id])
+        return ended
 
     def _one(self, item: Item, fetch: Fetch, batch: _Batch) -> None:
         try:
@@ -202,6 +251,13 @@ class Arrivals:
             raise
         except TocsinError as wrong:
             batch.refuse(item, wrong)
+
+
+def _has_all(item: Item, s: Statement) -> bool:
+    """Whether its bringer has every object that it says."""
+    if s.kind == "withdraw":
+        return True
+    return {o.sha256 for o in s.objects} <= {sha for sha, _ in item.objects} | item.texts.keys()
 
 
 def _nothing(sha256: str, size: int) -> bytes:
@@ -259,7 +315,7 @@ def _signed(node: Node, peer: str, opened: Opened, item: Item) -> int | None:
     try:
         signed = node.keyring.signers(envelope, s, index)
     except (SignatureError, DirectoryError) as wrong:
-        raise _Wait(wrong, signed=False) from wrong
+        raise _Wait(wrong, waits.party(s.author), waits.DIRECTORY) from wrong
     for public, signature in signed:
         verify(public, signature, pae(envelope.payload))
     return index
@@ -268,14 +324,16 @@ def _signed(node: Node, peer: str, opened: Opened, item: Item) -> int | None:
 class _Batch:
     """Statements that are let in together: none of them rests on another being in the log."""
 
-    def __init__(self, node: Node, peer: str, taken: Taken, *, retrying: bool = False) -> None:
-        self._node, self._peer, self.taken, self._retrying = node, peer, taken, retrying
+    def __init__(
+        self, node: Node, peer: str, taken: Taken, *, retried: Quarantined | None = None
+    ) -> None:
+        self._node, self._peer, self.taken, self._retried = node, peer, taken, retried
         self._keeping: list[Keeping] = []
         self._items: dict[str, Item] = {}
         self._bytes = 0
         self._places: dict[tuple[str, str, int], str] = {}
         self._names: set[str] = set()
-        self._came: list[str] = []
+        self._came: set[str] = set()
 
     def keep_back(self, item: Item, wait: _Wait) -> None:
         """Keep one in quarantine.
@@ -284,12 +342,13 @@ class _Batch:
             RateError: there is no more room for what this peer brings.
         """
         self.taken.quarantined += 1
-        if self._retrying:
-            return
         id, author, chain, seq = _place(item)
         if wait.signed and seq and not item.sealed:
             # Its content waits; its place is its author's word, and holds up nothing behind it.
             self._node.store.withhold("", author, chain, {seq: id})
+            self.taken.ended += waits.ended_at(author, chain, seq, id)
+        if self._retried is not None and self._retried.waits == tuple(sorted(wait.waits)):
+            return
         one = Quarantined(
             peer=self._peer,
             id=id,
@@ -300,6 +359,7 @@ class _Batch:
             message=wait.wrong.message[:500],
             since=intake.stamp(self._node.clock()),
             item=msgspec.json.encode(item),
+            waits=tuple(sorted(wait.waits)),
         )
         if self._node.store.quarantine(one):
             return
@@ -362,14 +422,17 @@ class _Batch:
             opened = open_statement(raw)
         except StatementError as wrong:
             if _is_newer(raw):
-                raise _Wait(wrong, signed=False) from wrong
+                raise _Wait(wrong, waits.NOTHING_KNOWN) from wrong
             raise
         envelope, s = opened
-        if envelope.id in self._came:
-            return
+        first = self._items.get(envelope.id)
+        if first is not None:
+            if _has_all(first, s) or not _has_all(item, s):
+                return
+            self.enter()
         if self._node.store.place(envelope.id) is not None:
             self._complete(item, envelope.id, s, fetch)
-            self._came.append(envelope.id)
+            self._has(item, envelope.id, s)
             self.taken.taken += 1
             return
         if s.kind in ROOT_KINDS:
@@ -394,15 +457,15 @@ class _Batch:
             check_owners(self._node, s, here)
             narrowed = _narrowed(self._node, verified.audience, here)
         except (MarkingError, SpeakerError, ConflictError) as wrong:
-            raise _Wait(wrong, signed=True) from wrong
+            raise _Wait(wrong, *waits.names(s), signed=True) from wrong
         except ChainError as wrong:
-            raise _Wait(wrong, signed=False) from wrong
+            raise _Wait(wrong, waits.place(s.author, s.chain, s.seq - 1)) from wrong
         self._note(s, dict(item.withheld))
         self._keeping.append((verified, found, verified.audience, narrowed))
         self._items[verified.id] = item
         self._places[s.author, s.chain, s.seq] = verified.id
         self._names.update({verified.id}, (name for o in s.objects for name in (o.id, o.sha256)))
-        self._came.append(verified.id)
+        self._has(item, verified.id, s)
         self._bytes += sum(len(one.raw) for one in found)
         if self._bytes > TOGETHER_BYTES or len(self._keeping) >= intake.MANY:
             self.enter()
@@ -410,7 +473,7 @@ class _Batch:
     def enter(self) -> None:
         """Keep what has been judged, wait until it is in the log, and note who brought it."""
         keeping, self._keeping = self._keeping, []
-        came, self._came = self._came, []
+        came, self._came = self._came, set()
         items, self._items = self._items, {}
         self._bytes, self._names = 0, set()
         self._places = {}
@@ -423,22 +486,26 @@ class _Batch:
                     self._node, verified.statement.author, verified.id, ticket
                 )
                 if told is not None:
-                    came.remove(verified.id)
+                    came.discard(verified.id)
                     self.refuse(items[verified.id], told)
                 elif isinstance(ticket, ChainError):
                     # Its author has signed another for this place: kept, as evidence.
-                    came.remove(verified.id)
-                    self.keep_back(items[verified.id], _Wait(ticket, signed=False))
+                    came.discard(verified.id)
+                    splits.note(self._node, verified.raw)
+                    self.keep_back(items[verified.id], _Wait(ticket, waits.EVIDENCE))
                 elif isinstance(ticket, TocsinError):
-                    came.remove(verified.id)
+                    came.discard(verified.id)
                     self.refuse(items[verified.id], ticket)
                 else:
                     waiting.append(ticket)
                     self._entered(verified.id, verified.statement.kind)
+                    if isinstance(verified.statement, Statement):
+                        self.taken.ended += waits.ended_by(verified.statement, verified.id)
+                        splits.note_opening(self._node, verified.id, verified.statement)
         for ticket in waiting:
             ticket.logged()
         if came:
-            self._node.store.came(self._peer, came)
+            self._node.store.came(self._peer, sorted(came))
 
     def _entered(self, id: str, kind: str) -> None:
         self.taken.taken += 1
@@ -482,7 +549,7 @@ class _Batch:
                             seq=at - 1,
                             head="",
                         ),
-                        signed=False,
+                        waits.place(s.author, s.chain, at),
                     )
                 at -= 1
             prev = s.prev
@@ -494,6 +561,11 @@ class _Batch:
             first = max(1, s.seq - MAX_NAMED)
             named = {seq: id for seq, id in withheld.items() if first <= seq < s.seq}
             self._node.store.withhold(self._peer, s.author, s.chain, named)
+
+    def _has(self, item: Item, id: str, s: Statement) -> None:
+        """Note that the peer has it, if it has all of it: else whoever has more still brings it."""
+        if _has_all(item, s):
+            self._came.add(id)
 
     def _objects(self, item: Item, s: Statement, fetch: Fetch) -> list[Keepable]:
         if s.kind == "withdraw":
@@ -553,10 +625,16 @@ class _Batch:
             intake.enter(self._node, envelope.raw)
         except PurgedError:
             raise
-        except (ChainError, DirectoryError, SignatureError, ConflictError) as wrong:
-            raise _Wait(wrong, signed=False) from wrong
+        except ChainError as wrong:
+            if splits.note(self._node, envelope.raw):
+                raise _Wait(wrong, waits.EVIDENCE) from wrong
+            raise _Wait(wrong, waits.place(s.author, s.chain, s.seq - 1)) from wrong
+        except (DirectoryError, SignatureError, ConflictError) as wrong:
+            before = waits.place(s.author, s.chain, s.seq - 1)
+            raise _Wait(wrong, waits.party(s.author), waits.DIRECTORY, before) from wrong
         self._entered(envelope.id, s.kind)
-        self._came.append(envelope.id)
+        self.taken.ended += waits.ended_by(s, envelope.id)
+        self._came.add(envelope.id)
 
     def _seal(self, item: Item) -> None:
         raw = item.sealed.encode()
@@ -564,7 +642,7 @@ class _Batch:
         try:
             check_signature(envelope, found, self._node.keyring, None)
         except (SignatureError, DirectoryError) as wrong:
-            raise _Wait(wrong, signed=False) from wrong
+            raise _Wait(wrong, waits.party(found.author), waits.DIRECTORY) from wrong
         with self._node.lock:
             known = sealed.known(self._node, found, raw)
             if known is None:
@@ -572,11 +650,15 @@ class _Batch:
                 try:
                     verified = admit_sealed(envelope, found, keyring=self._node.keyring, chain=head)
                 except ChainError as wrong:
-                    raise _Wait(wrong, signed=False) from wrong
+                    before = waits.place(found.author, found.chain, found.seq - 1)
+                    raise _Wait(wrong, before) from wrong
                 waiting = self._node.log.keep(verified, (), verified.audience)
         if known is None:
             waiting.logged()
             self._entered(found.entry, "sealed")
+            self.taken.ended += waits.ended_at(
+                found.author, found.chain, found.seq, found.commitment
+            )
         else:
             self.taken.taken += 1
-        self._came.append(found.entry)
+        self._came.add(found.entry)

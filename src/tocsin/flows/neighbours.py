@@ -41,6 +41,12 @@ class State(Struct, frozen=True, kw_only=True):
     """Statements of its that were refused, ever."""
     more: bool = False
     """It has more for us than was read yet."""
+    compared: int = 0
+    """Its outbox has been compared up to this number; 0: no comparison is going on."""
+    comparing: str = ""
+    """The epoch of that number."""
+    not_given: int = 0
+    """What it listed in the last comparison and did not give when it was asked."""
     dropped: bool = False
     """Something that it brought, of others, had no room in quarantine: it is asked for again."""
 
@@ -84,6 +90,8 @@ class PeerRow(Struct, frozen=True, kw_only=True):
     """It has more for us than was read yet."""
     quarantined: int
     refused: int
+    not_given: int
+    """Listed by it as for us, and not given when it was asked."""
 
 
 def peers(node: Node) -> list[PeerRow]:
@@ -107,6 +115,7 @@ def peers(node: Node) -> list[PeerRow]:
                 more=state.more,
                 quarantined=counts.get(party, 0),
                 refused=state.refused,
+                not_given=state.not_given,
             )
         )
     return rows

@@ -7,20 +7,18 @@ nothing. Spec: exchange.md §5; decisions/0032.
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from tocsin.canonical import b64decode
 from tocsin.errors import (
-    CanonicalError,
     InputError,
     LogHalted,
     RateError,
@@ -31,23 +29,21 @@ from tocsin.errors import (
 )
 from tocsin.flows import holders, intake
 from tocsin.flows.arrivals import MAX_OBJECT_BYTES, Arrivals, Taken
+from tocsin.flows.comparing import Comparing, Later, decode
 from tocsin.flows.homes import Peer, peers_of
 from tocsin.flows.neighbours import State, note, state_of
 from tocsin.flows.node import Node
 from tocsin.flows.pages import (
-    BUCKETS,
     MAX_PAGE_BYTES,
     MAX_WANTED,
     PREFIX,
-    Digest,
     Item,
     Mark,
     Page,
     Pages,
-    bucket,
-    bucket_hashes,
     open_page,
 )
+from tocsin.flows.turns import Turns
 from tocsin.record.requests import Answer
 from tocsin.record.statement import read_time
 from tocsin.store.federation import MAX_QUARANTINED
@@ -56,12 +52,14 @@ log = logging.getLogger("tocsin.sync")
 
 PAGES_A_ROUND = 50
 """Of one peer; whoever has more holds up no other."""
-BUCKETS_AT_ONCE = 64
-MAX_MISSING = 200_000
-"""Ids of a peer's outbox that are asked for after one comparison, the first ones."""
 ROUNDS_TO_ASK_AGAIN = 10
 TURN_SECONDS = 120.0
-"""Of waiting for one peer's answers in a round: who answers slowly holds up no other."""
+"""Of waiting for one peer's answers in a turn: who answers slowly makes room for others."""
+SLOW_SECONDS = 10.0
+"""Whoever has been waited for so long in a turn is slow: see `turns`."""
+LARGE_BYTES = 1 << 20
+"""An object larger than this is fetched in a few turns at a time only."""
+STOP_SECONDS = 2.0
 BACK_OFF = timedelta(seconds=30)
 MAX_BACK_OFF = timedelta(minutes=15)
 SENT = "peer-object"
@@ -102,6 +100,7 @@ class Sync:
         wire: the way to the others.
         address: whether others can reach this node; where not, it brings what it has.
         monotonic: seconds, for how long a peer has been waited for.
+        turns: who exchanges at a time; None: one peer after the other, in the caller's thread.
     """
 
     def __init__(
@@ -111,6 +110,7 @@ class Sync:
         *,
         address: Callable[[], bool],
         monotonic: Callable[[], float] = time.monotonic,
+        turns: Turns | None = None,
     ) -> None:
         self.node = node
         self.pages = Pages(node)
@@ -118,6 +118,12 @@ class Sync:
         self._wire = wire
         self._address = address
         self._monotonic = monotonic
+        self._turns = turns or Turns(0)
+        self._comparing = Comparing(
+            node,
+            lambda peer, target, limit: self._asked(peer, "GET", target, limit=limit),
+            self._take,
+        )
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._waited: dict[str, float] = {}
@@ -157,6 +163,7 @@ class Sync:
             self._wake.wait(pause)
             self._wake.clear()
             left -= pause
+        self._turns.close(STOP_SECONDS)
 
     def wake(self) -> None:
         """Look now whether there is something to do."""
@@ -169,15 +176,20 @@ class Sync:
         self._wake.set()
 
     def round(self, stop: threading.Event | None = None) -> int:
-        """Exchange with every peer once; how many statements came in."""
+        """Give every peer a turn; how many statements came in, where turns are in this thread."""
         self._follow_up({})
         entered = self._retry()
         for peer in self.peers().values():
             if stop is not None and stop.is_set():
                 break
             if self.state(peer.party).wait_until <= intake.stamp(self.node.clock()):
-                entered += self.exchange(peer)
+                entered += self._turn(peer)
         return entered
+
+    def _turn(self, peer: Peer) -> int:
+        if not peer.url:
+            return 0
+        return self._turns.start(peer.party, "exchange", lambda: self.exchange(peer))
 
     def _errands(self, stop: threading.Event) -> None:
         with self._lock:
@@ -185,7 +197,7 @@ class Sync:
         peers = self.peers()
         for party in nudged & peers.keys():
             if not stop.is_set():
-                self.exchange(peers[party])
+                self._turn(peers[party])
         size = self.node.store.head()
         now = size.size if size else 0
         if now != self._told:
@@ -201,12 +213,16 @@ class Sync:
             if state.wait_until > intake.stamp(self.node.clock()):
                 continue
             if not self._address():
-                self.exchange(peer)
+                self._turn(peer)
             elif self.pages.lag(peer):
-                try:
-                    self._wire.ask(peer.party, peer.url, "POST", "/peer/nudge", limit=4_096)
-                except TocsinError as wrong:
-                    log.debug("nudging %s: %s", peer.party, wrong.message)
+                self._turns.start(peer.party, "nudge", partial(self._nudge, peer))
+
+    def _nudge(self, peer: Peer) -> int:
+        try:
+            self._wire.ask(peer.party, peer.url, "POST", "/peer/nudge", limit=4_096)
+        except TocsinError as wrong:
+            log.debug("nudging %s: %s", peer.party, wrong.message)
+        return 0
 
     def exchange(self, peer: Peer) -> int:
         """Bring to and fetch from one peer; how many statements came in. Failures are noted."""
@@ -217,13 +233,14 @@ class Sync:
         self._waited[peer.party] = 0.0
         entered = 0
         try:
+            entered += self._retry_of(peer)
             if not self._address():
                 self._push(peer)
-            entered = self._pull(peer)
+            entered += self._pull(peer)
         except (LogHalted, RollbackError, StoreError) as wrong:
             log.warning("nothing can be taken in: %s", wrong.message)
             self._failed(peer, wrong, 0)
-        except _Later as later:
+        except Later as later:
             self._failed(peer, later.wrong, later.seconds)
         except _TurnOver as over:
             log.info("%s", over.message)
@@ -233,6 +250,7 @@ class Sync:
         else:
             self._note(peer, reached=self._now(), error="", failing="", wait_until="")
         finally:
+            self._turns.note(peer.party, slow=self._waited[peer.party] > SLOW_SECONDS)
             with self._lock:
                 self._busy.discard(peer.party)
         return entered
@@ -264,7 +282,7 @@ class Sync:
         for _ in range(PAGES_A_ROUND):
             state = self.state(peer.party)
             if not state.epoch:
-                entered += self._reconcile(peer)
+                entered += self._comparing.turn(peer)
                 continue
             target = f"/peer/outbox?epoch={state.epoch}&after={state.after}&at={state.at}"
             answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
@@ -274,7 +292,7 @@ class Sync:
                 break
             if answer.status == 409:
                 # Its numbers are not those we know: what we have, and it has, is compared.
-                self._note(peer, epoch="", after=0, at="")
+                self._note(peer, epoch="", after=0, at="", compared=0)
                 continue
             page = open_page(answer.body)
             if page.epoch != state.epoch or page.next <= state.after:
@@ -296,6 +314,11 @@ class Sync:
     def _fetch(self, peer: Peer) -> Callable[[str, int], bytes]:
         def fetch(sha256: str, size: int) -> bytes:
             limit = min(size, MAX_OBJECT_BYTES)
+            if limit > LARGE_BYTES and not self._turns.take_large(peer.party):
+                raise _TurnOver(
+                    f"{peer.party} has a large object, and others are being fetched",
+                    remedy="nothing to do: the next round goes on",
+                )
             answer = self._asked(peer, "GET", f"/peer/objects/{sha256}", limit=limit)
             if answer.status != 200:
                 raise UnreachableError(
@@ -323,104 +346,59 @@ class Sync:
                 log.warning("withdrawals are not acknowledged now: %s", wrong.message)
 
     def _retry(self) -> int:
-        """Once a round, what waits; its objects are asked for where who brought it can be asked."""
-        fetches = {party: self._fetch(peer) for party, peer in self.peers().items() if peer.url}
-        self._waited.clear()
+        """Once a round, what waits for what has come in by other doors."""
+        entered = 0
+        self._rounds += 1
         try:
-            taken = self.arrivals.retry(fetches)
+            taken = self.arrivals.retry()
             self._came_in(self.node.party, taken)
-            entered = len(taken.entered)
-            self._rounds += 1
-            self._once_more()
-            if self._rounds % ROUNDS_TO_ASK_AGAIN == 0:
-                entered += self._ask_again()
-        except TocsinError as wrong:
+            entered += len(taken.entered)
+            for party in taken.expired:  # it may be judged by now, and is asked for once more
+                self._note_party(party, dropped=True)
+            for party, peer in self.peers().items():
+                if not peer.url:
+                    taken = self.arrivals.retry_of(party, self._sent(peer))
+                    self._came_in(party, taken)
+                    entered += len(taken.entered)
+                    self._drop_sent(peer)
+        except UnreachableError as wrong:
             log.info("quarantine: %s", wrong.message)
-            return 0
         return entered
 
-    def _once_more(self) -> None:
-        """What had no room in quarantine is found by comparing, once there is room again."""
-        for party, peer in self.peers().items():
-            state = self.state(party)
-            if not state.dropped or not peer.url:
-                continue
-            if len(self.node.store.quarantined(party)) <= MAX_QUARANTINED // 2:
-                self._note(peer, epoch="", after=0, at="", dropped=False)
+    def _retry_of(self, peer: Peer) -> int:
+        """What this peer brought and waits for objects, or for keys, or had no room."""
+        fetch, gave_up = self._fetch(peer), list[UnreachableError]()
 
-    def _ask_again(self) -> int:
+        def asked(sha256: str, size: int) -> bytes:
+            if gave_up:
+                raise gave_up[0]
+            try:
+                return fetch(sha256, size)
+            except (Later, _TurnOver) as wrong:
+                gave_up.append(wrong)
+                raise
+
+        taken = self.arrivals.retry_of(peer.party, asked)
+        self._came_in(peer.party, taken)
+        entered = len(taken.entered)
+        state = self.state(peer.party)
+        if state.dropped and len(self.node.store.quarantined(peer.party)) <= MAX_QUARANTINED // 2:
+            # What had no room in quarantine is found by comparing, once there is room again.
+            self._note(peer, epoch="", after=0, at="", compared=0, dropped=False)
+        if self._rounds % ROUNDS_TO_ASK_AGAIN == 0:
+            entered += self._ask_again(peer)
+        return entered
+
+    def _ask_again(self, peer: Peer) -> int:
         """Ask for what waits for a key: who speaks in its own log may show by now that a statement
         was there before its key was revoked."""
-        waiting: dict[str, list[str]] = {}
-        for one in self.node.store.quarantined():
-            if one.reason == "SignatureError":
-                waiting.setdefault(one.peer, []).append(one.id)
-        entered = 0
-        for party, ids in waiting.items():
-            peer = self.peers().get(party)
-            if peer is None or not peer.url:
-                continue
-            target = "/peer/outbox?want=" + ",".join(id[: 2 * PREFIX] for id in ids[:MAX_WANTED])
-            try:
-                answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
-                entered += self._take(peer, open_page(answer.body).items)
-            except (UnreachableError, InputError) as wrong:  # the others are asked nevertheless
-                log.info("quarantine: %s", wrong.message)
-        return entered
-
-    def _reconcile(self, peer: Peer) -> int:
-        """Find what we lack of a peer's outbox without reading all of it, and go on at its end."""
-        answer = self._asked(peer, "GET", "/peer/digest", limit=64 << 10)
-        digest = _decode(answer.body, Digest, peer)
-        mine = self.node.store.exchanged(peer.party, theirs=True)
-        if not mine:  # nothing to compare: it is read from its beginning, in order
-            self._note(peer, epoch=digest.mark.epoch, after=0, at="")
+        waiting = self.node.store.quarantined(peer.party)
+        ids = [one.id for one in waiting if one.reason == "SignatureError"]
+        if not ids:
             return 0
-        theirs, ours = _unb64(digest.buckets, peer), bucket_hashes(mine)
-        differing = [
-            n for n in range(BUCKETS) if theirs[8 * n : 8 * n + 8] != ours[8 * n : 8 * n + 8]
-        ]
-        have = {id[:PREFIX] for id in mine}
-        missing: dict[bytes, int] = {}
-        cut = False
-        for start in range(0, len(differing), BUCKETS_AT_ONCE):
-            asked = differing[start : start + BUCKETS_AT_ONCE]
-            target = "/peer/digest?bucket=" + ",".join(map(str, asked))
-            answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
-            lists = _decode(answer.body, dict[str, str], peer)
-            for n in asked:
-                raw = _unb64(lists.get(str(n), ""), peer)
-                for at in range(0, len(raw) - PREFIX - 3, PREFIX + 4):
-                    id, number = raw[at : at + PREFIX], raw[at + PREFIX : at + PREFIX + 4]
-                    if bucket(id) == n and id not in have:
-                        missing[id] = int.from_bytes(number, "big")
-            if len(missing) > 2 * MAX_MISSING:  # a peer can make up any number of ids
-                missing, cut = _first(missing), True
-        entered = 0
-        # In the order of the outbox, so that chains come as they were said.
-        left = sorted(missing, key=missing.__getitem__)
-        while left:
-            target = "/peer/outbox?want=" + ",".join(id.hex() for id in left[:MAX_WANTED])
-            answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
-            page = open_page(answer.body)
-            # Only what was asked for counts: a peer that gives other things is not asked for ever.
-            came = {_prefix_of(item) for item in page.items}.intersection(left[:MAX_WANTED])
-            entered += self._take(peer, page.items)
-            rest = [id for id in left[:MAX_WANTED] if id not in came]
-            # What it does not give now it may not have any more: the outbox will show it.
-            left = (rest if came else []) + left[MAX_WANTED:]
-        if cut:  # the next round compares again, and finds the rest
-            raise _Later(
-                UnreachableError(
-                    f"{peer.party} has more than {MAX_MISSING} statements that are not here",
-                    remedy="nothing to do: the next round goes on",
-                ),
-                1,
-            )
-        self._note(
-            peer, epoch=digest.mark.epoch, after=digest.mark.n, at=digest.mark.at, more=False
-        )
-        return entered
+        target = "/peer/outbox?want=" + ",".join(id[: 2 * PREFIX] for id in ids[:MAX_WANTED])
+        answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
+        return self._take(peer, open_page(answer.body).items)
 
     # --- bringing -----------------------------------------------------------------------------
 
@@ -439,7 +417,7 @@ class Sync:
         body = msgspec.json.encode(page)
         for _ in range(3):
             answer = self._asked(peer, "POST", "/peer/inbox", body, limit=1 << 20)
-            delivered = _decode(answer.body, Delivered, peer)
+            delivered = decode(answer.body, Delivered, peer)
             for one in delivered.refused:
                 log.info("%s refuses %s", peer.party, one)
             if not delivered.wanted:
@@ -454,6 +432,8 @@ class Sync:
     def _asked(
         self, peer: Peer, method: str, target: str, body: bytes = b"", *, limit: int
     ) -> Answer:
+        if self._turns.closed:
+            raise _TurnOver("this node is stopping", remedy="start it again")
         waited = self._waited.get(peer.party, 0.0)
         if waited > TURN_SECONDS:
             raise _TurnOver(
@@ -475,7 +455,7 @@ class Sync:
             remedy="ask its operator",
         )
         if answer.status in (429, 503):
-            raise _Later(wrong, max(1, min(answer.retry_after, 900)))
+            raise Later(wrong, max(1, min(answer.retry_after, 900)))
         raise wrong
 
     # --- asked by others ----------------------------------------------------------------------
@@ -517,7 +497,7 @@ class Sync:
         """
         rows = self.node.store.list_local(SENT, f"{peer.party}/")
         if sum(len(row.value) for row in rows) + len(raw) > MAX_SENT_BYTES:
-            self._drop_sent(peer)
+            self._drop_sent(peer, all=True)
             raise RateError(
                 f"{peer.party} has brought more than {MAX_SENT_BYTES} bytes of objects without "
                 "their statements",
@@ -536,9 +516,16 @@ class Sync:
 
         return fetch
 
-    def _drop_sent(self, peer: Peer) -> None:
-        for row in self.node.store.list_local(SENT, f"{peer.party}/"):
-            self.node.store.keep_local(SENT, row.key, None, row.version)
+    def _drop_sent(self, peer: Peer, *, all: bool = False) -> None:
+        """Let go of objects that a peer brought; what waits in quarantine keeps its own."""
+        rows = self.node.store.list_local(SENT, f"{peer.party}/")
+        needed: set[str] = set()
+        for one in self.node.store.quarantined(peer.party) if rows and not all else ():
+            item = msgspec.json.decode(one.item, type=Item)
+            needed.update(f"{peer.party}/{sha256}" for sha256, _ in item.objects)
+        for row in rows:
+            if row.key not in needed:
+                self.node.store.keep_local(SENT, row.key, None, row.version)
 
     def has(self, peer: Peer, mark: Mark) -> None:
         """The peer has everything up to this place of its outbox durably: it asks for more."""
@@ -571,40 +558,3 @@ class Sync:
 
 class _TurnOver(UnreachableError):
     """A peer has taken its share of this round; what has come of it is in."""
-
-
-class _Later(UnreachableError):
-    """A peer asks to be left alone for some seconds."""
-
-    def __init__(self, wrong: TocsinError, seconds: int) -> None:
-        super().__init__(wrong.message, remedy=wrong.remedy)
-        self.wrong, self.seconds = wrong, seconds
-
-
-def _decode(raw: bytes, type: Any, peer: Peer) -> Any:
-    try:
-        return msgspec.json.decode(raw, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise InputError(
-            f"{peer.party} answers otherwise than a node does: {wrong}", remedy="ask its operator"
-        ) from wrong
-
-
-def _unb64(text: str, peer: Peer) -> bytes:
-    try:
-        return b64decode(text)
-    except CanonicalError as wrong:
-        raise InputError(f"{peer.party}: {wrong.message}", remedy="ask its operator") from wrong
-
-
-def _first(missing: dict[bytes, int]) -> dict[bytes, int]:
-    return dict(heapq.nsmallest(MAX_MISSING, missing.items(), key=lambda one: one[1]))
-
-
-def _prefix_of(item: Item) -> bytes:
-    from tocsin.record.envelope import commitment
-    from tocsin.record.seal import open_sealed
-
-    if item.sealed:
-        return bytes.fromhex(open_sealed(item.sealed.encode())[1].entry)[:PREFIX]
-    return commitment(item.envelope.encode())[:PREFIX]

@@ -12,7 +12,7 @@ from tocsin.errors import ConflictError
 from tocsin.record.witness import Held
 from tocsin.store.interface import Local
 
-AlarmKind = Literal["fork", "unexplained", "behind", "rollback", "directory"]
+AlarmKind = Literal["fork", "unexplained", "behind", "rollback", "directory", "split", "opening"]
 
 T = TypeVar("T", bound=Struct)
 
@@ -24,7 +24,8 @@ class Alarm(Struct, frozen=True, kw_only=True):
     kind: AlarmKind
     """`fork`: proven. `unexplained`: contradicts, without proof. `behind`: a log shows less than it
     has signed. `rollback`: others hold more of our own log than we do. `directory`: registrars have
-    signed two versions of one number."""
+    signed two versions of one number. `split`: an author has signed two statements for one place.
+    `opening`: two parties say that they opened one case."""
     origin: str
     """The log it is about; "" where it is about none."""
     detail: str

@@ -88,6 +88,8 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     """When it came first (20 characters)."""
     item: bytes
     """As it came in the page."""
+    waits: tuple[str, ...] = ()
+    """What could let it in, sorted: names given by whoever keeps it."""
 
 
 class Outboxes(Protocol):
@@ -200,8 +202,19 @@ class Inboxes(Protocol):
         """
         ...
 
-    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
-        """What is kept so, of one peer or of all, oldest first."""
+    def quarantined(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[Quarantined]:
+        """What is kept so, of one peer or of all, oldest first.
+
+        Args:
+            waiting: only what waits for any of these. It costs no more for what waits for others.
+        """
+        ...
+
+    def expire(self, before: str) -> list[str]:
+        """Drop what has been in quarantine since before this time; the peers of whom there was
+        something, sorted."""
         ...
 
     def release(self, peer: str, ids: Sequence[str]) -> None:

@@ -546,9 +546,15 @@ class PostgresStore:
         """See `Inboxes.quarantine`."""
         return self._write(lambda db: federation.quarantine(db, one))
 
-    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
+    def quarantined(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[Quarantined]:
         """See `Inboxes.quarantined`."""
-        return self._read(lambda db: federation.quarantined(db, peer))
+        return self._read(lambda db: federation.quarantined(db, peer, waiting))
+
+    def expire(self, before: str) -> list[str]:
+        """See `Inboxes.expire`."""
+        return self._write(lambda db: federation.expire(db, before))
 
     def release(self, peer: str, ids: Sequence[str]) -> None:
         """See `Inboxes.release`."""

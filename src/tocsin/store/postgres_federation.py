@@ -115,9 +115,14 @@ INSERT INTO quarantine VALUES (%(peer)s, %(id)s, %(author)s, %(chain)s, %(seq)s,
 ON CONFLICT (peer, id) DO UPDATE SET
   reason = excluded.reason, message = excluded.message, item = excluded.item
 """
+_WAITS = "INSERT INTO waits SELECT DISTINCT k, %(peer)s, %(id)s FROM unnest(%(waits)s::text[]) k"
 _QUARANTINED = """
-SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since, q.item
-FROM quarantine q JOIN peer p ON p.n = q.peer WHERE %(peer)s::text IS NULL OR p.id = %(peer)s
+SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since, q.item,
+  ARRAY(SELECT w.key FROM waits w WHERE w.peer = q.peer AND w.id = q.id ORDER BY w.key)
+FROM quarantine q JOIN peer p ON p.n = q.peer
+WHERE (%(peer)s::text IS NULL OR p.id = %(peer)s)
+  AND (%(waiting)s::text[] IS NULL OR (q.peer, q.id) IN (
+    SELECT w.peer, w.id FROM waits w WHERE w.key = ANY(%(waiting)s::text[])))
 ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id
 """
 
@@ -375,6 +380,7 @@ def quarantine(db: Db, one: Quarantined) -> bool:
         "message": one.message,
         "since": one.since,
         "item": one.item,
+        "waits": list(one.waits),
     }
     count, size = _only(
         db,
@@ -385,10 +391,12 @@ def quarantine(db: Db, one: Quarantined) -> bool:
     if count >= MAX_QUARANTINED or size + len(one.item) > MAX_QUARANTINED_BYTES:
         return False
     ask(db, _QUARANTINE, given)
+    ask(db, "DELETE FROM waits WHERE peer = %(peer)s AND id = %(id)s", given)
+    ask(db, _WAITS, given)
     return True
 
 
-def quarantined(db: Db, peer: str | None) -> list[Quarantined]:
+def quarantined(db: Db, peer: str | None, waiting: Sequence[str] | None) -> list[Quarantined]:
     """See `Inboxes.quarantined`."""
     return [
         Quarantined(
@@ -401,11 +409,25 @@ def quarantined(db: Db, peer: str | None) -> list[Quarantined]:
             message=message,
             since=since,
             item=item,
+            waits=tuple(waits),
         )
-        for from_, id, author, chain, seq, reason, message, since, item in ask(
-            db, _QUARANTINED, {"peer": peer}
+        for from_, id, author, chain, seq, reason, message, since, item, waits in ask(
+            db,
+            _QUARANTINED,
+            {"peer": peer, "waiting": None if waiting is None else list(waiting)},
         )
     ]
+
+
+def expire(db: Db, before: str) -> list[str]:
+    """See `Inboxes.expire`."""
+    rows = ask(
+        db,
+        "WITH gone AS (DELETE FROM quarantine WHERE since < %(before)s RETURNING peer)"
+        " SELECT DISTINCT p.id FROM gone JOIN peer p ON p.n = gone.peer",
+        {"before": before},
+    )
+    return sorted(peer for [peer] in rows)
 
 
 def release(db: Db, peer: str, ids: Sequence[str]) -> None:

@@ -286,7 +286,20 @@ ALTER TABLE word ALTER words SET STATISTICS 0;
 UPDATE meta SET value = 0 WHERE key = 'words';
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE, _LEAN)
+# What could let in a statement that waits, so that an arrival looks at no other.
+_WAITS = """
+CREATE TABLE waits(
+  key text COLLATE "C" NOT NULL,
+  peer bigint NOT NULL,
+  id bytea NOT NULL,
+  PRIMARY KEY (key, peer, id),
+  FOREIGN KEY (peer, id) REFERENCES quarantine(peer, id) ON DELETE CASCADE
+);
+CREATE INDEX waits_row ON waits(peer, id);
+CREATE INDEX quarantine_since ON quarantine(since);
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE, _LEAN, _WAITS)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)

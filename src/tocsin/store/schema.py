@@ -306,6 +306,19 @@ ALTER TABLE statement ADD COLUMN inside BLOB CHECK (length(inside) = 32);
 CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;
 """
 
+# What could let in a statement that waits, so that an arrival looks at no other.
+_WAITS = """
+CREATE TABLE waits(
+  key TEXT NOT NULL,
+  peer INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  PRIMARY KEY (key, peer, id),
+  FOREIGN KEY (peer, id) REFERENCES quarantine(peer, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waits_row ON waits(peer, id);
+CREATE INDEX quarantine_since ON quarantine(since);
+"""
+
 SCRIPTS: tuple[str, ...] = (
     _FIRST,
     _KEY_CHAIN,
@@ -316,6 +329,7 @@ SCRIPTS: tuple[str, ...] = (
     _FEEDS,
     _FEDERATION,
     _INSIDE,
+    _WAITS,
 )
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 

@@ -571,10 +571,16 @@ class SqliteStore:
         """See `Inboxes.quarantine`."""
         return self._write(lambda db: federation.quarantine(db, one))
 
-    def quarantined(self, peer: str | None = None) -> list[Quarantined]:
+    def quarantined(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[Quarantined]:
         """See `Inboxes.quarantined`."""
         with self._reading() as db:
-            return federation.quarantined(db, peer)
+            return federation.quarantined(db, peer, waiting)
+
+    def expire(self, before: str) -> list[str]:
+        """See `Inboxes.expire`."""
+        return self._write(lambda db: federation.expire(db, before))
 
     def release(self, peer: str, ids: Sequence[str]) -> None:
         """See `Inboxes.release`."""

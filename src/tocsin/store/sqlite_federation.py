@@ -337,16 +337,27 @@ def quarantine(db: sqlite3.Connection, one: Quarantined) -> bool:
         " reason = excluded.reason, message = excluded.message, item = excluded.item",
         (number, id, one.author, one.chain, one.seq, one.reason, one.message, one.since, one.item),
     )
+    db.execute("DELETE FROM waits WHERE peer = ? AND id = ?", (number, id))
+    db.executemany(
+        "INSERT OR IGNORE INTO waits VALUES (?, ?, ?)", [(key, number, id) for key in one.waits]
+    )
     return True
 
 
-def quarantined(db: sqlite3.Connection, peer: str | None) -> list[Quarantined]:
+def quarantined(
+    db: sqlite3.Connection, peer: str | None, waiting: Sequence[str] | None
+) -> list[Quarantined]:
     """See `Inboxes.quarantined`."""
     rows = db.execute(
-        "SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since, q.item"
-        " FROM quarantine q JOIN peer p ON p.n = q.peer WHERE :peer IS NULL OR p.id = :peer"
+        "SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since, q.item,"
+        " (SELECT json_group_array(key) FROM (SELECT key FROM waits w"
+        "  WHERE w.peer = q.peer AND w.id = q.id ORDER BY key))"
+        " FROM quarantine q JOIN peer p ON p.n = q.peer WHERE (:peer IS NULL OR p.id = :peer)"
+        " AND (:waiting IS NULL OR q.rowid IN ("
+        "  SELECT x.rowid FROM json_each(:waiting) k CROSS JOIN waits w ON w.key = k.value"
+        "  CROSS JOIN quarantine x ON x.peer = w.peer AND x.id = w.id))"
         " ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id",
-        {"peer": peer},
+        {"peer": peer, "waiting": None if waiting is None else json.dumps(list(waiting))},
     )
     return [
         Quarantined(
@@ -359,9 +370,19 @@ def quarantined(db: sqlite3.Connection, peer: str | None) -> list[Quarantined]:
             message=message,
             since=since,
             item=item,
+            waits=tuple(json.loads(waits)),
         )
-        for peer, id, author, chain, seq, reason, message, since, item in rows
+        for peer, id, author, chain, seq, reason, message, since, item, waits in rows
     ]
+
+
+def expire(db: sqlite3.Connection, before: str) -> list[str]:
+    """See `Inboxes.expire`."""
+    rows = db.execute("DELETE FROM quarantine WHERE since < ? RETURNING peer", (before,))
+    gone = {peer for [peer] in rows.fetchall()}
+    return sorted(
+        id for number, id in db.execute("SELECT n, id FROM peer").fetchall() if number in gone
+    )
 
 
 def release(db: sqlite3.Connection, peer: str, ids: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tocsin.flows.node import Node
 from tocsin.flows.sync import Sync
+from tocsin.flows.turns import Turns
 from tocsin.peers import SignedWire, open_client
 from tocsin.wiring.folder import load_config
 from tocsin.wiring.following import rounds
@@ -31,13 +32,13 @@ def exchange(node: Node, home: Path) -> Iterator[Sync]:
         return entry is not None and any(n.peer_url or n.url for n in entry.nodes)
 
     try:
-        yield Sync(node, wire, address=address)
+        yield Sync(node, wire, address=address, turns=Turns())
     finally:
         wire.close()
 
 
 @contextmanager
 def syncing(sync: Sync, seconds: float) -> Iterator[None]:
-    """Exchange every `seconds`, and whenever a peer or this log has something new, in a thread."""
+    """Exchange every `seconds`, and whenever a peer or this log has something new, in threads."""
     with rounds(sync.node, "sync", sync.run, seconds, sync.wake):
         yield

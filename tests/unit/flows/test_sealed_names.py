@@ -16,10 +16,10 @@ from tocsin.errors import ConflictError, MarkingError, NotFoundError, PurgedErro
 from tocsin.flows import audit, holders, intake, purge, respond, sealed
 from tocsin.flows import keys as key_flow
 from tocsin.flows.arrivals import Arrivals
+from tocsin.flows.comparing import _prefix_of
 from tocsin.flows.homes import Peer
 from tocsin.flows.intake import Act, Done
 from tocsin.flows.pages import PREFIX, Item, Pages
-from tocsin.flows.sync import _prefix_of
 from tocsin.policy import Tlp
 from tocsin.record import evidence, verify
 from tocsin.record.checkpoint import open_policy
