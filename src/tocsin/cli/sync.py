@@ -45,6 +45,10 @@ def peers(evidence: str | None, as_party: str | None, as_json: bool) -> None:
             terminal.line(f"{p['party']}, since {p['failing']}: {p['error']}")
         if p["not_given"]:
             terminal.line(f"{p['party']} lists {p['not_given']} statements and does not give them")
+        if p["contradicted"]:
+            terminal.line(
+                f"{p['party']} named {p['contradicted']} statements otherwise than their authors"
+            )
         if not p["url"]:
             terminal.line(f"{p['party']} has no address: it asks and brings by itself")
         if len(p["home"]) > 1:

@@ -94,6 +94,8 @@ class Taken(Struct, kw_only=True):
     """Of these, what takes something back."""
     ended: list[str] = []
     """What nobody has to wait for any more, by `waiting`."""
+    contradicted: list[str] = []
+    """Peers that named another statement at a place than its author has signed, once for each."""
     expired: list[str] = []
     """Peers of whose something was dropped that had waited too long."""
 
@@ -459,6 +461,8 @@ class _Batch:
         except (MarkingError, SpeakerError, ConflictError) as wrong:
             raise _Wait(wrong, *waits.names(s), signed=True) from wrong
         except ChainError as wrong:
+            if splits.note(self._node, raw):
+                raise _Wait(wrong, waits.EVIDENCE) from wrong
             raise _Wait(wrong, waits.place(s.author, s.chain, s.seq - 1)) from wrong
         self._note(s, dict(item.withheld))
         self._keeping.append((verified, found, verified.audience, narrowed))
@@ -478,6 +482,7 @@ class _Batch:
         self._bytes, self._names = 0, set()
         self._places = {}
         waiting: list[Waiting] = []
+        entered: list[Statement] = []
         if keeping:
             with self._node.lock:
                 tickets = self._node.log.keep_many(keeping)
@@ -500,8 +505,10 @@ class _Batch:
                     waiting.append(ticket)
                     self._entered(verified.id, verified.statement.kind)
                     if isinstance(verified.statement, Statement):
+                        entered.append(verified.statement)
                         self.taken.ended += waits.ended_by(verified.statement, verified.id)
                         splits.note_opening(self._node, verified.id, verified.statement)
+        self._compare(entered)
         for ticket in waiting:
             ticket.logged()
         if came:
@@ -561,6 +568,22 @@ class _Batch:
             first = max(1, s.seq - MAX_NAMED)
             named = {seq: id for seq, id in withheld.items() if first <= seq < s.seq}
             self._node.store.withhold(self._peer, s.author, s.chain, named)
+
+    def _compare(self, entered: Sequence[Statement]) -> None:
+        """What peers have said of these places, with what their author signed."""
+        spans: dict[tuple[str, str], list[int]] = {}
+        for s in entered:
+            spans.setdefault((s.author, s.chain), []).append(s.seq)
+        for (author, chain), at in spans.items():
+            named = self._node.store.named(author, chain, min(at), max(at))
+            if named:
+                held = self._node.store.places(author, chain, min(at), max(at))
+                self.taken.contradicted += [
+                    peer
+                    for seq in at
+                    for peer, id in named.get(seq, {}).items()
+                    if held.get(seq, id) != id
+                ]
 
     def _has(self, item: Item, id: str, s: Statement) -> None:
         """Note that the peer has it, if it has all of it: else whoever has more still brings it."""

@@ -19,6 +19,7 @@ from tocsin.flows import intake
 from tocsin.flows.homes import host_of, peers_of
 from tocsin.flows.neighbours import state_of
 from tocsin.flows.node import Node
+from tocsin.flows.pages import passed_over
 from tocsin.policy import TLP_ORDER, Reader, Tlp
 from tocsin.record.envelope import sealed_entry
 from tocsin.record.statement import Statement, read_time
@@ -28,6 +29,8 @@ TOLD = "withdrawal"
 """Local rows: what came of each withdrawal that this node knows; from acks, so recomputable."""
 HEARD = "heard"
 """Local row: the log index up to which `follow_up` has been."""
+MAX_ACKS = 8
+"""Of one party to one withdrawal; it has nothing new to say after that."""
 SILENT_AFTER = timedelta(days=1)
 
 
@@ -42,6 +45,8 @@ class Acked(Struct, frozen=True, kw_only=True):
     """To how many it had passed the thing on."""
     acknowledged: int = 0
     """How many of these have answered."""
+    said: int = 1
+    """How many times it has answered, as far as that is counted."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -108,7 +113,9 @@ def _heard(node: Node, id: str, s: Statement, peer: str) -> None:
         given.peer
         for held in _own_of(node, s)
         for given in node.store.given(held)
-        if not given.came and given.peer not in (peer, host_of(node.directory, s.author))
+        if not given.came
+        and not passed_over(node, given.peer, held)
+        and given.peer not in (peer, host_of(node.directory, s.author))
     }
     _change(node, id, onward=tuple(sorted(onward)))
     _answer(node, id, s, peer)
@@ -141,7 +148,11 @@ def _acknowledged(node: Node, ack: Statement) -> None:
             acknowledged=_count(counts.get("acknowledged")),
         )
         told = _told(node, ref)
-        acks = {a.party: a for a in told.acks} | {one.party: one}
+        acks = {a.party: a for a in told.acks}
+        said = acks[one.party].said if one.party in acks else 0
+        if said >= MAX_ACKS:
+            continue
+        acks[one.party] = replace(one, said=said + 1)
         _change(node, ref, acks=tuple(acks[party] for party in sorted(acks)))
         told = _told(node, ref)
         # Once more, when everybody to whom this node had passed it on has answered.
@@ -243,6 +254,8 @@ def holders(node: Node, reader: Reader, id: str) -> list[Holder]:
     for held, statement in own:
         withdrawals = _withdrawals(node, reader, statement)
         for given in node.store.given(held):
+            if passed_over(node, given.peer, held):
+                continue
             peer = peers.get(given.peer)
             state, since = _state(node, given.peer, given.at, withdrawals)
             for party in peer.home if peer is not None else (given.peer,):

@@ -47,6 +47,8 @@ class State(Struct, frozen=True, kw_only=True):
     """The epoch of that number."""
     not_given: int = 0
     """What it listed in the last comparison and did not give when it was asked."""
+    contradicted: int = 0
+    """How often it has named, for a place of a chain, another statement than the author signed."""
     dropped: bool = False
     """Something that it brought, of others, had no room in quarantine: it is asked for again."""
 
@@ -92,6 +94,8 @@ class PeerRow(Struct, frozen=True, kw_only=True):
     refused: int
     not_given: int
     """Listed by it as for us, and not given when it was asked."""
+    contradicted: int
+    """Places of chains for which it named another statement than their author signed."""
 
 
 def peers(node: Node) -> list[PeerRow]:
@@ -116,6 +120,7 @@ def peers(node: Node) -> list[PeerRow]:
                 quarantined=counts.get(party, 0),
                 refused=state.refused,
                 not_given=state.not_given,
+                contradicted=state.contradicted,
             )
         )
     return rows

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 
 from tocsin.canonical import b64encode
-from tocsin.errors import InputError, NotFoundError
+from tocsin.errors import ConflictError, InputError, NotFoundError
 from tocsin.flows import before
 from tocsin.flows.homes import Peer, anyone_may
 from tocsin.flows.intake import parse_kept
@@ -39,6 +40,8 @@ PREFIX = 6
 SLICES = 20
 """In which an outbox is filled for one answer: whoever asks has only so much patience."""
 MAX_WANTED = 200
+PASSED = "peer-passed"
+"""Local rows, by party and statement: what was in an outbox and could not be given."""
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,15 +169,19 @@ class Pages:
             size += bytes_
         done = rows[0]
         took = 0
+        passed: list[str] = []
         for row in rows:
             item, bytes_ = self._item(peer, row, PAGE_BYTES - size)
             if took and size + bytes_ > PAGE_BYTES:
                 break
+            if item is None and not row.came:
+                passed.append(row.id)
             if item is not None:
                 (first if row.kind == "withdraw" else rest).append(item)
                 size += bytes_
                 took += 1
             done = row
+        self._pass_over(peer, passed, [])
         end = store.outbox_end(peer.party)[0]
         return Page(
             epoch=self.epoch,
@@ -187,6 +194,7 @@ class Pages:
     def wanted(self, peer: Peer, prefixes: Sequence[bytes]) -> Page:
         """Statements of the peer's outbox by the first bytes of their ids, as many as fit."""
         items: list[Item] = []
+        given: list[str] = []
         size = 0
         for row in self._node.store.wanted(peer.party, prefixes[:MAX_WANTED]):
             item, bytes_ = self._item(peer, row, PAGE_BYTES - size, again=True)
@@ -194,7 +202,9 @@ class Pages:
                 break
             if item is not None:
                 items.append(item)
+                given.append(row.id)
                 size += bytes_
+        self._pass_over(peer, [], given)
         mark = self.mark(peer)
         return Page(epoch=mark.epoch, items=tuple(items), next=mark.n, at=mark.at)
 
@@ -228,6 +238,21 @@ class Pages:
         """Fill the peer's outbox further; whether more is left for the next time."""
         allowed = self.allowed(peer)
         return all(self._node.store.fill(peer.party, allowed) for _ in range(SLICES))
+
+    def _pass_over(self, peer: Peer, passed: Sequence[str], given: Sequence[str]) -> None:
+        """Note what could not be given, and what has been given after all."""
+        store = self._node.store
+        if not passed and not given:
+            return
+        noted = {row.key: row for row in store.list_local(PASSED, f"{peer.party} ")}
+        for id in passed:
+            if (key := f"{peer.party} {id}") not in noted:
+                with suppress(ConflictError):  # another request of the same peer says the same
+                    store.keep_local(PASSED, key, b"1", None)
+        for id in given:
+            if (row := noted.get(f"{peer.party} {id}")) is not None:
+                with suppress(ConflictError):
+                    store.keep_local(PASSED, row.key, None, row.version)
 
     def _item(
         self, peer: Peer, row: Outgoing, room: int, *, again: bool = False
@@ -291,6 +316,12 @@ class Pages:
         store = self._node.store
         before = store.places(row.author, row.chain, row.behind, row.behind).get(row.behind, "")
         return store.statement(before, allowed) is not None
+
+
+def passed_over(node: Node, party: str, statement: str) -> bool:
+    """Whether a statement of a peer's outbox was left out when its turn came, and not given since:
+    a receipt counts it, and the peer has never had it."""
+    return node.store.local(PASSED, f"{party} {statement}") is not None
 
 
 # --- digests ----------------------------------------------------------------------------------

@@ -333,6 +333,9 @@ class Sync:
         if taken.refused:
             state = self.state(party)
             self._note_party(party, refused=state.refused + len(taken.refused))
+        for peer in taken.contradicted:
+            log.warning("%s names a statement otherwise than its author signed it", peer)
+            self._note_party(peer, contradicted=self.state(peer).contradicted + 1)
         if taken.dropped:
             self._note_party(party, dropped=True)
         if taken.entered:
@@ -370,6 +373,9 @@ class Sync:
         fetch, gave_up = self._fetch(peer), list[UnreachableError]()
 
         def asked(sha256: str, size: int) -> bytes:
+            row = self.node.store.local(SENT, f"{peer.party}/{sha256}")
+            if row is not None:
+                return row.value
             if gave_up:
                 raise gave_up[0]
             try:
@@ -381,6 +387,8 @@ class Sync:
         taken = self.arrivals.retry_of(peer.party, asked)
         self._came_in(peer.party, taken)
         entered = len(taken.entered)
+        if entered:
+            self._drop_sent(peer)
         state = self.state(peer.party)
         if state.dropped and len(self.node.store.quarantined(peer.party)) <= MAX_QUARANTINED // 2:
             # What had no room in quarantine is found by comparing, once there is room again.

@@ -116,6 +116,18 @@ def _peer_rows(client: Client, row: Callable[..., None]) -> None:
         reached = f"reached {peer['reached'] or 'never'}, lag {peer['lag']}"
         remedy = "check its address and the network: tocsin peers" if peer["error"] else None
         row(f"peer {peer['party']}", peer["error"] or reached, remedy)
+        if peer["not_given"]:
+            row(
+                f"peer {peer['party']}",
+                f"lists {peer['not_given']} statements for this node and does not give them",
+                "ask its operator; they may have been purged there",
+            )
+        if peer["contradicted"]:
+            row(
+                f"peer {peer['party']}",
+                f"named {peer['contradicted']} statements otherwise than their authors",
+                "ask its operator what stands in its store; what authors signed counts here",
+            )
     if found["quarantine"]:
         row(
             "held back",
