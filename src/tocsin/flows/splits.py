@@ -16,8 +16,8 @@ from tocsin.canonical import b64encode
 from tocsin.flows.node import Node
 from tocsin.flows.witnessing import Alarm, Rows
 from tocsin.policy import HasAudience, Reader, may_read
-from tocsin.record.envelope import open_statement, sealed_entry
-from tocsin.record.statement import Statement, time_text
+from tocsin.record.envelope import open_envelope, open_statement, sealed_entry
+from tocsin.record.statement import ROOT_KINDS, Statement, time_text
 
 log = logging.getLogger("tocsin.sync")
 
@@ -65,14 +65,16 @@ def note(node: Node, raw: bytes) -> bool:
     if held == envelope.id:
         at = s.seq - 1
         held = here.get(at, s.prev)
-        if not at or held == s.prev:
+        if not at or held == s.prev or s.kind in ROOT_KINDS:
             return False
+    kept = node.store.statement(held, node.everything())
+    if kept is not None and open_envelope(kept.raw).payload == envelope.payload:
+        return False  # the same, signed by others of those who may: anybody can leave one out
     rows = Rows(node.store, SPLIT, _Kept)
     key = f"{s.author} {envelope.id}"
     if rows.get(key) is not None or len(rows.items(f"{s.author} ")) >= KEPT:
         return True
     rows.put(key, _Kept(raw=raw, held=held, seq=at))
-    kept = node.store.statement(held, node.everything())
     # Where that is not held, nothing is said of how many statements there are.
     which = f"number {at} of its chain" if kept is not None else "one place of its chain"
     _alarm(
