@@ -339,18 +339,6 @@ def test_a_statement_that_a_relay_left_out_comes_from_any_that_has_it(three: Wor
     assert row.contradicted == 1
 
 
-def test_a_withdrawal_reaches_who_is_outside_its_audience(three: World) -> None:
-    """It was given the statement by a relay: whoever gave it passes the withdrawal on."""
-    said = three.say(A, 1, tlp="AMBER+STRICT", to=(B,))
-    three.round(B)
-    gone = three.withdraw(A, said)
-    assert three.holders(A, said)[B] in ("holds", "not yet")
-    three.round(B)
-    three.round(A)
-    assert three.held(B)[said] is True
-    assert gone in {k.id for k in three.node(B).store.statements(three.node(B).everything())}
-
-
 # --- signed twice -------------------------------------------------------------------------------
 
 

@@ -296,7 +296,6 @@ CREATE TABLE waits(
   FOREIGN KEY (peer, id) REFERENCES quarantine(peer, id) ON DELETE CASCADE
 );
 CREATE INDEX waits_row ON waits(peer, id);
-CREATE INDEX quarantine_since ON quarantine(since);
 """
 
 SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE, _LEAN, _WAITS)

@@ -316,7 +316,6 @@ CREATE TABLE waits(
   FOREIGN KEY (peer, id) REFERENCES quarantine(peer, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX waits_row ON waits(peer, id);
-CREATE INDEX quarantine_since ON quarantine(since);
 """
 
 SCRIPTS: tuple[str, ...] = (

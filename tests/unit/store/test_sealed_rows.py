@@ -109,7 +109,7 @@ def test_a_store_whose_sealed_statements_were_logged_by_their_inside_is_refused(
     db = sqlite3.connect(folder / "tocsin.sqlite")
     before = schema.SCRIPTS.index(schema._INSIDE)
     db.executescript(
-        "DROP INDEX statement_inside; UPDATE statement SET id = inside;"
+        "DROP TABLE waits; DROP INDEX statement_inside; UPDATE statement SET id = inside;"
         f"ALTER TABLE statement DROP COLUMN inside; PRAGMA user_version = {before};"
     )
     db.close()
