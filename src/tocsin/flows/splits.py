@@ -106,7 +106,7 @@ def note_opening(node: Node, id: str, s: Statement) -> None:
                 f"opening/{s.case} {s.author}",
                 f"{s.case} is opened by {kept.author}, and {s.author} says that it opened it too: "
                 f"{kept.id[:16]}… and {id[:16]}…",
-                f"compare both: tocsin case show {s.case}; ask the parties by telephone whose it is",
+                f"compare both: tocsin case show {s.case}; ask them by telephone whose it is",
                 id,
             )
             return
