@@ -105,7 +105,8 @@ class World:
     @contextmanager
     def killed_after(self, party: str, writes: int, *, before: bool) -> Iterator[None]:
         """What happens inside ends for `party` at its n-th write: before it, or when it is done."""
-        store: Any = self.node(party).store
+        store: Any = self.node(party).store  # what writes is one thread behind it
+        store = store._writes
         real, left = store._ask, [writes]
 
         def ask(job: Any) -> Any:
