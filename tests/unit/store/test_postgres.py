@@ -397,6 +397,7 @@ def test_a_database_that_another_node_took_meanwhile_is_not_described(
 
 AS_IT_WAS = """
 DROP TABLE waiting;
+DROP TABLE waits;
 DROP INDEX object_id, object_sha256;
 ALTER TABLE object ADD CONSTRAINT object_sha256_stix_id_key UNIQUE (sha256, stix_id);
 CREATE INDEX object_id ON object(stix_id);
