@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -16,7 +17,7 @@ from tests.walks.sync_world import PARTIES, World, build, world
 from tests.walks.test_hostile_peers import nothing, of, raw_of
 
 from tocsin.canonical import b64decode, b64encode
-from tocsin.errors import UnreachableError
+from tocsin.errors import RateError, UnreachableError
 from tocsin.flows import arrivals, comparing, holders, neighbours, splits
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.pages import MAX_WANTED, Item
@@ -211,6 +212,62 @@ def test_an_object_that_was_brought_stays_for_what_waits(three: World) -> None:
     three.round(A)
     assert sha256 in three.objects(A)
     assert three.node(A).store.list_local("peer-object") == []
+
+
+def test_what_is_brought_and_waits_leaves_room_for_what_comes(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that a statement in quarantine names outlives a flood of others; those do not."""
+    three.unlisted = frozenset({B})
+    sync = three.running[A].sync
+    peer = sync.peers()[B]
+    waiting = b"what waits"
+    sha256 = hashlib.sha256(waiting).hexdigest()
+    ref = ObjectRef(id=f"urn:sha256:{sha256}", sha256=sha256, type="text/plain")
+    second = of(three, B, seq=2, prev="0" * 64, objects=(ref,))
+    sync.keep_sent(peer, sha256, waiting)
+    assert posted(
+        three, B, A, [Item(n=2, envelope=second, objects=((sha256, len(waiting)),))]
+    ).status == 200  # fmt: skip
+    for limit, most in (("MAX_SENT", 6), ("MAX_SENT_BYTES", 60)):
+        monkeypatch.setattr(f"tocsin.flows.sync.{limit}", most)
+        for n in range(40):
+            other = f"other {limit} {n}".encode()
+            with contextlib.suppress(RateError):
+                sync.keep_sent(peer, hashlib.sha256(other).hexdigest(), other)
+            rows = three.node(A).store.list_local("peer-object")
+            assert len(rows) <= 6
+            assert limit == "MAX_SENT" or sum(len(row.value) for row in rows) <= 60
+            assert f"{B}/{sha256}" in {row.key for row in rows}
+
+
+def test_a_statement_of_large_objects_gets_in_before_the_last_of_them_is_fetched(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "OBJECTS_BYTES", 2_000)
+    raws = [bytes([n]) * 1_000 for n in range(1, 11)]
+    there = {hashlib.sha256(raw).hexdigest(): raw for raw in raws}
+    refs = tuple(
+        ObjectRef(id=f"urn:sha256:{sha}", sha256=sha, type="application/octet-stream")
+        for sha in there
+    )
+    envelope = of(three, B, objects=refs)
+    id = statement_id(envelope.encode())
+    store = three.node(A).store
+    held: list[int] = []
+
+    def fetch(sha256: str, size: int) -> bytes:
+        # What has been fetched and is not kept yet is what memory holds.
+        kept = 0 if store.place(id) is None else len(refs) - len(store.absent(id))
+        held.append(len(held) - kept)
+        return there[sha256]
+
+    item = Item(n=1, envelope=envelope, objects=tuple((sha, 1_000) for sha in there))
+    taken = Arrivals(three.node(A)).take(B, [item], fetch)
+    assert taken.entered == [id]
+    assert store.absent(id) == []
+    assert len(held) == len(refs), "each of them once"
+    assert max(held) == 2, "and three at a time"
 
 
 # --- what a peer lists --------------------------------------------------------------------------

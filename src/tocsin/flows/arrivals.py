@@ -59,6 +59,8 @@ KEPT_FOR = timedelta(days=30)
 MAX_OBJECT_BYTES = 64 << 20
 TOGETHER_BYTES = 8 << 20
 """Of objects that are in memory at once for one peer, about, and one more."""
+OBJECTS_BYTES = 64 << 20
+"""Of one statement's objects that are in memory at once, and one more: the rest comes after it."""
 ALL_AGAIN = 10
 LOOKED_AT = 1_000
 KEYS_AT_ONCE = 5_000
@@ -473,6 +475,10 @@ class _Batch:
         self._bytes += sum(len(one.raw) for one in found)
         if self._bytes > TOGETHER_BYTES or len(self._keeping) >= intake.MANY:
             self.enter()
+        if sum(len(one.raw) for one in found) > OBJECTS_BYTES:
+            self.enter()
+            if self._node.store.place(envelope.id) is not None:
+                self._complete(item, envelope.id, s, fetch)
 
     def enter(self) -> None:
         """Keep what has been judged, wait until it is in the log, and note who brought it."""
@@ -593,8 +599,22 @@ class _Batch:
     def _objects(self, item: Item, s: Statement, fetch: Fetch) -> list[Keepable]:
         if s.kind == "withdraw":
             return []
+        return self._some(item, s, s.objects, fetch)
+
+    def _some(
+        self, item: Item, s: Statement, refs: Sequence[ObjectRef], fetch: Fetch
+    ) -> list[Keepable]:
+        """Those objects that are held, given or fetched, as many as memory has room for at once."""
         listed = dict(item.objects)
-        return [self._object(item, s, ref, listed, fetch) for ref in s.objects]
+        found: list[Keepable] = []
+        size = 0
+        for ref in refs:
+            if size > OBJECTS_BYTES:
+                found.append(Absent(sha256=ref.sha256, id=ref.id, type=ref.type))
+                continue
+            found.append(self._object(item, s, ref, listed, fetch))
+            size += len(found[-1].raw)
+        return found
 
     def _object(
         self, item: Item, s: Statement, ref: ObjectRef, listed: Mapping[str, int], fetch: Fetch
@@ -624,23 +644,20 @@ class _Batch:
     def _complete(self, item: Item, id: str, s: Statement, fetch: Fetch) -> None:
         """Take what a held statement lacks from whoever has it: who brought it first may have
         kept it to himself."""
-        lacking = {a.sha256 for a in self._node.store.absent(id)}
         listed = {sha256 for sha256, _ in item.objects} | item.texts.keys()
-        if lacking.isdisjoint(listed):
-            return
         kept = self._node.store.statement(id, self._node.everything())
-        found = [
-            one
-            for ref in s.objects
-            if ref.sha256 in lacking
-            and isinstance(
-                one := self._object(item, s, ref, dict(item.objects), fetch), Received | Attachment
-            )
-        ]
-        if kept is not None and found:
+        while kept is not None:
+            lacking = {a.sha256 for a in self._node.store.absent(id)} & listed
+            refs = [ref for ref in s.objects if ref.sha256 in lacking]
+            some = self._some(item, s, refs, fetch)
+            found = [one for one in some if isinstance(one, Received | Attachment)]
+            if not found:
+                return
             check_owners(self._node, s, found)
             narrowed = _narrowed(self._node, kept.audience, found)
             self._node.store.complete(id, found, narrowed)
+            if len(found) == len(refs):
+                return
 
     def _root(self, opened: Opened) -> None:
         envelope, s = opened

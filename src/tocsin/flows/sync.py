@@ -44,6 +44,7 @@ from tocsin.flows.pages import (
     open_page,
 )
 from tocsin.flows.turns import Turns
+from tocsin.flows.waiting import EVIDENCE
 from tocsin.record.requests import Answer
 from tocsin.record.statement import read_time
 from tocsin.store.federation import MAX_QUARANTINED
@@ -65,7 +66,8 @@ MAX_BACK_OFF = timedelta(minutes=15)
 SENT = "peer-object"
 """Local rows: objects that a peer brought ahead of the statements that say them."""
 MAX_SENT_BYTES = 64 << 20
-"""Of one peer."""
+MAX_SENT = 2_000
+"""Of one peer, so many bytes and so many objects."""
 
 
 class Wire(Protocol):
@@ -131,6 +133,8 @@ class Sync:
         self._wake = threading.Event()
         self._told = -1
         self._following_up = threading.Lock()
+        self._sending = threading.Lock()
+        self._sent_sizes: dict[str, tuple[int, int]] = {}
         self._rounds = 0
 
     def peers(self) -> dict[str, Peer]:
@@ -503,17 +507,29 @@ class Sync:
         Raises:
             RateError: there is no more room for this peer.
         """
-        rows = self.node.store.list_local(SENT, f"{peer.party}/")
-        if sum(len(row.value) for row in rows) + len(raw) > MAX_SENT_BYTES:
-            self._drop_sent(peer, all=True)
-            raise RateError(
-                f"{peer.party} has brought more than {MAX_SENT_BYTES} bytes of objects without "
-                "their statements",
-                remedy="bring the page again",
-            )
-        key = f"{peer.party}/{sha256}"
-        row = self.node.store.local(SENT, key)
-        self.node.store.keep_local(SENT, key, raw, row.version if row else None)
+        with self._sending:
+            count, size = self._sizes_of(peer)
+            if size + len(raw) > MAX_SENT_BYTES or count >= MAX_SENT:
+                self._let_go(peer)
+                raise RateError(
+                    f"{peer.party} has brought more than {MAX_SENT_BYTES} bytes or {MAX_SENT} "
+                    "objects without their statements",
+                    remedy="bring the page again",
+                )
+            key = f"{peer.party}/{sha256}"
+            row = self.node.store.local(SENT, key)
+            if row is None:
+                self.node.store.keep_local(SENT, key, raw, None)
+                self._sent_sizes[peer.party] = (count + 1, size + len(raw))
+
+    def _sizes_of(self, peer: Peer) -> tuple[int, int]:
+        """How many objects that a peer brought are kept, and their bytes: read once, then known."""
+        known = self._sent_sizes.get(peer.party)
+        if known is None:
+            rows = self.node.store.list_local(SENT, f"{peer.party}/")
+            known = (len(rows), sum(len(row.value) for row in rows))
+            self._sent_sizes[peer.party] = known
+        return known
 
     def _sent(self, peer: Peer) -> Callable[[str, int], bytes]:
         def fetch(sha256: str, _: int) -> bytes:
@@ -524,16 +540,32 @@ class Sync:
 
         return fetch
 
-    def _drop_sent(self, peer: Peer, *, all: bool = False) -> None:
-        """Let go of objects that a peer brought; what waits in quarantine keeps its own."""
+    def _drop_sent(self, peer: Peer) -> None:
+        with self._sending:
+            self._let_go(peer)
+
+    def _let_go(self, peer: Peer) -> None:
+        """Let go of objects that a peer brought. What waits in quarantine keeps its own, to half of
+        the room: the rest is for what comes."""
+        if self._sizes_of(peer) == (0, 0):
+            return
         rows = self.node.store.list_local(SENT, f"{peer.party}/")
-        needed: set[str] = set()
-        for one in self.node.store.quarantined(peer.party) if rows and not all else ():
-            item = msgspec.json.decode(one.item, type=Item)
-            needed.update(f"{peer.party}/{sha256}" for sha256, _ in item.objects)
-        for row in rows:
-            if row.key not in needed:
-                self.node.store.keep_local(SENT, row.key, None, row.version)
+        needed: dict[str, None] = {}
+        for one in self.node.store.quarantined(peer.party):
+            if EVIDENCE not in one.waits:  # nothing is asked of that any more
+                item = msgspec.json.decode(one.item, type=Item)
+                needed.update((f"{peer.party}/{sha256}", None) for sha256, _ in item.objects)
+        here = {row.key: row for row in rows}
+        count = size = 0
+        for key in needed:
+            row = here.get(key)
+            room = row is not None and size + len(row.value) <= MAX_SENT_BYTES // 2
+            if row is not None and room and count < MAX_SENT // 2:
+                count, size = count + 1, size + len(row.value)
+                del here[key]
+        for row in here.values():
+            self.node.store.keep_local(SENT, row.key, None, row.version)
+        self._sent_sizes[peer.party] = (count, size)
 
     def has(self, peer: Peer, mark: Mark) -> None:
         """The peer has everything up to this place of its outbox durably: it asks for more."""
