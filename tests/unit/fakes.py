@@ -36,6 +36,7 @@ from tocsin.record.seal import Sealed, VerifiedSeal, open_sealed, seal
 from tocsin.record.statement import ObjectRef, Statement, chain_of, compose, parse
 from tocsin.store import words
 from tocsin.store.federation import Absent
+from tocsin.store.feeds import New, dated
 from tocsin.store.interface import (
     Attachment,
     AuditRow,
@@ -510,10 +511,16 @@ class MemoryStore(MemoryFederation):
         for feed, said in self._said_in().items():
             rows = self._feeds.setdefault(feed, [])
             held = {(r.item.sha256, r.item.id, r.audience) for r in rows}
-            for place, item in said.items():  # in log order; within a statement as it names them
-                if place not in held:
-                    added = self._lasts[feed] = max(now, self._lasts.get(feed, 0) + 1)
-                    rows.append(_Entered(added=added, item=item, audience=place[2]))
+            last, items = self._lasts.get(feed, 0), list(said.items())
+            new = [  # in log order; within a statement by id
+                New(0, last, place[2], n, item.type)
+                for n, (place, item) in enumerate(items)
+                if place not in held
+            ]
+            for _, added, n, audience, _ in dated(new, now):
+                rows.append(_Entered(added=added, item=items[n][1], audience=audience))
+                self._lasts[feed] = max(self._lasts.get(feed, 0), added)
+            rows.sort(key=lambda row: row.added)
 
     # --- Purges -------------------------------------------------------------------------------
 

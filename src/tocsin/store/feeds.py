@@ -1,15 +1,17 @@
 """What makes a page of a collection, for every store: slices of rows in, the page out.
 
 A store gives slices of rows by its indexes; what is asked for beyond them (versions, what was given
-before, bytes) is chosen here, and it stops when the page is full.
+before, bytes) is chosen here, and it stops when the page is full. And what `date_added` a row gets:
+`dated`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import SystemRandom
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -31,6 +33,68 @@ GLANCE_ROWS = 16
 """What `Exchange.glance` looks at, at most."""
 MAX_SCAN = 20_000
 """Rows looked at for one page, however few of them are what was asked for."""
+SPAN = 2_048
+"""Microseconds, at least, among which the dates of what one audience is given at once are drawn."""
+SPARSE = 32
+"""Of so many microseconds one is taken, at most, by what one audience is given at once."""
+
+_BITS = SystemRandom().getrandbits
+
+
+class New(NamedTuple):
+    """An object that comes into a collection, for one audience."""
+
+    feed: int
+    last: int
+    """The last date the collection has given, of whatever it gave it to."""
+    audience: int
+    object: int
+    type: str
+
+
+def dated(
+    new: Sequence[New], now: int, bits: Callable[[int], int] = _BITS
+) -> list[tuple[int, int, int, int, str]]:
+    """Rows of `entry` for what comes in at once: feed, added, object, audience, type.
+
+    `added` in microseconds, none twice in a feed, all later than its `last` and not before `now`
+    (TAXII 2.1 §3.4); what one audience is given keeps the order of `new`. Dates are drawn, not
+    counted: a gap would tell a reader how many objects that he may not see came in with his. The
+    span that an audience's dates are drawn from depends on how many *it* is given and on nothing
+    else, and wider spans are drawn before narrower ones, so that every choice of free dates is
+    equally likely whatever else there is (decisions/0058). `bits`: n → n random bits.
+    """
+    given = Counter((one.feed, one.audience) for one in new)
+    drawn = _drawn(given, bits)
+    rows = []
+    for feed, last, audience, object, type in new:
+        added = max(now, last + 1) + next(drawn[feed, audience])
+        rows.append((feed, added, object, audience, type))
+    return rows
+
+
+def _drawn(
+    given: Mapping[tuple[int, int], int], bits: Callable[[int], int]
+) -> dict[tuple[int, int], Iterator[int]]:
+    """(feed, audience) → as many offsets as it is given, ascending; none twice in a feed."""
+    widths = {place: (max(SPAN, SPARSE * n) - 1).bit_length() for place, n in given.items()}
+    dense: Counter[int] = Counter()  # how much of where all spans begin is taken: 1 << 20 is all
+    for (feed, audience), count in given.items():
+        dense[feed] += (count << 20) >> widths[feed, audience]
+    taken: defaultdict[int, set[int]] = defaultdict(set)
+    drawn = {}
+    for place in sorted(given, key=lambda one: -widths[one]):
+        # Only where more than half of it is taken do others widen a span.
+        width = widths[place] + (dense[place[0]] >> 19).bit_length()
+        used = taken[place[0]]
+        own: list[int] = []
+        while len(own) < given[place]:
+            offset = bits(width)
+            if offset not in used:
+                used.add(offset)
+                own.append(offset)
+        drawn[place] = iter(sorted(own))
+    return drawn
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

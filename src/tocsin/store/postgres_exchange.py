@@ -11,7 +11,7 @@ from typing import Any
 
 from tocsin.store import feeds
 from tocsin.store.interface import Page
-from tocsin.store.postgres_open import Db, ask
+from tocsin.store.postgres_open import Db, ask, copy
 
 _NEW_FEEDS = """
 INSERT INTO feed(name, last)
@@ -24,11 +24,8 @@ ON CONFLICT DO NOTHING
 # What was opened comes into its collections, but for what its audience was given there before.
 # Sums and an OFFSET keep the server from the indexes of all that is live, and of a whole feed: as
 # long as it has no statistics of them it takes either for one row.
-_ENTER_FEEDS = """
-INSERT INTO entry(feed, added, object, audience, type)
-SELECT feed, greatest(%(now)s::bigint, last + 1) - 1
-    + row_number() OVER (PARTITION BY feed ORDER BY place, id),
-  object, audience, type
+_NEW_IN_FEEDS = """
+SELECT feed, last, audience, object, type
 FROM (
   SELECT DISTINCT ON (f.id, s.object, s.audience) f.id AS feed, f.last AS last, s.object,
     s.audience, s.type, s.id, t.log_index AS place
@@ -40,6 +37,7 @@ FROM (
     AND NOT EXISTS (SELECT 1 FROM entry e
       WHERE e.object = s.object AND e.feed + 0 = f.id AND e.audience + 0 = s.audience OFFSET 0)
   ORDER BY f.id, s.object, s.audience, t.log_index) new
+ORDER BY place, id
 """
 _LAST_OF_FEEDS = """
 UPDATE feed f SET last = greatest(f.last,
@@ -132,9 +130,11 @@ SELECT o.n, o.raw FROM unnest(%(keys)s::bigint[]) k(n)
 
 def enter(db: Db, start: int, now: int) -> None:
     """Give what the statements from log index `start` on opened its rows, all later than before."""
-    given = {"start": start, "now": now}
+    given = {"start": start}
     ask(db, _NEW_FEEDS, given)
-    if ask(db, _ENTER_FEEDS, given).rowcount:
+    new = [feeds.New(*row) for row in ask(db, _NEW_IN_FEEDS, given)]
+    if new:
+        copy(db, "entry", feeds.dated(new, now))
         ask(db, _LAST_OF_FEEDS, given)
 
 

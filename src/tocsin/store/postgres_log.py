@@ -27,7 +27,7 @@ from tocsin.store.interface import (
     stays_on_record,
     version_key,
 )
-from tocsin.store.postgres_open import Db, ask
+from tocsin.store.postgres_open import Db, ask, copy
 from tocsin.store.rules import (
     PENDING,
     Arrival,
@@ -44,19 +44,6 @@ if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
     from tocsin.record.seal import Sealed, VerifiedSeal
     from tocsin.record.statement import Statement
-
-
-def copy(db: Db, table: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Write these rows into a table of `schema.COLUMNS`."""
-    columns = schema.COLUMNS[table]
-    names = ", ".join(name for name, _ in columns)
-    with (
-        db.cursor() as cursor,
-        cursor.copy(f"COPY {table}({names}) FROM STDIN (FORMAT BINARY)") as copied,
-    ):
-        copied.set_types([type for _, type in columns])
-        for row in rows:
-            copied.write_row(row)
 
 
 # --- keeping --------------------------------------------------------------------------------

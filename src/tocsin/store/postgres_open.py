@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -205,6 +205,19 @@ def connect(url: str, role: str, *, timeout_ms: int = READ_MS) -> Db:
 def ask(db: Db, sql: str, given: Mapping[str, Any] | None = None) -> psycopg.Cursor[Row]:
     """Ask in the binary form, which costs less than text."""
     return db.execute(sql, given, binary=True)
+
+
+def copy(db: Db, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Write these rows into a table of `postgres_schema.COLUMNS`."""
+    columns = schema.COLUMNS[table]
+    names = ", ".join(name for name, _ in columns)
+    with (
+        db.cursor() as cursor,
+        cursor.copy(f"COPY {table}({names}) FROM STDIN (FORMAT BINARY)") as copied,
+    ):
+        copied.set_types([type for _, type in columns])
+        for row in rows:
+            copied.write_row(row)
 
 
 # --- what is checked at the start -------------------------------------------------------------

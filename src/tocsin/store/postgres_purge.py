@@ -20,8 +20,7 @@ from tocsin.store import rules, words
 from tocsin.store.interface import Attachment, Holding, Purge, What
 from tocsin.store.postgres_exchange import leave_purged
 from tocsin.store.postgres_local import append_audit
-from tocsin.store.postgres_log import copy
-from tocsin.store.postgres_open import WRITE_MS, Db, ask, is_full
+from tocsin.store.postgres_open import WRITE_MS, Db, ask, copy, is_full
 
 
 def purge(db: Db, one: Purge, rows: Sequence[tuple[str, str]]) -> bool:

@@ -519,6 +519,10 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         *(("statement", "int8"), ("objects", "int8[]"), ("audiences", "int8[]")),
         ("types", "text[]"),
     ),
+    "entry": (
+        *(("feed", "int8"), ("added", "int8"), ("object", "int8"), ("audience", "int8")),
+        ("type", "text"),
+    ),
     "word": (("n", "int8"), ("words", "int4[]")),
 }
 """(column, type) of what is copied in, parents first."""

@@ -626,10 +626,8 @@ WHERE t.log_index >= :start
 """
 
 # What was opened comes into its collections, but for what its audience was given there before.
-ENTER_FEEDS = """
-INSERT INTO entry(feed, added, object, audience, type)
-SELECT feed, max(:now, last + 1) + row_number() OVER (PARTITION BY feed ORDER BY place, id) - 1,
-  object, audience, type
+NEW_IN_FEEDS = """
+SELECT feed, last, audience, object, type
 FROM (
   SELECT f.id AS feed, f.last AS last, s.object, s.audience, s.type, s.id,
     min(t.log_index) AS place
@@ -639,7 +637,9 @@ FROM (
     AND NOT EXISTS (SELECT 1 FROM entry e
       WHERE e.object = s.object AND e.feed = f.id AND e.audience = s.audience)
   GROUP BY f.id, s.object, s.audience)
+ORDER BY place, id
 """
+ENTER_FEEDS = "INSERT INTO entry(feed, added, object, audience, type) VALUES (?, ?, ?, ?, ?)"
 LAST_OF_FEEDS = """
 UPDATE feed SET last = max(last, coalesce((SELECT max(added) FROM entry WHERE feed = feed.id), 0))
 WHERE id = 1 OR name IN (

@@ -17,9 +17,11 @@ from tocsin.store.interface import Page
 
 def enter(db: sqlite3.Connection, start: int, now: int) -> None:
     """Give what the statements from log index `start` on opened its rows, all later than before."""
-    given = {"start": start, "now": now}
+    given = {"start": start}
     db.execute(schema.NEW_FEEDS, given)
-    if db.execute(schema.ENTER_FEEDS, given).rowcount:
+    new = [feeds.New(*row) for row in db.execute(schema.NEW_IN_FEEDS, given)]
+    if new:
+        db.executemany(schema.ENTER_FEEDS, feeds.dated(new, now))
         db.execute(schema.LAST_OF_FEEDS, given)
 
 

@@ -527,7 +527,7 @@ def test_a_page_comes_from_an_index_that_leads_with_the_audience(
         postgres_exchange.PAGE_OF_IDS,
         postgres_exchange.FEED_VERSIONS,
         postgres_exchange._NEW_FEEDS,
-        postgres_exchange._ENTER_FEEDS,
+        postgres_exchange._NEW_IN_FEEDS,
         postgres_exchange._LAST_OF_FEEDS,
         postgres_exchange._LEAVE_FEEDS,
         postgres_exchange._PURGED_LEAVES,
