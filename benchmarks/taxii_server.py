@@ -226,6 +226,7 @@ def main() -> None:
                        unit=speed, n=RUNS)  # fmt: skip
             small = poll(bearer)
             put(bearer, OBJECTS, max(stored - OBJECTS, 0))
+            bearer.rest()
             large = poll(bearer)
         figure(
             "T5",
