@@ -232,8 +232,7 @@ def _parse_speech(event: Event, tokens: Sequence[Token], at: int, published: dat
                 event.addressee = told
             at = _skip_phrases(tokens, told.last, event, published)
         elif event.group == "tell":
-            end = _over_phrase(tokens, at)
-            at = _skip_phrases(tokens, end, event, published)
+            at = _skip_phrases(tokens, _past_hearer(tokens, at), event, published)
     if event.group == "label":
         event.begin = at if at < len(tokens) and low_at(tokens, at) != "to" else None
         return
@@ -246,6 +245,30 @@ def _parse_speech(event: Event, tokens: Sequence[Token], at: int, published: dat
             event.begin, event.loose = at, True
         elif _only_rest(tokens, at):
             event.trailing = True
+        elif event.group == "note" and event.subject is not None and _quoted_ahead(tokens, at):
+            event.begin, event.loose = at, True  # "the notes revealed discussion of a Q"
+
+
+def _past_hearer(tokens: Sequence[Token], at: int) -> int:
+    """Over whoever was told, named or not, to what they were told."""
+    for place in range(at, min(len(tokens), at + 10)):
+        if is_quote(tokens, place) or tokens[place].text in (":", ","):
+            return place
+        if tokens[place].kind != WORD:
+            break
+        if tokens[place].low == "that":
+            return place
+    return _over_phrase(tokens, at)
+
+
+def _quoted_ahead(tokens: Sequence[Token], at: int) -> bool:
+    """Is a quotation part of what the verb at hand takes: a few words on, in the same clause?"""
+    for place in range(at, min(len(tokens), at + 8)):
+        if tokens[place].kind == QUOTE:
+            return True
+        if tokens[place].kind != WORD or tokens[place].low in cues.SUBORDINATORS:
+            return False
+    return False
 
 
 def _follows_object(tokens: Sequence[Token], at: int) -> bool:
@@ -393,6 +416,8 @@ def _parse_object(event: Event, tokens: Sequence[Token], at: int) -> None:
     if low_at(tokens, at) == "that":
         at += 1
     if at < len(tokens) and (tokens[at].kind == QUOTE or tokens[at].kind == WORD):
+        if tokens[at].low == "as" and is_quote(tokens, at + 1):
+            at += 1  # "rejected as Q the charge"
         if tokens[at].low in cues.PREPOSITIONS and event.group != "stand":
             return
         event.begin = at

@@ -31,7 +31,7 @@ GROUPS: dict[str, str] = {
         " complain testify write tweet post boast lament quip joke allege suspect counter"
         " retort indicate mention charge assess judge clarify elaborate surmise imply fear hope"
         " agree"
-        " signal speculate tout"
+        " signal speculate tout show find"
     ),
     "tell": "tell inform assure remind notify",
     "warn": "warn",
@@ -93,6 +93,8 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "exclaim": ("exclaims", "exclaimed", "exclaiming"),
     "appeal": ("appeals", "appealed", "appealing"),
     "reveal": ("reveals", "revealed", "revealing"),
+    "show": ("shows", "showed", "shown", "showing"),
+    "find": ("finds", "found", "finding"),
 }
 
 
@@ -145,6 +147,22 @@ SPEECH_NOUNS = words(
     " allegation allegations accusation accusations charge charges contention view opinion"
     " promise pledge demand appeal denial"
 )
+# Written things that say what is in them: "notes released on Monday revealed", "records show".
+DOCUMENTS = words(
+    "notes records transcript transcripts minutes files papers document documents report reports"
+    " survey surveys study studies memo memos memorandum email emails letter letters statement"
+    " statements filing filings affidavit indictment complaint advisory bulletin log logs paper"
+    " audit audits review inquiry poll polls data figures"
+    " file tweet post article articles cable cables message messages text texts"
+)
+# "notes RELEASED on Monday", "a letter SEEN by NAME": how a document came to light.
+CAME_OUT = words(
+    "released published issued obtained seen reviewed leaked posted dated made prepared filed"
+    " unsealed signed written circulated distributed"
+)
+
+# Cues only where a document or a body is the subject and words follow: "the audit found that".
+WEAK = frozenset(["show", "find"])
 
 # Persons by what they do: what follows or goes before a name is a role, and the name a person's.
 ROLES = words(
@@ -159,7 +177,9 @@ ROLES = words(
     " doctor king queen prince princess emir sheikh pope bishop sheriff partner fellow"
     " host anchor activist coordinator administrator executive vice-president"
     " undersecretary operator investigator detective inspector member trader broker"
-    " student teacher coach"
+    " student teacher coach colleague predecessor successor counterpart rival neighbour neighbor"
+    " brother sister husband wife son daughter widow man woman boss chairwoman master pilot"
+    " technician fisherman driver worker resident witness curator pollster"
 )
 FEMALE = words("mrs ms miss madam spokeswoman chairwoman congresswoman queen princess lady actress")
 MALE = words("mr sir spokesman chairman congressman king prince lord emir sheikh pope")
@@ -198,7 +218,12 @@ SPEAKING = words(
     " opponents delegation advisory bulletin email memo filing indictment complaint notice"
     " post tweet blog vendor centre center authority regulator utility board reporters man"
     " woman mother father others some many both several most few candidate survey poll agencies"
+    " notes records transcript transcripts minutes papers memos emails files surveys studies"
+    " reports letters statements filings affidavit cable cables audit audits review inquiry"
+    " person insider insiders engineers audience data figures"
 )
+
+SPEAKING |= frozenset(role + "s" for role in ROLES) | words("pilots workers captain crew victims")
 
 PRONOUNS = words("he she they it")
 FIRST = frozenset(["i", "we"])

@@ -18,6 +18,7 @@ from tocsin.claims.mentions import (
     Mention,
     apposition,
     capital,
+    mention,
     mention_at,
     possessive,
     subject_before,
@@ -29,6 +30,11 @@ _REFUSES = cues.words("refused refuses declined declines failed fails")
 _JOINS = cues.words("and but then or")
 _BREAKS = cues.words(", ; — – :")
 _OPEN_CLAUSE = cues.words("when if even although though while because once unless until")
+_SENDS = cues.words(
+    "sent sends issued issues released releases wrote writes posted posts published"
+)
+_OF_WHICH = cues.words("of for from at in with on about by")
+_RELATIVE = cues.words("who which that whose")
 _NO_VERB = frozenset(["source", "noun", "colon"])
 
 
@@ -160,9 +166,13 @@ def _verb(
             we.text, None, "author", back - 1, back, we.start, we.end, None, False
         )
         return event
+    if subject is None and cue.form != "base":
+        subject = _before_relative(tokens, back)
     if subject is None and group in ("say", "note", "tell", "label") and cue.form != "base":
         subject = subject_before(tokens, back, loose=True)
         event.loose = subject is not None
+    if lemma in cues.WEAK and not _written(subject, tokens, after):
+        return None
     if subject is not None:
         alone = cue.form == "base" and not flags & {"do", "modal"} and at == back
         if alone and not _plural(subject):
@@ -174,6 +184,38 @@ def _verb(
     return _without_subject(event, tokens, back, earlier)
 
 
+def _written(subject: Mention | None, tokens: Sequence[Token], after: int) -> bool:
+    """ "the audit found Q", "records show that": a document or a body, and words right after."""
+    if subject is None or subject.kind in ("pronoun", "name"):
+        return False
+    head = subject.name.lower().split()
+    head = next((head[:at] for at, word in enumerate(head) if word in _OF_WHICH), head)
+    if not head or head[-1] not in cues.DOCUMENTS | cues.SPEAKING:
+        return False
+    return low_at(tokens, after) == "that" or is_quote(tokens, after) or _marked(tokens, after)
+
+
+def _marked(tokens: Sequence[Token], after: int) -> bool:
+    ahead = tokens[after : after + 6]
+    stop = next((at for at, token in enumerate(ahead) if token.kind == QUOTE), None)
+    return stop is not None and all(token.kind == WORD for token in ahead[:stop])
+
+
+def _before_relative(tokens: Sequence[Token], back: int) -> Mention | None:
+    """ "NAME, who waved a sign that read Q, said": the sentence's subject, over a long clause."""
+    near = tokens[back - 1] if back else None
+    if near is None or not (near.text in (",", "—", "–") or near.kind == QUOTE):
+        return None
+    subject = mention_at(tokens, 0)
+    if subject is None and tokens[0].low in cues.DETERMINERS:
+        end = next((at for at in range(1, min(back, 6)) if low_at(tokens, at) in _RELATIVE), 0)
+        subject = mention(tokens, 0, end) if end > 1 else None
+    if subject is None or subject.kind == "pronoun":
+        return None
+    after = subject.last + (text_at(tokens, subject.last) in (",", "—", "–"))
+    return subject if after < back - 1 and low_at(tokens, after) in _RELATIVE else None
+
+
 def _plural(subject: Mention) -> bool:
     """May it stand before "say"? A name alone may not: "the NAME claim" is a thing."""
     if subject.kind == "pronoun":
@@ -182,7 +224,7 @@ def _plural(subject: Mention) -> bool:
         return " and " in subject.name
     head = subject.name.lower().split()
     for at, word in enumerate(head):
-        if word in ("of", "for", "from", "at", "in", "with"):
+        if word in _OF_WHICH:
             head = head[:at]
             break
     return bool(head) and (head[-1].endswith("s") or head[-1] in ("people", "police"))
@@ -241,9 +283,21 @@ def _participle(event: Event, tokens: Sequence[Token], back: int) -> Event | Non
     if not fits and near is not None:
         fits = near.low in ("and", "before", "while", "after", "by", "but", "in")
     if not fits:
+        fits = _writes(tokens, back)
+    if not fits:
         return None
     event.participle, event.first = True, back
     return event
+
+
+def _writes(tokens: Sequence[Token], back: int) -> bool:
+    """ "sent a letter to NAME praising Q": the participle says what the sender wrote."""
+    for at in range(back - 1, max(1, back - 9), -1):
+        if tokens[at].kind != WORD:
+            return False
+        if tokens[at].low in cues.DOCUMENTS:
+            return any(tokens[k].low in _SENDS for k in range(max(0, at - 6), at))
+    return False
 
 
 def _without_subject(
@@ -266,10 +320,26 @@ def _without_subject(
         if subject is not None:
             event.subject, event.inverted, event.trailing = subject, True, True
             event.after, event.first = subject.last, event.at
-            if event.after < len(tokens) and tokens[event.after].text == ",":
+            named_after = _named_after(subject, tokens)
+            if named_after is not None:
+                event.subject, event.after = named_after, named_after.last
+            elif event.after < len(tokens) and tokens[event.after].text == ",":
                 event.role, event.after = apposition(tokens, event.after)
             return event
     return None
+
+
+def _named_after(office: Mention, tokens: Sequence[Token]) -> Mention | None:
+    """ "said its spokesman, NAME.": the name that follows an office."""
+    if office.kind not in ("role", "common") or not office.person:
+        return None
+    if text_at(tokens, office.last) != "," or not tokens[office.last + 1 :][:1]:
+        return None
+    one = mention_at(tokens, office.last + 1)
+    after = "" if one is None else text_at(tokens, one.last)
+    if one is None or one.kind != "name" or one.role is not None or after not in ("", ",", "."):
+        return None
+    return one._replace(role=office.name, person=True, gender=one.gender or office.gender)
 
 
 # --- joining ---------------------------------------------------------------------------------
@@ -373,6 +443,7 @@ def _bound(found: list[Event], tokens: Sequence[Token]) -> None:
                 and _whole_clause(tokens, comma)
             ):
                 start = 1 if tokens[0].low in cues.CONJUNCTIONS else 0
+                start = 2 if text_at(tokens, 1) == ":" and comma > 4 else start  # "EXCLUSIVE: ..."
                 event.content = (start, comma)
         if event.group == "source":
             _bound_source(event, tokens, total)
@@ -409,6 +480,8 @@ def _bound_source(event: Event, tokens: Sequence[Token], total: int) -> None:
             event.content = (start + (tokens[start].text == ","), total)
     elif text_at(tokens, event.at - 1) == ",":
         event.content = (0, event.at - 1)
+    elif tokens[event.at - 1].kind == QUOTE and tokens[event.at - 1].text.rstrip().endswith(","):
+        event.content = (0, event.at)  # the comma stands inside the marks
 
 
 def _start_of(event: Event, tokens: Sequence[Token]) -> int | None:

@@ -16,6 +16,11 @@ from tocsin.claims.layout import QUOTE, WORD, Token
 _REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every search linear
 _LINKS = cues.words("of for from at in with to on de van von al bin la le du der")
 _INSIDE = cues.words("of for and the & de van von ,")  # within a name, or a list of names
+_SOME = cues.words("one some many several most two three four both another none")
+_AFTER_NOUN = cues.words(
+    "familiar close briefed involved present aware"
+)  # "a person familiar with"
+_OF_WHICH = cues.words("of for from at in with on about by")
 _TIME = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
 
 
@@ -102,7 +107,9 @@ def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
         end += 1
     while end < stop:
         token = tokens[end]
-        if token.kind != WORD or token.low in _TIME:
+        if token.kind != WORD and token.text != "&":
+            break
+        if token.low in _TIME or token.low in _AFTER_NOUN:
             break
         if end > at and token.low in ("of", "for", "at", "from", "in") and end + 1 < stop:
             following = end + 1
@@ -122,7 +129,7 @@ def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
                 end = following
                 continue
             break
-        if token.low == "and" and end > at and end + 1 < stop:
+        if token.low in ("and", "&") and end > at and end + 1 < stop:
             following = end + 1
             if named(tokens[end - 1], 1) and named(tokens[following], following):
                 end = following
@@ -179,7 +186,7 @@ def mention(
     low = [tokens[i].low for i in words]
     heads = [word for word in low if word in cues.ROLES or word in cues.SPEAKING]
     anchor = next(
-        (n for n, word in enumerate(low) if word in ("of", "for", "from", "at", "in", "with")),
+        (n for n, word in enumerate(low) if word in _OF_WHICH),
         len(low),
     )
     if anchor == 0:
@@ -206,11 +213,15 @@ def _opens_plainly(tokens: Sequence[Token], words: list[int]) -> bool:
 def _linked(tokens: Sequence[Token], before: list[int]) -> bool:
     """ "Some in the", "a spokesman for": the name after it says which, and is not the head."""
     rest = list(before)
+    while rest and noun_like(tokens[rest[-1]]) and tokens[rest[-1]].low not in cues.ROLES:
+        rest.pop()  # "a spokesman for the energy company NAME"
     while rest and tokens[rest[-1]].low in cues.DETERMINERS:
         rest.pop()
-    if len(rest) < 2 or tokens[rest[-1]].low not in _LINKS:
+    if len(rest) < 2 or tokens[rest[-1]].low not in _LINKS | _OF_WHICH:
         return False
     noun = tokens[rest[-2]].low
+    if tokens[rest[-1]].low in ("by", "about"):
+        return noun in cues.DOCUMENTS
     return noun in cues.ROLES or noun in cues.SPEAKING or noun in cues.SPEECH_NOUNS
 
 
@@ -244,6 +255,12 @@ def _proper(
         role = joined([tokens[i] for i in before])
         person = True
         gender = _gender([tokens[before[-1]].low])
+    if person:
+        for number, i in enumerate(name):
+            if number and tokens[i].low in ("of", "for", "from", "at"):
+                whose = joined([tokens[k] for k in name[number:]])
+                role, name = whose if role is None else f"{role} {whose}", name[:number]
+                break
     if possessive(tokens[name[-1]]):
         return None  # "Northland's" alone owns something; it does not speak
     start, end = tokens[name[0]].start, tokens[name[-1]].end
@@ -272,6 +289,19 @@ def mention_at(tokens: Sequence[Token], at: int) -> Mention | None:
         return None
     if tokens[at].low in cues.PRONOUNS:
         return mention(tokens, at, at + 1)
+    if tokens[at].low == "one" and at + 1 < len(tokens) and tokens[at + 1].low in cues.ROLES:
+        end = _phrase_forward(tokens, at + 1)  # "one man", "one senior official of NAME"
+        one = mention(tokens, at + 1, end) if end > at + 1 else None
+        if one is not None and one.kind in ("common", "role"):
+            start = tokens[at].start
+            return one._replace(name=joined(tokens[at:end]), kind="common", first=at, start=start)
+    if tokens[at].low in _SOME and at + 2 < len(tokens) and tokens[at + 1].low == "of":
+        end = _phrase_forward(tokens, at + 2)
+        of = mention(tokens, at + 2, end, loose=True) if end > at + 2 else None
+        if of is not None and of.kind in ("common", "role"):
+            name = joined(tokens[at:end])
+            start = tokens[at].start
+            return Mention(name, None, "common", at, end, start, of.end, None, of.person)
     end = _phrase_forward(tokens, at)
     return mention(tokens, at, end) if end > at else None
 
@@ -317,6 +347,7 @@ def subject_before(tokens: Sequence[Token], at: int, *, loose: bool = False) -> 
         if tokens[back].text != "(":
             return None
         end = back
+    end = _before_coming_out(tokens, end, floor)
     if end > floor and tokens[end - 1].text in (",", "—", "–"):
         aside = _before_aside(tokens, end - 1, floor)
         if aside is None or isinstance(aside, Mention):
@@ -334,6 +365,17 @@ def subject_before(tokens: Sequence[Token], at: int, *, loose: bool = False) -> 
         person = found._replace(role=found.role or role, person=True)
         return person._replace(gender=found.gender or _gender(role.lower().split()[:4]))
     return found
+
+
+def _before_coming_out(tokens: Sequence[Token], end: int, floor: int) -> int:
+    """Where "notes" ends in "notes released by NAME": how a document came out is no part of it."""
+    for at in range(end - 1, max(floor, end - 9), -1):
+        token = tokens[at]
+        if token.kind != WORD:
+            break
+        if token.low in cues.CAME_OUT and tokens[at - 1].low in cues.DOCUMENTS:
+            return at
+    return end
 
 
 def _before_aside(
@@ -371,7 +413,7 @@ def _before_aside(
             role is not None
             or inside.low in cues.DETERMINERS
             or inside.low
-            in ("who", "which", "whose", "for", "speaking", "citing", "asked", "quoting")
+            in ("who", "which", "whose", "for", "speaking", "citing", "asked", "quoting", "one")
             or inside.low in cues.PREPOSITIONS | cues.ADVERBS
             or possessive(inside)
         ):
@@ -388,17 +430,19 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
         if listed and named(tokens[first - 2], first - 2) and first - 2 > 0:
             first -= 1  # "NAME, NAME and NAME"
             continue
-        if token.kind != WORD:
+        if token.kind != WORD and token.text != "&":
             break
         low = token.low
         if low in cues.PRONOUNS and first == end:
             return first - 1
+        if low == "that" and first < end:
+            break  # "show that officials": it joins, and belongs to no one
         if low in cues.DETERMINERS:
             first -= 1
             near = tokens[first - 1] if first > floor else None
             if (
                 near is not None
-                and near.low in ("of", "for", "from", "at", "in", "with")
+                and near.low in _OF_WHICH
                 and first - 2 >= floor
                 and _holds(tokens, first - 2, near.low)
             ):
@@ -410,10 +454,10 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
                 first -= 1
                 continue
             break
-        if low == "and" and first < end and first - 2 >= floor:
+        if low in ("and", "&") and first < end and first - 2 >= floor:
             near = tokens[first - 2]
             if named(near, first - 2) and (named(tokens[first], first)):
-                both = first
+                both = first if low == "and" else both
                 first -= 1
                 continue
             break
@@ -435,6 +479,8 @@ def _holds(tokens: Sequence[Token], at: int, link: str) -> bool:
     near = tokens[at]
     if near.kind != WORD or near.low in _TIME:
         return False
+    if link in ("on", "about", "by"):
+        return near.low in cues.DOCUMENTS
     if near.low in cues.ROLES or near.low in cues.SPEAKING or near.low in cues.SPEECH_NOUNS:
         return True
     return link in ("of", "for", "de", "van", "von", "al", "bin", "la", "le", "du", "der") and (

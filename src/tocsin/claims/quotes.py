@@ -33,6 +33,7 @@ from tocsin.claims.layout import (
 from tocsin.claims.mentions import (
     Mention,
     apposition,
+    base,
     mention,
     mention_at,
     named,
@@ -118,11 +119,13 @@ class _Reader:
         self.found: list[_Found] = []
         self.names: set[str] = set()  # printed with a capital where no sentence begins
         self.people: dict[str, _Speaker] = {}  # by surname or first name, newest wins
+        self.full: dict[str, _Speaker] = {}  # the same by full name
         self.bare: set[str] = set()  # single names printed before any longer name with them
         self.recent: list[_Speaker] = []  # speakers since the last heading, newest last
         self.number = 0  # of the paragraph being read
-        self.here: set[str] = set()  # persons named in this paragraph
+        self.here: dict[str, int] = {}  # persons named in this paragraph, and where first
         self.spoke_here = False
+        self.topic: _Speaker | None = None  # the known person whom the sentence opens with
         self.carry: tuple[_Speaker | None, Event | None] | None = None
 
     # --- paragraphs and sentences ---
@@ -146,6 +149,8 @@ class _Reader:
             carried = self.carry
             self.carry = None
             previous: _Speaker | None = None
+            if paragraph.heading and number and _echo(self.text, words, quotes):
+                continue
             for sentence in sentences(words):
                 previous = self._sentence(sentence, by_start, previous, carried)
                 carried = None
@@ -161,11 +166,14 @@ class _Reader:
     ) -> _Speaker | None:
         """Read one sentence; gives the speaker its quotations had, for the next one."""
         self._learn(sentence)
+        self._turn_to(sentence)
         found = events(sentence, self.published)
         speakers: list[tuple[_Speaker | None, list[str]]] = []
         for event in found:
             resolved = self._resolve(event)
             speakers.append(resolved)
+            if event.subject is not None and event.subject.person:
+                self._remember(event.subject, event.role)
             if resolved[0] is not None and not event.embedded:
                 self._heard(resolved[0])
         taken: set[int] = set()
@@ -190,6 +198,9 @@ class _Reader:
             elif bare and previous is not None:
                 speaker = _Speaker(previous.name, None, previous.gender, previous.person)
                 notes.append("speaker as in the sentence before")
+            elif at and sentence[at - 1].text == ":" and self._before_colon(sentence, at):
+                speaker = self._before_colon(sentence, at)
+                notes.append("speaker from whom the words before the colon are about")
             elif carried is not None and carried[0] is not None and at == places[0]:
                 speaker = carried[0]
                 notes.append("speaker as in the paragraph before, whose quotation goes on")
@@ -240,11 +251,66 @@ class _Reader:
                 role: str | None = None
                 if end < len(sentence) and sentence[end].text == ",":
                     role, _ = apposition(sentence, end)
+                if role is None and first > 1 and sentence[first - 1].text == ",":
+                    office = sentence[first - 2].low  # "NAME's deputy, NAME"
+                    role = office if office in cues.ROLES else None
                 self._remember(one, role)
                 if one.name in self.people or one.person or role is not None:
                     known = self.people.get(one.name)
-                    self.here.add(one.name if known is None else known.name)
+                    self.here.setdefault(one.name if known is None else known.name, one.start)
             at = end + 1 if end == at else end
+
+    def _turn_to(self, sentence: list[Token]) -> None:
+        """ "NAME disagreed." and "NAME's office": whom a sentence opens with is its topic.
+
+        A later "she" of the paragraph means that person, unless others are named there too.
+        """
+        self.topic = None
+        the = int(bool(sentence) and sentence[0].low in cues.DETERMINERS)
+        end = the
+        while end < len(sentence) and end < 8:
+            if not named(sentence[end], end) and sentence[end].low not in cues.ROLES:
+                break
+            end += 1
+            if sentence[end - 1].text.endswith(("'s", "’s")):
+                break
+        if end == the:
+            return
+        last = sentence[end - 1]
+        plain = last._replace(text=base(last.text), low=base(last.low))
+        one = mention([*sentence[: end - 1], plain], 0, end)
+        if one is None or one.kind != "name":
+            return
+        if (the and sentence[0].low == "the") or {
+            part.lower() for part in one.name.split()
+        } & cues.ORGANS:
+            if not one.person and one.name not in self.people:
+                self._heard(_Speaker(one.name, None, None, False, human=False))
+            return
+        known = self.people.get(one.name) or self.people.get(one.name.rsplit(" ", 1)[-1])
+        if known is not None and (known.name == one.name or " " not in one.name):
+            spoke = self.spoke_here
+            speaker = _Speaker(known.name, None, known.gender, True)
+            self.topic = None if base(last.text) != last.text else speaker
+            self._heard(speaker)
+            self.spoke_here = spoke
+
+    def _before_colon(self, sentence: list[Token], at: int) -> _Speaker | None:
+        """ "NAME's deputy, NAME, was more careful: Q": the person that the sentence is about."""
+        if any(
+            token.kind != WORD and token.text not in (",", "-", "—") for token in sentence[: at - 1]
+        ):
+            return None
+        owner = self.topic.name if self.topic is not None else None
+        first = sentence[0].start
+        stop = sentence[at].start
+        inside = [n for n, place in self.here.items() if first <= place < stop and n in self.full]
+        others = [name for name in inside if name != owner]
+        if len(others) > 1 or (owner is None and not others):
+            return None
+        name = others[0] if others else owner
+        known = self.full.get(name or "")
+        return None if known is None else _Speaker(known.name, None, known.gender, True)
 
     def _remember(self, one: Mention, role: str | None) -> None:
         parts = one.name.split()
@@ -260,7 +326,7 @@ class _Reader:
         if not one.person and role is None:
             return
         gender = one.gender or _gender_of(role)
-        speaker = _Speaker(one.name, one.role or role, gender, True)
+        speaker = self.full.setdefault(one.name, _Speaker(one.name, one.role or role, gender, True))
         for part in (parts[0], parts[-1]):
             if part not in self.bare:
                 self.people.setdefault(part, speaker)
@@ -288,12 +354,8 @@ class _Reader:
                 note = f"speaker from {one.name!r}: the full name printed before"
                 return _Speaker(full.name, one.role, full.gender, True), [note]
         gender = one.gender or _gender_of(role)
-        if (
-            one.kind == "name"
-            and gender is None
-            and one.name in {known.name for known in self.people.values()}
-        ):
-            gender = next(k.gender for k in self.people.values() if k.name == one.name)
+        if one.kind == "name" and gender is None and one.name in self.full:
+            gender = self.full[one.name].gender
         human = one.person or role is not None
         if one.kind == "name" and not human:
             own = one.name.split(" of ")[0].split(" for ")[0]
@@ -310,7 +372,8 @@ class _Reader:
             )
             speaker = next(fitting, None)
             if speaker is not None:
-                if not self.spoke_here and self.here - {speaker.name}:
+                others = [name for name, at in self.here.items() if at < one.start]
+                if not self.spoke_here and any(name != speaker.name for name in others):
                     return None, [f"{low!r} may be several of those named before"]
                 note = f"speaker from {low!r}: the last one speaking before"
                 return _Speaker(speaker.name, None, one.gender, True), [note]
@@ -641,6 +704,8 @@ def _event_of(
             continue
         if event.subject is None and not event.passive:
             continue
+        if best is not None and event.negated and not found[best].negated:
+            continue  # "said the embassy would answer Q"
         if event.group == "noun" and best is not None and found[best].group != "noun":
             continue  # "rejected NAME's charges as Q": not NAME's words
         if best is None or event.at > found[best].at or found[best].trailing:
@@ -693,6 +758,14 @@ def _late(sentence: list[Token], at: int, event: Event | None, published: date |
     if time is None:
         return []
     return [f"{time.printed!r} stands after the words and may belong to them: not dated"]
+
+
+def _echo(text: str, words: list[Token], quotes: list[Quotation]) -> bool:
+    """A heading that only repeats words quoted further on."""
+    if len(quotes) != 1 or any(token.kind == WORD for token in words):
+        return False
+    said = text[quotes[0].start : quotes[0].end]
+    return text.casefold().find(said.casefold(), quotes[0].end) >= 0
 
 
 def _is_whole_quote(sentence: list[Token], first: int, last: int) -> bool:
