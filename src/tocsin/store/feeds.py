@@ -38,7 +38,7 @@ SPAN = 2_048
 SPARSE = 32
 """Of so many microseconds one is taken, at most, by what one audience is given at once."""
 
-_BITS = SystemRandom().getrandbits
+BITS: Callable[[int], int] = SystemRandom().getrandbits
 
 
 class New(NamedTuple):
@@ -53,7 +53,7 @@ class New(NamedTuple):
 
 
 def dated(
-    new: Sequence[New], now: int, bits: Callable[[int], int] = _BITS
+    new: Sequence[New], now: int, bits: Callable[[int], int] | None = None
 ) -> list[tuple[int, int, int, int, str]]:
     """Rows of `entry` for what comes in at once: feed, added, object, audience, type.
 
@@ -62,10 +62,11 @@ def dated(
     counted: a gap would tell a reader how many objects that he may not see came in with his. The
     span that an audience's dates are drawn from depends on how many *it* is given and on nothing
     else, and wider spans are drawn before narrower ones, so that every choice of free dates is
-    equally likely whatever else there is (decisions/0058). `bits`: n → n random bits.
+    equally likely whatever else there is (decisions/0058). `bits`: n → n random bits, default the
+    operating system's.
     """
     given = Counter((one.feed, one.audience) for one in new)
-    drawn = _drawn(given, bits)
+    drawn = _drawn(given, bits or BITS)
     rows = []
     for feed, last, audience, object, type in new:
         added = max(now, last + 1) + next(drawn[feed, audience])
