@@ -412,6 +412,7 @@ WAYS: dict[str, Way] = {
     ],
     "/api/v1/claims/{id}": _each("/api/v1/claims/*", key="id"),
     "/api/v1/claims/{id}/standing": _each("/api/v1/claims/*/standing", key="id"),
+    "/api/v1/claims/{id}/changes": _each("/api/v1/claims/*/changes", key="id"),
     "/api/v1/cases": _plain("/api/v1/cases"),
     "/api/v1/cases/{id}": _case("/api/v1/cases/*"),
     "/api/v1/statements": lambda scene: [

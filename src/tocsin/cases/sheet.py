@@ -567,7 +567,7 @@ def _claim(case: _Case, one: standing.Standing) -> dict[str, Any]:
         "summary": explain.summary(one),
         "links": links,
         "positions": _positions(case, claim),
-        "reasons": explain.explain(one, case.view)[1:],
+        "reasons": [said.text for said in explain.explain(one, case.view)[1:]],
         "algorithm": f"{standing.ALGORITHM['id']} {standing.ALGORITHM['version']}",
         "inputs": one.inputs_sha256,
     }

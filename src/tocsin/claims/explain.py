@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from tocsin.claims.model import View
-from tocsin.claims.standing import Standing
+from tocsin.claims.standing import Reason, Standing
 
 _GRADE_WORDS = {
     "indicative": "grounds of kinds that others share or that are easily planted",
@@ -44,37 +46,64 @@ _PIECE_WORDS = {
 }
 
 
-def explain(one: Standing, view: View) -> list[str]:
+class Sentence(Struct, frozen=True, kw_only=True):
+    """One plain sentence, and the ids of the objects that bear it out."""
+
+    text: str
+    refs: tuple[str, ...]
+
+
+def explain(one: Standing, view: View) -> list[Sentence]:
     """A standing in plain sentences, the same for every side; names as `view` has them."""
     claim = view.claims.get(one.claim)
     codes = {reason.code for reason in one.reasons}
-    said = ["What has been shown here, not what is true."]
+    said = [_sentence("What has been shown here, not what is true.", one.claim)]
     if "not-a-claim-of-fact" in codes or "unknown-type" in codes:
         kind = claim.x.claim_type if claim else "claim of this type"
         known = "it is not weighed" if "not-a-claim-of-fact" in codes else "its type is not known"
-        return [*said, f"This is a {kind}: {known}, and has no level."]
+        text = f"This is a {kind}: {known}, and has no level."
+        return [*said, _sentence(text, one.claim)]
     if one.base is None:
-        return [*said, f"Its speaker or publisher says that it is {one.level}; it is not weighed."]
-    said.append(_BASE_WORDS[one.base])
+        text = f"Its speaker or publisher says that it is {one.level}; it is not weighed."
+        return [*said, _sentence(text, one.claim)]
+    pieces = sorted({ref for link in one.links.values() for ref in link.pieces})
+    said.append(_sentence(_BASE_WORDS[one.base], *(pieces or [one.claim])))
     for name, link in one.links.items():
-        if link.grade == "none-shown":
-            said.append(f"No grounds shown here for {name}.")
-        else:
-            shown = "part of it open to inspection" if link.shown else "this is stated, not shown"
-            said.append(f"For {name}: {_GRADE_WORDS[link.grade]}; {shown}.")
-    for reason in one.reasons:
-        if reason.code == "not-inspectable":
-            said.append(f"Roots for {reason.ref} are separate, and none of them is open.")
-        elif reason.code in _PIECE_WORDS:
-            said.append(_PIECE_WORDS[reason.code].format(what=_what(reason.ref, view)))
-        elif reason.code in _CHALLENGE_WORDS:
-            challenge = view.challenges.get(reason.ref)
-            who = view.name(challenge.x.speaker_ref) if challenge else reason.ref
-            said.append(_CHALLENGE_WORDS[reason.code].format(who=who))
+        said.append(of_link(name, link.grade, link.shown, link.pieces or (one.claim,)))
+    said += [found for reason in one.reasons if (found := of_reason(reason, one, view))]
     if one.by_coder:
         levels = ", ".join(f"{view.name(who)}: {level}" for who, level in one.by_coder.items())
-        said.append(f"By coder: {levels}.")
+        said.append(_sentence(f"By coder: {levels}.", *one.by_coder))
     return said
+
+
+def of_link(name: str, grade: str, shown: bool, pieces: Sequence[str]) -> Sentence:
+    """What is shown for one link of a claim, and by which pieces (the claim, where none are)."""
+    if grade == "none-shown":
+        return _sentence(f"No grounds shown here for {name}.", *pieces)
+    how = "part of it open to inspection" if shown else "this is stated, not shown"
+    return _sentence(f"For {name}: {_GRADE_WORDS[grade]}; {how}.", *pieces)
+
+
+def of_reason(reason: Reason, one: Standing, view: View) -> Sentence | None:
+    """One reason of a standing; None for those that its links say already."""
+    if reason.code == "not-inspectable":
+        text = f"Roots for {reason.ref} are separate, and none of them is open."
+        link = one.links.get(reason.ref)
+        return _sentence(text, *(link.pieces if link else ()))
+    if reason.code in _PIECE_WORDS:
+        by = [ref for fallen in one.dropped if fallen.id == reason.ref for ref in fallen.by]
+        text = _PIECE_WORDS[reason.code].format(what=_what(reason.ref, view))
+        return _sentence(text, reason.ref, *by)
+    if reason.code in _CHALLENGE_WORDS:
+        challenge = view.challenges.get(reason.ref)
+        who = view.name(challenge.x.speaker_ref) if challenge else reason.ref
+        return _sentence(_CHALLENGE_WORDS[reason.code].format(who=who), reason.ref)
+    return None
+
+
+def _sentence(text: str, *refs: str) -> Sentence:
+    return Sentence(text=text, refs=refs)
 
 
 def _what(ref: str, view: View) -> str:

@@ -56,6 +56,8 @@ class LinkGrade(Struct, frozen=True, kw_only=True):
 
     grade: str
     shown: bool
+    pieces: tuple[str, ...] = ()
+    """Ids of the evidence that counts for it, sorted; said in explanations, not in `to_json`."""
 
 
 class Reason(Struct, frozen=True, kw_only=True, order=True):
@@ -266,14 +268,16 @@ class _Weighing:
     def _grade(self, pieces: Sequence[_Piece]) -> tuple[LinkGrade, bool]:
         """The grade of one link, and whether disjoint roots were there but none was open."""
         shown = any(piece.open for piece in pieces)
+        ids = tuple(sorted(piece.evidence.id for piece in pieces))
         strong = [piece for piece in pieces if piece.strength >= 2]
         if not strong:
-            return LinkGrade(grade="indicative" if pieces else "none-shown", shown=shown), False
+            grade = "indicative" if pieces else "none-shown"
+            return LinkGrade(grade=grade, shown=shown, pieces=ids), False
         every = self.derivation.lowest(piece.evidence.id for piece in strong)
         some = self.derivation.lowest(piece.evidence.id for piece in strong if piece.open)
         if disjoint(some, every):
-            return LinkGrade(grade="independent-roots", shown=shown), False
-        return LinkGrade(grade="one-root", shown=shown), disjoint(every, every)
+            return LinkGrade(grade="independent-roots", shown=shown, pieces=ids), False
+        return LinkGrade(grade="one-root", shown=shown, pieces=ids), disjoint(every, every)
 
     def base(self, claim: Claim) -> str | None:
         """The weakest link; None where the claim is not weighed or no longer in force."""

@@ -641,6 +641,7 @@ def _answered(row: dict[str, Any]) -> str:
 @click.option("--for", "reader", metavar="PARTY", help="As this party may see it (identity id).")
 @click.option("--as-known", metavar="TIME", help="As known then (2026-11-22T08:30:00Z).")
 @click.option("--coded-by", metavar="ID", help="Only what this coder published.")
+@click.option("--since", metavar="TIME", help="What changed since then, and why.")
 @terminal.AS
 @terminal.JSON
 def standing(
@@ -649,6 +650,7 @@ def standing(
     reader: str | None,
     as_known: str | None,
     coded_by: str | None,
+    since: str | None,
     as_party: str | None,
     as_json: bool,
 ) -> None:
@@ -669,14 +671,23 @@ def standing(
                     f"no claim {what} is known here{when}",
                     remedy="tocsin claims lists what you may read; its first characters do",
                 ) from wrong
+            if since is not None:
+                steps = client.get(f"/claims/{what}/changes", after=since, until=as_known)["items"]
+                _print_changes(what, steps, since, as_json)
+                return
             page = client.get(f"/claims/{what}", as_known=as_known)
         if as_json:
             terminal.json_out([one])
         else:
-            _print_standing(one, page["now"]["sentences"])
+            _print_standing(one, [said["text"] for said in page["now"]["sentences"]])
         return
     from tocsin.wiring.offline import standings_of_file
 
+    if since is not None:
+        raise UsageError(
+            f"--since is for a claim on a node, and {what} is a file",
+            remedy="compare two of: tocsin standing FILE --as-known TIME",
+        )
     found, sentences, broken = standings_of_file(
         terminal.read_input(what), what, only=only, reader=reader, as_known=as_known, coder=coded_by
     )
@@ -693,6 +704,23 @@ def standing(
             + (f" and {len(broken) - 5} more" if len(broken) > 5 else ""),
             remedy="left out of weighing; correct them and publish newer versions",
         )
+
+
+def _print_changes(claim: str, steps: list[dict[str, Any]], since: str, as_json: bool) -> None:
+    if as_json:
+        terminal.json_out(steps)
+        return
+    if not steps:
+        click.echo(f"nothing changed in how {claim} stands since {since}", err=True)
+    for step in steps:
+        before = "" if step["words_before"] == step["words_after"] else step["words_before"] + " → "
+        line(f"{step['at'][:16].replace('T', ' ')}  {before}{step['words_after']}")
+        for one in step["came"]:
+            line(f"  came  {one['name']}")
+        for one in step["links"]:
+            line(f"  link  {one['link']}: {one['before']} → {one['after']}")
+        for one in step["sentences"]:
+            line(f"  why   {one['text']}")
 
 
 def _claim_id(client: Any, given: str) -> str:

@@ -78,6 +78,13 @@ def _standing(r: Request) -> Any:
     return weigh.weigh(r.node, r.actor.reader, r.params["id"], at).to_json()
 
 
+def _changes(r: Request) -> Any:
+    q = r.query
+    after, until = weigh.as_known(q.get("after")), weigh.as_known(q.get("until"))
+    found = weigh.changed(r.node, r.actor.reader, r.params["id"], after=after, until=until)
+    return {"items": found}
+
+
 def _statements(r: Request) -> Any:
     q = r.query
     limit = r.whole("limit", 200)
@@ -283,6 +290,13 @@ ROUTES: tuple[Route, ...] = (
     route("GET", "/claims", "read", _claims, "Claims; ?q&by&about&case&challenged&as-known."),
     route("GET", "/claims/{id}", "read", _claim, "One claim with its answers beside it."),
     route("GET", "/claims/{id}/standing", "read", _standing, "One standing, recomputable."),
+    route(
+        "GET",
+        "/claims/{id}/changes",
+        "read",
+        _changes,
+        "What changed in its standing between two times, and why; ?after&until.",
+    ),
     route(
         "GET", "/statements", "read", _statements, "Statements; ?kind&party&case&after_index&limit."
     ),

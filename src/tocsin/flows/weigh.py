@@ -14,7 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.claims.carrier import read
-from tocsin.claims.explain import explain
+from tocsin.claims.changes import Change, changes
+from tocsin.claims.explain import Sentence, explain
 from tocsin.claims.model import KIND_CLASS, PLANTABLE, Challenge, Claim, Dated, Evidence, View
 from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
@@ -150,6 +151,21 @@ class Position(Struct, frozen=True, kw_only=True):
     index: int | None
 
 
+class Borne(Struct, frozen=True, kw_only=True):
+    """An object that bears out a sentence; `sha256` None: not for this reader, or not held."""
+
+    id: str
+    sha256: str | None
+    name: str
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """A plain sentence about a standing, and what bears it out."""
+
+    text: str
+    refs: tuple[Borne, ...]
+
+
 class StandingView(Struct, frozen=True, kw_only=True):
     """One computed standing, in words."""
 
@@ -158,7 +174,7 @@ class StandingView(Struct, frozen=True, kw_only=True):
     base: str | None
     links: tuple[LinkGrade, ...]
     weakest: str | None
-    sentences: tuple[str, ...]
+    sentences: tuple[Said, ...]
     by_coder: tuple[tuple[Name, str], ...]
     at: str | None
     reports: int
@@ -172,6 +188,29 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     party: Name
     at: str | None
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One change of a standing: what came, what became of it, and why (`claims.changes`)."""
+
+    at: str
+    came: tuple[Borne, ...]
+    level_before: str | None
+    level_after: str | None
+    words_before: str
+    """The level in plain words; "not said yet" before the claim was."""
+    words_after: str
+    links: tuple[LinkStep, ...]
+    sentences: tuple[Said, ...]
+    no_longer: tuple[Said, ...]
+
+
+class LinkStep(Struct, frozen=True, kw_only=True):
+    """A link whose grade changed, in plain words; "not asked for" where it is not required."""
+
+    link: str
+    before: str
+    after: str
 
 
 class Happening(Struct, frozen=True, kw_only=True):
@@ -222,6 +261,8 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     now: StandingView
     named: tuple[Shown, ...]
     history: tuple[Happening, ...]
+    steps: tuple[Step, ...]
+    """How it came to stand as it does: every change up to the time asked for, in order."""
     swap: tuple[Name, Name] | None
     """The two organisations whose names "Swap the names" exchanges."""
 
@@ -538,8 +579,89 @@ def claim_page(
         now=standing_view(node, have, claim, now),
         named=shown,
         history=tuple(_history(node, have, claim)),
+        steps=_steps(have.view, changes(view, claim.id, until=at, reader=who)),
         swap=_swap(node, view, claim, named),
     )
+
+
+def changed(
+    node: Node,
+    reader: Reader,
+    claim_id: str,
+    *,
+    after: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Step]:
+    """What changed in a claim's standing between two times, for this reader, and why.
+
+    Raises NotFoundError, and UsageError for times that give no interval.
+    """
+    have = seen(node, reader)
+    _claim_in(have, claim_id)
+    who = identity_of(node, reader)
+    found = changes(have.view, claim_id, after=after, until=until, reader=who)
+    return list(_steps(have.view, found))
+
+
+def _steps(view: View, found: Iterable[Change]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            at=one.at,
+            came=_bear(view, one.came),
+            level_before=one.before,
+            level_after=one.after,
+            words_before="not said yet" if one.said else level_words(one.before),
+            words_after=level_words(one.after),
+            links=tuple(
+                LinkStep(
+                    link=link.link,
+                    before=_grade_words(link.before),
+                    after=_grade_words(link.after, link.shown),
+                )
+                for link in one.links
+            ),
+            sentences=_borne(view, one.sentences),
+            no_longer=_borne(view, one.no_longer),
+        )
+        for one in found
+    )
+
+
+def _grade_words(grade: str | None, shown: bool = True) -> str:
+    if grade is None:
+        return "not asked for"
+    stated = "" if shown or grade == "none-shown" else ", stated, not shown"
+    return LEVEL_WORDS.get(grade, grade) + stated
+
+
+def _borne(view: View, sentences: Iterable[Sentence]) -> tuple[Said, ...]:
+    return tuple(Said(text=one.text, refs=_bear(view, one.refs)) for one in sentences)
+
+
+def _bear(view: View, refs: Iterable[str]) -> tuple[Borne, ...]:
+    held = view.objects
+    return tuple(
+        Borne(id=ref, sha256=held[ref].sha256 if ref in held else None, name=_called(view, ref))
+        for ref in refs
+    )
+
+
+def _called(view: View, ref: str) -> str:
+    """What an object is called in a list: its name, or what it says and whose word it is."""
+    if ref in view.claims:
+        claim = view.claims[ref]
+        return f"{claim.x.claim_type} by {_speaker(view, claim.x.speaker_ref)}"
+    if ref in view.challenges:
+        challenge = view.challenges[ref]
+        return f"{challenge.x.form} by {_speaker(view, challenge.x.speaker_ref)}"
+    if ref in view.links:
+        link = view.links[ref]
+        return f"{link.kind}: {view.name(link.source)}"
+    return view.name(ref)
+
+
+def _speaker(view: View, ref: str | None) -> str:
+    return view.name(ref) if ref else "a speaker not given"
 
 
 def _named(claim: Claim) -> list[str]:
@@ -768,8 +890,7 @@ def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> S
             link=link,
             question=LINK_QUESTIONS.get(link, link),
             grade=grade["grade"],
-            words=LEVEL_WORDS.get(grade["grade"], grade["grade"])
-            + ("" if grade["shown"] or grade["grade"] == "none-shown" else ", stated, not shown"),
+            words=_grade_words(grade["grade"], grade["shown"]),
             shown=grade["shown"],
         )
         for link, grade in plain["links"].items()
@@ -784,7 +905,7 @@ def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> S
         base=plain["base"],
         links=links,
         weakest=weakest.link if weakest else None,
-        sentences=tuple(explain(computed, have.view)),
+        sentences=_borne(have.view, explain(computed, have.view)),
         by_coder=tuple(
             (name_of(node, have.view, c), level_words(level))
             for c, level in sorted((plain.get("by_coder") or {}).items())

@@ -85,7 +85,8 @@ def standings_of_file(
     at = instant_of(as_known)
     wanted = [only] if only else sorted(view.claims)
     found = [standing(view, c, reader=reader, at=at, coder=coder) for c in wanted]
-    return [s.to_json() for s in found], [explain(s, view) for s in found], view.broken
+    said = [[sentence.text for sentence in explain(s, view)] for s in found]
+    return [s.to_json() for s in found], said, view.broken
 
 
 class Checked(Struct, frozen=True, kw_only=True):

@@ -131,7 +131,7 @@ def test_the_accused_sees_withheld_not_absent() -> None:
     assert [(r.code, r.ref) for r in standing(without, claim, accused).reasons] == [
         ("withheld", piece["id"])
     ]
-    assert any("withheld" in sentence for sentence in explain(own, view))
+    assert any("withheld" in sentence.text for sentence in explain(own, view))
 
 
 def test_swapping_two_names_changes_only_the_names() -> None:
@@ -147,7 +147,11 @@ def test_swapping_two_names_changes_only_the_names() -> None:
     views = view_of(orjson.loads(text)), view_of(orjson.loads(swapped))
 
     def said(view: View) -> list[str]:
-        return [line for s in standings(view) for line in [*explain(s, view), summary(s)]]
+        return [
+            line
+            for s in standings(view)
+            for line in [*(said.text for said in explain(s, view)), summary(s)]
+        ]
 
     before, after = (said(view) for view in views)
     back = [
@@ -303,8 +307,12 @@ def test_disjoint_roots_are_found_as_by_comparing_every_pair() -> None:
 )
 def test_a_standing_is_explained_in_plain_sentences(name: str, sentence: str) -> None:
     view = view_of(objects_of(name))
-    lines = [line for one in standings(view) for line in explain(one, view)]
+    said = [line for one in standings(view) for line in explain(one, view)]
+    lines = [line.text for line in said]
     assert sentence in lines
+    for line in said:
+        assert line.refs
+        assert all(ref in view.objects or "withheld" in line.text for ref in line.refs)
     assert lines[0] == "What has been shown here, not what is true."
 
 

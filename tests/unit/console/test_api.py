@@ -51,6 +51,7 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/claims": ({}, {"case": "case", "q": "claim", "by": "claim", "about": "claim"}),
     "/claims/{id}": ({"id": "claim"}, {}),
     "/claims/{id}/standing": ({"id": "claim"}, {}),
+    "/claims/{id}/changes": ({"id": "claim"}, {}),
     "/cases": ({}, {}),
     "/cases/{id}": ({"id": "case"}, {}),
     "/statements": ({}, {"case": "case"}),
