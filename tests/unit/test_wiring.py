@@ -31,6 +31,7 @@ from tocsin.wiring.folder import (
     Config,
     DirectoryConfig,
     LogConfig,
+    MispConfig,
     NodeConfig,
     RemoteConfig,
     find_home,
@@ -76,6 +77,7 @@ def test_what_is_written_to_the_configuration_is_read_from_it(
         log=LogConfig(gossip_s=2.5, signature_workers=port % 65) if flags[0] else LogConfig(),
         remote=RemoteConfig(url=url) if url is not None else None,
         directory=DirectoryConfig(sources=(url,) if url is not None else ()),
+        misp=MispConfig(organisations={name: "gridco.example"} if flags[1] else {}),
     )
     write_config(folder, config)
     assert load_config(folder) == config

@@ -158,6 +158,8 @@ def as_reading(found: dict[str, Any]) -> dict[str, Any]:
     plain["drafts"] = [d["machine"] for d in drafts if d["kind"] == "claim"]
     plain["indicators"] = [d["machine"] for d in drafts if d["kind"] == "indicator"]
     plain["losses"] = found["losses"]
+    if found.get("sharing"):
+        plain["sharing"] = found["sharing"]
     plain["report"] = found["id"]
     return plain
 
@@ -204,6 +206,7 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         bad = [o for o in plain["objects"] if o.get("problem")]
         click.echo(f"\n{_count(len(plain['objects']), 'STIX object')}, {len(bad)} with a problem")
         _print_types(plain["objects"])
+    _print_sharing(plain.get("sharing", []))
     click.echo(
         f"\n{_count(len(drafts), 'claim')}, {_count(len(indicators), 'indicator')}, "
         f"{len(plain['losses'])} left out"
@@ -233,6 +236,37 @@ def _print_types(objects: list[dict[str, Any]]) -> None:
     counts = Counter(o.get("type") or str(o["id"]).partition("--")[0] or "?" for o in objects)
     for words in textwrap.wrap(", ".join(f"{n} {kind}" for kind, n in counts.most_common()), 76):
         line(f"  {words}")
+
+
+_CIRCLES = 20
+"""Sharing groups that are shown; --json has all."""
+
+
+def _print_sharing(circles: list[dict[str, Any]], *, named: bool = False) -> None:
+    """Whom the sharing groups of a file reach, before anything is said.
+
+    Args:
+        named: the acceptance names readers, and of each group only these are reached.
+    """
+    for one in circles[:_CIRCLES]:
+        groups = " and ".join(f"“{name}”" for name in one["groups"])
+        click.echo()
+        line(f"{_count(one['objects'], 'object')} for the sharing group {groups}")
+        for member in one["members"]:
+            if member["party"] in one["parties"]:
+                by = "its directory entry" if member["by"] == "directory" else "tocsin.toml"
+                called = member["name"] or member["uuid"]
+                line(f"  to {member['party']}  ({called}, by {by})")
+        left = [m["name"] or m["uuid"] for m in one["members"] if m["party"] is None]
+        if left:
+            told = ", ".join(left[:10]) + (", …" if len(left) > 10 else "")
+            line(f"  not to {terminal.clip(told, 300)}: no parties here ([misp.organisations])")
+        if not one["parties"]:
+            line("  to nobody but your own party" + (", and into no file" * one["unknown"]))
+        elif named:
+            line("  of these only whom you name, or the members of your case")
+    if len(circles) > _CIRCLES:
+        line(f"and {len(circles) - _CIRCLES} sharing groups more: --json")
 
 
 _ONE_BY_ONE = 20
@@ -317,6 +351,8 @@ def accept(
                 terminal.json_out([*listed, *({"kind": "objects", **w} for w in waiting)])
             else:
                 _list(listed, waiting, report)
+                if report and waiting:
+                    _print_sharing(client.get(f"/reports/{report}/accept")["sharing"])
             return
         by_id = {f"{d['report']}.{d['n']}": d for d in listed}
         if everything and report and not listed and not edit:
@@ -394,6 +430,8 @@ def _accept_objects(
     held = client.get(f"/reports/{report}/accept")
     if held["state"] != "saying":
         count = _count(held["objects"], "object")
+        if not as_json:
+            _print_sharing(held.get("sharing", []), named=bool(to or case))
         terminal.agree(f"say {count} in your party's name?", yes)
     body = {
         "tlp": tlp.upper() if tlp else None,

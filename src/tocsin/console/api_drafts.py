@@ -18,7 +18,7 @@ from tocsin.console.api_parts import (
 )
 from tocsin.errors import UsageError
 from tocsin.flows import drafts as drafting
-from tocsin.flows import imports, sayings
+from tocsin.flows import imports, sayings, sharing
 from tocsin.policy import Tlp
 
 
@@ -62,7 +62,7 @@ def _ingest(r: Request) -> Any:
         tlp=level(r.query.get("tlp")),
         columns=r.query.get("columns") or None,
     )
-    return _report(kept, drafts)
+    return _report(r, kept, drafts)
 
 
 def _accept_report(r: Request, body: SayReportBody) -> Any:
@@ -81,7 +81,9 @@ def _saying(r: Request) -> Any:
         raise errors.NotFoundError(
             f"report {r.params['id']} holds no objects", remedy="its drafts: tocsin accept"
         )
-    return found
+    return msgspec.to_builtins(found) | {
+        "sharing": imports.reached(r.node, r.params["id"], r.party or r.node.party)
+    }
 
 
 def _sayings(r: Request) -> Any:
@@ -93,7 +95,9 @@ def _set_aside(r: Request, body: RejectReportBody) -> Any:
     return imports.set_aside(r.node, r.params["id"], body.why)
 
 
-def _report(kept: drafting.KeptReport, drafts: list[drafting.KeptDraft]) -> dict[str, Any]:
+def _report(
+    r: Request, kept: drafting.KeptReport, drafts: list[drafting.KeptDraft]
+) -> dict[str, Any]:
     return {
         "id": kept.id,
         "source": kept.source,
@@ -101,13 +105,14 @@ def _report(kept: drafting.KeptReport, drafts: list[drafting.KeptDraft]) -> dict
         "objects": [{"id": i, "sha256": s, "problem": p} for i, s, p in kept.objects],
         "received_at": kept.received_at,
         "drafts": drafts,
+        "sharing": sharing.circles(r.node, kept.groups, kept.held, r.party or r.node.party),
     }
 
 
 def _reports(r: Request) -> Any:
     return {
         "items": [
-            _report(k, drafting.drafts(r.node, k.id)) | {"text": None}
+            _report(r, k, drafting.drafts(r.node, k.id)) | {"text": None}
             for k in drafting.reports(r.node)
         ]
     }
@@ -115,7 +120,7 @@ def _reports(r: Request) -> Any:
 
 def _one_report(r: Request) -> Any:
     kept = drafting.report(r.node, r.params["id"])
-    return _report(kept, drafting.drafts(r.node, kept.id)) | {"text": kept.text}
+    return _report(r, kept, drafting.drafts(r.node, kept.id)) | {"text": kept.text}
 
 
 def _drafts(r: Request) -> Any:
@@ -176,7 +181,13 @@ ROUTES: tuple[Route, ...] = (
         SayReportBody,
         "write",
     ),
-    route("GET", "/reports/{id}/accept", "draft", _saying, "How far saying its objects has come."),
+    route(
+        "GET",
+        "/reports/{id}/accept",
+        "draft",
+        _saying,
+        "How far saying its objects has come; whom they reach.",
+    ),
     route(
         "POST",
         "/reports/{id}/reject",

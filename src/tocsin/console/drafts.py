@@ -19,7 +19,7 @@ from tocsin.console import draw, forms, i18n
 from tocsin.console.page import Ask, Drawn, Go, command, names
 from tocsin.errors import ConflictError, StaleDraftError, UsageError
 from tocsin.flows import drafts as drafting
-from tocsin.flows import imports, respond, sayings
+from tocsin.flows import imports, respond, sayings, sharing
 from tocsin.flows.drafts import Accepting, KeptDraft, KeptReport
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_ORDER, Tlp
@@ -177,6 +177,8 @@ class DraftsView(Struct, frozen=True, kw_only=True):
     objects: tuple[BundleRow, ...]
     saying: sayings.Saying | None
     """How far the objects have come; None: there are none."""
+    sharing: tuple[sharing.Circle, ...] = ()
+    """Whom the sharing groups in the file reach, before anything is said."""
     stale: int | None = None
     """The draft somebody else changed between this reader's look and act."""
     yours: dict[str, str] = {}
@@ -217,11 +219,12 @@ def _draft_row(d: KeptDraft) -> DraftRow:
     )
 
 
-def _drafts_view(node: Node, kept: KeptReport, **extra: Any) -> DraftsView:
+def _drafts_view(node: Node, party: str, kept: KeptReport, **extra: Any) -> DraftsView:
     found = drafting.drafts(node, kept.id)
     saying = sayings.saying(node, kept.id)
     return DraftsView(
         saying=saying,
+        sharing=tuple(sharing.circles(node, kept.groups, kept.held, party)),
         report=_report_row(
             kept, sum(d.state == "open" for d in found), saying.state if saying else ""
         ),
@@ -243,7 +246,7 @@ def drafts(ask: Ask, status: int = 200, **extra: Any) -> Drawn:
     """Drafts beside the words they came from."""
     ask.must("draft")
     kept = drafting.report(ask.node, ask.path["report"])
-    view = _drafts_view(ask.node, kept, **extra)
+    view = _drafts_view(ask.node, ask.party, kept, **extra)
     return draw_drafts(
         view,
         cases=respond.cases(ask.node, ask.reader),

@@ -18,10 +18,10 @@ from msgspec import Struct
 from tocsin.claims import model as claims
 from tocsin.claims import write
 from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
-from tocsin.flows import sayings
+from tocsin.flows import sayings, sharing
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
 from tocsin.flows.node import Node
-from tocsin.importers.interface import Loss, Reading, Source, sniff
+from tocsin.importers.interface import Loss, Reading, SharingGroup, Source, sniff
 from tocsin.policy import Tlp
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_object
@@ -75,6 +75,9 @@ class KeptReport(Struct, kw_only=True):
     columns: str | None = None
     strictest: Tlp | None = None
     """Of anything in it, where its objects were made here and not received."""
+    groups: tuple[SharingGroup, ...] = ()
+    held: tuple[sharing.Held, ...] = ()
+    """How many of the objects are under which of `groups`; those not counted are under none."""
 
 
 EDITABLE = frozenset(
@@ -138,13 +141,15 @@ def _kept(
         id=tag,
         source=reading.source,
         text=reading.text,
-        losses=reading.losses,
+        losses=(*reading.losses, *sharing.losses(node, reading.groups)),
         objects=tuple((o.id, o.sha256, o.problem) for o in reading.objects),
         received_at=stamp(node.clock()),
         drafts=len(found),
         tlp=tlp,
         columns=columns,
         strictest=reading.strictest,
+        groups=reading.groups,
+        held=sharing.counted(reading.shared),
     )
     if reading.objects:
         _put(node, "report-bytes", tag, raw)

@@ -20,13 +20,14 @@ from msgspec import Struct
 
 from tocsin.errors import ConflictError, DraftError, ForbiddenError, NotFoundError, TocsinError
 from tocsin.flows import drafts as drafting
-from tocsin.flows import sayings
+from tocsin.flows import sayings, sharing
 from tocsin.flows.drafts import Accepting
 from tocsin.flows.intake import Act, Done, Item, not_found, record_many, stamp, stix_time
 from tocsin.flows.intake import withdraw as take_back
 from tocsin.flows.node import Node
 from tocsin.flows.sayings import LeftOut, Saying
-from tocsin.importers.interface import Reading, sniff
+from tocsin.flows.sharing import AS_SAID, Target
+from tocsin.importers.interface import Limits, Reading, sniff
 from tocsin.policy import TLP_RANK, Tlp
 from tocsin.stix.bundle import Received, open_object
 from tocsin.stix.markings import TLP_OF_ID, strictest_tlp
@@ -74,6 +75,16 @@ def accept(node: Node, report_id: str, how: Accepting) -> Imported:
         return _finish(node, begin(node, report_id, how), None)
     finally:
         node.jobs.leave(report_id)
+
+
+def reached(node: Node, report_id: str, by: str) -> list[sharing.Circle]:
+    """Whom the sharing groups in a report reach, if `by` says its objects; [] without any.
+
+    Raises:
+        NotFoundError: no such report here.
+    """
+    kept = drafting.report(node, report_id)
+    return sharing.circles(node, kept.groups, kept.held, by)
 
 
 def begin(node: Node, report_id: str, how: Accepting) -> Saying:
@@ -195,7 +206,8 @@ def _go_on(node: Node, held: Saying, stop: threading.Event | None) -> Imported:
         at += len(batch)
         # Not for all of them: others want to decide on their drafts meanwhile.
         with node.drafting:
-            sorting = _Sorting(node, how, definitions)
+            tied = sharing.Tied(node, reading.groups)
+            sorting = _Sorting(node, how, definitions, tied, reading.shared)
             for one in batch:
                 if one.id not in gone:
                     sorting.take(one)
@@ -249,16 +261,49 @@ def _reading(node: Node, report_id: str) -> Reading:
     return importer.read(row.value, name, published=published, tlp=kept.tlp, columns=kept.columns)
 
 
+_OWN_TYPES = frozenset(
+    (
+        "indicator",
+        "observed-data",
+        "note",
+        "report",
+        "grouping",
+        "opinion",
+        "sighting",
+        "vulnerability",
+        "relationship",
+    )
+)
+"""What stands for something of one event only, and is under that event's limits."""
+
+
+def _readers(target: Target, how: Accepting) -> tuple[str, ...]:
+    """Whom a target names: of a sharing group those that the acceptance names, if any."""
+    if target.limit is None:
+        return how.to
+    return tuple(sorted(target.limit & set(how.to) if how.to else target.limit))
+
+
 class _Sorting:
     """Which objects are to be said, which were, which are not ours to say."""
 
-    def __init__(self, node: Node, how: Accepting, definitions: Mapping[str, Received]) -> None:
-        self._node, self._by = node, how.by
+    def __init__(
+        self,
+        node: Node,
+        how: Accepting,
+        definitions: Mapping[str, Received],
+        tied: sharing.Tied,
+        shared: Mapping[str, frozenset[Limits]],
+    ) -> None:
+        self._node, self._by, self._how = node, how.by, how
+        self._tied, self._shared = tied, shared
         self._identity = node.identity(how.by)
         self._readable = node.allowed(node.reader(how.by))
         self._parties = {p.identity: p.id for p in node.directory.parties}
         self.say: dict[str, Received] = {}
-        self.definitions = definitions
+        self.targets: dict[str, tuple[Target, ...]] = {}
+        """For whom each of `say` is."""
+        self.definitions = dict(definitions)
         self.narrowed: dict[str, list[str]] = {}
         """Objects by the statement that showed them to more readers."""
         self.again = 0
@@ -277,8 +322,17 @@ class _Sorting:
             self._leave(one, f"it is in the name of {owner}, who says it or does not")
             return
         held = self._node.store.versions(one.id, self._readable)
-        if any(v.sha256 == one.sha256 and not v.withdrawn and self._ours(v) for v in held):
-            self.again += 1
+        targets = self._for(one)
+        one = self._marked(one, targets)
+        same = [v for v in held if self._same(v, one, targets)]
+        taken = self._beyond(one, held, targets)
+        if same:
+            left = targets if taken else self._uncovered(same, targets)
+            if left:
+                known = any(v.sha256 == one.sha256 for v in same)
+                self._say(one if known else open_object(same[0].raw), left)
+            else:
+                self.again += 1
             return
         if any(v.data.get("created_by_ref") != creator for v in held):
             self._leave(one, "somebody else's object has this id here")
@@ -295,8 +349,76 @@ class _Sorting:
                 # Its sender changed something without a new time, a marking of the whole event
                 # for example: under the same time only the version said first would count.
                 one = self._stamped(one)
-        self.say[one.sha256] = one
+        self._say(one, targets)
         self._narrow(one, held)
+
+    def _say(self, one: Received, targets: tuple[Target, ...]) -> None:
+        self.say[one.sha256] = one
+        self.targets[one.sha256] = targets
+
+    def _for(self, one: Received) -> tuple[Target, ...]:
+        ways = self._shared.get(one.id)
+        return self._tied.targets(ways, self._by) if ways else (AS_SAID,)
+
+    def _marked(self, one: Received, targets: tuple[Target, ...]) -> Received:
+        """An object for a group that nobody here is in says so itself; a name does not."""
+        if not targets[0].unknown or one.type == "identity":
+            return one
+        one, markings = self._tied.marked(one, targets[0].unknown)
+        self.definitions |= {m.id: m for m in markings}
+        return one
+
+    def _same(self, version: KeptObject, one: Received, targets: tuple[Target, ...]) -> bool:
+        """Whether we say this already: to the byte, or in a group but for a time we gave it."""
+        if version.withdrawn or not self._ours(version):
+            return False
+        if version.sha256 == one.sha256:
+            return True
+        timed = version.data | {"modified": one.modified}
+        return targets != (AS_SAID,) and timed == one.data
+
+    def _beyond(
+        self, one: Received, held: Sequence[KeptObject], targets: tuple[Target, ...]
+    ) -> bool:
+        """Take back what reached others than its sharing group; whether anything did.
+
+        A name, an observable or a cluster is the same in every file: what another file has shown
+        of it stays shown.
+        """
+        if AS_SAID in targets or one.type not in _OWN_TYPES:
+            return False
+        limit = frozenset[str]().union(*(t.limit or () for t in targets)) | {self._by}
+        found = False
+        for version in held:
+            for id, reach in self._reaches(version):
+                if reach is None or not reach <= limit:
+                    self.narrowed.setdefault(id, []).append(one.id)
+                    found = True
+        return found
+
+    def _uncovered(
+        self, same: Sequence[KeptObject], targets: tuple[Target, ...]
+    ) -> tuple[Target, ...]:
+        """The targets that our statements in force do not reach, all of them together."""
+        if targets == (AS_SAID,):
+            return ()
+        covered: set[str] = set()
+        for version in same:
+            for _, reach in self._reaches(version):
+                if reach is None:
+                    return ()
+                covered |= reach
+        return tuple(t for t in targets if not covered.issuperset(_readers(t, self._how)))
+
+    def _reaches(self, version: KeptObject) -> Iterator[tuple[str, frozenset[str] | None]]:
+        """Each statement of ours in force that says it, and to whom; None: to everybody."""
+        for id in version.said_by if not version.withdrawn else ():
+            kept = self._node.store.statement(id, self._readable)
+            if kept is None or kept.author != self._by or kept.withdrawn:
+                continue
+            level = max(_level(version.data), kept.audience.tlp, key=TLP_RANK.__getitem__)
+            open_to_all = level == "CLEAR" or (level == "GREEN" and not kept.audience.to)
+            yield id, None if open_to_all else kept.audience.to
 
     def _narrow(self, one: Received, held: Sequence[KeptObject]) -> None:
         """What this party said of it to more readers is taken back once it is said to fewer."""
@@ -345,19 +467,27 @@ def _said(node: Node, party: str, sha256: str) -> bool:
 
 
 def _acts(sorting: _Sorting, how: Accepting) -> Iterator[Act]:
-    objects = list(sorting.say.values())
-    for at in range(0, len(objects), TOGETHER):
-        batch = objects[at : at + TOGETHER]
-        named = {ref for one in batch for ref in one.refs}
-        defined = [d for id, d in sorting.definitions.items() if id in named]
-        yield Act(
-            author=how.by,
-            kind="say",
-            tlp=how.tlp,
-            to=how.to,
-            case=how.case,
-            objects=(*defined, *batch),
-        )
+    by_target: dict[Target, list[Received]] = {}
+    for sha256, one in sorting.say.items():
+        for target in sorting.targets[sha256]:
+            by_target.setdefault(target, []).append(one)
+    for target, objects in by_target.items():
+        tlp, to = how.tlp, _readers(target, how)
+        if target.limit is not None:
+            tlp = max(tlp, "AMBER+STRICT", key=TLP_RANK.__getitem__)
+            to = to or ((how.by,) if tlp == "RED" else ())  # which has to name somebody
+        for at in range(0, len(objects), TOGETHER):
+            batch = objects[at : at + TOGETHER]
+            named = {ref for one in batch for ref in one.refs}
+            defined = [d for id, d in sorting.definitions.items() if id in named]
+            yield Act(
+                author=how.by,
+                kind="say",
+                tlp=tlp,
+                to=to,
+                case=how.case,
+                objects=(*defined, *batch),
+            )
 
 
 def _originals(reading: Reading) -> list[Attachment]:

@@ -113,6 +113,8 @@ class Node:
     rng: Callable[[int], bytes]
     new_id: Callable[[str], str]
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
+    organisations: Mapping[str, str] = field(default_factory=dict)
+    """Parties by the UUID or name of an organisation in MISP: the operator's own word."""
     registrar: Signer | None = None
     """This party's root key, where it is kept here: it may sign a directory version."""
     new_token: Callable[[str], str] | None = None

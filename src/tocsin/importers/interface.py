@@ -10,8 +10,9 @@ import hashlib
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -79,6 +80,27 @@ class IndicatorDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):
     comment: str | None = None
 
 
+class Organisation(Struct, frozen=True, order=True):
+    """An organisation as a foreign file names it; nothing ties it to a party yet."""
+
+    uuid: str = ""
+    name: str = ""
+
+
+class SharingGroup(Struct, frozen=True, kw_only=True):
+    """Organisations that may have something, and no others, by the file's own word."""
+
+    uuid: str = ""
+    name: str
+    organisations: tuple[Organisation, ...]
+    pointer: str
+    """Where the file first names it (RFC 6901)."""
+
+
+Limits: TypeAlias = frozenset[int]
+"""Places in `Reading.groups`: whoever is to have the thing has to be in each of these."""
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """All that one file gave. `text` is the kept text, "" for a bundle."""
 
@@ -95,6 +117,10 @@ class Reading(Struct, frozen=True, kw_only=True):
     something else. An earlier reading may have said them."""
     strictest: Tlp | None = None
     """The strictest marking of anything in it: what its originals are kept under."""
+    groups: tuple[SharingGroup, ...] = ()
+    shared: Mapping[str, frozenset[Limits]] = {}
+    """By object id: the limits under which it may be had, each enough. What is not here is under
+    none; a limit of no groups stands for whoever the file is said to."""
 
 
 class Importer(Protocol):

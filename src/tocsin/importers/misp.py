@@ -26,7 +26,7 @@ from msgspec import Raw
 from tocsin.errors import BundleError, BundleSizeError
 from tocsin.importers.interface import Loss, Original, Reading, is_feed, source_of
 from tocsin.importers.misp_event import EventReader, first_byte
-from tocsin.importers.misp_making import Taken
+from tocsin.importers.misp_making import FREE, Taken
 from tocsin.policy import Tlp
 
 MEDIA_TYPE = "application/vnd.misp+json"
@@ -92,6 +92,8 @@ def read(
         originals=tuple(originals),
         withdrawn=tuple(dict.fromkeys(taken.withdrawn)),
         strictest=taken.strictest,
+        groups=tuple(taken.groups.values()),
+        shared={id: ways for id, ways in taken.shared.items() if ways != {FREE}},
     )
 
 

@@ -180,9 +180,7 @@ class Around:
                     }
                 made = f"{name.lower()}--{id}"
                 self._made.write(made, own, at, by, props, created=born)
-                self.analysts(
-                    one, Context(pointer=pointer, tlp=own.tlp, pap=own.pap), made, depth + 1
-                )
+                self.analysts(one, own.at(pointer), made, depth + 1)
         for n, one in enumerate(rows(holder.get("Relationship"))):
             self._made.lose(
                 "reference", f"{context.pointer}/Relationship/{n}", "an analyst's relationship", one

@@ -17,6 +17,7 @@ from uuid import uuid5
 import msgspec
 import orjson
 from msgspec import Raw
+from msgspec.structs import replace
 
 from tocsin.claims.cues import words
 from tocsin.errors import BundleError
@@ -106,6 +107,7 @@ class EventReader:
         self._made.write_observables()
         self._event(event, event_id, context)
         self._around.analysts(event, context, event_id)
+        self._made.write_organisations(context)
 
     def _event_id(self, event: Mapping[str, Any]) -> str:
         return f"{'report' if flag(event.get('published')) else 'grouping'}--{self._made.seed}"
@@ -170,7 +172,7 @@ class EventReader:
         context = (
             self._made.context(attribute, outer, pointer)
             if has_marks(attribute)
-            else Context(pointer=pointer, tlp=outer.tlp, pap=outer.pap)
+            else outer.at(pointer)
         )
         if not attribute.keys() <= _READ_OR_BOOKS:
             for key in sorted(attribute.keys() - _READ_OR_BOOKS):
@@ -363,9 +365,7 @@ class EventReader:
             self._made.lose("bad-object", pointer, "an object without a name", value)
             return
         context = (
-            self._made.context(holder, outer, pointer)
-            if has_marks(holder)
-            else Context(pointer=pointer, tlp=outer.tlp, pap=outer.pap)
+            self._made.context(holder, outer, pointer) if has_marks(holder) else outer.at(pointer)
         )
         for key in sorted(holder.keys() - _KNOWN_OBJECT - BOOKKEEPING):
             self._made.field(holder, key, pointer)
@@ -381,13 +381,17 @@ class EventReader:
                 if (inner_id := uuid(one.get("uuid"))) is not None:
                     self._made.gone(inner_id, *_ATTRIBUTE_MADE)
             return
+        own_context = context
         # A whole object is not shown to more than each of its attributes.
         for n, one in enumerate(map(record, attributes)):
-            own = marks(one).tlp if has_marks(one) else None
-            if own is not None and TLP_RANK[own] > TLP_RANK[context.tlp]:
-                context = Context(pointer=pointer, tlp=own, pap=context.pap, labels=context.labels)
-                inner = f"{pointer}/Attribute/{n}"
-                self._made.lose("marking", inner, f"the object is marked {own} for it")
+            if not has_marks(one):
+                continue
+            own, inner = marks(one), f"{pointer}/Attribute/{n}"
+            groups = self._made.limits(one, own, context.groups, inner)
+            if own.tlp is not None and TLP_RANK[own.tlp] > TLP_RANK[context.tlp]:
+                context = replace(context, tlp=own.tlp)
+                self._made.lose("marking", inner, f"the object is marked {own.tlp} for it")
+            context = replace(context, groups=groups)
         if template is None:
             what = f"STIX has no place for the template {name[:60]}; its attributes stand alone"
             self._made.lose("template", pointer, what, value)
@@ -406,7 +410,7 @@ class EventReader:
                 self._made.taken.count(self._made.name)
                 continue
             if template is None or flag(attribute.get("to_ids")):
-                outer_of = context if made is None else outer
+                outer_of = context if made is None else own_context
                 self._attribute(attribute, outer_of, inner, event_id, within=made)
             else:
                 self._made.taken.count(self._made.name)

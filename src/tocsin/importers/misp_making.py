@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from tocsin.errors import BundleError, BundleSizeError
 from tocsin.importers import misp_tags
-from tocsin.importers.interface import Loss
+from tocsin.importers.interface import Limits, Loss, Organisation, SharingGroup
 from tocsin.importers.misp_fields import record, rows, text, uuid, whole
-from tocsin.importers.misp_tags import INHERIT, Marks, both, marks, pap_marking
+from tocsin.importers.misp_tags import INHERIT, Marks, both, limited, marks, pap_marking
 from tocsin.policy import TLP_RANK, Tlp
 from tocsin.stix.bundle import Received
 from tocsin.stix.ids import deterministic
@@ -34,6 +34,12 @@ MAX_REFS = 5_000
 """References of one grouping or report; an event of more is told in several groupings."""
 MAX_NOTE = 500_000
 """Characters of a report or note that travel in an object."""
+MAX_GROUPS = 200
+"""Sharing groups of one file; what is for one more is for nobody."""
+MAX_ORGANISATIONS = 1_000
+"""Of one sharing group; those after them are not reached."""
+FREE: Limits = frozenset()
+"""No sharing group limits it."""
 LONG_AGO = "2000-01-01T00:00:00.000Z"
 
 
@@ -49,6 +55,10 @@ class Taken(Struct, kw_only=True):
     uuids: set[str] = set()
     elements: int = 0
     strictest: Tlp = "CLEAR"
+    groups: dict[tuple[str, str, tuple[Organisation, ...]], SharingGroup] = {}
+    """Each once, in the order they were met."""
+    shared: dict[str, frozenset[Limits]] = {}
+    """See `Reading.shared`."""
 
     def lose(self, kind: str, pointer: str, note: str, value: Any = None) -> None:
         """Say that something was not taken over."""
@@ -84,8 +94,14 @@ class Context(Struct, frozen=True, kw_only=True):
     pointer: str
     tlp: Tlp
     pap: str | None
+    groups: Limits = FREE
+    """Sharing groups that all of them have to hold whoever is to have it."""
     labels: tuple[str, ...] = ()
     phases: tuple[tuple[str, str], ...] = ()
+
+    def at(self, pointer: str) -> Context:
+        """What a thing inside it inherits."""
+        return Context(pointer=pointer, tlp=self.tlp, pap=self.pap, groups=self.groups)
 
 
 class Maker:
@@ -103,7 +119,8 @@ class Maker:
         self.by_uuid: dict[str, str] = {}
         self.seed = ""
         self._same_refs: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._scos: dict[str, tuple[dict[str, Any], Context]] = {}
+        self._scos: dict[str, tuple[dict[str, Any], Context, frozenset[Limits]]] = {}
+        self._organisations: set[str] = set()
 
     def organisation(self, org: Mapping[str, Any], pointer: str) -> str | None:
         """The identity of an organisation as MISP names it; None where it names none."""
@@ -111,6 +128,7 @@ class Maker:
         if name is None and id is None:
             return None
         ref = f"identity--{id}" if id else deterministic("identity", "misp", str(name))
+        self._organisations.add(ref)
         if ref not in self.taken.objects:
             self.keep(
                 ref,
@@ -133,19 +151,11 @@ class Maker:
         if len(found.named) > 1:
             named = ", ".join(found.named)
             self.lose("marking", pointer, f"tags name {named}: read as {found.named[-1]}")
-        group = record(holder.get("SharingGroup"))
-        if whole(holder.get("distribution")) == 4 or group:
-            orgs = rows(group.get("SharingGroupOrg"))
-            name = text(group.get("name")) or "without a name"
-            called = [text(record(record(o).get("Organisation")).get("name")) for o in orgs[:20]]
-            members = ", ".join(one[:40] for one in called if one)
-            more = ", …" if len(orgs) > 20 else ""
-            note = (
-                f"for the sharing group {name[:60]!r} of {len(orgs)} organisations"
-                + (f" ({members}{more})" if members else "")
-                + ": name its parties with --to"
-            )
-            self.lose("sharing-group", pointer, note, group or None)
+        if found.strange:
+            level = holder.get("distribution")
+            note = f"{str(level)[:40]!r} is no distribution of MISP: read as this organisation only"
+            self.lose("marking", pointer, note, level)
+        groups = self.limits(holder, found, outer.groups if outer else FREE, pointer)
         tlp = both(outer.tlp if outer else None, found.tlp)
         if tlp is None or (outer is None and not found.named):
             floor = found.tlp
@@ -168,9 +178,47 @@ class Maker:
             pointer=pointer,
             tlp=tlp,
             pap=pap,
+            groups=groups,
             labels=found.labels,
             phases=found.phases,
         )
+
+    def limits(
+        self, holder: Mapping[str, Any], found: Marks, outer: Limits, pointer: str
+    ) -> Limits:
+        """The sharing groups of a thing: those of what holds it, and its own."""
+        if not found.group:
+            return outer
+        return outer | {self._group(record(holder.get("SharingGroup")), pointer)}
+
+    def _group(self, given: Mapping[str, Any], pointer: str) -> int:
+        """The place of a sharing group among those of the file; told of once."""
+        organisations = sorted(
+            {
+                Organisation(uuid(org.get("uuid")) or "", (text(org.get("name")) or "")[:200])
+                for one in rows(given.get("SharingGroupOrg"))[:MAX_ORGANISATIONS]
+                if (org := record(record(one).get("Organisation")))
+            }
+            - {Organisation()}
+        )
+        name = (text(given.get("name")) or "without a name")[:200]
+        groups = self.taken.groups
+        key = (uuid(given.get("uuid")) or "", name, tuple(organisations))
+        if key not in groups and len(groups) >= MAX_GROUPS:
+            key = ("", f"one of more than {MAX_GROUPS}", ())
+        if key not in groups:
+            groups[key] = SharingGroup(
+                uuid=key[0], name=key[1], organisations=key[2], pointer=pointer
+            )
+            called = ", ".join((o.name or o.uuid)[:40] for o in organisations[:20])
+            more = ", …" if len(organisations) > 20 else ""
+            note = (
+                f"for the sharing group {name[:60]!r} of {len(organisations)} organisations"
+                + (f" ({called}{more})" if called else "")
+                + ": goes to those of them that are parties here"
+            )
+            self.lose("sharing-group", pointer, note, dict(given) or None)
+        return list(groups).index(key)
 
     def lose(self, kind: str, pointer: str, note: str, value: Any = None) -> None:
         """Say that something was not taken over."""
@@ -205,27 +253,39 @@ class Maker:
         """An observable, once for all that name it: as open as the most open of them."""
         held = self._scos.get(id)
         if held is None:
-            self._scos[id] = (dict(props), context)
-        else:
-            merged, before = held
-            more = {k: v for k, v in props.items() if merged.get(k) != v}
-            stricter = before if TLP_RANK[before.tlp] >= TLP_RANK[context.tlp] else context
-            looser = context if stricter is before else before
-            for key, value in more.items():
-                if isinstance(value, list) and isinstance(merged.get(key), list):
-                    merged[key] = list(dict.fromkeys([*merged[key], *value]))
-                else:
-                    merged.setdefault(key, value)
+            self._scos[id] = (dict(props), context, frozenset((context.groups,)))
+            self.refs[id] = None
+            return
+        merged, before, ways = held
+        more = {k: v for k, v in props.items() if merged.get(k) != v}
+        order = TLP_RANK[context.tlp] - TLP_RANK[before.tlp]
+        if more or len(merged) > len(props):
             # What only one of them says is shown to no more than that one.
-            self._scos[id] = (merged, stricter if more or len(merged) > len(props) else looser)
+            stricter = before if order <= 0 else context
+            self._scos[id] = (merged, stricter, frozenset((context.groups.union(*ways),)))
+        elif order == 0:
+            self._scos[id] = (merged, before, ways | {context.groups})
+        elif order < 0:
+            self._scos[id] = (merged, context, frozenset((context.groups,)))
+        for key, value in more.items():
+            if isinstance(value, list) and isinstance(merged.get(key), list):
+                merged[key] = list(dict.fromkeys([*merged[key], *value]))
+            else:
+                merged.setdefault(key, value)
         self.refs[id] = None
 
     def write_observables(self) -> None:
         """Write the observables that were named, each once."""
-        for id, (props, context) in self._scos.items():
+        for id, (props, context, ways) in self._scos.items():
             body = {k: v for k, v in props.items() if k != "type"}
-            self.write(id, context, None, None, body)
+            self.write(id, context, None, None, body, ways=ways)
         self._scos.clear()
+
+    def write_organisations(self, context: Context) -> None:
+        """Let the organisations an event names go where the event goes."""
+        for id in self._organisations:
+            self.taken.shared[id] = self.taken.shared.get(id, frozenset()) | {context.groups}
+        self._organisations.clear()
 
     def relate(self, source: str, verb: str, target: str, context: Context, at: datetime) -> None:
         """A relationship in the name of the event's organisation."""
@@ -247,8 +307,13 @@ class Maker:
         by: str | None,
         props: dict[str, Any],
         created: datetime | None = None,
+        ways: frozenset[Limits] | None = None,
     ) -> None:
-        """An object; what STIX refuses of it is a loss."""
+        """An object; what STIX refuses of it is a loss.
+
+        Args:
+            ways: see `Reading.shared`; None: as the context says.
+        """
         kind = id[:-38]
         markings = [MARKING_ID[context.tlp]]
         if context.pap is not None:
@@ -278,6 +343,9 @@ class Maker:
             ordered = self._same_refs.setdefault(ordered, ordered)
         dated = at is not None and kind not in SCO_TYPES
         times = (instant(created or at), instant(at)) if dated and at else (None, None)
+        limited_to = frozenset((context.groups,)) if ways is None else ways
+        if id not in self.taken.objects and limited_to != {FREE}:
+            self.taken.shared[id] = limited_to
         self.keep(id, raw, ordered, times)
 
     def keep(
@@ -313,8 +381,9 @@ def has_marks(holder: Mapping[str, Any]) -> bool:
     """Whether a thing says anything of its own about who may read it, or has tags."""
     if holder.get("Tag"):
         return True
-    level = whole(holder.get("distribution"))
-    return level is not None and level != INHERIT
+    if holder.get("SharingGroup"):
+        return True
+    return limited(holder) and whole(holder.get("distribution")) != INHERIT
 
 
 def _escaped(part: str) -> str:

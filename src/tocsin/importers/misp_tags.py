@@ -34,9 +34,17 @@ _LEVEL: dict[str, Tlp] = {
     "red": "RED",
     "ex:chr": "AMBER+STRICT",
 }
-_FLOOR: dict[int, Tlp] = {0: "AMBER+STRICT", 1: "GREEN", 2: "GREEN", 4: "AMBER+STRICT"}
-"""By distribution: this organisation, this community, connected ones, a sharing group."""
-INHERIT = 5
+GROUP, INHERIT = 4, 5
+_FLOOR: dict[int, Tlp | None] = {
+    0: "AMBER+STRICT",
+    1: "GREEN",
+    2: "GREEN",
+    3: None,
+    GROUP: "AMBER+STRICT",
+    INHERIT: None,
+}
+"""By distribution: this organisation, this community, connected ones, all, a sharing group, as
+what holds it."""
 
 
 class Marks(Struct, frozen=True, kw_only=True):
@@ -52,6 +60,10 @@ class Marks(Struct, frozen=True, kw_only=True):
     phases: tuple[tuple[str, str], ...]
     unreadable: tuple[str, ...] = ()
     """Tags that speak of TLP in words that are none of its levels: read as RED."""
+    group: bool = False
+    """Only the organisations of a sharing group may have it."""
+    strange: bool = False
+    """Its distribution is none of the six: read as this organisation only."""
 
 
 def marks(holder: Mapping[str, Any]) -> Marks:
@@ -76,7 +88,13 @@ def marks(holder: Mapping[str, Any]) -> Marks:
                 phase = re.sub(r"[^a-z0-9]+", "-", found[1].lower()).strip("-")
                 if phase:
                     phases.append(("lockheed-martin-cyber-kill-chain", phase))
-    floor = _FLOOR.get(whole(holder.get("distribution")) or 0) if _limits(holder) else None
+    level, given = whole(holder.get("distribution")), limited(holder)
+    # A group that is named counts, whatever stands beside it: nothing is the looser for it.
+    group = level == GROUP or bool(holder.get("SharingGroup"))
+    strange = given and level not in _FLOOR
+    floor = _FLOOR[GROUP] if group else "AMBER+STRICT" if strange else None
+    if floor is None and given and level is not None:
+        floor = _FLOOR[level]
     return Marks(
         tlp=strictest_tlp([*levels, *([floor] if floor else [])]),
         named=tuple(sorted(set(levels), key=TLP_RANK.__getitem__)),
@@ -84,11 +102,14 @@ def marks(holder: Mapping[str, Any]) -> Marks:
         labels=tuple(dict.fromkeys(labels)),
         phases=tuple(dict.fromkeys(phases)),
         unreadable=tuple(unreadable),
+        group=group,
+        strange=strange,
     )
 
 
-def _limits(holder: Mapping[str, Any]) -> bool:
-    return whole(holder.get("distribution")) is not None
+def limited(holder: Mapping[str, Any]) -> bool:
+    """Whether a thing says anything of its own about how far it goes, in words or in none."""
+    return holder.get("distribution") not in (None, "")
 
 
 def _names(holder: Mapping[str, Any]) -> Iterable[str]:

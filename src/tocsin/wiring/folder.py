@@ -76,6 +76,14 @@ class TaxiiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Whoever shows no credential may read what is marked CLEAR."""
 
 
+class MispConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[misp]`: what this node's operator knows of organisations in MISP."""
+
+    organisations: dict[str, str] = {}
+    """`UUID = "PARTY"`, or a name to the letter: which party an organisation of a sharing group
+    is, where the party's directory entry does not say."""
+
+
 class StoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[store]`: where this node keeps what it keeps, if not in a file in its folder."""
 
@@ -95,6 +103,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     remote: RemoteConfig | None = None
     directory: DirectoryConfig = DirectoryConfig()
     taxii: TaxiiConfig = TaxiiConfig()
+    misp: MispConfig = MispConfig()
 
 
 def data_folder() -> Path:
@@ -190,6 +199,9 @@ def write_config(home: Path, config: Config) -> None:
         lines += ["", "[directory]", f"sources = [{listed}]"]
     if config.taxii.anonymous:
         lines += ["", "[taxii]", "anonymous = true"]
+    if config.misp.organisations:
+        lines += ["", "[misp.organisations]"]
+        lines += [f"{_toml(o)} = {_toml(party)}" for o, party in config.misp.organisations.items()]
     partial = home / "tocsin.toml.new"
     partial.write_text("\n".join(lines) + "\n", "utf-8")
     partial.replace(home / "tocsin.toml")

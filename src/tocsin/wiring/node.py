@@ -114,6 +114,7 @@ def open_node(
             new_link=_links(doors, config.party, url) if url else None,
             importers=IMPORTERS,
             exporters=EXPORTERS,
+            organisations=config.misp.organisations,
             clock=clock,
             rng=rng,
             new_id=new_id,

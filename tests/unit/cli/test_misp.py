@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tocsin.cli import run
+from tocsin.stix.ids import deterministic
 
 EVENT = "5f0c2a1e-0000-4000-8000-000000000001"
 
@@ -146,4 +147,34 @@ def test_a_sharing_group_is_listed_with_its_organisations(
     }
     Path("group.json").write_text(json.dumps({"Event": event}))
     printed = tocsin(capsys, "ingest", "group.json", "--no-keep")
-    assert "'Harbour' of 4 organisations (Gridco, Portworks): name its parties" in printed
+    assert "'Harbour' of 2 organisations (Gridco, Portworks): goes to those of them" in printed
+
+
+def test_whom_a_sharing_group_reaches_is_seen_before_it_is_said(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = deterministic("identity", "north.example")
+    orgs = [
+        {"Organisation": {"name": "North", "uuid": identity.removeprefix("identity--")}},
+        {"Organisation": {"name": "\x1b[31mElsewhere", "uuid": EVENT[:-1] + "9"}},
+    ]
+    event = {
+        "uuid": EVENT,
+        "info": "Tide",
+        "date": "2026-11-18",
+        "timestamp": "1795000000",
+        "distribution": "4",
+        "SharingGroup": {"name": "Harbour", "SharingGroupOrg": orgs},
+        "Attribute": [{"type": "domain", "value": "h1.example", "to_ids": True}],
+    }
+    Path("group.json").write_text(json.dumps({"Event": event}))
+    printed = tocsin(capsys, "ingest", "group.json")
+    assert "for the sharing group “Harbour”" in printed
+    assert "Elsewhere" in printed
+    assert "\x1b" not in printed
+    assert "to nobody but your own party\n" in printed
+    report = json.loads(tocsin(capsys, "ingest", "group.json", "--json"))
+    assert report["sharing"][0]["members"][0]["party"] == "north.example"
+    assert "sharing group “Harbour”" in tocsin(capsys, "accept", "--report", report["report"])
+    said = tocsin(capsys, "accept", "--report", report["report"], "--all", "--yes")
+    assert said.index("sharing group “Harbour”") < said.index("said ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -273,6 +274,29 @@ def test_a_file_of_objects_waits_on_the_now_page_until_it_is_said_or_set_aside(
     client.post(path + "/accept-objects", data={"objects": str(count)}, headers=SAME)
     assert client.get(path + ".json").json()["saying"]["state"] == "said"
     assert path not in client.get("/").text
+
+
+def test_whom_a_sharing_group_reaches_stands_above_the_button(
+    sign_in: Callable[..., Any],
+) -> None:
+    client = sign_in()
+    own = client.node.identity(client.node.party).removeprefix("identity--")
+    orgs = [{"uuid": own, "name": "Own"}, {"uuid": "", "name": "<b>Gulf</b> Ports"}]
+    event = {
+        "uuid": "5f0c2a1e-0000-4000-8000-000000000001",
+        "info": "Tide",
+        "distribution": "4",
+        "SharingGroup": {"name": "Harbour", "SharingGroupOrg": [{"Organisation": o} for o in orgs]},
+        "Attribute": [{"type": "domain", "value": "h1.example", "to_ids": True}],
+    }
+    raw = json.dumps({"Event": event}).encode()
+    path = bring(client, raw, "event.json").headers["location"]
+    page = client.get(path).text
+    assert "Whom they go to when you say them" in page
+    assert "nobody but your own organisation" in page
+    assert "Harbour" in page
+    assert "<b>Gulf" not in page
+    assert client.get(path + ".json").json()["sharing"][0]["members"][0]["party"] is None
 
 
 def test_who_may_not_publish_says_no_objects(sign_in: Callable[..., Any]) -> None:

@@ -207,6 +207,110 @@ def test_an_object_is_shown_to_no_more_than_its_strictest_attribute() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("distribution", "tag", "expected", "shared"),
+    [
+        ("0", "tlp:clear", "AMBER+STRICT", False),
+        ("1", "tlp:clear", "GREEN", False),
+        ("2", "tlp:clear", "GREEN", False),
+        ("3", "tlp:clear", "CLEAR", False),
+        ("4", "tlp:clear", "AMBER+STRICT", True),
+        ("5", "tlp:clear", "CLEAR", False),
+        (3, "tlp:clear", "CLEAR", False),
+        (0, "tlp:red", "RED", False),
+        ("", "tlp:clear", "CLEAR", False),
+        ("6", "tlp:clear", "AMBER+STRICT", False),
+        (-1, "tlp:clear", "AMBER+STRICT", False),
+        ("all", "tlp:clear", "AMBER+STRICT", False),
+        ({"a": 1}, "tlp:clear", "AMBER+STRICT", False),
+        (True, "tlp:clear", "AMBER+STRICT", False),
+    ],
+)
+def test_every_distribution_has_its_meaning_on_an_event_and_on_an_attribute(
+    distribution: Any, tag: str, expected: str, shared: bool
+) -> None:
+    id = f"indicator--{ONE}"
+    whole = event(attribute(), Tag=[{"name": tag}], distribution=distribution)
+    part = event(
+        attribute(distribution=distribution, Tag=[{"name": tag}]), Tag=[{"name": "tlp:clear"}]
+    )
+    for raw in (whole, part):
+        reading = misp.read(raw, "e.json")
+        assert level(objects(reading)[id]) == [expected]
+        assert (id in reading.shared) == shared
+
+
+GROUP = {
+    "uuid": TWO,
+    "name": "Harbour",
+    "SharingGroupOrg": [{"Organisation": {"uuid": EVENT, "name": "GridCo"}}],
+}
+
+
+def test_a_named_sharing_group_holds_whatever_number_stands_beside_it() -> None:
+    for distribution in ("3", "5", None):
+        raw = event(attribute(distribution=distribution, SharingGroup=GROUP))
+        reading = misp.read(raw, "e.json")
+        assert reading.shared[f"indicator--{ONE}"] == {frozenset({0})}
+        assert level(objects(reading)[f"indicator--{ONE}"]) == ["AMBER+STRICT"]
+
+
+def test_a_sharing_group_of_an_object_holds_for_all_in_it() -> None:
+    part = {"object_relation": "domain", "type": "domain", "value": "h1.example", "to_ids": True}
+    whole = {"name": "domain-ip", "uuid": TWO, "distribution": "4", "SharingGroup": GROUP}
+    reading = misp.read(event(Object=[{**whole, "Attribute": [{"uuid": ONE, **part}]}]), "e.json")
+    made = objects(reading)
+    report = next(id for id in made if id.startswith("grouping--"))
+    assert reading.shared[f"indicator--{ONE}"] == {frozenset({0})}
+    assert level(made[f"indicator--{ONE}"]) == ["AMBER+STRICT"]
+    assert reading.shared[f"observed-data--{TWO}"] == {frozenset({0})}
+    assert report not in reading.shared
+    assert level(made[report]) == ["GREEN"]
+
+
+def test_an_object_reaches_no_more_than_its_narrowest_attribute() -> None:
+    parts = [
+        {"object_relation": "domain", "type": "domain", "value": "h1.example", "uuid": ONE},
+        {"object_relation": "ip", "type": "ip-dst", "value": "203.0.113.9",
+         "distribution": "4", "SharingGroup": GROUP},
+    ]  # fmt: skip
+    raw = event(Object=[{"name": "domain-ip", "uuid": TWO, "Attribute": parts}])
+    assert misp.read(raw, "e.json").shared[f"observed-data--{TWO}"] == {frozenset({0})}
+
+
+def test_an_observable_of_two_groups_is_for_each_of_them() -> None:
+    other = {**GROUP, "uuid": ONE, "name": "Gulf"}
+    rows = [
+        {"uuid": f"{ONE[:-1]}{n}", "type": "domain", "value": "h1.example",
+         "distribution": "4", "SharingGroup": group}
+        for n, group in enumerate((GROUP, other), 4)
+    ]  # fmt: skip
+    reading = misp.read(event(*rows), "e.json")
+    (name,) = [id for id in objects(reading) if id.startswith("domain-name--")]
+    assert reading.shared[name] == {frozenset({0}), frozenset({1})}
+    assert [g.name for g in reading.groups] == ["Harbour", "Gulf"]
+
+
+def test_a_group_that_is_met_often_is_told_of_once() -> None:
+    rows = [
+        attribute(f"{ONE[:-2]}{n}", distribution="4", SharingGroup=GROUP, value=f"203.0.113.{n}")
+        for n in range(10, 30)
+    ]
+    reading = misp.read(event(*rows), "e.json")
+    assert len(reading.groups) == 1
+    assert [loss.kind for loss in reading.losses].count("sharing-group") == 1
+
+
+def test_sharing_groups_beyond_the_limit_reach_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misp_making, "MAX_GROUPS", 2)
+    rows = [
+        attribute(f"{ONE[:-2]}{n}", distribution="4", SharingGroup={**GROUP, "name": f"g{n}"})
+        for n in range(10, 16)
+    ]
+    groups = misp.read(event(*rows), "e.json").groups
+    assert [len(g.organisations) for g in groups] == [1, 1, 0]
+
+
 def test_an_object_of_an_unknown_template_leaves_its_attributes() -> None:
     thing = {"uuid": TWO, "name": "bank-account", "Attribute": [attribute()]}
     reading = misp.read(event(Object=[thing]), "e.json")
