@@ -309,7 +309,7 @@ class PostgresStore:
 
     def object(self, sha256: str, allowed: frozenset[int]) -> KeptObject | None:
         """See `Reads.object`."""
-        given = {"sha256": rules.digest(sha256), "allowed": sorted(allowed)}
+        given = {"digests": [rules.digest(sha256)], "allowed": sorted(allowed)}
 
         def work(db: Db) -> KeptObject | None:
             found = rules.versions_of(ask(db, schema.SAYINGS_BY_SHA256, given))
@@ -323,7 +323,7 @@ class PostgresStore:
         """See `Reads.versions`."""
 
         def work(db: Db) -> list[KeptObject]:
-            found = reads.said(db, [stix_id], allowed, None)
+            found = reads.said(db, [stix_id], allowed)
             found.sort(key=rules.Version.age, reverse=True)
             return reads.opened(db, found, self._audience_of(db))
 
@@ -332,7 +332,7 @@ class PostgresStore:
     def held(self, stix_ids: Sequence[str], allowed: frozenset[int]) -> frozenset[str]:
         """See `Reads.held`."""
         ids = list(stix_ids)
-        return self._read(lambda db: frozenset(v.id for v in reads.said(db, ids, allowed, None)))
+        return self._read(lambda db: frozenset(v.id for v in reads.said(db, ids, allowed)))
 
     def select(
         self,
@@ -348,7 +348,8 @@ class PostgresStore:
 
         def work(db: Db) -> list[KeptObject]:
             page = reads.places(db, allowed, types, case, after, most)
-            newest = reads.newest(db, reads.said(db, [id for _, id in page], allowed, case))
+            said = reads.sayings(db, rules.ranges(page), allowed, case)
+            newest = reads.newest(db, rules.versions_of(said))
             return reads.opened(db, [newest[place] for place in page], self._audience_of(db))
 
         return self._read(work)
@@ -381,7 +382,7 @@ class PostgresStore:
             rows = ask(db, schema.FOUND, {"words": numbers, "allowed": sorted(allowed)}).fetchall()
             db.execute("SET LOCAL enable_bitmapscan = off")
             hits = {n for n, _ in rows}
-            newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed, None))
+            newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed))
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
             kept: list[KeptObject] = []

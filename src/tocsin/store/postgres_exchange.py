@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tocsin.store import feeds
+from tocsin.store import feeds, rules
 from tocsin.store.interface import Page
 from tocsin.store.postgres_open import Db, ask, copy
 
@@ -69,10 +69,16 @@ SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.m
   o.version, octet_length(o.raw), cardinality(%(allowed)s::bigint[]) > 1 AND EXISTS (
     SELECT 1 FROM entry d WHERE d.object = e.object AND d.feed + 0 = {feed} AND d.added < e.added
       AND d.audience + 0 = ANY(%(allowed)s::bigint[])),
-  EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n),
+  EXISTS ({several}),
   CASE WHEN sum(octet_length(o.raw)) OVER (ORDER BY e.added ROWS UNBOUNDED PRECEDING)
     <= %(most)s THEN o.raw END
 """.replace("{feed}", _FEED)
+_SEVERAL = "SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n"
+# What others were given under the id is not looked at. A stretch of an index for each audience.
+_SEVERAL_OF_FEW = """
+  SELECT 1 FROM unnest(%(allowed)s::bigint[]) y(id) CROSS JOIN LATERAL (
+    SELECT 1 FROM said v WHERE v.audience = y.id AND v.type = o.type AND v.id = o.stix_id
+      AND v.live IN (1, 2) AND v.object <> o.n OFFSET 0) w"""
 _CHOSEN = """
 WITH chosen AS MATERIALIZED (
   SELECT p.added, p.object FROM {each} CROSS JOIN LATERAL (
@@ -85,34 +91,46 @@ _FROM_CHOSEN = """
 FROM chosen e CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = e.object OFFSET 0) o
 ORDER BY e.added
 """
-PAGE = (
-    _CHOSEN.format(
-        each="unnest(%(allowed)s::bigint[]) a(id)", behind="i.added > %(after)s", feed=_FEED
-    )
-    + _ENTRY
-    + _FROM_CHOSEN
+_ALL = _CHOSEN.format(
+    each="unnest(%(allowed)s::bigint[]) a(id)", behind="i.added > %(after)s", feed=_FEED
 )
-PAGE_OF_TYPES = (
-    _CHOSEN.format(
-        each="unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN unnest(%(types)s::text[]) y(type)",
-        # Compared together, so that no other index will do.
-        behind='i.type = y.type COLLATE "C"'
-        ' AND (i.type, i.added) > (y.type COLLATE "C", %(after)s::bigint)',
-        feed=_FEED,
-    )
-    + _ENTRY
-    + _FROM_CHOSEN
+_OF_TYPES = _CHOSEN.format(
+    each="unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN unnest(%(types)s::text[]) y(type)",
+    # Compared together, so that no other index will do.
+    behind='i.type = y.type COLLATE "C"'
+    ' AND (i.type, i.added) > (y.type COLLATE "C", %(after)s::bigint)',
+    feed=_FEED,
 )
-_FROM_IDS = """
-FROM unnest(%(ids)s::text[]) k(id) CROSS JOIN LATERAL (
-    SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o
+# By what each audience was given under an id: what others were given there is never touched.
+_GIVEN = """
+unnest(%(ids)s::text[]) k(id) CROSS JOIN unnest(%(allowed)s::bigint[]) a(id)
   CROSS JOIN LATERAL (
-    SELECT * FROM entry i WHERE i.object = o.n AND i.feed + 0 = {feed} OFFSET 0) e
-WHERE e.added > %(after)s AND e.audience + 0 = ANY(%(allowed)s::bigint[])
-ORDER BY e.added LIMIT %(limit)s
+    SELECT DISTINCT i.object FROM said i
+    WHERE i.audience = a.id AND i.type = split_part(k.id, '--', 1) COLLATE "C"
+      AND i.id = k.id COLLATE "C" AND i.live IN (1, 2)) s
+  CROSS JOIN LATERAL (
+    SELECT i.added, i.object FROM entry i
+    WHERE i.object = s.object AND i.feed = {feed} AND i.audience = a.id OFFSET 0) e
 """.replace("{feed}", _FEED)
-PAGE_OF_IDS = _ENTRY + _FROM_IDS
+_OF_IDS = """
+WITH chosen AS MATERIALIZED (
+  SELECT e.added, e.object FROM {given} WHERE e.added > %(after)s
+  ORDER BY e.added LIMIT %(limit)s)
+""".replace("{given}", _GIVEN)
+_ROWS = _ENTRY.replace("{several}", _SEVERAL) + _FROM_CHOSEN
+_ROWS_FOR_FEW = _ENTRY.replace("{several}", _SEVERAL_OF_FEW) + _FROM_CHOSEN
+PAGE, PAGE_FOR_FEW = _ALL + _ROWS, _ALL + _ROWS_FOR_FEW
+PAGE_OF_TYPES, PAGE_OF_TYPES_FOR_FEW = _OF_TYPES + _ROWS, _OF_TYPES + _ROWS_FOR_FEW
+PAGE_OF_IDS, PAGE_OF_IDS_FOR_FEW = _OF_IDS + _ROWS, _OF_IDS + _ROWS_FOR_FEW
+FEW = 16
+"""Audiences of which each may cost a row of a page a stretch of an index."""
 FEED_VERSIONS = """
+SELECT o.n, o.stix_id, o.version, e.added, o.raw
+FROM (SELECT e.object, min(e.added) AS added FROM {given} GROUP BY e.object) e
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = e.object OFFSET 0) o
+""".replace("{given}", _GIVEN)
+# Where so many ids and audiences come together that those would be too many stretches.
+FEED_VERSIONS_OF_MANY = """
 SELECT o.n, o.stix_id, o.version, e.added, o.raw
 FROM unnest(%(ids)s::text[]) k(id) CROSS JOIN LATERAL (
     SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o
@@ -160,12 +178,13 @@ class _Rows:
         self._db = db
         self._most = wanted.most_bytes
         self._given: dict[str, Any] = {"name": name, "allowed": sorted(allowed)}
-        self._sql = PAGE
+        few = 0 < len(allowed) <= FEW
+        self._sql = PAGE_FOR_FEW if few else PAGE
         if wanted.ids is not None:
-            self._sql = PAGE_OF_IDS
+            self._sql = PAGE_OF_IDS_FOR_FEW if few else PAGE_OF_IDS
             self._given["ids"] = sorted(set(wanted.ids))
         elif wanted.types is not None:
-            self._sql = PAGE_OF_TYPES
+            self._sql = PAGE_OF_TYPES_FOR_FEW if few else PAGE_OF_TYPES
             self._given["types"] = sorted(set(wanted.types))
 
     def slice(self, after: int, limit: int) -> Iterable[feeds.Row]:
@@ -173,7 +192,9 @@ class _Rows:
         return ask(self._db, self._sql, given).fetchall()
 
     def versions(self, ids: Sequence[str]) -> Iterable[feeds.Row]:
-        return ask(self._db, FEED_VERSIONS, {**self._given, "ids": list(ids)}).fetchall()
+        several = len(ids) * len(self._given["allowed"]) > rules.MOST_STRETCHES
+        sql = FEED_VERSIONS_OF_MANY if several else FEED_VERSIONS
+        return ask(self._db, sql, {**self._given, "ids": list(ids)}).fetchall()
 
     def raws(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
         return dict(ask(self._db, RAWS, {"keys": list(numbers)}).fetchall())

@@ -31,7 +31,7 @@ SELECT o.n, s.id, s.kind, s.author, s.chain, s.seq, o.came,
 _OUTBOX = (
     _COLUMNS
     + """
-FROM outbox o JOIN statement s ON s.n = o.statement
+FROM outbox o CROSS JOIN LATERAL (SELECT * FROM statement t WHERE t.n = o.statement OFFSET 0) s
 WHERE o.peer = %(peer)s AND o.n > %(after)s AND (%(kind)s::text IS NULL OR s.kind = %(kind)s)
 ORDER BY o.n LIMIT %(limit)s
 """
@@ -67,8 +67,10 @@ ORDER BY w.log_index
 """
 
 _UNSAYING = """
-SELECT w.n FROM unnest(%(rows)s::bigint[]) i(n) JOIN statement s ON s.n = i.n
-  JOIN ref r ON r.ref = coalesce(s.inside, s.id) JOIN statement w ON w.n = r.statement
+SELECT w.n FROM unnest(%(rows)s::bigint[]) i(n)
+  CROSS JOIN LATERAL (SELECT * FROM statement t WHERE t.n = i.n OFFSET 0) s
+  CROSS JOIN LATERAL (SELECT * FROM ref q WHERE q.ref = coalesce(s.inside, s.id) OFFSET 0) r
+  CROSS JOIN LATERAL (SELECT * FROM statement t WHERE t.n = r.statement OFFSET 0) w
 WHERE w.kind = 'withdraw' AND w.author = s.author AND w.log_index IS NOT NULL
 GROUP BY w.n, w.log_index ORDER BY w.log_index
 """

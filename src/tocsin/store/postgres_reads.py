@@ -126,14 +126,34 @@ def places_in_log(
     return [index for [index] in first(rows, streams, limit)] if streams else []
 
 
-def said(db: Db, ids: Sequence[str], allowed: frozenset[int], case: str | None) -> list[Version]:
+def said(db: Db, ids: Sequence[str], allowed: frozenset[int]) -> list[Version]:
     """What is readable under these ids."""
     if not ids:
         return []
+    found = rules.looked_up(ids, len(allowed))
+    if found is not None:
+        ranges, digests = found
+        rows = sayings(db, ranges, allowed, None)
+        if digests:
+            given = {"digests": digests, "allowed": sorted(allowed)}
+            rows += ask(db, schema.SAYINGS_BY_SHA256, given).fetchall()
+        named = frozenset(ids)  # the bytes of an attachment can be said as an object too
+        return [version for version in versions_of(rows) if version.id in named]
+    given = {"keys": list(dict.fromkeys(ids)), "allowed": sorted(allowed)}
+    return versions_of(ask(db, schema.SAYINGS_BY_ID, given).fetchall())
+
+
+def sayings(
+    db: Db, ranges: Sequence[tuple[str, str, str]], allowed: frozenset[int], case: str | None
+) -> list[Row]:
+    """The rows of what is readable of each type from one id to another, both included."""
+    if not ranges:
+        return []
+    types, lows, highs = (list(column) for column in zip(*ranges, strict=True))
     given: dict[str, Any] = {"case": case}
-    sql = schema.SAYINGS_BY_ID.format(filters=filters(given))
-    given |= {"keys": list(ids), "allowed": sorted(allowed)}
-    return versions_of(ask(db, sql, given).fetchall())
+    sql = schema.SAYINGS.format(filters=filters(given))
+    given |= {"types": types, "lows": lows, "highs": highs, "allowed": sorted(allowed)}
+    return ask(db, sql, given).fetchall()
 
 
 def newest(db: Db, versions: Iterable[Version]) -> dict[tuple[str, str], Version]:

@@ -298,7 +298,18 @@ CREATE TABLE waits(
 CREATE INDEX waits_row ON waits(peer, id);
 """
 
-SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE, _LEAN, _WAITS)
+# What is said of an object, and sealed statements, are found by who may read them, as all else is.
+_AUDIENCES = """
+DROP INDEX said_object;
+CREATE INDEX said_object ON said(object, audience);
+DROP INDEX statement_sealed;
+CREATE INDEX statement_sealed ON statement(audience, case_id, log_index)
+  WHERE kind = 'sealed' AND log_index IS NOT NULL;
+DROP INDEX statement_inside;
+CREATE INDEX statement_inside ON statement(inside, audience) WHERE inside IS NOT NULL;
+"""
+
+SCRIPTS: tuple[str, ...] = (_FIRST, _INSIDE, _LEAN, _WAITS, _AUDIENCES)
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
 VERSION = len(SCRIPTS)
@@ -394,18 +405,37 @@ SELECT count(*) FROM (
 
 _SAYING = """
 SELECT o.n, o.sha256, s.id, s.type, o.version, t.log_index, t.id, s.live, s.audience, t.audience
-FROM {said} JOIN statement t ON t.n = s.statement
-WHERE s.live IN (1, 2) AND s.audience + 0 = ANY(%(allowed)s::bigint[]) {filters}
+FROM {said} CROSS JOIN LATERAL (SELECT * FROM statement i WHERE i.n = s.statement OFFSET 0) t
+WHERE s.live IN (1, 2) {filters}
 ORDER BY t.log_index
 """
+# For each range of ids of one type, and each audience, a stretch of an index: what others were
+# given under the same ids is never touched.
+SAYINGS = """
+SELECT o.n, o.sha256, s.id, s.type, o.version, t.log_index, t.id, s.live, s.audience, t.audience
+FROM unnest(%(types)s::text[], %(lows)s::text[], %(highs)s::text[]) k(type, low, high)
+  CROSS JOIN unnest(%(allowed)s::bigint[]) a(id)
+  CROSS JOIN LATERAL (
+    SELECT * FROM said s
+    WHERE s.audience = a.id AND s.type = k.type COLLATE "C" AND s.id >= k.low COLLATE "C"
+      AND s.id <= k.high COLLATE "C" AND s.live IN (1, 2) {filters} OFFSET 0) s
+  CROSS JOIN LATERAL (SELECT * FROM object i WHERE i.n = s.object OFFSET 0) o
+  CROSS JOIN LATERAL (SELECT * FROM statement i WHERE i.n = s.statement OFFSET 0) t
+ORDER BY t.log_index
+"""
+# Where so many ids and audiences come together that those would be too many stretches.
 SAYINGS_BY_ID = _SAYING.format(
     said="unnest(%(keys)s::text[]) k(id) CROSS JOIN LATERAL ("
     'SELECT * FROM object i WHERE i.stix_id = k.id COLLATE "C" OFFSET 0) o'
     " CROSS JOIN LATERAL (SELECT * FROM said i WHERE i.object = o.n OFFSET 0) s",
-    filters="{filters}",
+    filters="AND s.audience + 0 = ANY(%(allowed)s::bigint[])",
 )
 SAYINGS_BY_SHA256 = _SAYING.format(
-    said="object o JOIN said s ON s.object = o.n", filters="AND o.sha256 = %(sha256)s"
+    said="unnest(%(digests)s::bytea[]) k(id) CROSS JOIN LATERAL ("
+    "SELECT * FROM object i WHERE i.sha256 = k.id OFFSET 0) o"
+    " CROSS JOIN unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN LATERAL ("
+    "SELECT * FROM said i WHERE i.object = o.n AND i.audience = a.id OFFSET 0) s",
+    filters="",
 )
 
 BYTES = """
@@ -440,9 +470,10 @@ ORDER BY s.log_index
 
 SEALED = """
 SELECT s.id, s.inside, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
-FROM statement s JOIN sealed x ON x.n = s.n
-WHERE s.kind = 'sealed' AND s.log_index IS NOT NULL
-  AND s.audience + 0 = ANY(%(allowed)s::bigint[]) {filters}
+FROM unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN LATERAL (
+    SELECT * FROM statement s
+    WHERE s.audience = a.id AND s.kind = 'sealed' AND s.log_index IS NOT NULL {filters} OFFSET 0) s
+  JOIN sealed x ON x.n = s.n
 ORDER BY s.log_index
 """
 

@@ -368,6 +368,40 @@ class Version:
         return self.version, -self.first if self.version else self.first
 
 
+MOST_STRETCHES = 20_000
+"""Of an index, for one read: so many ids times audiences are looked up one by one."""
+
+
+_ATTACHMENT = "urn:sha256:"
+
+
+def looked_up(
+    ids: Sequence[str], audiences: int
+) -> tuple[list[tuple[str, str, str]], list[bytes]] | None:
+    """How these ids are found among so many audiences without touching what others were given.
+
+    Returns:
+        (as `ranges` has them, the digests of attachments, whose ids tell no type). None: that
+        would be too many stretches of an index; they are found by id, and filtered.
+    """
+    unique = list(dict.fromkeys(ids))
+    if len(unique) * audiences > MOST_STRETCHES:
+        return None
+    # The type of an object begins its id (STIX 2.1 §2.9): no statement says otherwise.
+    typed = [(id.partition("--")[0], id, id) for id in unique if not id.startswith(_ATTACHMENT)]
+    digests = [digest(id[len(_ATTACHMENT) :]) for id in unique if id.startswith(_ATTACHMENT)]
+    return typed, digests
+
+
+def ranges(places: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Of (type, id) in order, for each type: (type, first id, last id)."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for type, id in places:
+        first = found[type][1] if type in found else id
+        found[type] = (type, first, id)
+    return list(found.values())
+
+
 def versions_of(rows: Iterable[Row]) -> list[Version]:
     """Group rows of SAYINGS_*, which come in log order, by version.
 
@@ -393,18 +427,20 @@ def newest(
         makers: `Version.n` → who made it (`interface.maker_of`), for those given that name
             somebody. Asked only for what has several versions.
     """
-    groups: defaultdict[tuple[str, str], list[Version]] = defaultdict(list)
+    chosen: dict[tuple[str, str], Version] = {}
+    several: defaultdict[tuple[str, str], list[Version]] = defaultdict(list)
     for version in versions:
-        groups[version.type, version.id].append(version)
-    several = [v for group in groups.values() if len(group) > 1 for v in group]
-    made = makers(several) if several else {}
-    return {
-        place: max(
-            (v for v in group if made.get(v.n) == made.get(_oldest(group).n)),
-            key=Version.age,
-        )
-        for place, group in groups.items()
-    }
+        place = version.type, version.id
+        first = chosen.setdefault(place, version)
+        if first is not version:
+            group = several[place]
+            group.extend((version,) if group else (first, version))
+    if several:
+        made = makers([v for group in several.values() for v in group])
+        for place, group in several.items():
+            maker = made.get(_oldest(group).n)
+            chosen[place] = max((v for v in group if made.get(v.n) == maker), key=Version.age)
+    return chosen
 
 
 def _oldest(group: Sequence[Version]) -> Version:
@@ -433,8 +469,9 @@ def opened(
         raw, spec_version, created, modified = found[version.n]
         if hashlib.sha256(raw).digest() != version.sha256:
             raise altered(f"object {version.id}, row {version.n} of `object`", version.sha256)
-        _check_narrowed(version, audience_of)
-        live = [id for id, state in version.said if state == LIVE]
+        if version.narrowed:
+            _check_narrowed(version, audience_of)
+        live = [id.hex() for id, state in version.said if state == LIVE]
         objects.append(
             KeptObject(
                 raw=raw,
@@ -444,7 +481,7 @@ def opened(
                 spec_version=spec_version,
                 created=created,
                 modified=modified,
-                said_by=tuple(id.hex() for id in live or [id for id, _ in version.said]),
+                said_by=tuple(live or [id.hex() for id, _ in version.said]),
                 withdrawn=not live,
             )
         )

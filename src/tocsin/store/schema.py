@@ -318,6 +318,15 @@ CREATE TABLE waits(
 CREATE INDEX waits_row ON waits(peer, id);
 """
 
+# Sealed statements are found by who may read them, as all others are.
+_SEALED_FOR = """
+DROP INDEX statement_sealed;
+CREATE INDEX statement_sealed ON statement(audience, case_id, log_index)
+  WHERE kind = 'sealed' AND log_index IS NOT NULL;
+DROP INDEX statement_inside;
+CREATE INDEX statement_inside ON statement(inside, audience) WHERE inside IS NOT NULL;
+"""
+
 SCRIPTS: tuple[str, ...] = (
     _FIRST,
     _KEY_CHAIN,
@@ -329,6 +338,7 @@ SCRIPTS: tuple[str, ...] = (
     _FEDERATION,
     _INSIDE,
     _WAITS,
+    _SEALED_FOR,
 )
 """Script n takes a store from version n to n + 1. Never edit one that has been released."""
 
@@ -402,18 +412,31 @@ SELECT count(*) FROM (
 _SAYING = """
 SELECT o.n, o.sha256, s.id, s.type, o.version, t.log_index, t.id, s.live, s.audience, t.audience
 FROM {said} JOIN statement t ON t.n = s.statement
-WHERE {key} AND s.live IN (1, 2)
-  AND +s.audience IN (SELECT value FROM json_each(:allowed)) {filters}
+WHERE {key} AND s.live IN (1, 2) {filters}
 ORDER BY t.log_index
 """
-# `+` above keeps SQLite from seeking once for each audience of each key.
-SAYINGS_BY_ID = _SAYING.format(
-    said="json_each(:keys) k CROSS JOIN said s ON s.id = k.value CROSS JOIN object o",
+# For each range of ids of one type, [type, first id, last id], and each audience a stretch of an
+# index: what others were given under the same ids is never touched.
+SAYINGS = _SAYING.format(
+    said="json_each(:ranges) k CROSS JOIN json_each(:allowed) a CROSS JOIN said s"
+    " ON s.audience = a.value AND s.type = json_extract(k.value, '$[0]')"
+    " AND s.id BETWEEN json_extract(k.value, '$[1]') AND json_extract(k.value, '$[2]')"
+    " CROSS JOIN object o",
     key="o.n = s.object",
     filters="{filters}",
 )
+# Where so many ids and audiences come together that those would be too many stretches.
+SAYINGS_BY_ID = _SAYING.format(
+    said="json_each(:keys) k CROSS JOIN said s ON s.id = k.value CROSS JOIN object o",
+    # `+` keeps SQLite from seeking once for each audience of each key.
+    key="o.n = s.object AND +s.audience IN (SELECT value FROM json_each(:allowed))",
+    filters="",
+)
 SAYINGS_BY_SHA256 = _SAYING.format(
-    said="object o CROSS JOIN said s ON s.object = o.n", key="o.sha256 = :sha256", filters=""
+    said="object o CROSS JOIN json_each(:allowed) a"
+    " CROSS JOIN said s ON s.object = o.n AND s.audience = a.value",
+    key="o.sha256 = :sha256",
+    filters="",
 )
 
 BYTES = """
@@ -445,9 +468,9 @@ ORDER BY s.log_index
 
 SEALED = """
 SELECT s.id, s.inside, s.log_index, s.author, s.case_id, s.seq, x.tlp, s.audience, s.withdrawn
-FROM statement s CROSS JOIN sealed x ON x.n = s.n
-WHERE s.kind = 'sealed' AND s.log_index IS NOT NULL
-  AND +s.audience IN (SELECT value FROM json_each(:allowed)) {filters}
+FROM json_each(:allowed) a CROSS JOIN statement s INDEXED BY {index} ON s.audience = a.value
+  CROSS JOIN sealed x ON x.n = s.n
+WHERE s.kind = 'sealed' AND s.log_index IS NOT NULL {filters}
 ORDER BY s.log_index
 """
 
@@ -492,16 +515,22 @@ SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.m
   o.version, length(o.raw), EXISTS (
     SELECT 1 FROM entry d WHERE d.object = e.object AND d.feed = e.feed AND d.added < e.added
       AND d.audience IN (SELECT value FROM json_each(:allowed))),
-  EXISTS (SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n)
+  EXISTS ({several})
 """
+_SEVERAL = "SELECT 1 FROM object x WHERE x.stix_id = o.stix_id AND x.n <> o.n"
+# What others were given under the id is not looked at. A stretch of an index for each audience.
+_SEVERAL_OF_FEW = """
+  SELECT 1 FROM said v WHERE v.id = o.stix_id
+    AND v.audience IN (SELECT value FROM json_each(:allowed))
+    AND v.live IN (1, 2) AND v.object <> o.n"""
 # Small objects come with their row; of the others `RAWS` is asked.
 _WITH_BYTES = ", CASE WHEN length(o.raw) <= 4096 THEN o.raw END "
-_OF_CHOSEN = (
-    _ENTRY
-    + _WITH_BYTES
-    + "FROM chosen c CROSS JOIN entry e ON e.feed = :feed AND e.added = c.added"
-    " CROSS JOIN object o ON o.n = e.object ORDER BY e.added"
-)
+_FROM_CHOSEN = """
+FROM chosen c CROSS JOIN entry e ON e.feed = :feed AND e.added = c.added
+  CROSS JOIN object o ON o.n = e.object ORDER BY e.added
+"""
+_OF_CHOSEN = _ENTRY.format(several=_SEVERAL) + _WITH_BYTES + _FROM_CHOSEN
+_OF_CHOSEN_FOR_FEW = _ENTRY.format(several=_SEVERAL_OF_FEW) + _WITH_BYTES + _FROM_CHOSEN
 PAGE = _CHOSEN.format(each="json_each(:allowed) a", type="") + _OF_CHOSEN
 FEW = 16
 """Audiences of which each is a scan of its own, straight from the index, in `page_of`."""
@@ -521,34 +550,43 @@ WITH chosen(added) AS MATERIALIZED (SELECT added FROM ({scans}) ORDER BY added L
 def page_of(audiences: int) -> str:
     """`PAGE` for so many audiences, named :a0, :a1 …: no row is looked up to be chosen."""
     scans = " UNION ALL ".join(_SCAN.format(n=n) for n in range(audiences))
-    return _CHOSEN_OF_FEW.format(scans=scans) + _OF_CHOSEN
+    return _CHOSEN_OF_FEW.format(scans=scans) + _OF_CHOSEN_FOR_FEW
 
 
-PAGE_OF_TYPES = (
-    _CHOSEN.format(
-        each="json_each(:allowed) a CROSS JOIN json_each(:types) y", type="AND i.type = y.value"
-    )
-    + _OF_CHOSEN
+_CHOSEN_OF_TYPES = _CHOSEN.format(
+    each="json_each(:allowed) a CROSS JOIN json_each(:types) y", type="AND i.type = y.value"
 )
-_OF_IDS = """
-FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value
-  CROSS JOIN entry e ON e.object = o.n AND e.feed = :feed
-WHERE e.added > :after AND e.audience IN (SELECT value FROM json_each(:allowed))
-ORDER BY e.added LIMIT :limit
+PAGE_OF_TYPES = _CHOSEN_OF_TYPES + _OF_CHOSEN
+PAGE_OF_TYPES_FOR_FEW = _CHOSEN_OF_TYPES + _OF_CHOSEN_FOR_FEW
+# By what each audience was given under an id: what others were given there is never touched.
+_GIVEN = """
+json_each(:allowed) a CROSS JOIN said s ON s.id = {id} AND s.audience = a.value
+  CROSS JOIN entry e ON e.object = s.object AND e.feed = {feed} AND e.audience = a.value
 """
-PAGE_OF_IDS = _ENTRY + _WITH_BYTES + _OF_IDS
-# One object under an id for one reader. What else is under it is counted up to a bound: more is
-# left to `PAGE_OF_IDS`.
+_CHOSEN_OF_IDS = """
+WITH chosen(added) AS MATERIALIZED (
+  SELECT DISTINCT e.added
+  FROM json_each(:ids) k CROSS JOIN {given}
+  WHERE s.live IN (1, 2) AND e.added > :after
+  ORDER BY e.added LIMIT :limit)
+""".replace("{given}", _GIVEN.format(id="k.value", feed=":feed"))
+PAGE_OF_IDS = _CHOSEN_OF_IDS + _OF_CHOSEN
+PAGE_OF_IDS_FOR_FEW = _CHOSEN_OF_IDS + _OF_CHOSEN_FOR_FEW
+# One object under an id for one reader of few audiences. What else was given under it is counted
+# up to a bound: more is left to `PAGE_OF_IDS`.
 GLANCE = """
 SELECT e.added, o.n, o.sha256, o.stix_id, o.type, o.spec_version, o.created, o.modified,
-  o.version, length(o.raw), 0, 0,
-  CASE WHEN e.added IS NOT NULL AND length(o.raw) <= :bytes THEN o.raw END
-FROM (SELECT n FROM object WHERE stix_id = :id LIMIT :most) k CROSS JOIN object o ON o.n = k.n
-  LEFT JOIN entry e ON e.object = o.n AND e.feed = (SELECT id FROM feed WHERE name = :feed)
-    AND +e.audience IN (SELECT value FROM json_each(:allowed))
-LIMIT :most
-"""
+  o.version, length(o.raw), 0, 0, CASE WHEN length(o.raw) <= :bytes THEN o.raw END
+FROM {given} CROSS JOIN object o ON o.n = e.object
+WHERE s.live IN (1, 2) LIMIT :most
+""".format(given=_GIVEN.format(id=":id", feed="(SELECT id FROM feed WHERE name = :feed)"))
 FEED_VERSIONS = """
+SELECT o.n, o.stix_id, o.version, min(e.added), o.raw
+FROM json_each(:ids) k CROSS JOIN {given} CROSS JOIN object o ON o.n = e.object
+WHERE s.live IN (1, 2) GROUP BY o.n
+""".format(given=_GIVEN.format(id="k.value", feed=":feed"))
+# Where so many ids and audiences come together that those would be too many stretches.
+FEED_VERSIONS_OF_MANY = """
 SELECT o.n, o.stix_id, o.version, min(e.added), o.raw
 FROM json_each(:ids) k CROSS JOIN object o ON o.stix_id = k.value
   CROSS JOIN entry e ON e.object = o.n AND e.feed = :feed

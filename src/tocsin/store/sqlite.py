@@ -324,7 +324,10 @@ class SqliteStore:
         audiences = self.audiences()
         with self._reading() as db:
             rows = db.execute(
-                schema.SEALED.format(filters=reads.filters(given)),
+                schema.SEALED.format(
+                    index="statement_sealed" if inside is None else "statement_inside",
+                    filters=reads.filters(given),
+                ),
                 {**given, "allowed": reads.numbers(allowed)},
             )
             return [rules.kept_sealed(row, audiences) for row in rows]
@@ -343,7 +346,7 @@ class SqliteStore:
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
         """See `Reads.versions`."""
         with self._reading() as db:
-            found = reads.said(db, [stix_id], allowed, None)
+            found = reads.said(db, [stix_id], allowed)
             return reads.opened(
                 db, sorted(found, key=rules.Version.age, reverse=True), self._audience_of
             )
@@ -351,7 +354,7 @@ class SqliteStore:
     def held(self, stix_ids: Sequence[str], allowed: frozenset[int]) -> frozenset[str]:
         """See `Reads.held`."""
         with self._reading() as db:
-            return frozenset(v.id for v in reads.said(db, list(stix_ids), allowed, None))
+            return frozenset(v.id for v in reads.said(db, list(stix_ids), allowed))
 
     def select(
         self,
@@ -365,7 +368,8 @@ class SqliteStore:
         """See `Reads.select`."""
         with self._reading() as db:
             page = list(islice(reads.places(db, allowed, types, case, after), rules.limited(limit)))
-            newest = reads.newest(db, reads.said(db, [id for _, id in page], allowed, case))
+            said = reads.sayings(db, rules.ranges(page), allowed, case)
+            newest = reads.newest(db, rules.versions_of(said))
             return reads.opened(db, [newest[place] for place in page], self._audience_of)
 
     def count(
@@ -397,7 +401,7 @@ class SqliteStore:
                 schema.FOUND, {"match": match, "allowed": reads.numbers(allowed)}
             ).fetchall()
             hits = {n for n, _ in rows}
-            newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed, None))
+            newest = reads.newest(db, reads.said(db, sorted({id for _, id in rows}), allowed))
             found = [newest[place] for place in sorted(newest) if newest[place].n in hits]
             found.sort(key=lambda v: v.version, reverse=True)
             return reads.opened(db, found[:limit], self._audience_of)

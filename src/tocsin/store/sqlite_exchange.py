@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tocsin.store import feeds, schema
+from tocsin.store import feeds, rules, schema
 from tocsin.store.interface import Page
 
 
@@ -38,6 +38,8 @@ def glance(
 ) -> Page | None:
     """See `Exchange.glance`."""
     [id] = wanted.ids or ()
+    if len(json.loads(allowed)) > schema.FEW:
+        return None
     given = {
         "feed": collection,
         "allowed": allowed,
@@ -46,10 +48,9 @@ def glance(
         "most": feeds.GLANCE_ROWS,
     }
     rows = db.execute(schema.GLANCE, given).fetchall()
-    readable = [row for row in rows if row[0] is not None]
-    if len(rows) == feeds.GLANCE_ROWS or len(readable) != 1:
+    if len(rows) == feeds.GLANCE_ROWS or len({row[0] for row in rows}) != 1:
         return None
-    return feeds.alone(readable[0], wanted)
+    return feeds.alone(rows[0], wanted)
 
 
 class _Rows:
@@ -62,13 +63,15 @@ class _Rows:
         self._given: dict[str, Any] = {"feed": feed, "allowed": allowed}
         self._sql = schema.PAGE
         numbers = json.loads(allowed)
+        self._audiences = len(numbers)
+        few = 0 < len(numbers) <= schema.FEW
         if wanted.ids is not None:
-            self._sql = schema.PAGE_OF_IDS
+            self._sql = schema.PAGE_OF_IDS_FOR_FEW if few else schema.PAGE_OF_IDS
             self._given["ids"] = json.dumps(sorted(set(wanted.ids)))
         elif wanted.types is not None:
-            self._sql = schema.PAGE_OF_TYPES
+            self._sql = schema.PAGE_OF_TYPES_FOR_FEW if few else schema.PAGE_OF_TYPES
             self._given["types"] = json.dumps(sorted(set(wanted.types)))
-        elif 0 < len(numbers) <= schema.FEW:
+        elif few:
             self._sql = schema.page_of(len(numbers))
             self._given |= {f"a{n}": number for n, number in enumerate(numbers)}
 
@@ -76,7 +79,9 @@ class _Rows:
         return self._db.execute(self._sql, {**self._given, "after": after, "limit": limit})
 
     def versions(self, ids: Sequence[str]) -> Iterable[feeds.Row]:
-        return self._db.execute(schema.FEED_VERSIONS, {**self._given, "ids": json.dumps(ids)})
+        several = len(ids) * self._audiences > rules.MOST_STRETCHES
+        sql = schema.FEED_VERSIONS_OF_MANY if several else schema.FEED_VERSIONS
+        return self._db.execute(sql, {**self._given, "ids": json.dumps(ids)})
 
     def raws(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
         return dict(self._db.execute(schema.RAWS, {"keys": json.dumps(numbers)}))

@@ -15,15 +15,35 @@ from tocsin.store.interface import KeptObject, maker_of
 from tocsin.store.rules import Row, Version, versions_of
 
 
-def said(
-    db: sqlite3.Connection, ids: list[str], allowed: frozenset[int], case: str | None
-) -> list[Version]:
+def said(db: sqlite3.Connection, ids: Sequence[str], allowed: frozenset[int]) -> list[Version]:
+    """What is readable under these ids."""
+    found = rules.looked_up(ids, len(allowed))
+    if found is not None:
+        ranges, digests = found
+        rows = sayings(db, ranges, allowed, None)
+        for sha256 in digests:
+            rows += db.execute(
+                schema.SAYINGS_BY_SHA256, {"sha256": sha256, "allowed": numbers(allowed)}
+            ).fetchall()
+        named = frozenset(ids)  # the bytes of an attachment can be said as an object too
+        return [version for version in versions_of(rows) if version.id in named]
+    keys = json.dumps(list(dict.fromkeys(ids)))
+    given = {"keys": keys, "allowed": numbers(allowed)}
+    return versions_of(db.execute(schema.SAYINGS_BY_ID, given))
+
+
+def sayings(
+    db: sqlite3.Connection,
+    ranges: Sequence[tuple[str, str, str]],
+    allowed: frozenset[int],
+    case: str | None,
+) -> list[Row]:
+    """The rows of what is readable of each type from one id to another, both included."""
     given = {"case": case}
-    rows = db.execute(
-        schema.SAYINGS_BY_ID.format(filters=filters(given)),
-        {**given, "keys": json.dumps(ids), "allowed": numbers(allowed)},
-    )
-    return versions_of(rows)
+    return db.execute(
+        schema.SAYINGS.format(filters=filters(given)),
+        {**given, "ranges": json.dumps(ranges), "allowed": numbers(allowed)},
+    ).fetchall()
 
 
 def newest(db: sqlite3.Connection, versions: Iterable[Version]) -> dict[tuple[str, str], Version]:

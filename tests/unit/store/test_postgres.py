@@ -405,6 +405,13 @@ CREATE INDEX said_id ON said(id) WHERE live IN (1, 2);
 DROP TABLE word;
 CREATE TABLE word(n bigint PRIMARY KEY, words text[] COLLATE "C" NOT NULL);
 CREATE INDEX word_words ON word USING gin(words);
+DROP INDEX said_object;
+CREATE INDEX said_object ON said(object);
+DROP INDEX statement_sealed;
+CREATE INDEX statement_sealed ON statement(case_id, log_index)
+  WHERE kind = 'sealed' AND log_index IS NOT NULL;
+DROP INDEX statement_inside;
+CREATE INDEX statement_inside ON statement(inside) WHERE inside IS NOT NULL;
 UPDATE meta SET value = 2 WHERE key = 'schema';
 UPDATE meta SET value = 1 WHERE key = 'words';
 """
@@ -467,12 +474,12 @@ def plan(store: PostgresStore, sql: str) -> str:
         **dict.fromkeys(("id", "digest", "sha256"), b""),
         **dict.fromkeys(("author", "case", "kind", "name"), "x"),
         **dict.fromkeys(NUMBERS, 1),
-        "types": ["x"],
+        **{name: ["x"] for name in ("types", "lows", "highs")},
     }
-    text_ids = sql in (schema.SAYINGS_BY_ID.format(filters=""),)
+    text_ids = sql == schema.SAYINGS_BY_ID
     values["keys"] = ["x"] if text_ids else [1]
     values["behind"] = ["x"] if "types" in sql else [1]
-    if sql in (postgres_exchange.PAGE_OF_IDS, postgres_exchange.FEED_VERSIONS):
+    if "(%(ids)s::text[])" in sql:
         values["ids"] = ["x"]
     if sql == schema.HELD_OBJECT:
         values["id"] = "x"
@@ -490,7 +497,11 @@ def plan(store: PostgresStore, sql: str) -> str:
         (schema.PLACES_OF_TYPE.format(filters=""), "said_read"),
         (schema.PLACES_OF_TYPE.format(filters=schema.FILTERS["case"]), "said_case"),
         (postgres_exchange.PAGE, "entry_read"),
+        (postgres_exchange.PAGE_FOR_FEW, "entry_read"),
         (postgres_exchange.PAGE_OF_TYPES, "entry_type"),
+        (postgres_exchange.PAGE_OF_TYPES_FOR_FEW, "entry_type"),
+        (schema.SAYINGS.format(filters=""), "said_read"),
+        (schema.SAYINGS.format(filters=schema.FILTERS["case"]), "said_case"),
     ],
 )
 def test_a_page_comes_from_an_index_that_leads_with_the_audience(
@@ -508,7 +519,11 @@ def test_a_page_comes_from_an_index_that_leads_with_the_audience(
         schema.ONE_SEALED,
         schema.STATEMENTS_AT,
         schema.PLACES_COUNT.format(filters=""),
-        schema.SAYINGS_BY_ID.format(filters=""),
+        schema.SAYINGS.format(filters=""),
+        schema.SAYINGS.format(filters=schema.FILTERS["case"]),
+        schema.SEALED.format(filters=""),
+        schema.SEALED.format(filters=schema.FILTERS["case"]),
+        schema.SAYINGS_BY_ID,
         schema.SAYINGS_BY_SHA256,
         schema.BYTES,
         schema.TAKE_BACK,
@@ -525,7 +540,9 @@ def test_a_page_comes_from_an_index_that_leads_with_the_audience(
         schema.HELD_STATEMENT,
         schema.HELD_OBJECT,
         postgres_exchange.PAGE_OF_IDS,
+        postgres_exchange.PAGE_OF_IDS_FOR_FEW,
         postgres_exchange.FEED_VERSIONS,
+        postgres_exchange.FEED_VERSIONS_OF_MANY,
         postgres_exchange._NEW_FEEDS,
         postgres_exchange._NEW_IN_FEEDS,
         postgres_exchange._LAST_OF_FEEDS,

@@ -130,9 +130,9 @@ def test_a_case_is_asked_for_what_is_sealed_in_it_by_an_index(folder: Path) -> N
     store.close()
     db = sqlite3.connect(folder / "tocsin.sqlite")
     given = {"case": "case--1", "allowed": "[1]"}
-    sql = schema.SEALED.format(filters=schema.FILTERS["case"])
+    sql = schema.SEALED.format(index="statement_sealed", filters=schema.FILTERS["case"])
     plan = " ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql, given))
-    sql = schema.SEALED.format(filters=schema.FILTERS["inside"])
+    sql = schema.SEALED.format(index="statement_inside", filters=schema.FILTERS["inside"])
     given |= {"inside": "", "id": ""}
     one = " ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql, given))
     held = " ".join(
@@ -143,9 +143,9 @@ def test_a_case_is_asked_for_what_is_sealed_in_it_by_an_index(folder: Path) -> N
         for row in db.execute("EXPLAIN QUERY PLAN " + schema.TARGETS_OF, {"n": 1, "author": ""})
     )
     db.close()
-    assert "statement_sealed (case_id=?" in plan
-    assert "statement_inside (inside=?)" in one
+    assert "statement_sealed (audience=? AND case_id=?" in plan
+    assert "statement_inside (inside=? AND audience=?)" in one
     for found in (held, taken):
-        assert "statement_inside (inside=?)" in found
+        assert "statement_inside (inside=?" in found
         assert "(id=?)" in found
         assert "SCAN s" not in found

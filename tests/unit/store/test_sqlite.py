@@ -338,7 +338,9 @@ def test_a_page_comes_in_order_from_an_index_that_leads_with_the_audience(
     [
         schema.ONE_STATEMENT,
         schema.PLACES_COUNT.format(filters=""),
-        schema.SAYINGS_BY_ID.format(filters=""),
+        schema.SAYINGS.format(filters=""),
+        schema.SAYINGS.format(filters=schema.FILTERS["case"]),
+        schema.SAYINGS_BY_ID,
         schema.SAYINGS_BY_SHA256,
         schema.BYTES,
         schema.TAKE_BACK,
@@ -355,7 +357,18 @@ def test_a_page_comes_in_order_from_an_index_that_leads_with_the_audience(
     ],
 )
 def test_no_statement_walks_a_whole_table(store: SqliteStore, sql: str) -> None:
-    names = ("id", "allowed", "keys", "sha256", "n", "author", "withdrawal", "start")
+    names = (
+        "id",
+        "allowed",
+        "keys",
+        "ranges",
+        "case",
+        "sha256",
+        "n",
+        "author",
+        "withdrawal",
+        "start",
+    )
     given = dict.fromkeys(names, "[]")
     plan = [r[3] for r in store._writer.execute("EXPLAIN QUERY PLAN " + sql, given)]
     scans = [
@@ -385,7 +398,7 @@ def test_what_is_hidden_does_not_slow_a_page(store: SqliteStore) -> None:
         with store._reading() as db:
             db.set_progress_handler(count, 10)
             assert len(list(sqlite_reads.places(db, mine, None, None, None))) == 20
-            assert len(sqlite_reads.said(db, [o.id for o in items], mine, None)) == 20
+            assert len(sqlite_reads.said(db, [o.id for o in items], mine)) == 20
         return counted
 
     alone = steps()
