@@ -28,14 +28,12 @@ SELECT o.n, s.id, s.kind, s.author, s.chain, s.seq, o.came,
            OR EXISTS (SELECT 1 FROM sealed x WHERE x.n = p.n))
     ORDER BY p.seq DESC LIMIT 1), 0)
 """
-_OUTBOX = (
-    _COLUMNS
-    + """
+_FROM_OUTBOX = """
 FROM outbox o CROSS JOIN LATERAL (SELECT * FROM statement t WHERE t.n = o.statement OFFSET 0) s
 WHERE o.peer = %(peer)s AND o.n > %(after)s AND (%(kind)s::text IS NULL OR s.kind = %(kind)s)
 ORDER BY o.n LIMIT %(limit)s
 """
-)
+_OUTBOX = _COLUMNS + _FROM_OUTBOX
 # From the id to the outbox: an outbox may be long.
 _FROM_ID = """
 FROM unnest(%(firsts)s::bytea[], %(lasts)s::bytea[]) k(first, last)

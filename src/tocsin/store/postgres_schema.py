@@ -398,9 +398,10 @@ CROSS JOIN LATERAL (
 
 PLACES_COUNT = """
 SELECT count(*) FROM (
-  SELECT DISTINCT s.type, s.id
-  FROM unnest(%(allowed)s::bigint[]) a(id) JOIN said s ON s.audience = a.id
-  WHERE s.live IN (1, 2) {filters}) found
+  SELECT DISTINCT r.type, r.id
+  FROM unnest(%(allowed)s::bigint[]) a(id) CROSS JOIN LATERAL (
+    SELECT s.type, s.id FROM said s
+    WHERE s.audience = a.id AND s.live IN (1, 2) {filters} OFFSET 0) r) found
 """
 
 _SAYING = """
