@@ -7,7 +7,7 @@ no clock: the selection says when it was made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -53,6 +53,15 @@ class Thing(Struct, frozen=True, kw_only=True):
     tlp: Tlp
     raw: bytes = b""
     """As it was received."""
+    to: frozenset[str] | None = None
+    """The parties that may have it, whoever said it among them; None: its marking names none."""
+
+
+class Organisation(Struct, frozen=True, kw_only=True):
+    """A party as an organisation of other people's tools."""
+
+    uuid: str
+    name: str
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -68,6 +77,8 @@ class Selection(Struct, frozen=True, kw_only=True):
     at: datetime
     lines: tuple[Line, ...] = ()
     things: tuple[Thing, ...] = ()
+    organisations: Mapping[str, Organisation] = {}
+    """By party: what `Thing.to` names."""
     white: bool = False
     """TLP:CLEAR is also tagged `tlp:white`, for tools of before TLP 2.0."""
 

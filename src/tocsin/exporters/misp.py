@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
 import orjson
@@ -36,7 +36,10 @@ _DISTRIBUTION: dict[Tlp, str] = {
     "AMBER+STRICT": "0",
     "RED": "0",
 }
-"""All communities, this community, this organisation. MISP has no level for named parties."""
+"""All communities, this community, this organisation. Named parties are a sharing group: 4."""
+_INHERIT = "5"
+Parties: TypeAlias = frozenset[str] | None
+"""Who may have a thing, or None: its marking says it."""
 _GALAXIES = {
     "threat-actor": ("threat-actor", "Threat Actor"),
     "intrusion-set": ("mitre-intrusion-set", "Intrusion Set"),
@@ -129,6 +132,9 @@ class _Making:
         self.losses: list[Loss] = []
         self.count = 0
         self._taken: set[str] = set()
+        self._to: Parties = None
+        """Of the event that is being made."""
+        self._groups: dict[frozenset[str], dict[str, Any]] = {}
         self._about: dict[str, list[Thing]] = {}
         self._base: dict[str, str] = {}
         for thing in selection.things:
@@ -186,10 +192,14 @@ class _Making:
             title, tlp = str(data.get("name") or "untitled"), carrier.tlp
             at, born = _time(data.get("modified")), _time(data.get("created"))
             labels, creator = _labels(data), data.get("created_by_ref")
+            self._to = carrier.to
+            if tlp == "AMBER" and len(carrier.to or ()) > 1:
+                self._lose(str(data["id"]), "its sharing group has no clients of those named")
         else:
             uuid = str(uuid5(TOCSIN_NAMESPACE, f"misp event {selection.key}"))
             title, labels, creator = selection.title, {}, None
             tlp = _loosest(self._all[m].tlp for m in members)
+            self._to = _all_of(self._all[m].to for m in members)
             at = born = selection.at
         event: dict[str, Any] = {
             "uuid": uuid,
@@ -199,7 +209,7 @@ class _Making:
             "published": bool(carrier is not None and carrier.data["type"] == "report"),
             "threat_level_id": labels.get("threat_level_id", "4"),
             "analysis": labels.get("analysis", "0"),
-            "distribution": _DISTRIBUTION[tlp],
+            **self._reach(tlp, self._to),
             "Orgc": self._organisation(creator),
             "Tag": self._tags(tlp, carrier),
             "Attribute": [],
@@ -268,6 +278,41 @@ class _Making:
         event["Galaxy"] = list(galaxies.values())
         self.count += len(event["Attribute"]) + sum(len(o["Attribute"]) for o in event["Object"])
 
+    def _reach(self, tlp: Tlp, to: Parties) -> dict[str, Any]:
+        """How far a thing goes: a sharing group of the parties that may have it, or a level."""
+        if to is None or len(to) < 2:
+            return {"distribution": _DISTRIBUTION[tlp]}
+        return {"distribution": "4", "SharingGroup": self._group(to)}
+
+    def _reach_in(self, thing: Thing, outer: Tlp) -> dict[str, Any]:
+        """The same of a thing in the event that is being made: as the event, or less far."""
+        if TLP_RANK[thing.tlp] > TLP_RANK[outer] or _fewer(thing.to, self._to):
+            return self._reach(thing.tlp, thing.to)
+        return {"distribution": _INHERIT}
+
+    def _group(self, to: frozenset[str]) -> dict[str, Any]:
+        """A sharing group of these parties: the same parties, the same group."""
+        made = self._groups.get(to)
+        if made is None:
+            known = self._selection.organisations
+            listed = [known[party] for party in sorted(to) if party in known]
+            uuids = " ".join(sorted(one.uuid for one in listed))
+            named = ", ".join(sorted(party for party in to if party in known))
+            made = self._groups[to] = {
+                "uuid": str(uuid5(TOCSIN_NAMESPACE, f"misp sharing group {uuids}")),
+                "name": f"tocsin: {named}"[:250],
+                "releasability": "the parties named, and no others",
+                "active": True,
+                "roaming": False,
+                "organisation_uuid": self._selection.identity[10:],
+                "SharingGroupOrg": [
+                    {"extend": False, "Organisation": {"uuid": one.uuid, "name": one.name}}
+                    for one in listed
+                ],
+                "SharingGroupServer": [],
+            }
+        return made
+
     def _uuid(self, id: str) -> str:
         """The UUID of an id; another one that follows from it where the first is taken already."""
         uuid = id.partition("--")[2].lower()
@@ -330,7 +375,7 @@ class _Making:
             if n == 0:
                 one |= self._around(id)
                 twin = self._all.get("observed-data--" + id[-36:])
-                if twin is not None:
+                if twin is not None and not _fewer(twin.to, thing.to):
                     one["first_seen"] = twin.data.get("first_observed")
                     one["last_seen"] = twin.data.get("last_observed")
                 elif data.get("valid_from") not in (None, data.get("modified")):
@@ -359,7 +404,7 @@ class _Making:
             "to_ids": False,
             "timestamp": _epoch(_time(thing.data.get("modified")) or self._selection.at),
             "comment": labels.get("comment", ""),
-            "distribution": "5",
+            **self._reach_in(thing, outer),
             "Tag": self._tags(thing.tlp, thing, outer),
         }
 
@@ -406,15 +451,17 @@ class _Making:
                 one = self._attribute(
                     thing, str(uuid5(UUID(uuid), f"{relation} {value}")), kind, value, thing.tlp
                 )
+                one.pop("SharingGroup", None)  # the object has it, and each part inherits it
                 attributes.append({**one, "Tag": [], "comment": "", "category": "Other",
-                                   "object_relation": relation})  # fmt: skip
+                                   "object_relation": relation,
+                                   "distribution": _INHERIT})  # fmt: skip
         return {
             "uuid": uuid,
             "name": name,
             "meta-category": labels.get("meta-category", "misc"),
             "timestamp": _epoch(_time(data.get("modified")) or self._selection.at),
             "comment": labels.get("comment", ""),
-            "distribution": "5",
+            **self._reach_in(thing, outer),
             "first_seen": data.get("first_observed"),
             "last_seen": data.get("last_observed"),
             # MISP tags attributes and not objects: each of them carries what the object is marked.
@@ -431,6 +478,9 @@ class _Making:
         if labels.get("type") == "event-report":
             if TLP_RANK[thing.tlp] > TLP_RANK[outer]:
                 self._lose(id, f"a report has no tags: TLP:{thing.tlp} would be lost")
+                return
+            if _fewer(thing.to, self._to):
+                self._lose(id, "it is for fewer than its event")
                 return
             event["EventReport"].append(
                 {
@@ -457,6 +507,8 @@ class _Making:
             labels = _labels(data)
             if TLP_RANK[thing.tlp] > TLP_RANK[self._all[id].tlp]:
                 self._lose(str(data["id"]), "MISP cannot mark it stricter than what it is about")
+            elif _fewer(thing.to, self._all[id].to):
+                self._lose(str(data["id"]), "it is for fewer than what it is about")
             elif data["type"] == "sighting" or labels.get("sighting-type") == "1":
                 when = _time(data.get("last_seen")) or _time(data.get("modified"))
                 if not sightings or when is None:
@@ -487,6 +539,9 @@ class _Making:
         data = thing.data
         if TLP_RANK[thing.tlp] > TLP_RANK[outer]:
             self._lose(str(data["id"]), f"a cluster has no tags: TLP:{thing.tlp} would be lost")
+            return
+        if _fewer(thing.to, self._to):
+            self._lose(str(data["id"]), "it is for fewer than its event")
             return
         labels = _labels(data)
         kind, title = _GALAXIES[data["type"]]
@@ -679,6 +734,21 @@ def _time(value: Any) -> datetime | None:
 
 def _epoch(at: datetime | None) -> str:
     return str(int(at.timestamp())) if at is not None else "0"
+
+
+def _fewer(inner: Parties, outer: Parties) -> bool:
+    """Whether somebody whom the outer thing reaches may not have the inner."""
+    return inner is not None and (outer is None or not outer <= inner)
+
+
+def _all_of(those: Iterable[Parties]) -> Parties:
+    """Whoever may have any of these."""
+    found: frozenset[str] = frozenset()
+    for one in those:
+        if one is None:
+            return None
+        found |= one
+    return found or None
 
 
 def _loosest(levels: Iterable[Tlp]) -> Tlp:

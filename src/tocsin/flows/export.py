@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from tocsin.errors import IndicatorError, NotFoundError, UsageError
 from tocsin.exporters.interface import Line, Loss, Selection, Thing, Written, values_of
-from tocsin.flows import respond
+from tocsin.flows import respond, sharing
 from tocsin.flows.intake import parse_kept
 from tocsin.flows.node import Node
-from tocsin.policy import TLP_RANK, Reader, Tlp, may_leave
+from tocsin.policy import TLP_RANK, Audience, Reader, Tlp, may_leave
 from tocsin.stix.markings import TLP_OF_ID, strictest_tlp
 from tocsin.stix.values import KINDS
 from tocsin.store.interface import KeptObject
@@ -116,21 +116,22 @@ def _chosen(
     found = [o for o in _held(node, wanted, leaving, own) if o.id in names]
     left_out["not-for-reader"] += len(names - readable)
     left_out["not-for-files"] += len(readable - {o.id for o in found})
-    levels: dict[str, Tlp] = {}
+    said: dict[str, Audience] = {}
     chosen = []
     for one in found:
         if one.withdrawn:
             left_out["withdrawn"] += 1
             continue
         data = one.data
-        tlp = _marked(node, one, data, levels, leaving)
+        of = _audiences(node, one, said, leaving)
+        tlp = _marked(of, data)
         if wanted.ceiling is not None and TLP_RANK[tlp] > TLP_RANK[wanted.ceiling]:
             left_out["stricter"] += 1
             continue
         if one.type == "indicator" and data.get("revoked") is True:
             left_out["revoked"] += 1
             continue
-        chosen.append(Thing(data=data, raw=one.raw, tlp=tlp))
+        chosen.append(Thing(data=data, raw=one.raw, tlp=tlp, to=_named_by(of, tlp)))
     left_out["withdrawn"] += _taken_back(node, wanted, both, {o.id for o in found})
     for reason in [r for r, n in left_out.items() if not n]:
         del left_out[reason]
@@ -194,22 +195,30 @@ def _named(data: Mapping[str, Any]) -> list[str]:
     return refs
 
 
-def _marked(
-    node: Node,
-    one: KeptObject,
-    data: Mapping[str, Any],
-    levels: dict[str, Tlp],
-    allowed: frozenset[int],
-) -> Tlp:
-    """The marking an object leaves under: its own, and that of the most open statement of it."""
+def _audiences(
+    node: Node, one: KeptObject, said: dict[str, Audience], allowed: frozenset[int]
+) -> list[Audience]:
+    """Those of the statements that say it, as far as they may leave."""
     for id in one.said_by:
-        if id not in levels:
+        if id not in said:
             kept = node.store.statement(id, allowed)
-            levels[id] = kept.audience.tlp if kept is not None else "AMBER+STRICT"
-    said: Tlp = min((levels[i] for i in one.said_by), key=TLP_RANK.__getitem__, default="RED")
+            said[id] = kept.audience if kept else Audience(author="", tlp="AMBER+STRICT")
+    return [said[id] for id in one.said_by]
+
+
+def _marked(of: Sequence[Audience], data: Mapping[str, Any]) -> Tlp:
+    """The marking an object leaves under: its own, and that of the most open statement of it."""
+    said: Tlp = min((a.tlp for a in of), key=TLP_RANK.__getitem__, default="RED")
     refs = data.get("object_marking_refs")
     own = [TLP_OF_ID[r] for r in refs if r in TLP_OF_ID] if isinstance(refs, list) else []
     return strictest_tlp([said, *own]) or said
+
+
+def _named_by(of: Sequence[Audience], tlp: Tlp) -> frozenset[str] | None:
+    """The parties that may have it: those that any statement of it names, and who said it."""
+    if TLP_RANK[tlp] <= TLP_RANK["GREEN"]:
+        return None
+    return frozenset[str]().union(*(a.to | {a.author} for a in of)) - {""}
 
 
 def _selection(
@@ -266,6 +275,7 @@ def _selection(
         at=now,
         lines=tuple(sorted(lines, key=lambda x: (x.kind, x.value, x.indicator))),
         things=tuple(things),
+        organisations=sharing.organisations(node),
         white=wanted.white,
     )
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import orjson
 from msgspec import Struct
 
+from tocsin.exporters import interface as out
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Limits, Loss, Organisation, SharingGroup
 from tocsin.importers.misp_fields import uuid
@@ -170,6 +171,17 @@ def circles(
                     unknown=bool(target.unknown),
                 )
             )
+    return found
+
+
+def organisations(node: Node) -> dict[str, out.Organisation]:
+    """Every party as an organisation of MISP, so that `Tied` finds it again when it comes back."""
+    given = {party: uuid(key) for key, party in node.organisations.items() if uuid(key)}
+    found = {}
+    for party in node.directory.parties:
+        declared = sorted(filter(uuid, _declared(party) - {party.identity[10:]}))
+        known = given.get(party.id) or next(iter(declared), party.identity[10:])
+        found[party.id] = out.Organisation(uuid=known, name=party.name)
     return found
 
 

@@ -8,10 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tocsin.exporters import misp as misp_out
+from tocsin.exporters.interface import Selection, Thing
 from tocsin.flows import drafts as drafting
-from tocsin.flows import imports
+from tocsin.flows import export as exporting
+from tocsin.flows import imports, sharing
 from tocsin.flows.drafts import Accepting
+from tocsin.flows.export import Wanted
+from tocsin.flows.sharing import Tied
+from tocsin.importers.misp import read
 from tocsin.policy import may_leave
 
 World = Any  # tests/unit/conftest.py
@@ -244,3 +252,115 @@ def tied(world: World, parties: Any) -> Any:
 
     node: Any = SimpleNamespace(organisations={}, directory=SimpleNamespace(parties=parties))
     return Tied(node, ()).member(Organisation(STRANGER, "South"))
+
+
+# --- and back -------------------------------------------------------------------------------------
+
+
+def exported(world: World) -> tuple[dict[str, Any], exporting.Exported]:
+    own = world.node.reader(world.NORTH)
+    made = exporting.export(world.node, Wanted(form="misp"), own, own=own)
+    document = json.loads(made.written.raw)
+    events = document.get("response", [document])
+    return {a["uuid"]: {"event": e["Event"], **a} for e in events
+            for a in e["Event"]["Attribute"]}, made  # fmt: skip
+
+
+def test_named_parties_leave_as_a_sharing_group_and_come_back_as_the_same_parties(
+    world: World,
+) -> None:
+    accept(world, event(group((uuid_of(world, world.GRID), "Grid"))))
+    rows, made = exported(world)
+    assert rows[FREE]["event"]["distribution"] == "1"
+    assert rows[FREE]["distribution"] == "5"
+    assert rows[SHARED]["distribution"] == "4"
+    listed = [o["Organisation"] for o in rows[SHARED]["SharingGroup"]["SharingGroupOrg"]]
+    assert {o["uuid"] for o in listed} == {
+        uuid_of(world, world.GRID),
+        uuid_of(world, world.NORTH),
+    }
+    kept, _ = drafting.ingest(world.node, made.written.raw, "back.json")
+    assert not [x for x in kept.losses if "gets nothing" in x.note]
+    (circle,) = [c for c in imports.reached(world.node, kept.id, world.NORTH) if c.members]
+    assert circle.parties == (world.GRID,)
+
+
+def test_what_the_operator_tied_leaves_under_the_organisations_own_uuid(world: World) -> None:
+    told(world, **{STRANGER: world.GRID})
+    accept(world, event(whole=group((STRANGER, "Grid & Co"))))
+    rows, _ = exported(world)
+    whole = rows[SHARED]["event"]
+    assert whole["distribution"] == "4"
+    assert {o["Organisation"]["uuid"] for o in whole["SharingGroup"]["SharingGroupOrg"]} == {
+        STRANGER,
+        uuid_of(world, world.NORTH),
+    }
+    assert {row["distribution"] for row in rows.values()} == {"5"}
+    assert "SharingGroup" not in rows[SHARED]
+
+
+def test_an_attribute_for_fewer_than_its_event_has_a_group_of_its_own(world: World) -> None:
+    grid, south = (uuid_of(world, world.GRID), "a"), (uuid_of(world, world.SOUTH), "b")
+    accept(world, event(group(south, uuid=STRANGER), whole=group(grid, south)))
+    rows, _ = exported(world)
+    assert rows[FREE]["distribution"] == "5"
+    assert rows[SHARED]["distribution"] == "4"
+    groups = [rows[FREE]["event"]["SharingGroup"], rows[SHARED]["SharingGroup"]]
+    assert [len(g["SharingGroupOrg"]) for g in groups] == [3, 2]
+    assert groups[0]["uuid"] != groups[1]["uuid"]
+
+
+def test_what_is_stricter_than_its_event_goes_less_far_than_it(world: World) -> None:
+    accept(world, event(distribution="0"))
+    rows, _ = exported(world)
+    assert rows[SHARED]["event"]["distribution"] == "1"
+    assert (rows[FREE]["distribution"], rows[SHARED]["distribution"]) == ("5", "0")
+
+
+def test_amber_for_named_parties_loses_their_clients_and_says_so(world: World) -> None:
+    accept(world, event(tags=("tlp:amber",)), tlp="AMBER", to=(world.GRID,))
+    rows, made = exported(world)
+    assert rows[FREE]["event"]["distribution"] == "4"
+    assert any("clients" in loss.why for loss in made.losses)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sets(st.sampled_from("ab"), min_size=1), min_size=1, max_size=3))
+def test_there_and_back_nobody_is_reached_who_was_not(
+    world: World, members: list[set[str]]
+) -> None:
+    """Whatever groups stand inside each other, and whoever was tied."""
+    called = {"a": uuid_of(world, world.GRID), "b": uuid_of(world, world.SOUTH)}
+    rows = [
+        {"uuid": FREE[:-2] + f"{n:02}", "type": "domain", "value": f"h{n}.example",
+         "to_ids": True, "distribution": "4",
+         "SharingGroup": group(*((called[m], m) for m in sorted(those)), name=f"g{n}")}
+        for n, those in enumerate(members, 20)
+    ]  # fmt: skip
+    raw = json.dumps({"Event": {"uuid": EVENT, "info": "T", "Attribute": rows}}).encode()
+    reading = read(raw, "e.json")
+    tied = Tied(world.node, reading.groups)
+    first = {
+        id: {t.limit for t in tied.targets(ways, world.NORTH)}
+        for id, ways in reading.shared.items()
+        if id.startswith("indicator--")
+    }
+    to = {id: (next(iter(limits)) or set()) | {world.NORTH} for id, limits in first.items()}
+    things = tuple(
+        Thing(
+            data=o.data,
+            tlp="AMBER+STRICT",
+            to=frozenset(to[o.id]) if o.id in to else None,
+        )
+        for o in reading.objects
+    )
+    made = misp_out.write(
+        Selection(
+            title="t", key="k", party=world.NORTH, identity=world.node.identity(world.NORTH),
+            at=world.clock(), things=things, organisations=sharing.organisations(world.node),
+        )
+    )  # fmt: skip
+    back = read(made.raw, "back.json")
+    again = Tied(world.node, back.groups)
+    for id, limits in first.items():
+        assert {t.limit for t in again.targets(back.shared[id], world.NORTH)} == limits
