@@ -426,6 +426,7 @@ WAYS: dict[str, Way] = {
     "/api/v1/chains": _case("/api/v1/chains", "/api/v1/chains?case=*"),
     "/api/v1/sealed": _plain("/api/v1/sealed"),
     "/api/v1/sealed/{id}": _each("/api/v1/sealed/*", key="statement"),
+    "/api/v1/objects": _each("/api/v1/objects?id=*", key="id"),
     "/api/v1/objects/{sha256}": _each("/api/v1/objects/*"),
     "/api/v1/indicators": _case("/api/v1/indicators", "/api/v1/indicators?case=*"),
     "/api/v1/parties": _plain("/api/v1/parties"),

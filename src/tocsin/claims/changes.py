@@ -9,8 +9,9 @@ Spec: claims.md §2.2.1 (what is known when), §2.4.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -54,8 +55,37 @@ class Change(Struct, frozen=True, kw_only=True):
     """What held before and does no more."""
 
 
+class History(Protocol):
+    """What a reader holds, as it was at any time: `View`s in the order of their times."""
+
+    @property
+    def view(self) -> View:
+        """The newest version of each object."""
+        ...
+
+    @property
+    def revised(self) -> Mapping[str, Sequence[tuple[datetime, object]]]:
+        """Id → (when, version) of what was said again, oldest first."""
+        ...
+
+    def at(self, at: datetime | None) -> View:
+        """Of each object the version that was the newest then."""
+        ...
+
+
+class Once(Struct, frozen=True):
+    """A history of one version of each object, as in one file."""
+
+    view: View
+    revised: Mapping[str, Sequence[tuple[datetime, object]]] = {}
+
+    def at(self, at: datetime | None) -> View:
+        """Always the same."""
+        return self.view
+
+
 def changes(
-    view: View,
+    have: History,
     claim_id: str,
     *,
     after: datetime | None = None,
@@ -66,7 +96,7 @@ def changes(
     """Every change of one claim's standing later than `after`, not later than `until`, in order.
 
     Args:
-        view: what this reader may read, the newest version of each object.
+        have: what this reader may read.
         after: aware; None: from before it was said.
         until: aware; None: now, whatever is known.
         reader, coder: see `standing`.
@@ -81,9 +111,10 @@ def changes(
             f"{rfc3339(until)} is not later than {rfc3339(after)}",
             remedy="give the earlier time first",
         )
+    view = have.view
     standing(view, claim_id, reader, None, coder)  # says what is wrong with it, if something is
     came: dict[datetime, set[str]] = {}
-    for when, ref in _happened(view, claim_id, reader):
+    for when, ref in _happened(have, claim_id, reader):
         if (after is None or when > after) and (until is None or when <= until):
             came.setdefault(when, set()).add(ref)
     if len(came) > MOST_STEPS:
@@ -91,20 +122,24 @@ def changes(
             f"{len(came)} times at which something came, and {MOST_STEPS} are looked at",
             remedy="ask for a shorter time",
         )
-    before = None if after is None else _at(view, claim_id, reader, after, coder)
+    before = None if after is None else _at(have, claim_id, reader, after, coder)
     found = []
     for when in sorted(came):
-        now = _at(view, claim_id, reader, when, coder)
+        now = _at(have, claim_id, reader, when, coder)
         if now is not None and _differs(before, now):
-            found.append(_change(view, when, came[when], before, now))
+            found.append(_change(have, when, came[when], before, now))
         before = now
     return found
 
 
-def _happened(view: View, claim_id: str, reader: str | None) -> Iterator[tuple[datetime, str]]:
+def _happened(have: History, claim_id: str, reader: str | None) -> Iterator[tuple[datetime, str]]:
     """(instant, id) of all that can have changed a standing of this claim."""
+    view = have.view
     kept = Kept(view, reader, None, None)
     scope = kept.scope(claim_id)
+    for ref in have.revised:
+        for when, _ in have.revised[ref][1:] if ref in scope else ():
+            yield when, ref
     makers: set[str] = set()
     for ref in scope:
         yield from _times(view, ref)
@@ -144,10 +179,10 @@ def _times(view: View, ref: str) -> Iterator[tuple[datetime, str]]:
 
 
 def _at(
-    view: View, claim_id: str, reader: str | None, at: datetime, coder: str | None
+    have: History, claim_id: str, reader: str | None, at: datetime, coder: str | None
 ) -> Standing | None:
     try:
-        return standing(view, claim_id, reader, at, coder)
+        return standing(have.at(at), claim_id, reader, at, coder)
     except NotFoundError:
         return None
 
@@ -162,8 +197,9 @@ def _differs(before: Standing | None, now: Standing) -> bool:
 
 
 def _change(
-    view: View, when: datetime, came: set[str], before: Standing | None, now: Standing
+    have: History, when: datetime, came: set[str], before: Standing | None, now: Standing
 ) -> Change:
+    view = have.view
     was = before.links if before is not None else {}
     links = []
     for name in dict.fromkeys((*was, *now.links)):

@@ -47,6 +47,7 @@ def _me(r: Request) -> Any:
         "party": r.actor.reader.party,
         "person": r.actor.reader.person,
         "role": r.actor.role,
+        "identity": weigh.identity_of(r.node, r.actor.reader),
         "node": r.node.party,
         "exercise": r.node.exercise,
     }
@@ -213,6 +214,28 @@ def _put_object(r: Request) -> Any:
     return {"kept": r.params["sha256"]}
 
 
+def _objects(r: Request) -> Any:
+    id = r.query.get("id", "")
+    if not id:
+        raise UsageError("no id was given", remedy="ask with ?id=TYPE--UUID")
+    allowed = r.node.allowed(r.actor.reader)
+    found = r.node.store.versions(id, allowed)
+    return {
+        "items": [
+            {
+                "id": one.id,
+                "sha256": one.sha256,
+                "type": one.type,
+                "modified": one.modified,
+                "withdrawn": one.withdrawn,
+                "said_by": one.said_by,
+                "marked": weigh.marked(r.node, allowed, one),
+            }
+            for one in found
+        ]
+    }
+
+
 def _object(r: Request) -> Any:
     kept = r.node.store.object(r.params["sha256"], r.node.allowed(r.actor.reader))
     if kept is None:
@@ -338,6 +361,7 @@ ROUTES: tuple[Route, ...] = (
         "Keep an object until it is said.",
         cost="write",
     ),
+    route("GET", "/objects", "read", _objects, "Versions of an object, newest first; ?id."),
     route("GET", "/objects/{sha256}", "read", _object, "An object's received bytes."),
     route(
         "POST",

@@ -17,7 +17,7 @@ from tocsin.advisory.compose import Composed, compose
 from tocsin.advisory.model import Advisory, Author, ClaimLine, IndicatorLine, Source
 from tocsin.cases.model import AdvisoryState, CaseState
 from tocsin.errors import CaseError, HoldError, NotFoundError, QuorumError, RenderingError
-from tocsin.flows import respond, weigh
+from tocsin.flows import held, respond, weigh
 from tocsin.flows.intake import (
     Act,
     Done,
@@ -175,7 +175,7 @@ def _kept(node: Node, author: str, advisory: str) -> tuple[KeptAdvisory, int]:
 
 def _composed(node: Node, kept: KeptAdvisory, rev: int) -> Composed:
     reader = node.reader(kept.author)
-    have = weigh.seen(node, reader, kept.case)
+    have = held.seen(node, reader, kept.case)
     objects = {o.id: o for o in respond.case_objects(node, kept.case, reader)}
     missing = [i for i in (*kept.claims, *kept.indicators) if i not in objects]
     if missing:

@@ -11,15 +11,24 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from tocsin.claims.carrier import read
+from tocsin.claims.answering import revealed
 from tocsin.claims.changes import Change, changes
 from tocsin.claims.explain import Sentence, explain
-from tocsin.claims.model import KIND_CLASS, PLANTABLE, Challenge, Claim, Dated, Evidence, View
+from tocsin.claims.model import (
+    EXTENSION_ID,
+    KIND_CLASS,
+    PLANTABLE,
+    Challenge,
+    Claim,
+    Dated,
+    Evidence,
+    View,
+)
 from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
 from tocsin.errors import UsageError
+from tocsin.flows.held import Seen, seen
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, may_read
@@ -113,6 +122,10 @@ class Ground(Struct, frozen=True, kw_only=True):
     counts: bool
     reasons: tuple[str, ...]
     """Why it does not count, or counts for less, in plain words."""
+    commitment: str | None = None
+    """The SHA-256 that was given first, where it was committed to before it was shown."""
+    committed: str | None = None
+    """Since when, and whether what is shown now is that, in plain words."""
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -249,6 +262,14 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
     case: str | None
 
 
+class Marked(Struct, frozen=True, kw_only=True):
+    """For whom something was said: an answer to it is said for the same, and for its author."""
+
+    tlp: str
+    to: tuple[str, ...]
+    case: str | None
+
+
 class ClaimPage(Struct, frozen=True, kw_only=True):
     """Everything the Claim page shows."""
 
@@ -263,6 +284,7 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     history: tuple[Happening, ...]
     steps: tuple[Step, ...]
     """How it came to stand as it does: every change up to the time asked for, in order."""
+    marked: Marked | None
     swap: tuple[Name, Name] | None
     """The two organisations whose names "Swap the names" exchanges."""
 
@@ -292,97 +314,7 @@ class Matrix(Struct, frozen=True, kw_only=True):
     rows: tuple[MatrixRow, ...]
 
 
-# --- fetching -----------------------------------------------------------------------------------
-
-
-class Seen(Struct, frozen=True, kw_only=True):
-    """What one reader holds, ready to be weighed."""
-
-    view: View
-    kept: Mapping[str, KeptObject]
-    """The newest readable version by STIX id."""
-    reader: Reader
-    allowed: frozenset[int]
-    rivals: Mapping[str, tuple[str, ...]]
-    """Claims that stand as another account of the same matter, either way round."""
-    answers: Mapping[str, tuple[tuple[str, str | None], ...]]
-    """(claim that answers this one, how), for calls and demands above all."""
-    cases: Mapping[str, str | None]
-    """The case in which a claim was first said."""
-
-
-def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
-    """Everything of the claim carrier that `reader` may see, in one case or in all.
-
-    Raises nothing: what breaks the carrier is named in `view.broken`.
-    """
-    allowed = node.allowed(reader)
-    head = node.store.head()
-    key = (allowed, case, head.size if head else 0)
-    found = node.views.get(key)
-    if isinstance(found, Seen):
-        return replace(found, reader=reader)
-    kept = {o.id: o for o in node.store.select(allowed, case=case)}
-    withdrawn = _withdrawn(node, allowed)
-    view = read(
-        [(o.data, o.sha256) for o in kept.values()],
-        withdrawn={i: at for i, at in withdrawn.items() if i in kept and kept[i].withdrawn},
-    )
-    rivals, answers = _tied(view)
-    first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
-    said = {i: node.store.statement(i, allowed) for i in set(first.values())}
-    result = Seen(
-        view=view,
-        kept=kept,
-        reader=reader,
-        allowed=allowed,
-        rivals=rivals,
-        answers=answers,
-        cases={ref: s.case for ref, i in first.items() if (s := said[i])},
-    )
-    if len(node.views) > 32:
-        node.views.clear()
-    node.views[key] = result
-    return result
-
-
-def _tied(
-    view: View,
-) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[tuple[str, str | None], ...]]]:
-    """Rivals and answers of every claim that has some: see `Seen`."""
-    rivals: dict[str, set[str]] = {}
-    answers: dict[str, list[tuple[str, str | None]]] = {}
-    for link in view.links.values():
-        if link.source not in view.claims or link.target not in view.claims:
-            continue
-        if link.kind == "alternative-to":
-            rivals.setdefault(link.source, set()).add(link.target)
-            rivals.setdefault(link.target, set()).add(link.source)
-        elif link.kind == "answers":
-            answers.setdefault(link.target, []).append((link.source, link.x.answer))
-    return (
-        {ref: tuple(sorted(found)) for ref, found in rivals.items()},
-        # Of two links that say how one claim answers, the same one counts whatever came first.
-        {
-            ref: tuple(dict(sorted(found, key=lambda one: (one[0], one[1] or ""))).items())
-            for ref, found in answers.items()
-        },
-    )
-
-
-def _withdrawn(node: Node, allowed: frozenset[int]) -> dict[str, datetime]:
-    """Object id → when a `withdraw` statement took it back."""
-    found: dict[str, datetime] = {}
-    for kept in node.store.statements(allowed, kind="withdraw"):
-        statement = parse_kept(kept)
-        named = [o.id for o in statement.objects]
-        if not named:
-            for ref in statement.refs:
-                back = node.store.statement(ref, allowed)
-                named += [o.id for o in parse_kept(back).objects] if back else []
-        for object_id in named:
-            found.setdefault(object_id, statement.at)
-    return found
+# --- weighing ---------------------------------------------------------------------------------
 
 
 def identity_of(node: Node, reader: Reader) -> str | None:
@@ -394,7 +326,7 @@ def weigh(node: Node, reader: Reader, claim_id: str, at: datetime | None = None)
     """One claim's standing for this reader. Raises NotFoundError."""
     have = seen(node, reader)
     _claim_in(have, claim_id)
-    return standing(have.view, claim_id, reader=identity_of(node, reader), at=at)
+    return standing(have.at(at), claim_id, reader=identity_of(node, reader), at=at)
 
 
 def _claim_in(have: Seen, claim_id: str) -> Claim:
@@ -482,8 +414,8 @@ def claims(
 def row(node: Node, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:
     """One claim as a line of a list."""
     who = identity_of(node, have.reader)
-    now = standing(have.view, claim.id, reader=who, at=at)
-    then = standing(have.view, claim.id, reader=who, at=claim.known)
+    now = standing(have.at(at), claim.id, reader=who, at=at)
+    then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
     return _row(node, have, claim, then, now)
 
 
@@ -544,8 +476,8 @@ def claim_page(
     view = have.view
     claim = _claim_in(have, claim_id)
     who = identity_of(node, reader)
-    now = standing(view, claim.id, reader=who, at=at)
-    then = standing(view, claim.id, reader=who, at=claim.known)
+    now = standing(have.at(at), claim.id, reader=who, at=at)
+    then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
     positions = [claim_position(node, have, claim, now, None)]
     effects = {r["ref"]: r["code"] for r in now.to_json()["reasons"] if r["code"] in EFFECT_WORDS}
     for ref in view.challenges_on.get(claim.id, ()):
@@ -579,7 +511,8 @@ def claim_page(
         now=standing_view(node, have, claim, now),
         named=shown,
         history=tuple(_history(node, have, claim)),
-        steps=_steps(have.view, changes(view, claim.id, until=at, reader=who)),
+        steps=_steps(have, changes(have, claim.id, until=at, reader=who)),
+        marked=marked(node, have.allowed, have.kept[claim.id]) if claim.id in have.kept else None,
         swap=_swap(node, view, claim, named),
     )
 
@@ -599,11 +532,11 @@ def changed(
     have = seen(node, reader)
     _claim_in(have, claim_id)
     who = identity_of(node, reader)
-    found = changes(have.view, claim_id, after=after, until=until, reader=who)
-    return list(_steps(have.view, found))
+    return list(_steps(have, changes(have, claim_id, after=after, until=until, reader=who)))
 
 
-def _steps(view: View, found: Iterable[Change]) -> tuple[Step, ...]:
+def _steps(have: Seen, found: Iterable[Change]) -> tuple[Step, ...]:
+    view = have.view
     return tuple(
         Step(
             at=one.at,
@@ -678,6 +611,16 @@ def _swap(node: Node, view: View, claim: Claim, named: list[str]) -> tuple[Name,
     if first is None or not named:
         return None
     return name_of(node, view, first), name_of(node, view, named[0])
+
+
+def marked(node: Node, allowed: frozenset[int], kept: KeptObject) -> Marked | None:
+    """For whom an object was said, by the last statement that said it."""
+    found = [node.store.statement(id, allowed) for id in kept.said_by[-1:]]
+    last = found[0] if found else None
+    if last is None:
+        return None
+    to = {*last.audience.to, last.author} if last.audience.to else last.audience.to
+    return Marked(tlp=last.audience.tlp, to=tuple(sorted(to)), case=last.case)
 
 
 def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:
@@ -853,8 +796,11 @@ def grounds(node: Node, have: Seen, target: str, computed: Standing) -> tuple[Gr
                 by = ", ".join(view.name(b) for b in dropped[fallen]["by"])
                 why.append(f"dropped ({dropped[fallen]['why']}): {by}")
         publisher = evidence.publisher
+        commitment, committed = _committed(node, have, evidence)
         found.append(
             Ground(
+                commitment=commitment,
+                committed=committed,
                 id=evidence.id,
                 sha256=evidence.sha256,
                 name=evidence.name,
@@ -880,6 +826,35 @@ def grounds(node: Node, have: Seen, target: str, computed: Standing) -> tuple[Gr
             )
         )
     return tuple(sorted(found, key=lambda g: (g.published, g.id)))
+
+
+def _committed(node: Node, have: Seen, evidence: Evidence) -> tuple[str | None, str | None]:
+    """What this piece was first committed to, and in words whether it has been kept."""
+    if evidence.x.commitment is None:
+        return None, None
+    first, when = evidence.x.commitment, ""
+    for version in reversed(node.store.versions(evidence.id, have.allowed)):
+        data = version.data
+        x = (data.get("extensions") or {}).get(EXTENSION_ID) or {}
+        given = x.get("commitment")
+        if data.get("created_by_ref") != evidence.publisher or not isinstance(given, str):
+            continue
+        said = node.store.statement(version.said_by[0], have.allowed) if version.said_by else None
+        first, when = given, parse_kept(said).time[:10] if said else ""
+        break
+    since = f"committed on {when}" if when else "committed"
+    if first != evidence.x.commitment:
+        return first, f"{since}; another digest has been put in its place since"
+    materials = [
+        (ref.partition("--")[0], have.view.objects[ref].data, have.view.objects[ref].sha256)
+        for ref in evidence.object_refs
+        if ref in have.view.objects
+    ]
+    if revealed(first, materials):
+        return first, f"{since}; what is shown now is what was committed to"
+    if evidence.x.access in ("inspectable", "reproduced"):
+        return first, f"{since}; what is shown now is not what was committed to"
+    return first, f"{since}; not shown yet"
 
 
 def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> StandingView:
@@ -950,7 +925,7 @@ def matrix(
     rows = []
     for claim in sorted(have.view.claims.values(), key=lambda c: (_dated(c.x.asserted_at), c.id)):
         computed = standing(have.view, claim.id, reader=who)
-        then = standing(have.view, claim.id, reader=who, at=claim.known)
+        then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
         rows.append(
             MatrixRow(
                 claim=_row(node, have, claim, then, computed),

@@ -13,7 +13,7 @@ import pytest
 
 from tocsin.claims import changes as changing
 from tocsin.claims.carrier import read
-from tocsin.claims.changes import Change, changes
+from tocsin.claims.changes import Change, Once, changes
 from tocsin.claims.model import EXTENSION_ID, View
 from tocsin.claims.standing import standing
 from tocsin.claims.times import instant
@@ -57,7 +57,7 @@ def dated(objects: list[dict[str, Any]], days: dict[str, str]) -> list[dict[str,
 def test_steps_lead_from_nothing_to_what_stands_now(path: Path) -> None:
     view = view_of(objects_of(path.stem))
     for claim in view.claims:
-        found = changes(view, claim)
+        found = changes(Once(view), claim)
         now = standing(view, claim)
         assert found[0].said
         assert not any(one.said for one in found[1:])
@@ -78,7 +78,7 @@ def test_steps_lead_from_nothing_to_what_stands_now(path: Path) -> None:
 def test_a_step_says_what_came_and_why_the_level_changed() -> None:
     days = {"note": "2026-02-03", "grouping": "2026-02-10", "opinion": "2026-02-20"}
     view = view_of(dated(objects_of("rivals"), days))
-    said, shown, contested = changes(view, CLAIM)
+    said, shown, contested = changes(Once(view), CLAIM)
     assert (said.at, said.before, said.after) == ("2026-02-04T00:00:00.000Z", None, "none-shown")
     assert (shown.at, shown.after) == ("2026-02-10T09:00:00.000Z", "one-root")
     assert {(link.link, link.before, link.after) for link in shown.links} == {
@@ -98,19 +98,19 @@ def test_a_step_says_what_came_and_why_the_level_changed() -> None:
 def test_only_what_lies_between_the_two_times_is_told() -> None:
     days = {"note": "2026-02-03", "grouping": "2026-02-10", "opinion": "2026-02-20"}
     view = view_of(dated(objects_of("rivals"), days))
-    first, second, third = changes(view, CLAIM)
+    first, second, third = changes(Once(view), CLAIM)
     at = [instant(one.at) for one in (first, second, third)]
-    assert changes(view, CLAIM, after=at[0]) == [second, third]
-    assert changes(view, CLAIM, after=at[0], until=at[1]) == [second]
-    assert changes(view, CLAIM, after=at[2]) == []
-    assert changes(view, CLAIM, until=at[0]) == [first]
-    assert changes(view, CLAIM, after=LONG_AGO, until=at[0] - timedelta(seconds=1)) == []
+    assert changes(Once(view), CLAIM, after=at[0]) == [second, third]
+    assert changes(Once(view), CLAIM, after=at[0], until=at[1]) == [second]
+    assert changes(Once(view), CLAIM, after=at[2]) == []
+    assert changes(Once(view), CLAIM, until=at[0]) == [first]
+    assert changes(Once(view), CLAIM, after=LONG_AGO, until=at[0] - timedelta(seconds=1)) == []
 
 
 def test_a_withdrawn_piece_is_a_change_and_so_is_a_withdrawn_claim() -> None:
     objects = dated(objects_of("denied"), {"note": "2026-02-03"})
     back = datetime(2026, 3, 1, tzinfo=UTC)
-    [*_, last] = changes(view_of(objects, **{CLAIM: back}), CLAIM)
+    [*_, last] = changes(Once(view_of(objects, **{CLAIM: back})), CLAIM)
     assert (last.at, last.after) == ("2026-03-01T00:00:00.000Z", "withdrawn")
     assert CLAIM in last.came
 
@@ -118,12 +118,12 @@ def test_a_withdrawn_piece_is_a_change_and_so_is_a_withdrawn_claim() -> None:
 def test_bad_times_and_unknown_claims_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     view = view_of(objects_of("rivals"))
     with pytest.raises(UsageError, match="is not later than"):
-        changes(view, CLAIM, after=LONG_AGO, until=LONG_AGO)
+        changes(Once(view), CLAIM, after=LONG_AGO, until=LONG_AGO)
     with pytest.raises(NotFoundError):
-        changes(view, "note--30000000-0000-4000-8000-00000000000f")
+        changes(Once(view), "note--30000000-0000-4000-8000-00000000000f")
     monkeypatch.setattr(changing, "MOST_STEPS", 0)
     with pytest.raises(UsageError, match="0 are looked at"):
-        changes(view, CLAIM)
+        changes(Once(view), CLAIM)
 
 
 def test_the_public_record_changed_on_the_days_it_is_known_to_have(
@@ -136,5 +136,5 @@ def test_the_public_record_changed_on_the_days_it_is_known_to_have(
     expected = orjson.loads(corpus("claims/disputes/expected.json").read_bytes())["expected"]
     for row in expected["volt-typhoon"]:
         at = instant(row["at"]) if "at" in row else None
-        steps: list[Change] = changes(view, row["claim"], until=at)
+        steps: list[Change] = changes(Once(view), row["claim"], until=at)
         assert steps[-1].after == row["level"]

@@ -59,6 +59,7 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/chains": ({}, {"case": "case"}),
     "/sealed": ({}, {"case": "case"}),
     "/sealed/{id}": ({"id": "sealed"}, {}),
+    "/objects": ({}, {"id": "claim"}),
     "/objects/{sha256}": ({"sha256": "object"}, {}),
     "/indicators": ({}, {"case": "case"}),
     "/parties": ({}, {}),

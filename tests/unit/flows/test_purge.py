@@ -11,7 +11,7 @@ import pytest
 from tests.unit.flows.test_intake import NOTE, claim, said
 
 from tocsin.errors import ForbiddenError, NotFoundError, PurgedError, UsageError
-from tocsin.flows import drafts, intake, purge, respond, weigh
+from tocsin.flows import drafts, held, intake, purge, respond
 from tocsin.record import checkpoint as notes
 from tocsin.record.dossier import verify
 from tocsin.record.members import open_dossier
@@ -41,13 +41,13 @@ def case_of(world: World) -> str:
 def test_an_object_goes_and_its_statement_is_shown_with_it_withheld(world: World) -> None:
     raw = claim(world, world.SOUTH, JANE)
     done = said(world, world.SOUTH, raw)
-    assert len(weigh.seen(world.node, world.actor().reader).view.claims) == 1
+    assert len(held.seen(world.node, world.actor().reader).view.claims) == 1
     found = purged(world, NOTE)
     assert [(i.what, i.name, i.size) for i in found.items] == [("object", NOTE, len(raw))]
     assert found.items[0].named_by == (done.id,)
     assert found.withdrawn == ()  # southmark said it: it can only be asked
     assert holding(world, "Jane Doe") == []
-    assert len(weigh.seen(world.node, world.actor().reader).view.claims) == 0
+    assert len(held.seen(world.node, world.actor().reader).view.claims) == 0
     digest = hashlib.sha256(raw).hexdigest()
     status, problem, detail = world.refused("GET", f"/objects/{digest}", party=world.GRID)
     assert (status, problem) == (410, "purged")
@@ -62,7 +62,7 @@ def test_an_own_purge_also_says_withdraw_with_the_same_reason(world: World) -> N
     done = said(world, world.NORTH, claim(world, world.NORTH, JANE))
     plan = purged(world, NOTE, dry_run=True)
     assert (plan.withdrawn, plan.done) == ((done.id,), False)
-    assert len(weigh.seen(world.node, world.actor().reader).view.claims) == 1
+    assert len(held.seen(world.node, world.actor().reader).view.claims) == 1
     assert purged(world, NOTE).withdrawn == (done.id,)
     *_, last = world.node.store.statements(world.node.everything())
     taken = intake.parse_kept(last)
@@ -151,7 +151,7 @@ def test_what_comes_again_is_refused_until_it_is_allowed(world: World) -> None:
     with pytest.raises(NotFoundError, match="not purged"):
         purge.lift(world.node, reader, NOTE, "a false alarm", actor="anna")
     said(world, world.SOUTH, raw, tlp="GREEN")
-    assert len(weigh.seen(world.node, reader).view.claims) == 1
+    assert len(held.seen(world.node, reader).view.claims) == 1
 
 
 def test_what_one_may_not_read_one_cannot_purge(world: World) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
 
-from tocsin.claims import write
+from tocsin.claims import answering, write
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.errors import NotFoundError, UsageError
 from tocsin.flows import intake, weigh
 from tocsin.flows.intake import Act
@@ -138,3 +142,94 @@ def test_a_day_is_its_start_in_utc() -> None:
 def test_every_level_and_reason_has_words() -> None:
     assert weigh.level_words(None) == "not weighed"
     assert weigh.level_words("contested(one-root)") == "contested; one root"
+
+
+# --- committed to, and shown later ----------------------------------------------------------------
+
+
+def saying(world: World) -> answering.Saying:
+    return answering.Saying(
+        new=lambda type: f"{type}--{uuid4()}",
+        now=world.clock(),
+        by=world.node.identity(world.NORTH),
+    )
+
+
+def say_all(world: World, objects: Sequence[bytes]) -> None:
+    act = Act(
+        author=world.NORTH,
+        kind="say",
+        tlp="AMBER",
+        objects=tuple(open_object(raw) for raw in objects),
+        to=(world.GRID, world.SOUTH),
+    )
+    intake.record(world.node, act)
+
+
+def committed(world: World) -> tuple[bytes, dict[str, Any]]:
+    """What is kept, and the piece that says its digest."""
+    kept, digest = answering.opening(b"the flows", bytes(32))
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID, world.SOUTH)
+    made = answering.grounds(
+        saying(world),
+        CLAIM,
+        "Flow records",
+        "telemetry",
+        ["actor"],
+        access="committed",
+        commitment=digest,
+    )
+    say_all(world, made)
+    piece: dict[str, Any] = orjson.loads(made[0])
+    return kept, piece
+
+
+def ground(world: World) -> weigh.Ground:
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    [found] = page.positions[0].grounds
+    return found
+
+
+def test_a_commitment_is_dated_and_what_is_shown_later_is_held_against_it(world: World) -> None:
+    kept, piece = committed(world)
+    made = world.clock()
+    assert ground(world).committed == "committed on 2026-11-22; not shown yet"
+    world.clock.later(days=2)
+    say_all(world, answering.reveal(saying(world), piece, answering.File(name="f", raw=kept)))
+    shown = ground(world)
+    assert shown.committed == "committed on 2026-11-22; what is shown now is what was committed to"
+    assert shown.counts
+    # Before it was shown it had not been: the version of that time counts.
+    reader = world.node.reader(world.GRID)
+    now, then = (weigh.weigh(world.node, reader, CLAIM, at).links["actor"] for at in (None, made))
+    assert (now.grade, then.grade) == ("one-root", "none-shown")
+    steps = weigh.changed(world.node, reader, CLAIM)
+    assert [one.links[-1].after for one in steps if one.links] == [
+        "no grounds shown here",
+        "one root",
+    ]
+    assert steps[-1].at.startswith("2026-11-24")
+    assert [one.id for one in steps[-1].came] == [piece["id"]]
+
+
+def test_other_material_and_another_digest_are_told_and_change_no_level(world: World) -> None:
+    _, piece = committed(world)
+    x = piece["extensions"][EXTENSION_ID]
+    reader = world.node.reader(world.GRID)
+    for day, (digest, word) in enumerate(
+        (
+            (x["commitment"], "what is shown now is not what was committed to"),
+            ("0" * 64, "another digest has been put in its place since"),
+        )
+    ):
+        world.clock.later(days=1)
+        x.update(access="inspectable", commitment=digest)
+        piece["modified"] = intake.stix_time(world.clock())
+        piece["external_references"] = [
+            {"source_name": "page", "url": f"https://north.example/{day}"}
+        ]
+        say_all(world, [orjson.dumps(piece)])
+        shown = ground(world)
+        assert shown.committed == f"committed on 2026-11-22; {word}"
+        assert shown.commitment != "0" * 64
+        assert weigh.weigh(world.node, reader, CLAIM).links["actor"].grade == "one-root"

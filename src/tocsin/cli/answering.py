@@ -1,0 +1,365 @@
+"""Verbs of the dispute: answer a claim, give grounds, show later what was committed to."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import secrets
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+import orjson
+
+from tocsin.cli import terminal
+from tocsin.cli.terminal import line
+from tocsin.client import says
+from tocsin.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin.claims.answering import File, Saying
+    from tocsin.client import Client
+
+FORMS = ("denial", "request", "rebut", "alternative", "method-critique", "undercut")
+REPLIES = ("accepted", "refused", "partly", "premise-denied")
+LINKS = ("activity", "actor", "sponsor", "statement")
+_BY_PUBLICATION = (
+    click.option(
+        "--speaker",
+        metavar="PARTY",
+        help="Whose words these are, where they stand at --url and you pass them on.",
+    ),
+    click.option("--url", metavar="URL", help="Where it stands."),
+    click.option("--on", "said_on", metavar="DATE", help="When it was said, if not now."),
+)
+
+
+def _by_publication(command: Any) -> Any:
+    for option in reversed(_BY_PUBLICATION):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("target", metavar="CLAIM|EVIDENCE")
+@click.argument("words", metavar="WORDS|-")
+@click.option("--form", type=click.Choice(FORMS), help="To a claim of fact. Default: denial.")
+@click.option("--reply", "how", type=click.Choice(REPLIES), help="To a call or a demand.")
+@click.option("--link", type=click.Choice(LINKS), help="The link of the claim it speaks to.")
+@click.option("--rival", metavar="CLAIM", help="Your own claim that it rests on.")
+@click.option("--lang", default="en", show_default=True, metavar="TAG", help="Of the words.")
+@_by_publication
+@terminal.TLP
+@terminal.TO
+@terminal.CASE
+@terminal.AS
+@click.option("--dry-run", is_flag=True, help="Show what would be said, and say nothing.")
+@terminal.YES
+@terminal.JSON
+def answer(
+    target: str,
+    words: str,
+    form: str | None,
+    how: str | None,
+    link: str | None,
+    rival: str | None,
+    lang: str,
+    speaker: str | None,
+    url: str | None,
+    said_on: str | None,
+    tlp: str | None,
+    to: tuple[str, ...],
+    case: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Deny, rebut, ask for grounds, undercut: your words beside the claim, at the same size.
+
+    Said for those its target was said for, unless --tlp, --to or --case say otherwise. A denial
+    changes no level; a rebuttal counts once it has grounds (tocsin evidence OPINION ...).
+
+    Example: tocsin answer note--9e78b78 "We run no such group." --form denial
+    """
+    from tocsin.claims import answering
+
+    if how is not None and (form or link or rival):
+        raise UsageError("--reply together with --form, --link or --rival", remedy="give one")
+    text = (terminal.read_text(words) if words == "-" else words).strip()
+    if not text:
+        raise UsageError("no words", remedy="write what is said, or - to read it from stdin")
+    with terminal.node() as client:
+        target, held = _target(client, target)
+        rival = _target(client, rival)[0] if rival else None
+        saying = _saying(client, speaker, url, said_on)
+        if how is not None:
+            objects = answering.reply(saying, target, how, text, lang=lang)
+        else:
+            objects = answering.answer(
+                saying, target, form or "denial", text, lang=lang, link=link, rival=rival
+            )
+        what = f"this {'reply' if how else form or 'denial'}"
+        _say(client, objects, what, held, tlp, to, case, dry_run, yes, as_json)
+
+
+def _kinds(ctx: click.Context, _: Any, asked: bool) -> None:
+    if not asked:
+        return
+    from tocsin.claims.answering import KINDS
+    from tocsin.claims.model import KIND_CLASS, PLANTABLE
+
+    rows = [(one, KIND_CLASS[one], "can be planted" if one in PLANTABLE else "") for one in KINDS]
+    terminal.table(("kind", "class", ""), rows)
+    ctx.exit()
+
+
+@click.command()
+@click.argument("target", metavar="CLAIM|OPINION|EVIDENCE")
+@click.option("--name", metavar="TEXT", help="What it is, in a few words.")
+@click.option("--kind", metavar="KIND", help="What sort of evidence: tocsin evidence --kinds.")
+@click.option("--for", "links", multiple=True, type=click.Choice(LINKS), help="Repeat.")
+@click.option("--file", "files", multiple=True, metavar="FILE", help="Material to attach; repeat.")
+@click.option("--object", "objects", multiple=True, metavar="ID", help="STIX objects; repeat.")
+@click.option("--page", "urls", multiple=True, metavar="URL", help="Where it can be seen; repeat.")
+@click.option("--made-by", multiple=True, metavar="PARTY", help="Who made it, if not you; repeat.")
+@click.option(
+    "--access",
+    type=click.Choice(("described", "inspectable", "withheld")),
+    help="Default: inspectable with material, else described.",
+)
+@click.option("--describe", metavar="TEXT", help="What it shows, in plain words.")
+@click.option("--court", metavar="TEXT", help="Court and state, of a court-finding.")
+@click.option(
+    "--commit",
+    metavar="FILE",
+    help="Show it later: give only a digest now; FILE.committed is kept.",
+)
+@click.option("--reveal", metavar="FILE", help="Show what EVIDENCE was committed to.")
+@click.option(
+    "--kinds",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_kinds,
+    help="List the kinds of evidence, and stop.",
+)
+@_by_publication
+@terminal.TLP
+@terminal.TO
+@terminal.CASE
+@terminal.AS
+@click.option("--dry-run", is_flag=True, help="Show what would be said, and say nothing.")
+@terminal.YES
+@terminal.JSON
+def evidence(
+    target: str,
+    name: str | None,
+    kind: str | None,
+    links: tuple[str, ...],
+    files: tuple[str, ...],
+    objects: tuple[str, ...],
+    urls: tuple[str, ...],
+    made_by: tuple[str, ...],
+    access: str | None,
+    describe: str | None,
+    court: str | None,
+    commit: str | None,
+    reveal: str | None,
+    speaker: str | None,
+    url: str | None,
+    said_on: str | None,
+    tlp: str | None,
+    to: tuple[str, ...],
+    case: str | None,
+    as_party: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Give grounds for a claim or a challenge; or commit to them now and show them later.
+
+    Without --for it counts for no link. Said for those its target was said for, unless --tlp, --to
+    or --case say otherwise.
+
+    Example: tocsin evidence note--9e78b78 --name "Flow records" --kind telemetry --for actor
+    --file flows.csv
+    """
+    from tocsin.claims import answering
+
+    with terminal.node() as client:
+        target, held = _target(client, target)
+        saying = _saying(client, speaker, url, said_on)
+        if reveal is not None:
+            piece = orjson.loads(client.call("GET", f"/objects/{held['sha256']}"))
+            made = answering.reveal(saying, piece, _file(reveal))
+            _say(client, made, "what was committed to", held, tlp, to, case, dry_run, yes, as_json)
+            return
+        if not name or not kind:
+            raise UsageError(
+                "no --name or no --kind",
+                remedy="say what it is; tocsin evidence --kinds lists them",
+            )
+        commitment = None
+        if commit is not None:
+            if files or objects or urls:
+                raise UsageError(
+                    "--commit together with material", remedy="what is shown now needs no digest"
+                )
+            kept, commitment = answering.opening(
+                terminal.read_input(commit), secrets.token_bytes(32)
+            )
+            if not dry_run:
+                _keep(Path(commit + ".committed"), kept)
+        shown = bool(files or objects or urls)
+        made = answering.grounds(
+            saying,
+            target,
+            name,
+            kind,
+            links,
+            access="committed"
+            if commitment
+            else access or ("inspectable" if shown else "described"),
+            files=[_file(one) for one in files],
+            objects=objects,
+            urls=urls,
+            made_by=[_identity(client, one) for one in made_by],
+            commitment=commitment,
+            description=describe,
+            court=court,
+        )
+        if not links:
+            click.echo("note: without --for it counts for no link", err=True)
+        _say(client, made, f"“{name}” as evidence", held, tlp, to, case, dry_run, yes, as_json)
+        if commitment is not None and not dry_run:
+            piece = next(one["id"] for one in map(orjson.loads, made) if one["type"] == "grouping")
+            click.echo(
+                f"keep {commit}.committed and show it with:"
+                f" {terminal.again()} evidence {piece} --reveal {commit}.committed",
+                err=True,
+            )
+
+
+def _target(client: Client, given: str) -> tuple[str, dict[str, Any]]:
+    """(id, its newest version as the node lists it: digest, and for whom it was said)."""
+    if not given.startswith("note--"):
+        return given, _newest(client, given)
+    near = [r["id"] for r in client.get("/claims")["items"] if r["id"].startswith(given)]
+    if len(near) > 1:
+        raise UsageError(f"{given} fits {len(near)} claims", remedy="give more of its characters")
+    if not near:
+        raise NotFoundError(
+            f"no claim {given} is known here", remedy=f"{terminal.again()} claims lists them"
+        )
+    return near[0], _newest(client, near[0])
+
+
+def _newest(client: Client, id: str) -> dict[str, Any]:
+    found = client.get("/objects", id=id)["items"]
+    if not found:
+        raise NotFoundError(
+            f"no object {id} is held here",
+            remedy="give all of the id; the Claim page and tocsin evidence name them",
+        )
+    newest: dict[str, Any] = found[0]
+    return newest
+
+
+def _saying(client: Client, speaker: str | None, url: str | None, said_on: str | None) -> Saying:
+    from tocsin.claims.answering import Saying
+
+    me = client.get("/me")
+    if me["identity"] is None:
+        raise UsageError("nobody's word: no party is behind this token", remedy="use a party's own")
+    return Saying(
+        new=lambda type: f"{type}--{uuid.uuid4()}",
+        now=datetime.now(UTC),
+        by=me["identity"],
+        speaker=_identity(client, speaker) if speaker else None,
+        url=url,
+        said_on=said_on,
+    )
+
+
+def _identity(client: Client, given: str) -> str:
+    """The STIX identity of a party, by its directory id; an identity as it is."""
+    if given.startswith("identity--"):
+        return given
+    for party in client.get("/parties")["items"]:
+        if given in (party["id"], party["name"]):
+            return str(party["identity"])
+    raise NotFoundError(
+        f"{given}: no party of the directory",
+        remedy=f"{terminal.again()} party list; or give an identity--… id",
+    )
+
+
+def _file(name: str) -> File:
+    from tocsin.claims.answering import File
+
+    guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return File(name=name, raw=terminal.read_input(name), media_type=guessed)
+
+
+def _keep(path: Path, raw: bytes) -> None:
+    if path.exists():
+        raise UsageError(f"{path} is there already", remedy="move it away: it may be needed")
+    terminal.write_output(str(path), raw)
+
+
+def _say(
+    client: Client,
+    objects: Sequence[bytes],
+    what: str,
+    held: dict[str, Any],
+    tlp: str | None,
+    to: Sequence[str],
+    case: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Say these objects, for those the target was said for unless it is said otherwise."""
+    marked = held["marked"] or {}
+    me = client.get("/me")["party"]
+    level = tlp.upper() if tlp else marked.get("tlp") or "AMBER+STRICT"
+    readers = list(to) or [one for one in marked.get("to", ()) if one != me]
+    where = terminal.whole_id(client, "case", case) if case else marked.get("case")
+    bundle = b'{"type":"bundle","id":"bundle--%s","objects":[%s]}' % (
+        str(uuid.uuid4()).encode(),
+        b",".join(objects),
+    )
+    whom = f"TLP:{level}" + (f" for {', '.join(readers)}" if readers else "")
+    if dry_run:
+        if as_json:
+            terminal.json_out(orjson.loads(bundle))
+        else:
+            click.echo(f"would say {what}, {whom}; nothing was published")
+        return
+    terminal.agree(f"say {what} in your party's name, {whom}?", yes)
+    query = {"tlp": level, "to": ",".join(readers), "case": where}
+    done = msgspec.json.decode(client.call("POST", "/say", query=query, body=bundle))
+    expect = says(
+        "say",
+        {},
+        case=where,
+        tlp=level,
+        to=readers if readers or not where else None,
+        refs=(),
+        objects=[hashlib.sha256(one).hexdigest() for one in objects],
+    )
+    statements = client.sign_if_asked(done, expect)["statements"]
+    ids = [orjson.loads(one)["id"] for one in objects]
+    if as_json:
+        terminal.json_out({"statements": statements, "objects": ids})
+        return
+    for one in statements:
+        line(f"statement {one['id']}  log index {one['index']}  TLP:{level}")
+    for id in ids:
+        line(f"  {id}")

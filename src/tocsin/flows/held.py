@@ -1,0 +1,162 @@
+"""What one reader holds of the claim carrier, now or as it was at a time, ready to be weighed.
+
+Of an object that was said again in a newer version, the version of that time counts: who commits
+to grounds and shows them later had not shown them before.
+
+Spec: claims.md §2.2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.claims.carrier import read
+from tocsin.claims.model import View
+from tocsin.claims.times import instant
+from tocsin.flows.intake import parse_kept
+from tocsin.flows.node import Node
+from tocsin.policy import Reader
+from tocsin.store.interface import KeptObject
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What one reader holds, ready to be weighed."""
+
+    view: View
+    kept: Mapping[str, KeptObject]
+    """The newest readable version by STIX id."""
+    reader: Reader
+    allowed: frozenset[int]
+    rivals: Mapping[str, tuple[str, ...]]
+    """Claims that stand as another account of the same matter, either way round."""
+    answers: Mapping[str, tuple[tuple[str, str | None], ...]]
+    """(claim that answers this one, how), for calls and demands above all."""
+    cases: Mapping[str, str | None]
+    """The case in which a claim was first said."""
+    revised: Mapping[str, tuple[tuple[datetime, KeptObject], ...]]
+    """Every readable version, oldest first, of what its publisher said again; with its time."""
+    views: dict[frozenset[str], View]
+    """Views of earlier times, by the digests of the versions that were the newest then."""
+
+    def at(self, at: datetime | None) -> View:
+        """The view as of a time: of every object the version that was the newest then."""
+        if at is None:
+            return self.view
+        then = {
+            id: next((one for when, one in reversed(versions) if when <= at), versions[0][1])
+            for id, versions in self.revised.items()
+        }
+        changed = {id: one for id, one in then.items() if one.sha256 != self.kept[id].sha256}
+        if not changed:
+            return self.view
+        key = frozenset(one.sha256 for one in changed.values())
+        if key not in self.views:
+            if len(self.views) >= 64:
+                self.views.clear()
+            kept = {**self.kept, **changed}
+            self.views[key] = _read(kept.values(), self.view.withdrawn)
+        return self.views[key]
+
+
+def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
+    """Everything of the claim carrier that `reader` may see, in one case or in all.
+
+    Raises nothing: what breaks the carrier is named in `view.broken`.
+    """
+    allowed = node.allowed(reader)
+    head = node.store.head()
+    key = (allowed, case, head.size if head else 0)
+    found = node.views.get(key)
+    if isinstance(found, Seen):
+        return replace(found, reader=reader)
+    kept = {o.id: o for o in node.store.select(allowed, case=case)}
+    withdrawn = _withdrawn(node, allowed)
+    view = _read(
+        kept.values(),
+        {i: at for i, at in withdrawn.items() if i in kept and kept[i].withdrawn},
+    )
+    rivals, answers = _tied(view)
+    first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
+    said = {i: node.store.statement(i, allowed) for i in set(first.values())}
+    result = Seen(
+        view=view,
+        kept=kept,
+        reader=reader,
+        allowed=allowed,
+        rivals=rivals,
+        answers=answers,
+        cases={ref: s.case for ref, i in first.items() if (s := said[i])},
+        revised=_revised(node, allowed, view, kept),
+        views={},
+    )
+    if len(node.views) > 32:
+        node.views.clear()
+    node.views[key] = result
+    return result
+
+
+def _read(kept: Iterable[KeptObject], withdrawn: Mapping[str, datetime]) -> View:
+    return read([(o.data, o.sha256) for o in kept], withdrawn=withdrawn)
+
+
+def _revised(
+    node: Node, allowed: frozenset[int], view: View, kept: Mapping[str, KeptObject]
+) -> dict[str, tuple[tuple[datetime, KeptObject], ...]]:
+    """See `Seen.revised`. What was said once has `modified` as it has `created`."""
+    found = {}
+    for carried in (view.claims, view.evidence, view.challenges, view.links):
+        for id in carried:
+            if kept[id].modified == kept[id].created:
+                continue
+            versions = [
+                (instant(one.modified), one)
+                for one in node.store.versions(id, allowed)
+                if one.modified is not None
+                and one.data.get("created_by_ref") == carried[id].publisher
+            ]
+            if len(versions) > 1:
+                found[id] = tuple(sorted(versions, key=lambda one: (one[0], one[1].sha256)))
+    return found
+
+
+def _tied(
+    view: View,
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[tuple[str, str | None], ...]]]:
+    """Rivals and answers of every claim that has some: see `Seen`."""
+    rivals: dict[str, set[str]] = {}
+    answers: dict[str, list[tuple[str, str | None]]] = {}
+    for link in view.links.values():
+        if link.source not in view.claims or link.target not in view.claims:
+            continue
+        if link.kind == "alternative-to":
+            rivals.setdefault(link.source, set()).add(link.target)
+            rivals.setdefault(link.target, set()).add(link.source)
+        elif link.kind == "answers":
+            answers.setdefault(link.target, []).append((link.source, link.x.answer))
+    return (
+        {ref: tuple(sorted(found)) for ref, found in rivals.items()},
+        # Of two links that say how one claim answers, the same one counts whatever came first.
+        {
+            ref: tuple(dict(sorted(found, key=lambda one: (one[0], one[1] or ""))).items())
+            for ref, found in answers.items()
+        },
+    )
+
+
+def _withdrawn(node: Node, allowed: frozenset[int]) -> dict[str, datetime]:
+    """Object id → when a `withdraw` statement took it back."""
+    found: dict[str, datetime] = {}
+    for kept in node.store.statements(allowed, kind="withdraw"):
+        statement = parse_kept(kept)
+        named = [o.id for o in statement.objects]
+        if not named:
+            for ref in statement.refs:
+                back = node.store.statement(ref, allowed)
+                named += [o.id for o in parse_kept(back).objects] if back else []
+        for object_id in named:
+            found.setdefault(object_id, statement.at)
+    return found

@@ -1,0 +1,83 @@
+"""Denying, giving grounds, committing and showing, as a party does it on its own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.cli.test_verbs import Terminal, article, tocsin
+
+__all__ = ["tocsin"]
+
+World = Any  # tests/unit/conftest.py
+
+
+@pytest.fixture
+def charge(tocsin: Terminal, world: World) -> str:
+    """An accusation that stands on the node: the first of the article."""
+    tocsin("ingest", article(world), "--published", "2026-11-18")
+    drafts = [f"{d['report']}.{d['n']}" for d in tocsin.json("accept")]
+    tocsin("accept", *drafts, "--date", "2026-11-18", "--yes", "--tlp", "GREEN")
+    [id] = [row["id"] for row in tocsin.json("claims") if row["word"] == "accusation"]
+    return str(id)
+
+
+def test_a_denial_stands_beside_the_claim_for_those_it_was_said_for(
+    tocsin: Terminal, charge: str
+) -> None:
+    assert "say --yes" in tocsin("answer", charge, "We run no such group.", code=2)
+    before = tocsin.json("log", "show")["size"]
+    said = tocsin("answer", charge[:12], "We run no such group.", "--dry-run")
+    assert "would say this denial, TLP:GREEN" in said
+    assert tocsin.json("log", "show")["size"] == before
+    done = tocsin.json("answer", charge[:12], "We run no such group.", "--yes")
+    [opinion] = done["objects"]
+    assert "TLP:GREEN" in tocsin("answer", charge, "Show it.", "--form", "request", "--yes")
+    [row] = [row for row in tocsin.json("claims", "--challenged") if row["id"] == charge]
+    assert row["denials"] == 1
+    tocsin("evidence", opinion, "--name", "Roster", "--kind", "testimony", "--yes")
+
+
+def test_answers_that_cannot_be_say_what_to_do(tocsin: Terminal, charge: str) -> None:
+    assert "no words" in tocsin("answer", charge, "  ", "--yes", code=2)
+    assert "no claim note--ffff" in tocsin("answer", "note--ffff", "No.", "--yes", code=1)
+    assert "no object grouping--" in tocsin(
+        "answer", "grouping--70000000-0000-4000-8000-000000000001", "No.", "--yes", code=1
+    )
+    both = ("--reply", "refused", "--form", "denial")
+    assert "give one" in tocsin("answer", charge, "No.", *both, "--yes", code=2)
+    assert "party list" in tocsin("answer", charge, "No.", "--speaker", "nobody", "--yes", code=1)
+    assert "--kinds" in tocsin("evidence", charge, "--name", "x", "--yes", code=2)
+    assert "telemetry" in tocsin("evidence", charge, "--kinds")
+
+
+def test_grounds_change_how_it_stands_and_the_change_names_them(
+    tocsin: Terminal, charge: str
+) -> None:
+    Path("flows.csv").write_text("a,b\n")
+    tocsin(
+        *("evidence", charge, "--name", "Flow records", "--kind", "telemetry", "--for", "actor"),
+        *("--file", "flows.csv", "--yes"),
+    )
+    [one] = tocsin.json("standing", charge)
+    assert one["links"]["actor"] == {"grade": "one-root", "shown": True}
+    steps = tocsin.json("standing", charge, "--since", "2026-11-18")
+    assert [c["name"] for c in steps[-1]["came"]] == ["Flow records"]
+    assert "came  Flow records" in tocsin("standing", charge, "--since", "2026-11-18")
+    assert "nothing" not in tocsin("standing", charge, "--since", "2030-01-01")
+    assert "is a file" in tocsin("standing", "flows.csv", "--since", "2026-11-18", code=2)
+
+
+def test_what_was_committed_to_is_shown_later_and_only_that(tocsin: Terminal, charge: str) -> None:
+    Path("flows.csv").write_text("a,b\n")
+    commit = ("--name", "Flow records", "--kind", "telemetry", "--for", "actor", "--commit")
+    done = tocsin.json("evidence", charge, *commit, "flows.csv", "--yes")
+    piece = next(id for id in done["objects"] if id.startswith("grouping--"))
+    assert "is there already" in tocsin("evidence", charge, *commit, "flows.csv", "--yes", code=2)
+    assert tocsin.json("standing", charge)[0]["links"]["actor"]["grade"] == "none-shown"
+    refused = tocsin("evidence", piece, "--reveal", "flows.csv", "--yes", code=1)
+    assert "was committed to" in refused
+    tocsin("evidence", piece, "--reveal", "flows.csv.committed", "--yes")
+    assert tocsin.json("standing", charge)[0]["links"]["actor"]["grade"] == "one-root"
+    assert "holds no commitment" not in refused
