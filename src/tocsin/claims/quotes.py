@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tocsin.claims import cues
 from tocsin.claims.brings import Event
 from tocsin.claims.dates import when_at
+from tocsin.claims.draft import Draft
 from tocsin.claims.events import events
 from tocsin.claims.kinds import Cued, charge_holder, joint, kind_of, tied_to
 from tocsin.claims.layout import (
@@ -38,33 +39,13 @@ from tocsin.claims.mentions import (
     mention_at,
     named,
 )
+from tocsin.claims.spoken import read_spoken
+from tocsin.claims.tongues import READ, language_of, tongue
+from tocsin.claims.turns import Turn, turns
 
 __all__ = ["Draft", "boilerplate", "read_claims"]
 
 SHORTEST = 12  # code points of a quotation that is taken without a cue right beside it
-
-
-class Draft(Struct, frozen=True, kw_only=True):
-    """What software read as "who says what": nobody's word until a person accepts it.
-
-    `span` is half-open, in code points of the text read; `words` are exactly those. `speaker`,
-    `addressee` as printed (a pronoun or surname resolved, with a note). `date` is RFC 3339 text of
-    the given `precision` (year, month, day) or None. `cue` is the verb as printed.
-    """
-
-    kind: str = "claim"
-    claim_type: str
-    speaker: str | None
-    speaker_role: str | None
-    addressee: str | None
-    about: tuple[str, ...]
-    words: str
-    span: tuple[int, int]
-    direct: bool
-    date: str | None
-    precision: str | None
-    cue: str | None
-    confidence_notes: tuple[str, ...]
 
 
 class _Speaker(Struct):
@@ -95,7 +76,7 @@ def read_claims(
     text: str,
     *,
     published: date | None,
-    lang: str = "en",
+    lang: str | None = None,
     skip: Sequence[tuple[int, int]] = (),
 ) -> list[Draft]:
     """Every claim that the rules find in `text`, in order of its place.
@@ -103,18 +84,25 @@ def read_claims(
     Args:
         text: the kept text; spans point into it.
         published: the day relative times count from; None leaves them without a value.
-        lang: of the boilerplate table; cue verbs are English, other texts give quotations only.
+        lang: the text's language, where somebody knows it; else the text itself tells. Languages
+            with a table (`tongues.READ`) are read by it, any other by the English rules, which
+            find its quotations and no more.
         skip: spans not to read, besides the boilerplate that is found here.
     """
-    left_out = [*skip, *((start, end) for start, end, _ in boilerplate(text, lang))]
-    reader = _Reader(text, published)
-    reader.read(paragraphs(text, left_out))
+    lang = lang or language_of(text)
+    left_out = [*skip, *((start, end) for start, end, _ in boilerplate(text, lang or "en"))]
+    found = paragraphs(text, left_out)
+    if lang in READ:
+        return read_spoken(text, found, tongue(lang), published)
+    reader = _Reader(text, published, lang)
+    reader.read(found)
     return reader.drafts()
 
 
 class _Reader:
-    def __init__(self, text: str, published: date | None) -> None:
+    def __init__(self, text: str, published: date | None, lang: str | None) -> None:
         self.text = text
+        self.lang = lang
         self.published = published
         self.found: list[_Found] = []
         self.names: set[str] = set()  # printed with a capital where no sentence begins
@@ -131,13 +119,13 @@ class _Reader:
     # --- paragraphs and sentences ---
 
     def read(self, all_paragraphs: list[Paragraph]) -> None:
-        turns = _turns(self.text, all_paragraphs)
+        transcript = turns(self.text, all_paragraphs)
         for number, paragraph in enumerate(all_paragraphs):
             if paragraph.heading and number:
                 self.recent.clear()
                 self.carry = None
-            if number in turns:
-                self._turn(paragraph, turns[number])
+            if number in transcript:
+                self._turn(paragraph, transcript[number])
                 continue
             quotes = quotations(self.text, paragraph.start, paragraph.end)
             start = after_dateline(self.text, paragraph)
@@ -522,20 +510,23 @@ class _Reader:
 
     # --- transcripts ---
 
-    def _turn(self, paragraph: Paragraph, turn: tuple[str, int]) -> None:
+    def _turn(self, paragraph: Paragraph, turn: Turn) -> None:
         """ "NAME: words": a transcript gives the very words without marks."""
-        name, colon = turn
-        start, end = self._trim(colon + 1, paragraph.end)
-        if name.lower() in ("q", "question") or end - start < SHORTEST:
+        start, end = self._trim(turn.start, paragraph.end)
+        if turn.question or end - start < SHORTEST:
             return
         speaker: _Speaker | None = None
-        if name.lower() not in ("a", "answer"):
-            words = tokens(self.text, paragraph.start, colon, [])
+        if turn.name is not None:
+            words = tokens(turn.name, 0, len(turn.name), [])
             one = mention(words, 0, len(words))
-            known = self.people.get(name)
-            label = one.name if one is not None else name
+            known = self.people.get(turn.name)
+            label = one.name if one is not None else turn.name
             speaker = known or _Speaker(label, one.role if one is not None else None, None, True)
         notes = ["a turn of a transcript: words without quotation marks"]
+        if turn.note is not None:
+            notes.append(turn.note)
+        if turn.interpreted:
+            notes.append("said through an interpreter: a translation's words")
         if speaker is None:
             notes.append("no speaker given for these words")
         for first, last in self._pieces(start, end, None, speaker):
@@ -616,6 +607,7 @@ class _Reader:
             precision=precision,
             cue=None if one.event is None else one.event.cue,
             confidence_notes=tuple(notes),
+            lang=self.lang,
         )
 
     def _flat(self, sentence: tuple[Token, ...]) -> list[Token]:
@@ -630,18 +622,10 @@ class _Reader:
 
 
 def _with(draft: Draft, *, addressee: str, note: str) -> Draft:
-    return Draft(
-        claim_type=draft.claim_type,
-        speaker=draft.speaker,
-        speaker_role=draft.speaker_role,
+    return structs.replace(
+        draft,
         addressee=addressee,
         about=tuple(name for name in draft.about if name != addressee),
-        words=draft.words,
-        span=draft.span,
-        direct=draft.direct,
-        date=draft.date,
-        precision=draft.precision,
-        cue=draft.cue,
         confidence_notes=(*draft.confidence_notes, note),
     )
 
@@ -789,26 +773,3 @@ def _about(words: list[Token], without: set[str | None], known: set[str]) -> tup
             names.append(one.name)
         at = one.last
     return tuple(names)
-
-
-def _turns(text: str, all_paragraphs: list[Paragraph]) -> dict[int, tuple[str, int]]:
-    """Paragraphs that are turns of a transcript: at least two begin with "NAME:"."""
-    found: dict[int, tuple[str, int]] = {}
-    for number, paragraph in enumerate(all_paragraphs):
-        colon = text.find(":", paragraph.start, min(paragraph.end, paragraph.start + 60))
-        if colon < 0 or not text[colon + 1 : colon + 2].isspace():
-            continue
-        label = text[paragraph.start : colon]
-        words = label.split()
-        if not 1 <= len(words) <= 5 or any(mark in label for mark in "“”\"'‘«,.;"):
-            continue
-        if text[colon + 1 : paragraph.end].strip()[:1] in ("“", '"', "‘", "'", "«"):
-            continue
-        if (
-            all(w[0].isupper() or w in ("of", "for", "the") for w in words)
-            and words[0][0].isupper()
-        ):
-            if any(w.lower() in cues.CUES for w in words):
-                continue
-            found[number] = (label, colon)
-    return found if len(found) >= max(2, len(all_paragraphs) / 2) else {}

@@ -19,6 +19,7 @@ from typing import Any
 
 from tocsin.claims.cues import words
 from tocsin.claims.quotes import boilerplate, read_claims
+from tocsin.claims.tongues import language_of
 from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
 from tocsin.policy import Tlp
@@ -70,7 +71,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
-    lang: str = "en",
+    lang: str | None = None,
     own_site: str | None = None,
 ) -> Reading:
     """Open a report and read the claims and indicators out of it.
@@ -79,7 +80,7 @@ def read(
         raw: the file.
         name: what it is called; names the file in errors, and `.md`, `.htm` tell the format.
         published: what relative times count from.
-        lang: of the boilerplate table.
+        lang: of the text, where somebody knows it; else the text itself tells.
         own_site: the host it was published on; that site's own names are no indicators.
 
     Raises:
@@ -110,7 +111,8 @@ def read(
         losses.append(Loss(kind="no-text", note="no text was found in this file"))
     losses.extend(_bad_characters(text))
     skip: list[tuple[int, int]] = []
-    for start, end, heading in boilerplate(text, lang):
+    lang = lang or language_of(text)
+    for start, end, heading in boilerplate(text, lang or "en"):
         skip.append((start, end))
         note = f"the outlet's own list under {heading!r}: not read"
         losses.append(Loss(kind="boilerplate", span=(start, end), note=note))

@@ -65,6 +65,7 @@ def test_the_json_has_the_keys_of_the_chapter() -> None:
             "precision",
             "cue",
             "confidence_notes",
+            "lang",
         ]
     )
     assert made["indicators"] == [

@@ -1,0 +1,112 @@
+"""Transcripts: "NAME: words", where the very words stand without marks. Spec: claims.md §3.3.
+
+A press conference is labelled in many ways: by names, by Q and A, with an interpreter between. A
+label that stands for nobody in particular gives no speaker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tocsin.claims import cues
+from tocsin.claims.layout import Paragraph
+
+QUESTION = cues.words(
+    "q question questions journalist reporter journaliste pregunta periodista вопрос журналист"
+    " журналистка 问 记者 记者问 提问 سؤال صحفي صحفية الصحفي"
+)
+ANSWER = cues.words("a answer réponse respuesta ответ 答 答问 جواب الجواب")
+_INTERPRETER = re.compile(
+    r"interpret|translat|interprète|intérprete|переводчик|翻译|译员|المترجم|مترجم", re.IGNORECASE
+)
+_LABEL = re.compile(r"([^:：\n]{1,60})[:：]\s*")
+_ASIDE = re.compile(r"\s*[(（][^()（）]{1,40}[)）]\s*")
+
+
+class Turn(NamedTuple):
+    """What one paragraph of a transcript says. name: as labelled, None for a bare answer."""
+
+    name: str | None
+    start: int
+    interpreted: bool
+    question: bool
+    note: str | None
+
+
+def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
+    """The paragraphs that are turns, by number; none unless half of the text is labelled so."""
+    labelled = {
+        number: label
+        for number, paragraph in enumerate(found)
+        if (label := _labelled(text, paragraph)) is not None
+    }
+    if len(labelled) < max(2, len(found) / 2):
+        return {}
+    named = {
+        name
+        for name, _, _ in labelled.values()
+        if name.lower() not in QUESTION | ANSWER and not _INTERPRETER.search(name)
+    }
+    only = next(iter(named)) if len(named) == 1 else None
+    result: dict[int, Turn] = {}
+    last: Turn | None = None
+    asked_last: str | None = None
+    for number, paragraph in enumerate(found):
+        if number not in labelled:
+            goes_on = len(labelled) >= 3 and last is not None and not paragraph.heading
+            if goes_on and last is not None:
+                note = "the turn before goes on" if last.name is not None else last.note
+                last = last._replace(start=paragraph.start, note=note)
+                result[number] = last
+            else:
+                last = None
+            continue
+        name, start, interpreted = labelled[number]
+        question = name.lower() in QUESTION
+        note = None
+        who: str | None = name
+        if name.lower() in ANSWER:
+            who, note = only, None
+            if only is not None:
+                note = "answers are labelled without a name: the only one named in this transcript"
+        elif _INTERPRETER.search(name):
+            who, interpreted = asked_last, True
+            if who is not None:
+                note = "speaker from the turn before the interpreter's"
+        elif not question:
+            asked_last = name
+        last = Turn(who, start, interpreted, question, note)
+        result[number] = last
+    return result
+
+
+def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool] | None:
+    match = _LABEL.match(text, paragraph.start, min(paragraph.end, paragraph.start + 64))
+    if match is None or match.end() >= paragraph.end:
+        return None
+    wide = text[match.end(1)] == "："
+    if not wide and not text[match.end(1) + 1 : match.end(1) + 2].isspace():
+        return None
+    printed = match[1]
+    interpreted = bool(_INTERPRETER.search(printed))
+    label = _ASIDE.sub(" ", printed).strip(" *_#")
+    if not label or any(mark in label for mark in "“”\"'‘«»,;，。、！？「」"):
+        return None
+    if text[match.end()] in "“\"‘'«「„":
+        return None
+    words = label.replace(".", " ").split()
+    if not 1 <= len(words) <= 5:
+        return None
+    first = words[0][0]
+    if first.isupper():
+        if any(word.lower() in cues.CUES for word in words):
+            return None
+        if any(not w[0].isupper() and w not in ("of", "for", "the", "de") for w in words):
+            return None
+    else:
+        longest = 10 if "\u3400" <= first <= "\u9fff" else 40
+        if first.islower() or not first.isalpha() or len(label) > longest:
+            return None
+    return label, match.end(), interpreted
