@@ -282,7 +282,8 @@ def _print_losses(losses: list[dict[str, Any]]) -> None:
         return
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for loss in losses:
-        groups.setdefault((loss["kind"], _DIGITS.sub("…", loss["note"])), []).append(loss)
+        told = _DIGITS.sub("…", _NAMED.sub("“…”", loss["note"]).partition(", printed ")[0])
+        groups.setdefault((loss["kind"], told), []).append(loss)
     rows = sorted(groups.items(), key=lambda row: (-len(row[1]), row[0]))
     shown = [
         [len(same), kind, same[0]["note"], _short(same[0].get("pointer") or "-")]
@@ -299,6 +300,7 @@ def _short(pointer: str) -> str:
     return pointer if len(pointer) <= 24 else "…" + pointer[-23:]
 
 
+_NAMED = re.compile("“[^”]*”")
 _DIGITS = re.compile(r"[0-9a-f-]{6,}|\d+")
 
 

@@ -502,6 +502,10 @@ def has_pattern(one: KeptDraft) -> bool:
     return (one.human.get("kind") or one.machine.get("type")) not in WITHOUT_PATTERN
 
 
+def _clipped(raw: str, most: int = 200) -> str:
+    return raw if len(raw) <= most else raw[: most - 1] + "…"
+
+
 def _indicator(
     node: Node, one: KeptDraft, source: KeptReport, how: Accepting, now: datetime
 ) -> bytes:
@@ -527,5 +531,12 @@ def _indicator(
         pattern_type="stix",
         valid_from=machine.get("first_seen") or at,
         valid_until=machine.get("valid_until"),
+        external_references=[
+            {
+                "source_name": one.get("outlet") or how.outlet or source.source.name,
+                "description": f"printed there as {_clipped(machine['raw'])}",
+                "hashes": {"SHA-256": source.source.sha256},
+            }
+        ],
         object_marking_refs=[level] if level else [],
     )

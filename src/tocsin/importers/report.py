@@ -21,9 +21,9 @@ from tocsin.claims.cues import words
 from tocsin.claims.quotes import boilerplate, read_claims
 from tocsin.claims.tongues import language_of
 from tocsin.errors import ReportError, ReportSizeError
-from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
+from tocsin.importers.indicators import sift
+from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
-from tocsin.stix.recognise import Found, recognise
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CHARACTERS = 2_000_000
@@ -117,11 +117,13 @@ def read(
         note = f"the outlet's own list under {heading!r}: not read"
         losses.append(Loss(kind="boilerplate", span=(start, end), note=note))
     drafts = read_claims(text, published=published, lang=lang, skip=skip)
+    indicators, held = sift(text, skip, own_site)
+    losses.extend(held)
     return Reading(
         source=source_of(raw, name, media_type, text=text, published=published),
         text=text,
         drafts=tuple(drafts),
-        indicators=tuple(_indicators(text, skip, own_site, losses)),
+        indicators=tuple(indicators),
         losses=tuple(losses),
     )
 
@@ -457,34 +459,3 @@ class _Miner:
         except Exception:  # the second reader on a damaged page: `note` below says it gave no text
             return ""
         return out.getvalue()
-
-
-# --- indicators ------------------------------------------------------------------------------
-
-
-def _indicators(
-    text: str, skip: list[tuple[int, int]], own_site: str | None, losses: list[Loss]
-) -> Iterator[IndicatorDraft]:
-    """Each value once, at its first place; how often it stands there is a note."""
-    found: dict[tuple[str, str], list[Found]] = {}
-    everything = recognise(text)
-    kept = recognise(text, own_site=own_site) if own_site is not None else everything
-    if len(kept) < len(everything):
-        note = f"{len(everything) - len(kept)} mentions of {own_site}, where this was published"
-        losses.append(Loss(kind="own-site", note=note))
-    for one in kept:
-        if not any(start <= one.start < end for start, end in skip):
-            found.setdefault((one.kind, one.value), []).append(one)
-    for (kind, value), places in found.items():
-        first = places[0]
-        notes = first.notes
-        if len(places) > 1:
-            notes = (*notes, f"printed {len(places)} times")
-        yield IndicatorDraft(
-            type=kind,
-            value=value,
-            raw=first.raw,
-            span=(first.start, first.end),
-            defanged=any(place.defanged for place in places),
-            notes=notes,
-        )

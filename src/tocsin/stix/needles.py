@@ -42,8 +42,14 @@ _PATH_OF: dict[str, str] = {
     "mutex": "mutex:name",
     "user-agent": _AGENT,
     "mac": "mac-addr:value",
+    "imphash": "file:extensions.'windows-pebinary-ext'.imphash",
+    "ssdeep": "file:hashes.SSDEEP",
+    "tlsh": "file:hashes.TLSH",
+    "certificate-serial": "x509-certificate:serial_number",
 }
-WITHOUT_PATTERN = frozenset(("cve", "attack-id"))
+WITHOUT_PATTERN = frozenset(
+    ("cve", "attack-id", "cwe", "ghsa", "ja3", "jarm", "wallet", "yara-rule", "package")
+)
 """Kinds that are no observable: no pattern stands for them."""
 _KIND_OF: dict[tuple[str, tuple[Step, ...]], str] = {
     ("ipv4-addr", ("value",)): "address",
@@ -57,6 +63,10 @@ _KIND_OF: dict[tuple[str, tuple[Step, ...]], str] = {
     ("windows-registry-key", ("key",)): "registry-key",
     ("mutex", ("name",)): "mutex",
     ("mac-addr", ("value",)): "mac",
+    ("file", ("extensions", "windows-pebinary-ext", "imphash")): "imphash",
+    ("file", ("hashes", "SSDEEP")): "ssdeep",
+    ("file", ("hashes", "TLSH")): "tlsh",
+    ("x509-certificate", ("serial_number",)): "certificate-serial",
     ("autonomous-system", ("number",)): "asn",
     (
         "network-traffic",
@@ -77,7 +87,7 @@ _KIND_OF: dict[tuple[str, tuple[Step, ...]], str] = {
 
 
 def pattern_for(kind: str, value: str) -> str | None:
-    """The STIX 2.1 pattern of one value; None for what is no observable (`cve`, `attack-id`).
+    """The STIX 2.1 pattern of one value; None for what is in `WITHOUT_PATTERN`.
 
     Raises:
         IndicatorError: `value` has no normal form of `kind`.

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from tocsin.errors import IndicatorError
+from tocsin.stix.wallets import is_wallet
 
 KINDS: tuple[str, ...] = (
     "ipv4",
@@ -37,6 +38,17 @@ KINDS: tuple[str, ...] = (
     "attack-id",
     "mac",
     "asn",
+    "imphash",
+    "ssdeep",
+    "tlsh",
+    "certificate-serial",
+    "ja3",
+    "jarm",
+    "cwe",
+    "ghsa",
+    "wallet",
+    "yara-rule",
+    "package",
 )
 HASH_LENGTH: dict[str, int] = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 """Hex digits of each kind of hash."""
@@ -51,21 +63,41 @@ MAX_VALUE = 8_192
 
 # --- defanged writing -----------------------------------------------------------------------
 
-_DEFANGED = re.compile(
-    r"(?P<scheme>\bhxxp(?=s?[ ]?[\[({]?:))"
+DEFANGED = (
+    r"(?P<scheme>(?<![A-Za-z0-9])(?:h(?:xx|__|\*\*|xt|tx|\[tt\])p(?=s?[ ]?[\[({]?:)|meow(?=://)))"
     r"|(?P<ftp>\bfxp(?=s?[ ]?[\[({]?:))"
-    r"|(?P<root>\[[ ]?://[ ]?\]|\([ ]?://[ ]?\)|\{[ ]?://[ ]?\})"
+    r"|(?P<root>[ ]?(?:\[[ ]?://[ ]?\]|\([ ]?://[ ]?\)|\{[ ]?://[ ]?\}))"
+    r"|(?P<gap>(?<=://)[ ](?=[\w.-]{1,80}[\[({]))"
     r"|(?P<colon>\[:\]|\(:\)|\{:\})"
-    r"|(?P<dot>\[[ ]?(?:\.|dot)[ ]?\]|\([ ]?(?:\.|dot)[ ]?\)|\{[ ]?(?:\.|dot)[ ]?\})"
-    r"|(?P<at>\[[ ]?(?:@|at)[ ]?\]|\([ ]?(?:@|at)[ ]?\)|\{[ ]?(?:@|at)[ ]?\})"
-    r"|(?P<slash>\[/\])",
-    re.IGNORECASE | re.ASCII,
+    r"|(?P<colons>\[::\])"
+    r"|(?P<dot>[ ]?(?:\[[ ]?(?:\.|dot|d0t)[ ]?\]|\([ ]?(?:\.|dot)[ ]?\)|\{[ ]?(?:\.|dot)[ ]?\}"
+    r"|<\.>)(?:[ ](?=[A-Za-z0-9]))?"
+    r"|(?<=\w)\[\.(?=\w)|(?<=\w)\.\](?=\w))"
+    r"|(?P<at>[ ]?(?:\[[ ]?(?:@|at)[ ]?\]|\([ ]?(?:@|at)[ ]?\)|\{[ ]?(?:@|at)[ ]?\})"
+    r"(?:[ ](?=[A-Za-z0-9]))?)"
+    r"|(?P<slash>\[/\])"
+    r"|(?P<escaped>(?<=\w)\\\.(?=\w))"
 )
-_PLAIN = {"root": "://", "colon": ":", "dot": ".", "at": "@", "slash": "/"}
+"""Every way of writing a value broken that is undone here; the group names what it was."""
+_DEFANGED = re.compile(DEFANGED, re.IGNORECASE | re.ASCII)
+_PLAIN = {
+    "root": "://",
+    "gap": "",
+    "colon": ":",
+    "colons": "::",
+    "dot": ".",
+    "at": "@",
+    "slash": "/",
+    "escaped": ".",
+    "hyphen": "-",
+}
 
 
-def refang(text: str) -> tuple[str, list[int]]:
-    """Undo the ways reports break links: `hxxp [.] (.) {.} [dot] [:] [://] [at] [@]` and kin.
+def refang(text: str, *, pattern: re.Pattern[str] = _DEFANGED) -> tuple[str, list[int]]:
+    r"""Undo the ways reports break links: `hxxp h__p meow [.] (.) {.} [dot] \. [:] [://] [@]`, kin.
+
+    Args:
+        pattern: `DEFANGED`, compiled, with what else the caller wants undone.
 
     Returns:
         The plain text and an offset map: `map[i]` is where character `i` of the plain text began
@@ -75,22 +107,36 @@ def refang(text: str) -> tuple[str, list[int]]:
     out: list[str] = []
     offsets: list[int] = []
     at = 0
-    for match in _DEFANGED.finditer(text):
+    for match in pattern.finditer(text):
         start, end = match.span()
+        kind = match.lastgroup or ""
+        if kind == "escaped" and _in_path(text, start):
+            continue
         out.append(text[at:start])
         offsets.extend(range(at, start))
-        kind = match.lastgroup or ""
-        if kind in ("scheme", "ftp"):
+        if kind == "scheme":
+            plain = match[0].translate(_UNCROSS) if "xx" in match[0].lower() else "http"
+        elif kind == "ftp":
             plain = match[0].translate(_UNCROSS)
-            offsets.extend(range(start, end))
         else:
             plain = _PLAIN[kind]
-            offsets.extend([start] + [min(start + 1, end)] * (len(plain) - 1))
+        offsets.extend([start] + [min(start + 1, end)] * (len(plain) - 1) if plain else ())
         out.append(plain)
         at = end
     out.append(text[at:])
     offsets.extend(range(at, len(text) + 1))
     return "".join(out), offsets
+
+
+def _in_path(text: str, at: int) -> bool:
+    """Whether the backslash at `at` parts folders (`C:\\dir\\.git`) and does not escape a dot."""
+    low = max(0, at - 64)
+    before = at
+    while before > low and (text[before - 1].isalnum() or text[before - 1] in "-_."):
+        before -= 1
+        if text[before] == "." and before > low and text[before - 1] == "\\":
+            before -= 1
+    return before > 0 and text[before - 1] in "\\/:%$"
 
 
 _UNCROSS = str.maketrans({"x": "t", "X": "T"})
@@ -99,9 +145,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 def _mended(text: str) -> str:
     """`refang` without the map; most values are plain, and a set of them can be a million."""
-    if "[" in text or "(" in text or "{" in text or "xp" in text.lower():
+    if _BROKEN.search(text):
         return refang(text)[0]
     return text
+
+
+_BROKEN = re.compile(r"[\[({<]|xp|xtp|txp|__p|\*\*p|meow|\\\.", re.IGNORECASE)
 
 
 # --- normal forms ---------------------------------------------------------------------------
@@ -482,6 +531,12 @@ def _shaped(kind: str, shape: str, write: Callable[[re.Match[str]], str], why: s
     return form
 
 
+def _wallet(text: str) -> str:
+    if not is_wallet(text):
+        raise _wrong("wallet", text, "its checksum fits no currency known here")
+    return text.lower() if text[:2] == "0x" or text.isupper() else text
+
+
 _FORMS: dict[str, Callable[[str], str]] = {
     "ipv4": _ipv4,
     "ipv6": _ipv6,
@@ -504,6 +559,38 @@ _FORMS: dict[str, Callable[[str], str]] = {
         lambda m: m[0].upper(),
         "it is not an ATT&CK id such as T1059.001",
     ),
+    "imphash": _shaped(
+        "imphash", r"[0-9a-f]{32}", lambda m: m[0].lower(), "it is not 32 hex digits"
+    ),
+    "ssdeep": _shaped(
+        "ssdeep",
+        r"\d{1,10}:[A-Za-z0-9/+]{1,64}:[A-Za-z0-9/+]{1,64}",
+        lambda m: m[0],
+        "it is not size:text:text",
+    ),
+    "tlsh": _shaped(
+        "tlsh", r"(?:T1)?([0-9A-F]{70})", lambda m: "T1" + m[1].upper(), "it is not 70 hex digits"
+    ),
+    "certificate-serial": _shaped(
+        "certificate-serial",
+        r"(?:0x)?([0-9a-f]{2}(?:[: ]?[0-9a-f]{2}){3,19})",
+        lambda m: ":".join(re.findall("..", re.sub("[: ]", "", m[1].lower()))),
+        "it is not 4 to 20 bytes in hex",
+    ),
+    "ja3": _shaped("ja3", r"[0-9a-f]{32}", lambda m: m[0].lower(), "it is not 32 hex digits"),
+    "jarm": _shaped("jarm", r"[0-9a-f]{62}", lambda m: m[0].lower(), "it is not 62 hex digits"),
+    "cwe": _shaped("cwe", r"CWE-(\d{1,5})", lambda m: "CWE-" + m[1], "it is not CWE-number"),
+    "ghsa": _shaped(
+        "ghsa",
+        r"GHSA((?:-[23456789cfghjmpqrvwx]{4}){3})",
+        lambda m: "GHSA" + m[1].lower(),
+        "it is not GHSA and three groups of four",
+    ),
+    "wallet": _wallet,
+    "yara-rule": _shaped(
+        "yara-rule", r"[a-z_]\w{0,127}", lambda m: m[0], "it is not the name of a rule"
+    ),
+    "package": _plain,
     "mac": _shaped(
         "mac",
         r"[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}",
@@ -550,6 +637,7 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 
+@lru_cache(maxsize=8_192)
 def known_top(name: str) -> bool:
     """Whether a host ends in a label that is sold, or in one of `RESERVED_TOP`."""
     name = name.rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from tocsin.flows.drafts import Accepting
 from tocsin.flows.intake import Act, stix_time
 from tocsin.stix import ids
 from tocsin.stix.bundle import open_object
+from tocsin.stix.check import judged
 
 World = Any  # tests/unit/conftest.py
 
@@ -237,6 +239,23 @@ def test_more_drafts_than_one_statement_holds_are_refused_whole(world: World) ->
         drafting.accept(world.node, seen(wanted), how(world))
     drafting.accept(world.node, seen(wanted[:300]), how(world))
     assert len(drafting.drafts(world.node, state="open")) == len(drafts) - 300
+
+
+def test_an_accepted_indicator_names_its_report_and_how_it_was_printed(world: World) -> None:
+    drafts = world.ingest("Look for lure-portal[.]com now.\n")
+    done, _ = drafting.accept(world.node, seen(drafts), how(world))
+    [kept] = world.node.store.versions(str(done[0].object_id), world.node.everything())
+    said = json.loads(kept.raw)
+    report = drafting.report(world.node, drafts[0].report)
+    assert said["pattern"] == "[domain-name:value = 'lure-portal.com']"
+    assert said["external_references"] == [
+        {
+            "source_name": report.source.name,
+            "description": "printed there as lure-portal[.]com",
+            "hashes": {"SHA-256": report.source.sha256},
+        }
+    ]
+    assert judged([open_object(kept.raw)])[0].problem is None
 
 
 def test_200_MB_of_text_are_refused_before_anything_is_kept(world: World) -> None:

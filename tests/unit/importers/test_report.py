@@ -227,7 +227,7 @@ def test_a_value_printed_twice_is_one_indicator() -> None:
 
 
 def test_the_outlets_own_site_is_left_out_only_if_given() -> None:
-    text = b"More at news.portco.example and at evil[.]example today.\n"
+    text = b"Traffic to news.portco.example and at evil[.]example today.\n"
     assert len(report.read(text, "a.txt").indicators) == 2
     reading = report.read(text, "a.txt", own_site="portco.example")
     assert [one.value for one in reading.indicators] == ["evil.example"]

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.stix.recognise import recognise
-from tocsin.stix.values import normalise
+from tocsin.stix.held import REASONS
+from tocsin.stix.recognise import recognise, survey
+from tocsin.stix.values import normalise, refang
 
 SEEN = [
     ("203.0.113.7", "ipv4", "203.0.113.7", ("not-public",)),
     ("8.8.8[.]8", "ipv4", "8.8.8.8", ()),
-    ("8.8.8.8:53", "ipv4", "8.8.8.8", ()),
+    ("8.8.8.8:53", "ipv4", "8.8.8.8", ("port 53",)),
     ("192.168.0.0/16", "cidr", "192.168.0.0/16", ("not-public",)),
     ("192.168.0.7/16", "ipv4", "192.168.0.7", ("not-public",)),
     ("2001:db8::1", "ipv6", "2001:db8::1", ("not-public",)),
@@ -98,6 +99,55 @@ def test_the_own_site_is_left_out_with_its_subdomains() -> None:
     assert kept == ["evilportco.example"]
 
 
+HELD = [
+    ("version 1.2.3.4", "1.2.3.4", "version-number"),
+    ("Fixed in 7.2.4.1 and later.", "7.2.4.1", "version-number"),
+    ("siehe Abschnitt 4.2.1.3", "4.2.1.3", "version-number"),
+    ("mask 255.255.240.0", "255.255.240.0", "netmask"),
+    ("README.md", "README.md", "file-or-host"),
+    ("It was called notes.txt once and notes.log", "notes.log", "bare-file-name"),
+    ("It starts svchost.exe.", "svchost.exe", "system-file"),
+    ("an ASP.NET page", "ASP.NET", "product-name"),
+    ("in asp.net", "asp.net", "product-name"),
+    ("the field process.name is", "process.name", "code-word"),
+    ("obj.open(x)", "obj.open", "code-word"),
+    ("it was down.In May", "down.In", "sentence-end"),
+    ("00000000000000000000000000000000", "00000000000000000000000000000000", "filler"),
+    ("commit 9fceb02d0ae598e95dc970b74767f19372d61af8", None, "not-a-file-hash"),
+    ("see [the page](https://news.example/a)", "https://news.example/a", "reference"),
+    ("# Sources\n\n- https://news.example/a\n", "https://news.example/a", "reference"),
+    ("at portco.example", "portco.example", "own-site"),
+]
+
+
+@pytest.mark.parametrize(("text", "raw", "why"), HELD, ids=[f"{one[2]}: {one[1]}" for one in HELD])
+def test_what_is_held_back_is_listed_with_its_place_and_reason(
+    text: str, raw: str | None, why: str
+) -> None:
+    [held] = survey(text, own_site="portco.example").held
+    assert held.why == why
+    assert why in REASONS
+    assert text[held.start : held.end] == held.raw == (raw or text.partition(" ")[2])
+
+
+KEPT = [
+    ("file name: update.zip", "update.zip"),
+    ("update.zip " + "ab01" * 8, "update.zip"),
+    ("svchost.exe | " + "ab01" * 8, "svchost.exe"),
+    ("update[.]zip", "update.zip"),
+    ("process[.]name", "process.name"),
+    ("the server 7.2.4.1 answered", "7.2.4.1"),
+    ("References to evil.com were found", "evil.com"),
+    ("Sources\n\nThe host evil.com answered", "evil.com"),
+    ("visit hxxps://evil[.]com/a", "https://evil.com/a"),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), KEPT)
+def test_the_line_or_the_writing_can_say_that_it_is_meant(text: str, value: str) -> None:
+    assert value in [one.value for one in recognise(text)]
+
+
 PARTS = [
     "evil",
     "[.]",
@@ -119,12 +169,51 @@ PARTS += ["/a", "-", "CVE-2020-1234", "[at]", "é", "HKLM", "%", "Mozilla/5.0 ("
 
 @given(st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text(max_size=100))
 def test_what_is_seen_stands_there_and_is_in_normal_form(text: str) -> None:
+    seen = survey(text)
     last = 0
-    for found in recognise(text):
+    for found in seen.found:
         assert text[found.start : found.end] == found.raw
         assert last <= found.start < found.end
         assert normalise(found.kind, found.value) == found.value
         last = found.end
+    last = 0
+    for held in seen.held:
+        assert text[held.start : held.end] == held.raw
+        assert last <= held.start < held.end
+        assert held.why in REASONS
+        last = held.end
+    assert survey(text) == seen
+
+
+BROKEN = {
+    ".": ["[.]", "(.)", "{.}", "[dot]", "(dot)", " [.] ", "[d0t]", "<.>", r"\."],
+    "://": ["://", "[://]", "[:]//"],
+    "http": ["hxxp", "hXXp", "h__p", "h**p", "http"],
+    "@": ["[@]", "[at]", "(at)", " [at] "],
+}
+LABEL = st.from_regex(r"[a-z][a-z0-9-]{0,8}[a-z0-9]", fullmatch=True)
+HOST = st.builds("{}.{}.{}".format, LABEL, LABEL, st.sampled_from(["com", "net", "co.uk", "top"]))
+
+
+@given(HOST, LABEL, st.data())
+def test_what_is_broken_in_any_of_the_ways_is_mended_again(
+    host: str, word: str, data: st.DataObject
+) -> None:
+    for kind, plain in (
+        ("domain", host),
+        ("url", f"http://{host}/{word}"),
+        ("email", f"{word}@{host}"),
+    ):
+        name = host.replace(".", data.draw(st.sampled_from(BROKEN["."])))
+        broken = plain.replace(host, name)
+        for part in ("://", "@"):
+            broken = broken.replace(part, data.draw(st.sampled_from(BROKEN[part])))
+        if broken.startswith("http"):
+            broken = data.draw(st.sampled_from(BROKEN["http"])) + broken[4:]
+        assert refang(broken)[0].lower() == plain
+        assert [(one.kind, one.value) for one in recognise(f"It was {broken} there")] == [
+            (kind, plain)
+        ]
 
 
 HOSTILE = {
@@ -150,6 +239,33 @@ HOSTILE = {
     "underscores": lambda n: "_" * n,
     "percent": lambda n: "%a" * (n // 2),
     "files": lambda n: "a+" * (n // 2) + ".exe",
+    "hex lines": lambda n: "aaaaaaaa\n" * (n // 9),
+    "long hex": lambda n: "0123456789abcdef" * (n // 16),
+    "base58": lambda n: "1CwR3KkRtt7ch1xZwmVLtHq2U3wU7gzQqy " * (n // 35),
+    "rules": lambda n: "rule a " * (n // 7),
+    "rules by line": lambda n: "rule a : b\n" * (n // 11),
+    "serials": lambda n: "serial " * (n // 7),
+    "serial bytes": lambda n: "serial " + "aa:" * (n // 3),
+    "quoted folders": lambda n: '"C:\\a b' * (n // 7),
+    "one quoted folder": lambda n: '"C:' + "\\a b" * (n // 4),
+    "blotted names": lambda n: "C:\\" + "<a>" * (n // 3),
+    "alternatives": lambda n: "a.co/" * (n // 5),
+    "alternatives with spaces": lambda n: "a . b . " * (n // 8),
+    "references": lambda n: "References\n- http://a.co\n" * (n // 25),
+    "one reference list": lambda n: "References\n" + "- http://a.co/b\n" * (n // 16),
+    "cited": lambda n: "visit " * (n // 6),
+    "wrapped urls": lambda n: "hxxp://a[.]co/bb/cc/dd/ee/\n" * (n // 26),
+    "hyphens at line ends": lambda n: "a-\n" * (n // 3),
+    "escaped dots": lambda n: "a\\." * (n // 3),
+    "open brackets": lambda n: "a[." * (n // 3),
+    "wide": lambda n: "中a" * (n // 2),
+    "wide dots": lambda n: "中." * (n // 2),
+    "arabic digits": lambda n: "١٢٣." * (n // 4),
+    "right to left": lambda n: "\u202e\u200fa.co" * (n // 6),
+    "combining": lambda n: "e\u0301." * (n // 3),
+    "fuzzy": lambda n: "3:a:" * (n // 4),
+    "packages": lambda n: "npm package " * (n // 12),
+    "agents in labels": lambda n: "User-Agent: a/1 " * (n // 16),
 }
 
 
