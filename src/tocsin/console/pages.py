@@ -9,12 +9,13 @@ Spec: console.md §3.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from tocsin.console import case_pages, drafts, i18n, record_pages
+from tocsin.console import answering, case_pages, drafts, i18n, record_pages
 from tocsin.console.live import News
 from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
 from tocsin.flows import advise, respond, weigh
@@ -286,11 +287,13 @@ def claim(ask: Ask) -> Drawn:
     """Claim: everybody's position side by side, in order of speaking; how it stands and why."""
     at = ask.query.get("at")
     view = weigh.claim_page(ask.node, ask.reader, ask.path["id"], at=weigh.as_known(at))
-    return draw_claim(view, at)
+    return draw_claim(view, at, answering.controls(ask, view))
 
 
-def draw_claim(view: weigh.ClaimPage, at: str | None = None) -> Drawn:
-    """The Claim page of a view."""
+def draw_claim(
+    view: weigh.ClaimPage, at: str | None = None, controls: Mapping[str, Any] | None = None
+) -> Drawn:
+    """The Claim page of a view; `controls`: what this person may say on it."""
     order = [p.speaker.id for p in view.positions if p.speaker] + [s.id for s in view.silent]
     named = view.row.addressees[0] if view.row.addressees else None
     words = ["standing", view.row.id] + (["--as-known", at] if at else [])
@@ -318,6 +321,7 @@ def draw_claim(view: weigh.ClaimPage, at: str | None = None) -> Drawn:
         more={
             "at": at,
             "orgs": {ref: n for n, ref in enumerate(dict.fromkeys(order))},
+            **(controls or {"may_answer": False, "did": ""}),
             "ask": command("case", "invite", view.row.case or "CASE", named.party or named.name)
             if named
             else command("case", "invite", view.row.case or "CASE", "PARTY"),
@@ -366,6 +370,20 @@ TABLE: tuple[Page, ...] = (
     Page(path="/cases/{id}/{form}", draw=case_pages.export, forms=("html",), audit="export"),
     Page(path="/claims", draw=claims),
     Page(path="/claims/{id}", draw=claim),
+    Page(
+        path="/claims/{id}/answers",
+        draw=answering.answer,
+        method="POST",
+        cost="write",
+        audit="publish",
+    ),
+    Page(
+        path="/claims/{id}/grounds",
+        draw=answering.ground,
+        method="POST",
+        cost="ingest",
+        audit="publish",
+    ),
     Page(path="/log", draw=record_pages.log),
     Page(path="/log/fork", draw=record_pages.fork),
     Page(path="/log/fork/bytes", draw=record_pages.fork_bytes, forms=("html",)),

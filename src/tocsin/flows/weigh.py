@@ -31,7 +31,7 @@ from tocsin.errors import UsageError
 from tocsin.flows.held import Seen, seen
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
-from tocsin.policy import Reader, may_read
+from tocsin.policy import Reader, Tlp, may_read
 from tocsin.store.interface import KeptObject
 
 LEVEL_WORDS: Mapping[str, str] = {
@@ -265,7 +265,7 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
 class Marked(Struct, frozen=True, kw_only=True):
     """For whom something was said: an answer to it is said for the same, and for its author."""
 
-    tlp: str
+    tlp: Tlp
     to: tuple[str, ...]
     case: str | None
 
@@ -325,11 +325,12 @@ def identity_of(node: Node, reader: Reader) -> str | None:
 def weigh(node: Node, reader: Reader, claim_id: str, at: datetime | None = None) -> Standing:
     """One claim's standing for this reader. Raises NotFoundError."""
     have = seen(node, reader)
-    _claim_in(have, claim_id)
+    claim_in(have, claim_id)
     return standing(have.at(at), claim_id, reader=identity_of(node, reader), at=at)
 
 
-def _claim_in(have: Seen, claim_id: str) -> Claim:
+def claim_in(have: Seen, claim_id: str) -> Claim:
+    """A claim among what a reader holds. Raises NotFoundError."""
     claim = have.view.claims.get(claim_id)
     if claim is None:
         raise not_found(f"claim {claim_id}")
@@ -474,7 +475,7 @@ def claim_page(
     """Everything about one claim that `reader` may see. Raises NotFoundError."""
     have = seen(node, reader)
     view = have.view
-    claim = _claim_in(have, claim_id)
+    claim = claim_in(have, claim_id)
     who = identity_of(node, reader)
     now = standing(have.at(at), claim.id, reader=who, at=at)
     then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
@@ -530,7 +531,7 @@ def changed(
     Raises NotFoundError, and UsageError for times that give no interval.
     """
     have = seen(node, reader)
-    _claim_in(have, claim_id)
+    claim_in(have, claim_id)
     who = identity_of(node, reader)
     return list(_steps(have, changes(have, claim_id, after=after, until=until, reader=who)))
 
@@ -872,8 +873,9 @@ def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> S
     )
     order = list(LEVEL_WORDS)
     weakest = min(links, key=lambda g: order.index(g.grade), default=None)
-    held = grounds(node, have, claim.id, computed)
-    counting = [g for g in held if g.counts]
+    # What counted at that time: it may be fewer pieces than the page shows beside the claim.
+    counting = sorted({ref for link in computed.links.values() for ref in link.pieces})
+    then = have.at(instant(computed.at) if computed.at else None)
     return StandingView(
         level=plain["level"],
         words=level_words(plain["level"]),
@@ -887,7 +889,7 @@ def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> S
         ),
         at=plain["at"],
         reports=len(counting),
-        roots=_roots(have.view, [have.view.evidence[g.id] for g in counting]),
+        roots=_roots(then, [then.evidence[ref] for ref in counting]),
         inputs_sha256=plain["inputs_sha256"],
     )
 

@@ -1,0 +1,88 @@
+"""Answering on the Claim page: a person's words beside a claim, and grounds for it."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any
+from urllib.parse import quote
+
+from tocsin.claims.answering import KINDS, REPLIES, File
+from tocsin.claims.model import FORMS, KIND_CLASS, PLANTABLE
+from tocsin.console.page import Ask, Go
+from tocsin.errors import UsageError
+from tocsin.flows import answers
+from tocsin.flows.weigh import ClaimPage
+
+_REPLIED_TO = frozenset({"call", "demand"})
+_FORMS = tuple(
+    form
+    for form in ("denial", "request", "rebut", "alternative", "method-critique")
+    if form in FORMS
+)
+"""Those that are aimed at a claim; an undercut is aimed at a piece of evidence."""
+
+
+def controls(ask: Ask, view: ClaimPage) -> dict[str, Any]:
+    """What the Claim page offers this person to say; nothing where the key is elsewhere."""
+    may = ask.may("publish") and ask.party in ask.node.signers and view.marked is not None
+    return {
+        "may_answer": may,
+        "forms": REPLIES if view.row.word in _REPLIED_TO else _FORMS,
+        "links": answers.links_of(ask.node, ask.reader, view.row.id) if may else (),
+        "kinds": [(one, KIND_CLASS[one], one in PLANTABLE) for one in KINDS],
+        "did": ask.query.get("did", ""),
+    }
+
+
+def answer(ask: Ask) -> Go:
+    """A person's words beside a claim."""
+    ask.must("publish")
+    how, words = ask.form.get("how", ""), ask.form.get("words", "").strip()
+    if not words:
+        raise UsageError("an answer without words", remedy="write what your organisation says")
+    if how not in (*_FORMS, *REPLIES):
+        raise UsageError(f"{how!r} is no answer", remedy="choose one on the page itself")
+    answers.answer(
+        ask.node,
+        ask.reader,
+        ask.path["id"],
+        how,
+        words,
+        lang=ask.form.get("lang", "").strip() or "en",
+        link=ask.form.get("link") or None,
+    )
+    return _back(ask, how)
+
+
+def ground(ask: Ask) -> Go:
+    """A piece of evidence for a claim, with a file or an address if there is one to see."""
+    ask.must("publish")
+    name, url = ask.form.get("name", "").strip(), ask.form.get("url", "").strip()
+    if not name:
+        raise UsageError("evidence without a name", remedy="say in a few words what it is")
+    files = [
+        File(
+            name=one.name,
+            raw=one.raw,
+            media_type=mimetypes.guess_type(one.name)[0] or "application/octet-stream",
+        )
+        for one in ask.uploads
+        if one.raw
+    ]
+    answers.ground(
+        ask.node,
+        ask.reader,
+        ask.path["id"],
+        name,
+        ask.form.get("kind", ""),
+        sorted(key[4:] for key in ask.form if key.startswith("for.")),
+        access=ask.form.get("access") or None,
+        files=files,
+        urls=[url] if url else [],
+        description=ask.form.get("description", "").strip() or None,
+    )
+    return _back(ask, "evidence")
+
+
+def _back(ask: Ask, did: str) -> Go:
+    return Go(f"/claims/{quote(ask.path['id'])}?did={did}#said")

@@ -1,0 +1,96 @@
+"""Answering on the Claim page: said by whose key is here, for whom the claim was said for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.flows.test_weigh import CLAIM, claim, said
+
+from tocsin.console import answering, pages
+from tocsin.console.forms import Upload
+from tocsin.console.page import Ask
+from tocsin.errors import ClaimError, ForbiddenError, NotFoundError, UsageError
+from tocsin.flows import weigh
+from tocsin.policy import Actor
+
+World = Any  # tests/unit/conftest.py
+
+
+def ask(world: World, actor: Actor, *uploads: Upload, id: str = CLAIM, **form: str) -> Ask:
+    return Ask(
+        node=world.node,
+        actor=actor,
+        person="anna",
+        path={"id": id},
+        query={},
+        form={name.replace("for_", "for."): value for name, value in form.items()},
+        uploads=list(uploads),
+    )
+
+
+@pytest.fixture
+def charge(world: World) -> None:
+    said(world, world.GRID, claim(world, world.GRID), world.NORTH)
+
+
+@pytest.mark.usefixtures("charge")
+def test_an_answer_goes_to_the_claims_readers_and_its_author(world: World) -> None:
+    gone = answering.answer(ask(world, world.actor(), how="denial", words=" No such thing. "))
+    assert gone.to == f"/claims/{CLAIM}?did=denial#said"
+    kept = world.node.store.statements(world.node.allowed(world.actor().reader))[-1]
+    assert (kept.audience.tlp, kept.audience.to) == ("AMBER", {world.GRID})
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    assert [(p.word, p.words) for p in page.positions][1] == ("denial", "No such thing.")
+    with pytest.raises(NotFoundError):
+        weigh.claim_page(world.node, world.node.reader(world.SOUTH), CLAIM)
+
+
+@pytest.mark.usefixtures("charge")
+def test_grounds_come_with_their_file_and_the_links_they_speak_to(world: World) -> None:
+    file = Upload("flows.csv", b"a,b\n")
+    given = {"name": "Flow records", "kind": "telemetry", "for_actor": "on"}
+    answering.ground(ask(world, world.actor(), file, **given))
+    found = weigh.weigh(world.node, world.actor().reader, CLAIM)
+    assert (found.links["actor"].grade, found.links["actor"].shown) == ("one-root", True)
+    answering.ground(ask(world, world.actor(), name="Roster", kind="testimony", access="withheld"))
+    page = weigh.claim_page(world.node, world.actor().reader, CLAIM)
+    assert {g.name: g.access for g in page.positions[0].grounds} == {
+        "Flow records": "inspectable",
+        "Roster": "withheld",
+    }
+    # What came later did not count then.
+    assert (page.then.reports, page.now.reports) == (0, 1)
+
+
+@pytest.mark.usefixtures("charge")
+def test_the_controls_are_for_whom_they_work(world: World) -> None:
+    view = weigh.claim_page(world.node, world.actor().reader, CLAIM)
+    offered = answering.controls(ask(world, world.actor()), view)
+    assert offered["may_answer"]
+    assert offered["links"] == ("activity", "actor", "sponsor")
+    assert offered["forms"][0] == "denial"
+    drawn = pages.claim(ask(world, world.actor(role="reader")))
+    assert not drawn.more["may_answer"]
+    assert not pages.claim(ask(world, world.actor(world.GRID))).more["may_answer"]
+
+
+@pytest.mark.usefixtures("charge")
+def test_what_cannot_be_said_is_refused_and_nothing_is_logged(world: World) -> None:
+    before = world.node.store.head().size
+    refused: list[tuple[type[Exception], Any, dict[str, str]]] = [
+        (UsageError, answering.answer, {"how": "denial", "words": "  "}),
+        (UsageError, answering.answer, {"how": "undercut", "words": "No."}),
+        (NotFoundError, answering.answer, {"how": "denial", "words": "No.", "id": "note--x"}),
+        (UsageError, answering.ground, {"name": " ", "kind": "telemetry"}),
+        (ClaimError, answering.ground, {"name": "x", "kind": ""}),
+    ]
+    for error, act, form in refused:
+        with pytest.raises(error):
+            act(ask(world, world.actor(), **form))
+    for actor in (world.actor(role="reader"), world.actor(None)):
+        with pytest.raises(ForbiddenError):
+            answering.answer(ask(world, actor, how="denial", words="No."))
+    with pytest.raises(ForbiddenError, match="no key of"):
+        answering.answer(ask(world, world.actor(world.GRID), how="denial", words="No."))
+    assert world.node.store.head().size == before
