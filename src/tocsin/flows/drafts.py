@@ -125,8 +125,10 @@ def _kept(
     known = node.store.local("report", tag)
     if known is not None:
         return report(node, tag), drafts(node, tag)
-    for item in reading.objects:
+    listed = []
+    for item in reading.objects:  # once: those of a large file are opened as they are read
         refuse_purged(node, item.sha256, item.id or "an object in it")
+        listed.append((item.id, item.sha256, item.problem))
     found = [
         KeptDraft(report=tag, n=n, kind="claim", machine=msgspec.to_builtins(d))
         for n, d in enumerate(reading.drafts, 1)
@@ -142,7 +144,7 @@ def _kept(
         source=reading.source,
         text=reading.text,
         losses=(*reading.losses, *sharing.losses(node, reading.groups)),
-        objects=tuple((o.id, o.sha256, o.problem) for o in reading.objects),
+        objects=tuple(listed),
         received_at=stamp(node.clock()),
         drafts=len(found),
         tlp=tlp,

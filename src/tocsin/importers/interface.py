@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -109,7 +109,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     drafts: tuple[Draft, ...] = ()
     indicators: tuple[IndicatorDraft, ...] = ()
     losses: tuple[Loss, ...] = ()
-    objects: tuple[Received, ...] = ()
+    objects: Sequence[Received] = ()
     originals: tuple[Original, ...] = ()
     """What `objects` were made of, where they are not the file's own bytes."""
     withdrawn: tuple[str, ...] = ()

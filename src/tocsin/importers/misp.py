@@ -87,7 +87,7 @@ def read(
         taken.losses.append(Loss(kind="more", note=f"{count} more of the kind {kind}"))
     return Reading(
         source=source_of(raw, name, MEDIA_TYPE, text=None, published=published),
-        objects=tuple(taken.objects.values()),
+        objects=taken.objects,
         losses=tuple(taken.losses),
         originals=tuple(originals),
         withdrawn=tuple(dict.fromkeys(taken.withdrawn)),

@@ -54,7 +54,7 @@ class Around:
     ) -> str:
         id = uuid(cluster.get("uuid"))
         made = f"{stix}--{id}" if id else deterministic(stix, "misp", kind, name)
-        if made in self._made.taken.objects:
+        if made in self._made.taken.ids:
             return made
         meta = record(cluster.get("meta"))
         synonyms = [t for one in rows(meta.get("synonyms")) if (t := text(one))]

@@ -9,7 +9,8 @@ Spec: MISP core format (draft-dulaunoy-misp-core-format) §2; STIX 2.1; exchange
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import uuid5
@@ -129,7 +130,7 @@ class EventReader:
             ),
             *context.labels,
         ]
-        self._made.taken.uuids.add(self._made.seed)
+        self._made.taken.claim(self._made.seed)
         kept, rest = refs[:MAX_REFS], refs[MAX_REFS:]
         published = instant(event.get("publish_timestamp")) or self._made.at
         of_type: dict[str, Any] = (
@@ -198,7 +199,6 @@ class EventReader:
             made = self._other(attribute, rule, content, context, id, at, event_id)
         if made is None:
             return
-        self._made.by_uuid[id] = made
         self._made.refs[made] = None
         self._around.galaxies(attribute, context, made)
         self._around.sightings(attribute, context, made)
@@ -400,7 +400,6 @@ class EventReader:
         else:
             made = self._whole(holder, template["type"], name, context, id, at, event_id)
         if made is not None:
-            self._made.by_uuid[id] = made
             self._made.refs[made] = None
             self._around.analysts(holder, context, made)
         for n, one in enumerate(attributes):
@@ -540,7 +539,7 @@ class EventReader:
         self, source: str | None, ref: Mapping[str, Any], context: Context, pointer: str
     ) -> None:
         """A reference from one object to another, where both have a place."""
-        target = self._made.by_uuid.get(uuid(ref.get("referenced_uuid")) or "")
+        target = self._made.made_of(uuid(ref.get("referenced_uuid")))
         verb = "-".join((text(ref.get("relationship_type")) or "").lower().split())
         if source is None or target is None or not verb or flag(ref.get("deleted")):
             self._made.lose("reference", pointer, "one end of it has no place here", dict(ref))
@@ -591,20 +590,21 @@ _raws = msgspec.json.Decoder(list[Raw])
 _by_name = msgspec.json.Decoder(dict[str, Raw])
 
 
-def _slices(raw: Raw | None) -> Iterable[Raw]:
+def _slices(raw: Raw | None) -> Iterator[Raw]:
     """The rows of a list, each still bytes: a large event is never decoded whole."""
-    if raw is None:
-        return ()
-    plain = first_byte(raw)
-    try:
-        if plain == b"[":
-            return _raws.decode(raw)
-        if plain == b"{":
-            named = _by_name.decode(raw)
-            return named.values() if all(k.isdecimal() for k in named) else (raw,)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return ()
-    return ()
+    found: list[Raw] = []
+    if raw is not None:
+        with suppress(msgspec.DecodeError, RecursionError, UnicodeError):
+            plain = first_byte(raw)
+            if plain == b"[":
+                found = _raws.decode(raw)
+            elif plain == b"{":
+                named = _by_name.decode(raw)
+                found = list(named.values()) if all(k.isdecimal() for k in named) else [raw]
+    # Each is let go once it is read: what is made of it takes its room.
+    found.reverse()
+    while found:
+        yield found.pop()
 
 
 def _loads(raw: Raw) -> Any:

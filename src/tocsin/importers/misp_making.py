@@ -6,12 +6,12 @@ Spec: exchange.md §3.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+import msgspec
 import orjson
 from msgspec import Struct
 
@@ -20,11 +20,11 @@ from tocsin.importers import misp_tags
 from tocsin.importers.interface import Limits, Loss, Organisation, SharingGroup
 from tocsin.importers.misp_fields import record, rows, text, uuid, whole
 from tocsin.importers.misp_tags import INHERIT, Marks, both, limited, marks, pap_marking
+from tocsin.importers.packed import Packed
 from tocsin.policy import TLP_RANK, Tlp
-from tocsin.stix.bundle import Received
 from tocsin.stix.ids import deterministic
 from tocsin.stix.markings import MARKING_ID
-from tocsin.stix.model import SCO_TYPES, instant, make
+from tocsin.stix.model import make
 
 MAX_ELEMENTS = 300_000
 """Attributes, sightings and analysts' notes of one file together."""
@@ -46,13 +46,16 @@ LONG_AGO = "2000-01-01T00:00:00.000Z"
 class Taken(Struct, kw_only=True):
     """What one file gave so far: objects by id, in order, and what was lost."""
 
-    objects: dict[str, Received] = {}
-    """By id, as if they had come so, in the order they were made."""
+    objects: Packed = msgspec.field(default_factory=Packed)
+    """As if they had come so, in the order they were made."""
+    ids: set[str] = set()
+    """Of `objects`."""
     losses: list[Loss] = []
     uncounted: dict[str, int] = {}
     withdrawn: list[str] = []
     """Ids that stand for nothing in it any more."""
-    uuids: set[str] = set()
+    uuids: set[int] = set()
+    """Those that stand for something. Numbers take half the room of their text."""
     elements: int = 0
     strictest: Tlp = "CLEAR"
     groups: dict[tuple[str, str, tuple[Organisation, ...]], SharingGroup] = {}
@@ -70,6 +73,13 @@ class Taken(Struct, kw_only=True):
             plain = value if isinstance(value, bytes) else _bytes(value)
             digest = hashlib.sha256(plain).hexdigest()
         self.losses.append(Loss(kind=kind, note=note, pointer=pointer, value_sha256=digest))
+
+    def claim(self, uuid: str) -> bool:
+        """Let a UUID stand for something; False: it does already."""
+        number = int(uuid.replace("-", ""), 16)
+        known = number in self.uuids
+        self.uuids.add(number)
+        return not known
 
     def count(self, name: str) -> None:
         """One element more. Raises BundleSizeError over the limit."""
@@ -116,9 +126,7 @@ class Maker:
         self.at = self.created
         self.refs: dict[str, None] = {}
         """What the event groups, in the order it was made."""
-        self.by_uuid: dict[str, str] = {}
         self.seed = ""
-        self._same_refs: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._scos: dict[str, tuple[dict[str, Any], Context, frozenset[Limits]]] = {}
         self._organisations: set[str] = set()
 
@@ -129,7 +137,7 @@ class Maker:
             return None
         ref = f"identity--{id}" if id else deterministic("identity", "misp", str(name))
         self._organisations.add(ref)
-        if ref not in self.taken.objects:
+        if ref not in self.taken.ids:
             self.keep(
                 ref,
                 make(
@@ -139,7 +147,6 @@ class Maker:
                     name=name or f"organisation {id}",
                     identity_class="organization",
                 ),
-                (),
             )
         return ref
 
@@ -173,7 +180,7 @@ class Maker:
             pap = misp_tags.stricter_pap(outer.pap, found.pap)
         if pap is not None:
             id, raw = pap_marking(pap)
-            self.keep(id, raw, ())
+            self.keep(id, raw)
         return Context(
             pointer=pointer,
             tlp=tlp,
@@ -239,11 +246,14 @@ class Maker:
                 note = "its UUID is none of RFC 4122; one follows from its place"
                 self.lose("bad-uuid", pointer, note, given)
             return str(uuid5(UUID(self.seed), pointer + seed))
-        if found in self.taken.uuids:
+        if not self.taken.claim(found):
             self.lose("duplicate-uuid", pointer, f"{found} stands for something else here already")
             return None
-        self.taken.uuids.add(found)
         return found
+
+    def made_of(self, id: str | None) -> str | None:
+        """What of this event stands for an attribute or object with this UUID."""
+        return next((made for k in _MADE if (made := f"{k}--{id}") in self.refs), None)
 
     def gone(self, id: str, *kinds: str) -> None:
         """Say that what had this UUID, as whichever of these types, stands for nothing any more."""
@@ -331,50 +341,28 @@ class Maker:
         except BundleError as wrong:
             self.lose("bad-value", context.pointer, wrong.message[:200])
             return
-        refs = {*markings, by} if by else {*markings}
-        usual = len(refs)
-        for name, value in props.items():
-            if name.endswith("_refs"):
-                refs.update(value)
-            elif name.endswith("_ref") and isinstance(value, str):
-                refs.add(value)
-        ordered = tuple(sorted(refs))
-        if len(ordered) == usual:
-            ordered = self._same_refs.setdefault(ordered, ordered)
-        dated = at is not None and kind not in SCO_TYPES
-        times = (instant(created or at), instant(at)) if dated and at else (None, None)
         limited_to = frozenset((context.groups,)) if ways is None else ways
-        if id not in self.taken.objects and limited_to != {FREE}:
+        if id not in self.taken.ids and limited_to != {FREE}:
             self.taken.shared[id] = limited_to
-        self.keep(id, raw, ordered, times)
+        self.keep(id, raw)
 
-    def keep(
-        self,
-        id: str,
-        raw: bytes,
-        refs: tuple[str, ...],
-        times: tuple[str | None, str | None] | None = None,
-    ) -> None:
-        """Keep an object's bytes; the first under an id stays.
+    def keep(self, id: str, raw: bytes) -> None:
+        """Keep an object's bytes; the first under an id stays."""
+        if id not in self.taken.ids:
+            self.taken.ids.add(id)
+            self.taken.objects.append(raw)
 
-        Args:
-            times: when it was created and modified, where the caller knows.
-        """
-        if id in self.taken.objects:
-            return
-        if times is None:
-            data = orjson.loads(raw)
-            times = data.get("created"), data.get("modified")
-        self.taken.objects[id] = Received(
-            raw=raw,
-            sha256=hashlib.sha256(raw).hexdigest(),
-            id=id,
-            type=sys.intern(id[:-38]),
-            spec_version="2.1",
-            created=times[0],
-            modified=times[1],
-            refs=refs,
-        )
+
+_MADE = (
+    "indicator",
+    "observed-data",
+    "note",
+    "vulnerability",
+    "attack-pattern",
+    "campaign",
+    "threat-actor",
+)
+"""What an attribute or an object may stand as; an indicator rather than what was observed."""
 
 
 def has_marks(holder: Mapping[str, Any]) -> bool:

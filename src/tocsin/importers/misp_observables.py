@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from tocsin.errors import BundleError, IndicatorError
 from tocsin.stix.ids import deterministic, sco_id
-from tocsin.stix.values import normalise, refang
+from tocsin.stix.values import mended, normalise
 
 MAX_TEXT = 8_192
 """Characters of a value that becomes an observable; a longer one is a payload."""
@@ -115,7 +115,7 @@ def address(value: str) -> tuple[str, str]:
     Raises:
         IndicatorError: it is none.
     """
-    plain = refang(value)[0].strip()
+    plain = mended(value).strip()
     six = ":" in plain
     if "/" in plain:
         normalise("cidr", plain)
@@ -168,7 +168,7 @@ def port(value: str) -> int:
 
 
 def _plain(rule: Mapping[str, Any], value: str) -> Observed:
-    value = refang(value)[0] if "kind" in rule else value
+    value = mended(value) if "kind" in rule else value
     if "kind" in rule:
         normalise(rule["kind"], value)
     kind, name = rule["type"], rule["property"]
@@ -222,7 +222,7 @@ def _two(value: str) -> tuple[str, str]:
 
 def _domain_address(rule: Mapping[str, Any], value: str) -> Observed:
     name, ip = _two(value)
-    name = refang(name)[0]
+    name = mended(name)
     normalise("domain", name)
     kind, plain = address(ip)
     found = Observed(
@@ -251,7 +251,7 @@ def _address_port(rule: Mapping[str, Any], value: str) -> Observed:
 
 def _host_port(rule: Mapping[str, Any], value: str) -> Observed:
     name, number = _two(value)
-    name = refang(name)[0]
+    name = mended(name)
     normalise("domain", name)
     to = port(number)
     found = Observed(

@@ -143,7 +143,7 @@ _UNCROSS = str.maketrans({"x": "t", "X": "T"})
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-def _mended(text: str) -> str:
+def mended(text: str) -> str:
     """`refang` without the map; most values are plain, and a set of them can be a million."""
     if _BROKEN.search(text):
         return refang(text)[0]
@@ -191,7 +191,7 @@ def guess(text: str) -> str:
     Raises:
         IndicatorError: it looks like none of the kinds that can be told apart by their form.
     """
-    plain = _mended(text.strip()).strip()
+    plain = mended(text.strip()).strip()
     for family, shape in _SHAPES:
         if shape.fullmatch(plain):
             kind = HASH_KIND[len(plain)] if family == "hash" else family
@@ -234,10 +234,10 @@ def settle(kind: str, value: str) -> tuple[str, str]:
     if kind == "hash":
         kind = hash_kind(value)
     if kind in ("address", "ipv4", "ipv6"):
-        plain = _mended(value.strip())
+        plain = mended(value.strip())
         single = plain.endswith("/128" if ":" in plain else "/32")
         kind = "cidr" if "/" in plain and not single else "ipv6" if ":" in plain else "ipv4"
-    if kind == "url" and _BARE_HOST.fullmatch(plain := _mended(value.strip())):
+    if kind == "url" and _BARE_HOST.fullmatch(plain := mended(value.strip())):
         kind = "ipv4" if plain.replace(".", "").isdigit() else "domain"
     form = normalise(kind, value)
     if kind == "ipv6" and ":" not in form:
@@ -290,7 +290,7 @@ def _wrong(kind: str, text: str, why: str) -> IndicatorError:
 
 
 def _ipv4(text: str) -> str:
-    text = _mended(text).removesuffix("/32")
+    text = mended(text).removesuffix("/32")
     if ":" in text and ":" not in (mapped := _ipv6(text)):
         return mapped
     try:
@@ -300,7 +300,7 @@ def _ipv4(text: str) -> str:
 
 
 def _ipv6(text: str) -> str:
-    text = _mended(text).removesuffix("/128")
+    text = mended(text).removesuffix("/128")
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     try:
@@ -312,7 +312,7 @@ def _ipv6(text: str) -> str:
 
 
 def _cidr(text: str) -> str:
-    text = _mended(text)
+    text = mended(text)
     address, slash, length = text.partition("/")
     if not slash or not length.isascii() or not length.isdigit() or str(int(length)) != length:
         raise _wrong("cidr", text, "it is not network/length")
@@ -338,7 +338,7 @@ _ASCII_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 def _domain(text: str) -> str:
-    name = _mended(text).removesuffix(".")
+    name = mended(text).removesuffix(".")
     if not name.isascii():
         import idna
 
@@ -377,7 +377,7 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 
 def _url(text: str) -> str:
-    plain = _mended(text)
+    plain = mended(text)
     match = _URL.fullmatch(plain)
     authority = _AUTHORITY.fullmatch(match["authority"]) if match else None
     if match is None or authority is None:
@@ -459,7 +459,7 @@ _EMAIL_LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}")
 
 
 def _email(text: str) -> str:
-    plain = _mended(text)
+    plain = mended(text)
     if plain[:7].lower() == "mailto:":
         plain = plain[7:]
     local, at, domain = plain.rpartition("@")

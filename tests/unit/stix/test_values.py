@@ -16,6 +16,7 @@ from tocsin.stix.values import (
     KINDS,
     guess,
     is_public_suffix,
+    mended,
     normalise,
     refang,
     settle,
@@ -105,6 +106,11 @@ def test_the_offset_map_of_refanging_leads_back_to_the_text(text: str) -> None:
         if char.isalnum() and text[offsets[place]] == char:
             continue
         assert char in ".:/@" or text[offsets[place]] in "xX" or text[offsets[place]] == char
+
+
+@given(st.text(st.sampled_from("hHxXpPfts[](){}:/.@ dotaT"), max_size=24))
+def test_the_quick_way_to_mend_gives_the_same(text: str) -> None:
+    assert mended(text) == refang(text)[0]
 
 
 def test_a_mended_span_covers_what_was_written() -> None:
