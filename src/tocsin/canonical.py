@@ -92,10 +92,12 @@ def check(value: Any, depth: int = 1) -> None:
         for key, item in value.items():
             if type(key) is not str or not key.isascii():
                 raise CanonicalError(f"key {key!r} is not ASCII text", remedy=_REMEDY, offset=0)
-            check(item, depth + 1)
+            if type(item) is not str:  # most are, and a call each is most of the time it takes
+                check(item, depth + 1)
     elif kind is list or kind is tuple:
         for item in value:
-            check(item, depth + 1)
+            if type(item) is not str:
+                check(item, depth + 1)
     else:
         raise CanonicalError(
             f"{value!r} is a {kind.__name__}; only objects, lists, text, integers, booleans and "

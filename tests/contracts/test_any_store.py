@@ -1074,6 +1074,18 @@ def test_a_stale_change_of_a_local_row_is_refused(store: Store) -> None:
     assert store.list_local("draft") == [LocalRow(key="a", value=b"2", version=two)]
 
 
+def test_a_row_and_who_made_it_are_kept_together_or_not_at_all(store: Store) -> None:
+    noted = {"time": "2026-11-22T08:30:00Z", "actor": "ada", "act": "made", "ref": "a"}
+    one = store.keep_noted("draft", "a", b"1", **noted)
+    assert store.local("draft", "a") == LocalRow(key="a", value=b"1", version=one)
+    [line] = store.audit()
+    assert (line.time, line.actor, line.act, line.ref) == tuple(noted.values())
+    with pytest.raises(ConflictError):
+        store.keep_noted("draft", "a", b"2", **noted)
+    assert store.local("draft", "a") == LocalRow(key="a", value=b"1", version=one)
+    assert store.audit() == [line]
+
+
 def test_a_version_never_comes_twice(store: Store) -> None:
     one = store.keep_local("draft", "a", b"1", None)
     store.keep_local("draft", "a", None, one)

@@ -655,6 +655,13 @@ class MemoryStore(MemoryFederation):
             self._audit.append(row)
             return row
 
+    def keep_noted(
+        self, kind: str, key: str, value: bytes, *, time: str, actor: str, act: str, ref: str
+    ) -> int:
+        version = self.keep_local(kind, key, value, None)
+        self.append_audit(time, actor, act, ref)
+        return version
+
     def audit(self, limit: int | None = None) -> list[AuditRow]:
         skipped = 0 if limit is None else max(len(self._audit) - max(limit, 0), 0)
         return self._audit[skipped:]

@@ -229,9 +229,7 @@ class Desk:
 
     def add(self, who: _Seat, collection: Collection, body: bytes) -> Status:
         """Objects put in; noted in the local audit."""
-        status = taxii.add(self._node, who.who, body)
-        self._note(who.who, "taxii-add", status.id)
-        return status
+        return taxii.add(self._node, who.who, body)
 
     def delete(self, who: _Seat, collection: Collection, id: str, versions: Sequence[str]) -> None:
         """An object taken back; noted in the local audit."""

@@ -30,7 +30,13 @@ from tocsin.errors import (
 )
 from tocsin.flows import rivals
 from tocsin.flows.node import Node
-from tocsin.flows.owners import check_opening, check_owners, marking_of, object_audiences
+from tocsin.flows.owners import (
+    check_opening,
+    check_owners,
+    decoded,
+    marking_of,
+    object_audiences,
+)
 from tocsin.policy import Tlp
 from tocsin.record.admission import (
     ChainHead,
@@ -48,8 +54,8 @@ from tocsin.record.envelope import (
     open_statement,
     pae,
     sealed_entry,
+    sign_composed,
 )
-from tocsin.record.envelope import sign as sign_payload
 from tocsin.record.keys import verify
 from tocsin.record.sequencer import Keeping, Waiting
 from tocsin.record.statement import (
@@ -124,7 +130,7 @@ def begin(node: Node, act: Act) -> Waiting:
         )
     with node.lock:
         payload = _payload(node, act, signer.keyid)
-        opened = open_statement(sign_payload(payload, [signer]))
+        opened = sign_composed(payload, signer)
         return _enter(node, opened, act.objects)
 
 
@@ -145,7 +151,7 @@ def record_many(node: Node, acts: Iterable[Act]) -> list[Done]:
                 )
             with node.lock:
                 payload = _payload(node, act, signer.keyid)
-                opened = open_statement(sign_payload(payload, [signer]))
+                opened = sign_composed(payload, signer)
                 waiting.append(_enter(node, opened, act.objects))
     finally:
         done = [logged(one) for one in waiting]
@@ -639,8 +645,9 @@ def _keeping(node: Node, verified: Verified, items: Sequence[Item]) -> Keeping:
     """
     audience = verified.audience
     check_opening(node, verified.statement)
-    check_owners(node, verified.statement, items)
-    narrowed = object_audiences(node, audience, items)
+    values = decoded(items)
+    check_owners(node, verified.statement, items, values)
+    narrowed = object_audiences(node, audience, items, values)
     # Taking back names objects and brings none.
     brought = () if verified.statement.kind == "withdraw" else tuple(items)
     return verified, brought, audience, narrowed

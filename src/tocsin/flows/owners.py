@@ -59,11 +59,25 @@ def check_opening(node: Node, statement: Statement) -> None:
         )
 
 
-def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> None:
+Decoded: TypeAlias = Sequence[Mapping[str, Any] | None]
+"""What each item decodes to; None: it is an attachment."""
+
+
+def decoded(items: Sequence[Item]) -> Decoded:
+    """For `check_owners` and `object_audiences`, which both look into every object."""
+    return [item.data if isinstance(item, Received) else None for item in items]
+
+
+def check_owners(
+    node: Node, statement: Statement, items: Sequence[Item], values: Decoded | None = None
+) -> None:
     """Nobody speaks for another party, replaces what it said, or shows it to more readers.
 
     Of the claim carrier a party publishes its own only. Any other object of a party is passed on
     as that party said it, to readers that party named. All by what `statement.author` may read.
+
+    Args:
+        values: `decoded(items)`, where that is at hand.
 
     Raises:
         SpeakerError: an object is another party's, and not as that party said it here.
@@ -74,10 +88,10 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
     identity = node.identity(statement.author)
     readable = node.allowed(node.reader(statement.author))
     known = node.store.held([item.id for item in items if isinstance(item, Received)], readable)
-    for item in items:
+    everyone = {party.identity: party.id for party in reversed(node.everyone.parties)}
+    for item, data in zip(items, decoded(items) if values is None else values, strict=True):
         owner = None
-        if isinstance(item, Received):
-            data = item.data
+        if data is not None:
             creator = data.get("created_by_ref")
             if claims.EXTENSION_ID in data.get("extensions", {}) and creator != identity:
                 raise SpeakerError(
@@ -93,8 +107,7 @@ def check_owners(node: Node, statement: Statement, items: Sequence[Item]) -> Non
                         f"{creator}",
                         remedy="give your own object an id of its own",
                     )
-            entry = node.everyone.by_identity(str(creator)) or node.everyone.by_identity(item.id)
-            owner = entry.id if entry else None
+            owner = everyone.get(str(creator)) or everyone.get(item.id)
         elif first := _sayings(node, item.sha256, readable):
             owner = first[0].author
         if owner is None or owner == statement.author:
@@ -132,18 +145,20 @@ def _within(inner: Audience, outer: Audience) -> bool:
 
 
 def object_audiences(
-    node: Node, audience: Audience, items: Sequence[Item]
+    node: Node, audience: Audience, items: Sequence[Item], values: Decoded | None = None
 ) -> Mapping[str, Audience]:
-    """An object's own marking only ever tightens the audience of the statement that says it."""
-    received = [item for item in items if isinstance(item, Received)]
+    """An object's own marking only ever tightens the audience of the statement that says it.
+
+    Args:
+        values: `decoded(items)`, where that is at hand.
+    """
+    both = zip(items, decoded(items) if values is None else values, strict=True)
+    received = [(item, data) for item, data in both if data is not None]
     if not received:
         return {}
-    decoded = [item.data for item in received]
-    known = definitions(node) | {
-        item.id: data for item, data in zip(received, decoded, strict=True)
-    }
+    known = definitions(node) | {item.id: data for item, data in received}
     narrowed: dict[str, Audience] = {}
-    for item, data in zip(received, decoded, strict=True):
+    for item, data in received:
         tlp, unknown = tlp_of(data, known)
         if tlp is None and not unknown:
             continue

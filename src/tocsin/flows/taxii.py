@@ -29,8 +29,8 @@ from tocsin.flows.intake import Act, begin, logged, parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import Reader, Tlp
 from tocsin.record.statement import Statement
-from tocsin.stix.bundle import Received, open_bundle, open_object
-from tocsin.stix.check import TOLERATED, check_objects
+from tocsin.stix.bundle import Received, open_object
+from tocsin.stix.check import TOLERATED, Begun, begin_check
 from tocsin.stix.limits import MIB, Limits
 from tocsin.store.interface import EVERYTHING, Entry, Page, put_by, time_key
 from tocsin.taxii import wire
@@ -252,17 +252,19 @@ def _versions(node: Node, who: Who, opened: Opened, ids: Sequence[str]) -> list[
 def add(node: Node, who: Who, body: bytes) -> Status:
     """Take in what can be taken of an envelope or bundle; what became of each object.
 
+    It is noted in the local audit.
+
     Raises:
         BundleError: its framing is broken, or it is over a limit: nothing is taken.
         LogHalted, StoreError: nothing more is taken now; what was taken before stays.
     """
-    items = open_bundle(body, limits=LIMITS)
+    checking = begin_check(body, limits=LIMITS)
     now = node.clock()
     arrived = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond:06d}Z"
     sorting = _Sorting(arrived)
-    for item in items:
+    for item in checking.objects:
         sorting.look(item)
-    _compare(node, who, sorting)
+    _compare(node, who, sorting, checking)
     _say(node, who, sorting)
     outcomes = sorting.outcomes
     status = Status(
@@ -339,7 +341,7 @@ def _conflict(held: str, came: str, where: str) -> str:
     )
 
 
-def _compare(node: Node, who: Who, sorting: _Sorting) -> None:
+def _compare(node: Node, who: Who, sorting: _Sorting, checking: Begun) -> None:
     """Leave out what breaks STIX, what is held already, and what contradicts a version that is.
 
     By what this reader may see: hidden and unknown are one answer.
@@ -358,7 +360,7 @@ def _compare(node: Node, who: Who, sorting: _Sorting) -> None:
             kept = _keep_evidence(node, who, item)
             why = _conflict(same[0].sha256, item.sha256, "here")
             sorting.fail(item.sha256, why if kept else why + " (not kept: there is no more room)")
-    for finding in check_objects(sorting.items, known=held):
+    for finding in checking.findings(held):
         if finding.severity != "error" or finding.object is None:
             continue
         said = f"{finding.code} at {finding.pointer}: {finding.detail}; {finding.remedy}"[:500]
@@ -452,7 +454,15 @@ def _status_id(node: Node) -> str:
 def _keep_status(node: Node, who: Who, status: Status) -> None:
     _drop_old(node)
     value = msgspec.json.encode(_KeptStatus(owner=who.name, status=status))
-    node.store.keep_local("taxii-status", status.id, value, None)
+    node.store.keep_noted(
+        "taxii-status",
+        status.id,
+        value,
+        time=node.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        actor=who.name,
+        act="taxii-add",
+        ref=status.id,
+    )
 
 
 def _drop_old(node: Node) -> None:

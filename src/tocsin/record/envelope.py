@@ -96,6 +96,19 @@ def sign(payload: bytes, signers: Sequence[Signer]) -> bytes:
     return assemble(payload, {s.keyid: s.sign(message) for s in signers})
 
 
+def sign_composed(payload: bytes, signer: Signer) -> tuple[Envelope, Statement]:
+    """`sign` for what `compose` has just given: opened, and not checked by the schema once more.
+
+    Raises:
+        StatementError: the payload names another key, or its kind takes more signatures than one.
+    """
+    signature = {signer.keyid: signer.sign(pae(payload))}
+    envelope = open_envelope(write_envelope(payload, PAYLOAD_TYPE, signature))
+    statement = read_again(payload)
+    _bind(envelope, statement)
+    return envelope, statement
+
+
 def assemble(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
     """The envelope of `payload` with signatures collected from elsewhere, {keyid: 64 bytes}.
 
@@ -103,7 +116,7 @@ def assemble(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
         StatementError: as `sign`. No signature is verified here.
     """
     raw = write_envelope(payload, PAYLOAD_TYPE, signatures)
-    _bind(open_envelope(raw), parse(payload))
+    open_statement(raw)
     return raw
 
 

@@ -294,7 +294,8 @@ def _plain(payload: bytes) -> Statement | None:
 
 
 def read_again(payload: bytes) -> Statement:
-    """The statement in a payload that `parse` took, in whichever process: nothing is checked."""
+    """The statement in a payload that `parse` took, or `compose` made, in whichever process:
+    nothing is checked."""
     try:
         p = _PLAIN.decode(payload)
     except msgspec.ValidationError:  # it has lists

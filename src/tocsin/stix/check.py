@@ -73,6 +73,23 @@ def check_bundle(
     Raises:
         BundleError: it cannot be opened; see `open_bundle`.
     """
+    begun = begin_check(data, limits=limits, progress=progress)
+    findings = begun.findings(known or {})
+    around = _check_around(begun.whole) if begun.whole.kind == "bundle" else ()
+    return Checked(tuple(begun.objects), (*around, *findings))
+
+
+def begin_check(
+    data: bytes,
+    *,
+    limits: Limits = FILE_LIMITS,
+    progress: Callable[[int], None] | None = None,
+) -> Begun:
+    """`check_bundle` as far as it goes while what is held of these ids is not known yet.
+
+    Raises:
+        BundleError: as `check_bundle`.
+    """
     items: list[Received] = []
     run = _Run(items, None, MOST, progress)
 
@@ -84,9 +101,24 @@ def check_bundle(
     # Checked while it is opened: decoding each object once more takes a fifth of the time.
     whole = open_whole(data, limits=limits, visit=visit)
     run.sink.within = {"object": None, "list": ""}.get(whole.kind, "/objects")
-    findings = run.all(known or {})
-    around = _check_around(whole) if whole.kind == "bundle" else ()
-    return Checked(tuple(whole.objects), (*around, *findings))
+    return Begun(whole, run)
+
+
+class Begun:
+    """Objects that are opened, and each checked by itself."""
+
+    def __init__(self, whole: Opened, run: _Run) -> None:
+        self.whole = whole
+        self._run = run
+
+    @property
+    def objects(self) -> list[Received]:
+        """In the order they came."""
+        return self.whole.objects
+
+    def findings(self, known: Mapping[str, Sequence[HasBytes]]) -> list[Finding]:
+        """Every finding, as `check_objects` gives them. To be asked once."""
+        return self._run.all(known)
 
 
 class _Run:

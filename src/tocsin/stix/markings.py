@@ -60,6 +60,8 @@ _ACCESS = re.compile(
 
 def tlp_named(text: str) -> Tlp | None:
     """The strictest TLP level that `text` spells out, as `tlp:amber+strict` or `TLP WHITE`."""
+    if "tlp" not in text.lower():  # most labels, at a tenth of the time
+        return None
     return strictest_tlp(
         level
         for found in _NAMED.finditer(text)

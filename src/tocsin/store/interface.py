@@ -425,6 +425,16 @@ class Local(Protocol):
         """Note who did what to what, and when."""
         ...
 
+    def keep_noted(
+        self, kind: str, key: str, value: bytes, *, time: str, actor: str, act: str, ref: str
+    ) -> int:
+        """A new row, and who made it, in one transaction: `keep_local` and `append_audit`.
+
+        Raises:
+            ConflictError: there is such a row already; nothing is noted.
+        """
+        ...
+
     def audit(self, limit: int | None = None) -> list[AuditRow]:
         """The newest `limit` lines, oldest first. `broken_audit` checks them."""
         ...

@@ -579,6 +579,18 @@ class PostgresStore:
         """See `Local.append_audit`."""
         return self._write(lambda db: own.append_audit(db, time, actor, act, ref))
 
+    def keep_noted(
+        self, kind: str, key: str, value: bytes, *, time: str, actor: str, act: str, ref: str
+    ) -> int:
+        """See `Local.keep_noted`."""
+
+        def work(db: Db) -> int:
+            version = own.keep(db, kind, key, value, None)
+            own.append_audit(db, time, actor, act, ref)
+            return version
+
+        return self._write(work)
+
     def audit(self, limit: int | None = None) -> list[AuditRow]:
         """See `Local.audit`."""
         return self._read(lambda db: own.audit(db, limit), one=True)

@@ -644,6 +644,8 @@ NAMED = "SELECT id, kind, author, seq FROM statement WHERE id IN ({marks})"
 
 OBJECT_HELD = "SELECT n, raw = x'' FROM object WHERE sha256 = :sha256 AND stix_id = :id"
 
+OBJECTS_HELD = "SELECT sha256, stix_id, n, raw = x'' FROM object WHERE sha256 IN ({marks})"
+
 OBJECT_SAID_BY = """
 SELECT o.n, o.raw = x''
 FROM object o JOIN said s ON s.object = o.n JOIN statement t ON t.n = s.statement

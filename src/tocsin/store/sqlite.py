@@ -66,6 +66,9 @@ Row = tuple[Any, ...]
 
 WAL_BYTES = 4 * 1024 * 1024
 """Past this the writer moves the write-ahead log into the database."""
+CACHE_KIB = 32 * 1024
+"""Of pages, for the writer: ids and digests land anywhere in an index, and what does not fit is
+written twice."""
 IDLE_READERS = 8
 
 
@@ -165,7 +168,7 @@ class SqliteStore:
 
     def waiting(self) -> Sequence[PendingPort]:
         """See `Log.waiting`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             found, again = db.execute(schema.WAITING).fetchone()
         if found is None:
             return []
@@ -194,7 +197,7 @@ class SqliteStore:
 
     def head(self) -> Head | None:
         """See `Log.head`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             row = db.execute("SELECT origin, size, root, checkpoint FROM head").fetchone()
         if row is None:
             return None
@@ -203,25 +206,25 @@ class SqliteStore:
 
     def entries(self, start: int, count: int) -> list[bytes]:
         """See `Log.entries`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             rows = db.execute(schema.ENTRIES, (max(start, 0), max(count, 0)))
             return [rules.entry(*row) for row in rows]
 
     def edge(self) -> list[bytes]:
         """See `Log.edge`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             row = db.execute("SELECT edge FROM head").fetchone()
         edge: bytes = row[0] if row else b""
         return [edge[i : i + 32] for i in range(0, len(edge), 32)]
 
     def chain(self, author: str, chain: str) -> Chain | None:
         """See `History.chain`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             return log.chain(db, author, chain)
 
     def place(self, statement: str) -> int | None:
         """See `Log.place`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             row = db.execute(
                 "SELECT log_index FROM statement WHERE id = ?", (rules.digest(statement),)
             ).fetchone()
@@ -268,7 +271,7 @@ class SqliteStore:
         read_at, known = self._audiences
         if now == read_at:
             return known
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             rows = db.execute(
                 "SELECT id, canonical FROM audience WHERE id > ?", (max(known, default=0),)
             ).fetchall()
@@ -279,7 +282,7 @@ class SqliteStore:
 
     def statement(self, id: str, allowed: frozenset[int]) -> Kept | None:
         """See `Reads.statement`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             row = db.execute(
                 schema.ONE_STATEMENT, {"id": rules.digest(id), "allowed": reads.numbers(allowed)}
             ).fetchone()
@@ -482,7 +485,7 @@ class SqliteStore:
 
     def purge_of(self, what: What, id: str) -> Purge | None:
         """See `Purges.purge_of`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             return purging.standing(db, what, rules.digest(id))
 
     def purged(self, allowed: frozenset[int], *, case: str | None = None) -> list[Purged]:
@@ -594,7 +597,7 @@ class SqliteStore:
 
     def local(self, kind: str, key: str) -> LocalRow | None:
         """See `Local.local`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             return own.local(db, kind, key)
 
     def keep_local(self, kind: str, key: str, value: bytes | None, expected: int | None) -> int:
@@ -603,12 +606,24 @@ class SqliteStore:
 
     def list_local(self, kind: str, prefix: str = "") -> list[LocalRow]:
         """See `Local.list_local`."""
-        with self._reading() as db:
+        with self._reading(together=False) as db:
             return own.listed(db, kind, prefix)
 
     def append_audit(self, time: str, actor: str, act: str, ref: str) -> AuditRow:
         """See `Local.append_audit`."""
         return self._write(lambda db: own.append_audit(db, time, actor, act, ref))
+
+    def keep_noted(
+        self, kind: str, key: str, value: bytes, *, time: str, actor: str, act: str, ref: str
+    ) -> int:
+        """See `Local.keep_noted`."""
+
+        def work(db: sqlite3.Connection) -> int:
+            version = own.keep(db, kind, key, value, None)
+            own.append_audit(db, time, actor, act, ref)
+            return version
+
+        return self._write(work)
 
     def audit(self, limit: int | None = None) -> list[AuditRow]:
         """See `Local.audit`."""
@@ -678,6 +693,10 @@ class SqliteStore:
             db = connect(self.path)
             db.execute("PRAGMA synchronous = FULL")
             upgrade(db, self.path)
+            db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            # What a savepoint may have to put back is kept in memory: not one page of it is ever
+            # needed after a crash, and it is as much as is written to the log.
+            db.execute("PRAGMA temp_store = MEMORY")
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             purging.cut_anew(db)

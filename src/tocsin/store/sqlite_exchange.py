@@ -13,6 +13,7 @@ from typing import Any
 
 from tocsin.store import feeds, rules, schema
 from tocsin.store.interface import Page
+from tocsin.store.sqlite_open import insert
 
 
 def enter(db: sqlite3.Connection, start: int, now: int) -> None:
@@ -21,7 +22,7 @@ def enter(db: sqlite3.Connection, start: int, now: int) -> None:
     db.execute(schema.NEW_FEEDS, given)
     new = [feeds.New(*row) for row in db.execute(schema.NEW_IN_FEEDS, given)]
     if new:
-        db.executemany(schema.ENTER_FEEDS, feeds.dated(new, now))
+        insert(db, schema.ENTER_FEEDS, feeds.dated(new, now))
         db.execute(schema.LAST_OF_FEEDS, given)
 
 

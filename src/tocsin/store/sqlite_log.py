@@ -6,7 +6,6 @@ checked of one is checked before any row of it is collected: a bad one leaves no
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -40,11 +39,15 @@ from tocsin.store.rules import (
     place_taken,
     purged_error,
 )
+from tocsin.store.sqlite_open import insert
 
 if TYPE_CHECKING:
     from tocsin.record.envelope import Verified
     from tocsin.record.seal import Sealed, VerifiedSeal
     from tocsin.record.statement import Statement
+
+LOOKED_UP = 250
+"""Objects that are asked for by one question."""
 
 # --- keeping --------------------------------------------------------------------------------
 
@@ -62,6 +65,7 @@ def _held(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[str, st
 def keep_all(db: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[TocsinError | None]:
     """Keep each statement that can be kept; for each what kept it out, or None."""
     batch = _Batch(db, [one.verified.id for one in arrivals])
+    batch.look_up([sha256 for one in arrivals for sha256, _ in one.brought])
     outcomes: list[TocsinError | None] = []
     for one in arrivals:
         try:
@@ -86,12 +90,26 @@ class _Batch:
         self._bound: dict[tuple[str, str], int] = {}  # the last bound place of each chain
         self._numbers: dict[Audience, int] = {}
         self._objects: dict[Place, int] = {}
+        self._asked: frozenset[str] = frozenset()
+        self._found: dict[Place, tuple[int, int]] = {}  # of those asked for, that were held
         self._said_by: set[tuple[str, Place]] = set()
         self._names: set[str] = set()
         rows = db.execute("SELECT id, lifted FROM purged WHERE what = 'object'").fetchall()
         self._purged = {id.hex() for id, lifted in rows if not lifted}
         self._lifted = {id.hex() for id, lifted in rows if lifted}
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in schema.INSERTS}
+
+    def look_up(self, digests: Sequence[str]) -> None:
+        """Ask for many objects at once what `_object` else asks for each."""
+        asked = sorted({bytes.fromhex(sha256) for sha256 in digests})
+        for start in range(0, len(asked), LOOKED_UP):
+            some = asked[start : start + LOOKED_UP]
+            rows = self._db.execute(
+                schema.OBJECTS_HELD.format(marks=",".join("?" * len(some))), some
+            )
+            for sha256, id, number, empty in rows:
+                self._found[sha256.hex(), id] = number, empty
+        self._asked = frozenset(digests)
 
     def take(self, one: Arrival) -> None:
         """Check one statement against the store and the batch, and collect its rows."""
@@ -187,7 +205,7 @@ class _Batch:
         """Write what is collected, parents before children."""
         for table, rows in self._rows.items():
             if rows:
-                _insert(self._db, schema.INSERTS[table], rows)
+                insert(self._db, schema.INSERTS[table], rows)
                 rows.clear()
 
     def _is_next(self, place: tuple[str, str], s: Statement | Sealed) -> bool:
@@ -260,10 +278,13 @@ class _Batch:
         came = place in brought
         if place in self._objects and (came or (author, place) in self._said_by):
             return self._objects[place]
-        sql = schema.OBJECT_HELD if came else schema.OBJECT_SAID_BY
-        row = self._db.execute(
-            sql, {"sha256": bytes.fromhex(ref.sha256), "id": ref.id, "author": author}
-        ).fetchone()
+        if came and ref.sha256 in self._asked:
+            row = self._found.get(place)
+        else:
+            sql = schema.OBJECT_HELD if came else schema.OBJECT_SAID_BY
+            row = self._db.execute(
+                sql, {"sha256": bytes.fromhex(ref.sha256), "id": ref.id, "author": author}
+            ).fetchone()
         if row is None and not came:
             raise not_brought(ref)
         if row is None:
@@ -306,22 +327,6 @@ class _Batch:
             )
         )
         return n
-
-
-ROWS = 100
-"""Rows that are inserted by one call."""
-
-
-def _insert(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    # SQLite is called without the interpreter's lock, and `executemany` calls it for every row:
-    # each time whoever else has something to do comes first.
-    whole = len(rows) - len(rows) % ROWS
-    if whole:
-        head, _, marks = sql.partition(" VALUES ")
-        many = f"{head} VALUES {','.join([marks] * ROWS)}"
-        for start in range(0, whole, ROWS):
-            db.execute(many, list(itertools.chain.from_iterable(rows[start : start + ROWS])))
-    db.executemany(sql, rows[whole:])
 
 
 def chain(db: sqlite3.Connection, author: str, name: str) -> Chain | None:

@@ -1,10 +1,12 @@
-"""The SQLite store's file: opened, brought up to this schema."""
+"""The SQLite store's file: opened, brought up to this schema, filled by many rows at once."""
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tocsin.errors import StoreError
 from tocsin.store import rules, schema
@@ -74,3 +76,20 @@ def _statements(script: str) -> Iterator[str]:
 def is_full(wrong: BaseException) -> bool:
     """Whether the disk had no room for it."""
     return getattr(wrong, "sqlite_errorname", "") in _FULL
+
+
+ROWS = 100
+"""Rows that are inserted by one call."""
+
+
+def insert(db: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """`executemany` of an `INSERT … VALUES (?, …)`, many rows by one call."""
+    # SQLite is called without the interpreter's lock, and `executemany` calls it for every row:
+    # each time whoever else has something to do comes first.
+    whole = len(rows) - len(rows) % ROWS
+    if whole:
+        head, _, marks = sql.partition(" VALUES ")
+        many = f"{head} VALUES {','.join([marks] * ROWS)}"
+        for start in range(0, whole, ROWS):
+            db.execute(many, list(itertools.chain.from_iterable(rows[start : start + ROWS])))
+    db.executemany(sql, rows[whole:])
