@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-WAL_BYTES = 4 * 1024 * 1024
+WAL_BYTES = 16 * 1024 * 1024
 """Past this the writer moves the write-ahead log into the database."""
 CACHE_KIB = 32 * 1024
 """Of pages, for the writer: ids and digests land anywhere in an index, and what does not fit is
