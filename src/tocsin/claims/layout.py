@@ -190,6 +190,10 @@ def _edge(text: str, at: int, start: int, end: int) -> tuple[bool, bool]:
     after = text[at + 1] if at + 1 < end else " "
     opens = (before.isspace() or before in "([{—–-/“\"‘'«:…") and not after.isspace()
     closes = not before.isspace() and not after.isalnum()
+    if "\u2e80" <= before <= "\uffef":  # no spaces between words: either may be meant
+        opens = not after.isspace()
+    if "\u2e80" <= after <= "\uffef":
+        closes = not before.isspace()
     return opens, closes
 
 

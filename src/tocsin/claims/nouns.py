@@ -82,8 +82,13 @@ def _noun(
 
 
 def _gender(words: Sequence[Token], table: Tongue) -> str | None:
-    """Of an office: the table says which forms are a woman's; a plain form says nothing."""
-    return "f" if any(token.low in table.women for token in words) else None
+    """Of an office: the table says which forms are a woman's, and which may be anybody's."""
+    office = next((token.low for token in words if token.low in table.roles), None)
+    if any(token.low in table.women for token in words):
+        return "f"
+    if office is None or table.either is None or office in table.either:
+        return None
+    return "m"
 
 
 def _person(
@@ -102,7 +107,9 @@ def _capital(
         if loose and len(words) <= 5 and words[0].text[0].isalpha():
             return Noun(printed(text, words), None, "name", None, last)
         return None
-    role = words[0].low in table.roles
+    role = words[0].low in table.roles or (
+        len(words) > 1 and not big[1] and any(word.low in table.roles for word in words[1:3])
+    )
     if not big[0] or role:
         start = len(words)
         while start > 0 and big[start - 1] and words[start - 1].low not in table.roles:

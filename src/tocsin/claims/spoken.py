@@ -131,6 +131,7 @@ class _Reader:
     def _sentence(
         self, sentence: list[Token], quotes: dict[int, Quotation], previous: Voice | None
     ) -> Voice | None:
+        self._turn_to(sentence)
         found = self._cues(sentence)
         for number, cue in enumerate(found):
             self._subject(sentence, found, number)
@@ -199,6 +200,21 @@ class _Reader:
             return before.text.endswith(tuple(self.table.naming))
         return before.low in self.table.naming and before.low not in self.table.cues
 
+    def _turn_to(self, sentence: list[Token]) -> None:
+        """Whom a sentence opens with, an office or a known person, may be the next "she"."""
+        if self.table.shape != "capital" or not sentence or sentence[0].kind != WORD:
+            return
+        one, begin = self._phrase(sentence, 0, len(sentence))
+        if one is None or begin or one.kind == "pronoun":
+            return
+        words = one.name.split()
+        office = words[0].lower() in self.table.roles
+        if one.kind == "name" and office and len(words) <= 6:
+            self._hear(Voice(one.name, None, one.gender, True))
+        elif one.name in self.people:
+            known = self.people[one.name]
+            self._hear(Voice(known.name, None, known.gender, True))
+
     def _cues(self, sentence: list[Token]) -> list[Said]:
         table = self.table
         found: list[Said] = []
@@ -213,7 +229,7 @@ class _Reader:
                 found.append(source)
                 at = source.after
                 continue
-            said = self._cue(sentence, at)
+            said = self._cue(sentence, at) or self._shaped(sentence, at)
             if said is not None:
                 before = [sentence[k].low for k in range(max(0, said.first - 3), said.first)]
                 inside = [sentence[k].low for k in range(said.first, said.at)]
@@ -223,6 +239,23 @@ class _Reader:
                 found.append(said)
             at += 1
         return found
+
+    def _shaped(self, sentence: list[Token], at: int) -> Said | None:
+        """ "Q, sighs NAME": a verb that no table has, known by where it stands."""
+        table = self.table
+        if table.shape != "capital" or at < 2 or at + 1 >= len(sentence):
+            return None
+        before = sentence[at - 2]
+        dashed = sentence[at - 1].text in "—–" and before.text == ","
+        if not dashed and (sentence[at - 1].text not in ",—–" or before.kind != QUOTE):
+            return None
+        token, after = sentence[at], sentence[at + 1]
+        small = table.halts | table.that | table.ands | table.articles | table.links
+        if token.low in small | table.adverbs | table.auxiliaries | table.negations:
+            return None
+        if token.text[0].isupper() or after.kind != WORD or not after.text[0].isupper():
+            return None
+        return Said(at, at, at + 1, "say", token.text)
 
     def _source(self, sentence: list[Token], at: int) -> Said | None:
         """ "selon NAME": a source, whose words are the rest of the sentence."""
@@ -267,15 +300,14 @@ class _Reader:
                 pronoun = attached[2]
                 said.subject = Noun(pronoun, None, "pronoun", _GENDER.get(pronoun), at + 1)
                 return said
-        if group is not None:
-            return Said(at, at, at + 1, group, token.text)
+        plain = Said(at, at, at + 1, group, token.text) if group is not None else None
         group = table.participles.get(low)
         if group is None:
-            return None
+            return plain
         for back in range(at - 1, max(-1, at - 4), -1):
             helper = sentence[back]
             if helper.kind != WORD:
-                return None
+                return plain
             if helper.low in table.auxiliaries:
                 cue = printed(self.text, sentence[back : at + 1])
                 said = Said(back, at, at + 1, group, cue)
@@ -286,8 +318,8 @@ class _Reader:
                     said.inverted = True
                 return said
             if helper.low not in table.adverbs | table.negations:
-                return None
-        return None
+                return plain
+        return plain
 
     # --- who ---
 
@@ -297,7 +329,7 @@ class _Reader:
             self._find_subject(sentence, found, number)
         one = said.subject
         if one is None:
-            self._without_subject(found, number)
+            self._without_subject(sentence, found, number)
             return
         if one.gender is None and one.kind != "pronoun":
             for ending, gender in self.table.cue_genders:
@@ -339,6 +371,20 @@ class _Reader:
             return
         if near >= stop:
             self._ahead(sentence, said, stop, near)
+        if said.subject is None and table.shape == "capital":
+            self._leaning(sentence, said, near)
+
+    def _leaning(self, sentence: list[Token], said: Said, near: int) -> None:
+        """ "NAME has claimed it, saying Q", "as said NAME": the subject stands elsewhere."""
+        table = self.table
+        if table.gerund is not None and re.search(table.gerund, said.cue):
+            one, begin = self._phrase(sentence, 0, near + 1)
+            if one is not None and begin < near:
+                said.subject = one
+        elif near == 0 and sentence[near].low in table.halts:
+            one = self._behind(sentence, said.after)
+            if one is not None:
+                said.subject, said.inverted, said.after = one, True, one.last
 
     def _ahead(self, sentence: list[Token], said: Said, stop: int, near: int) -> None:
         """The subject before a cue: the noun phrase next to it, or over an aside in commas."""
@@ -417,6 +463,9 @@ class _Reader:
                 break
             if table.shape != "run" and (token.low in table.that or token.low in table.cues):
                 break
+            verbal = token.low in table.auxiliaries or token.low in table.negations
+            if table.shape == "capital" and verbal and end > begin:
+                break
             end += 1
         if begin < last and sentence[begin].low in table.halts:
             return None, begin
@@ -431,6 +480,8 @@ class _Reader:
             sentence[at].low in table.adverbs or self.times.fullmatch(sentence[at].text)
         ):
             at += 1
+        if at < len(sentence) and sentence[at].low in table.before_asked:
+            return None  # "dijo a NAME": the hearer
         end = at
         while end < len(sentence) and end - at < REACH:
             token = sentence[end]
@@ -473,13 +524,19 @@ class _Reader:
             return at + 2 + (words[1].low in self.table.organs)
         return end
 
-    def _without_subject(self, found: list[Said], number: int) -> None:
-        said = found[number]
+    def _without_subject(self, sentence: list[Token], found: list[Said], number: int) -> None:
+        """A cue whose subject is not printed: the one before in the sentence, or in the text."""
+        said, table = found[number], self.table
         said.bare = True
         earlier = next((one for one in reversed(found[:number]) if one.voice is not None), None)
-        if earlier is not None and (said.joined or self.table.dropped):
+        if earlier is not None and (said.joined or table.dropped):
             said.voice, said.notes = earlier.voice, earlier.notes
-        elif self.table.dropped and self.heard:
+            return
+        opens = all(
+            token.kind != WORD or token.low in table.ands | table.adverbs
+            for token in sentence[: said.first]
+        )
+        if table.dropped and self.heard and opens:
             said.voice = self.heard[-1]
             said.notes = (f"no subject is printed with {said.cue!r}: the last one speaking before",)
 
@@ -546,6 +603,13 @@ class _Reader:
         if said.group in _NO_CLAUSE and said.group != "find":
             said.content = (at, len(sentence)) if at < len(sentence) else None
             return
+        comma = said.first - 1
+        trails = said.inverted and comma > 3 and sentence[comma].text in ",،"
+        if said.group == "say" and trails and sentence[comma - 1].kind == WORD:
+            quoted = any(token.kind == QUOTE for token in sentence[:comma])
+            if not quoted and sentence[0].low not in self.table.halts | self.table.ands:
+                said.content = (0, comma)
+                return
         told = said.group == "say"
         begin = self._clause(sentence, at) if told else self._object(sentence, said, at)
         if begin is not None and begin < len(sentence):
@@ -701,7 +765,7 @@ class _Reader:
     def _trim(self, start: int, end: int, *, stop: bool = True) -> tuple[int, int]:
         text = self.text
         marks = ",，、،" + (".。;；:：" if stop else "")
-        while start < end and (text[start].isspace() or (stop and text[start] in ",，،")):
+        while start < end and (text[start].isspace() or (stop and text[start] in ",，،了")):
             start += 1
         while end > start and (text[end - 1].isspace() or text[end - 1] in marks):
             end -= 1

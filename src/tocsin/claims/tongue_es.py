@@ -40,7 +40,8 @@ TONGUE = Tongue(
             " reconoció reconocieron reiteró reiteraron escribió escribieron comentó contó opinó"
             " consideró consideraron considera estimó apuntó destacó remarcó enfatizó expresó"
             " reveló revelaron admitió admitieron afirmando añadiendo señalando asegurando"
-            " explicando subrayando preguntó preguntaron pregunta ironizó zanjó",
+            " explicando subrayando preguntó preguntaron pregunta ironizó zanjó sostienen"
+            " calificó calificaron califica tachó tacharon prometió prometieron lamentó",
             "demand": "exigió exigieron exige exigen instó instaron insta instan exhortó exhortaron"
             " exhorta pidió pidieron pide piden reclamó reclamaron ordenó",
             "accuse": "acusó acusaron acusa acusan acusando culpó culparon culpa",
@@ -88,6 +89,9 @@ TONGUE = Tongue(
         " ingeniera profesora diputada alcaldesa fundadora abogada consejera gobernadora"
         " funcionaria técnica delegada senadora"
     ),
+    either=words(
+        "portavoz fiscal general responsable analista periodista canciller comandante jefe técnico"
+    ),
     pronouns={"él": "m", "ella": "f", "ellos": None, "ellas": None},
     articles=words("el la los las un una unos unas su sus este esta nuestro nuestra"),
     adverbs=words("también además luego entonces asimismo incluso finalmente después"),
@@ -101,6 +105,7 @@ TONGUE = Tongue(
     },
     before_asked=words("a al"),
     dropped=True,
+    gerund="ndo$",
     genders={"la": "f", "el": "m", "una": "f", "un": "m"},
     naming=words("llamado llamada conocido conocida denominado denominada como nombre titulado"),
     kinds=(

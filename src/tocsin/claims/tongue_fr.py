@@ -52,7 +52,7 @@ TONGUE = Tongue(
             "say": "affirmé déclaré dit estimé expliqué indiqué précisé souligné ajouté assuré"
             " répondu annoncé rappelé jugé confirmé conclu prévenu raconté poursuivi insisté"
             " soutenu noté écrit reconnu répété martelé lancé fait observé commenté révélé"
-            " répliqué rétorqué réagi tweeté averti demandé lâché plaidé",
+            " qualifié promis regretté répliqué rétorqué réagi tweeté averti demandé lâché plaidé",
             "demand": "exigé exhorté sommé réclamé",
             "accuse": "accusé",
             "deny": "démenti nié rejeté réfuté contesté",
@@ -94,6 +94,10 @@ TONGUE = Tongue(
         " professeure députée préfète patronne fondatrice avocate conseillère déléguée première"
         " technicienne adjointe dirigeante madame mme"
     ),
+    either=words(
+        "porte-parole ministre responsable secrétaire maire analyste chef général capitaine"
+        " journaliste numéro fonctionnaire expert professeur procureur commandant ambassadeur"
+    ),
     pronouns={"il": "m", "elle": "f", "ils": None, "elles": None},
     articles=words("le la les l' l’ un une des son sa ses leur leurs ce cette notre nos m. mme"),
     adverbs=words("également aussi ensuite encore notamment toutefois alors cependant enfin"),
@@ -107,6 +111,7 @@ TONGUE = Tongue(
     },
     before_asked=words("à au aux"),
     elisions=True,
+    gerund="ant$",
     genders={"la": "f", "le": "m", "une": "f", "un": "m", "mme": "f"},
     naming=words("nom appelé appelée baptisé baptisée surnommé surnommée intitulé intitulée dit"),
     kinds=(

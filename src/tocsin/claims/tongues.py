@@ -66,6 +66,8 @@ class Tongue(Struct, frozen=True, kw_only=True):
     roles: frozenset[str]
     organs: frozenset[str] = frozenset()
     women: frozenset[str] = frozenset()
+    either: frozenset[str] | None = None
+    """Roles whose form is a man's and a woman's; None: all of them but those of `women`."""
     pronouns: dict[str, str | None]
     articles: frozenset[str] = frozenset()
     adverbs: frozenset[str] = frozenset()
@@ -88,6 +90,8 @@ class Tongue(Struct, frozen=True, kw_only=True):
     """By the ending of a cue: the gender of its subject."""
     naming: frozenset[str]
     """Words before a name of a thing in quotation marks, which are nobody's words."""
+    gerund: str | None = None
+    """The ending of a cue that leans on another verb's subject: "affirmant"."""
     inflected: bool = False
     """Names change their endings: one is known again by its beginning."""
     authors: frozenset[str] = frozenset()
