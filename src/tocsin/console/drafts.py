@@ -211,7 +211,10 @@ def _draft_row(d: KeptDraft) -> DraftRow:
         words=d.machine.get("words") or d.machine.get("raw") or "",
         fields=fields,
         edited={name: d.machine.get(name) for name in d.human},
-        notes=tuple(d.machine.get("confidence_notes") or d.machine.get("notes") or ()),
+        notes=(
+            *(d.machine.get("confidence_notes") or d.machine.get("notes") or ()),
+            *(found.note for found in drafting.unlike(d)),
+        ),
         why=d.why,
         object_id=d.object_id,
         statement=d.statement,

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from tocsin.claims import fidelity, write
 from tocsin.claims import model as claims
-from tocsin.claims import write
 from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
 from tocsin.flows import sayings, sharing
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
@@ -83,6 +83,7 @@ class KeptReport(Struct, kw_only=True):
 EDITABLE = frozenset(
     {"claim_type", "speaker", "speaker_role", "addressee", "about", "date", "precision", "gist"}
     | {"lang", "value", "kind", "outlet"}
+    | {"original", "original_lang", "original_url"}
 )
 
 
@@ -246,8 +247,39 @@ def edit(node: Node, draft_id: str, revision: int, fields: Mapping[str, Any]) ->
         )
     if fields.get("date"):
         _precision(str(fields["date"]))
+    _check_original({**current.human, **fields})
     current.human = {**current.human, **fields}
     return _keep(node, current, revision)
+
+
+def _check_original(fields: Mapping[str, Any]) -> None:
+    """Original words come with their language and the address where they stand."""
+    if not fields.get("original"):
+        return
+    missing = [name for name in ("original_lang", "original_url") if not fields.get(name)]
+    if missing:
+        raise DraftError(
+            f"original words without {' and '.join(missing)} can be looked up by nobody",
+            remedy="give original, original_lang and original_url together",
+        )
+    if len(str(fields["original"])) > fidelity.LONGEST:
+        raise DraftError(
+            f"original words of {len(str(fields['original']))} characters",
+            remedy=f"give only the words of this claim, at most {fidelity.LONGEST}",
+        )
+
+
+def unlike(one: KeptDraft) -> tuple[fidelity.Difference, ...]:
+    """What the outlet printed otherwise than the original words that a person gave."""
+    original = one.get("original")
+    if one.kind != "claim" or not original:
+        return ()
+    return fidelity.differences(
+        str(one.machine["words"]),
+        str(original),
+        lang=str(one.get("lang") or "en"),
+        original_lang=str(one.get("original_lang")),
+    )
 
 
 def reject(node: Node, draft_id: str, revision: int, why: str, by: str | None = None) -> KeptDraft:
@@ -489,8 +521,19 @@ def _claim(
                 "end": span[1],
                 "source_sha256": source.source.text_sha256,
             },
+            words_original={
+                "text": one.get("original"),
+                "lang": one.get("original_lang"),
+                "source_url": one.get("original_url"),
+            }
+            if one.get("original")
+            else None,
             reported_by_ref=outlet,
-            flags=[{"name": "as-reported", "of": "outlet"}],
+            flags=[
+                {"name": "as-reported", "of": "outlet"},
+                *({"name": found.name, "of": found.of} for found in unlike(one)),
+                *(one.machine.get("flags") or ()),
+            ],
         )
     )
     return raws

@@ -297,3 +297,29 @@ def test_a_file_name_of_odd_bytes_is_kept_as_text(world: World) -> None:
     kept, _ = drafting.ingest(world.node, world.ARTICLE.encode(), "b\udcff.txt")
     assert kept.source.name == "b\\udcff.txt"
     assert drafting.report(world.node, kept.id) == kept
+
+
+ORIGINAL = {
+    "original_lang": "zh",
+    "original_url": "https://spokesperson.southmark.example/2026-11-17",
+}
+
+
+def test_original_words_stand_beside_the_printed_ones_with_what_differs(world: World) -> None:
+    one = next(d for d in world.ingest() if d.kind == "claim")
+    edited = drafting.edit(world.node, one.id, one.revision, {"original": "三千次", **ORIGINAL})
+    assert [found.name for found in drafting.unlike(edited)] == ["number-mismatch"]
+    _, statement = drafting.accept(world.node, seen([edited]), how(world))
+    assert statement is not None
+    [row] = weigh.claims(world.node, world.node.reader(world.NORTH))
+    page = weigh.claim_page(world.node, world.node.reader(world.NORTH), row.id)
+    assert page.positions[0].original == "三千次"
+    assert "number-mismatch (of the outlet)" in page.positions[0].flags
+
+
+@pytest.mark.parametrize("left_out", sorted(ORIGINAL))
+def test_original_words_that_nobody_can_look_up_are_refused(world: World, left_out: str) -> None:
+    one = next(d for d in world.ingest() if d.kind == "claim")
+    fields = {name: value for name, value in ORIGINAL.items() if name != left_out}
+    with pytest.raises(DraftError, match=left_out):
+        drafting.edit(world.node, one.id, one.revision, {"original": "三千次", **fields})
