@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import click
 import msgspec
@@ -15,6 +16,7 @@ from tocsin.cli.case import ceiling
 from tocsin.cli.sealed import say_sealed
 from tocsin.cli.terminal import line
 from tocsin.client import says
+from tocsin.console.i18n import plural
 from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import (
     DossierError,
@@ -30,6 +32,7 @@ from tocsin.errors import (
 if TYPE_CHECKING:
     from tocsin.client import Client
     from tocsin.record.statement import Statement
+    from tocsin.stix.bundle import Received
     from tocsin.wiring.offline import Checked
 
 
@@ -43,6 +46,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Seal it at home for the parties named: no node, nor your host, sees what is inside.",
 )
+@click.option(
+    "--leave-out-bad",
+    is_flag=True,
+    help="Say the rest where an object breaks a rule of STIX; each left out is named.",
+)
 @terminal.AS
 @click.option("--dry-run", is_flag=True, help="Say what would be published, and publish nothing.")
 @terminal.YES
@@ -53,6 +61,7 @@ def say(
     to: tuple[str, ...],
     case: str | None,
     seal: bool,
+    leave_out_bad: bool,
     as_party: str | None,
     dry_run: bool,
     yes: bool,
@@ -70,22 +79,40 @@ def say(
 
     bodies = [terminal.read_input(name) for name in files]
     opened = [judged(open_bundle(raw)) for raw in bodies]
-    for name, items in zip(files, opened, strict=True):
-        for item in items:
-            if item.problem is not None:
-                raise StatementError(
-                    f"{name}: {item.id or 'an object'}: {item.problem}",
-                    remedy=f"mend it; all that is wrong: tocsin stix check {name}",
-                )
-    count = sum(len(items) for items in opened)
+    bad = [
+        {"file": name, "id": item.id, "sha256": item.sha256, "problem": item.problem}
+        for name, items in zip(files, opened, strict=True)
+        for item in items
+        if item.problem is not None
+    ]
+    if bad:
+        if not leave_out_bad:
+            first, more = bad[0], f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            raise StatementError(
+                f"{first['file']}: {first['id'] or 'an object'}: {first['problem']}{more}",
+                remedy=f"mend it (tocsin stix check {first['file']}), or say the rest with"
+                " --leave-out-bad",
+            )
+        for one in bad:
+            left = f"left out: {one['file']}: {one['id'] or 'an object'}: {one['problem']}"
+            click.echo(safe(left), err=True)
+        opened = [[item for item in items if item.problem is None] for items in opened]
+        bodies = [_bundle(items) for items in opened if items]
+        opened = [items for items in opened if items]
+        if not opened:
+            raise StatementError(
+                "nothing is left to say: every object breaks a rule of STIX",
+                remedy=f"tocsin stix check {files[0]} says which, and what to do",
+            )
+    count = plural(sum(len(items) for items in opened), "object")
     if dry_run:
-        click.echo(f"would say {count} objects; nothing was published")
+        click.echo(f"would say {count}; nothing was published")
         return
-    terminal.agree(f"say {count} objects in your party's name?", yes)
+    terminal.agree(f"say {count} in your party's name?", yes)
     if seal:
         marked: Any = tlp.upper() if tlp else None
         sealed = say_sealed(bodies, tlp=marked, to=to, case=case, as_party=as_party)
-        _say_done(sealed, as_json)
+        _say_done(sealed, bad, as_json)
         return
     with terminal.node() as client:
         case = terminal.whole_id(client, "case", case) if case else None
@@ -110,12 +137,18 @@ def say(
                 objects=[item.sha256 for item in items],
             )
             results.append(client.sign_if_asked(answer, expect))
-    _say_done([s for r in results for s in r["statements"]], as_json)
+    _say_done([s for r in results for s in r["statements"]], bad, as_json)
 
 
-def _say_done(done: list[Any], as_json: bool) -> None:
+def _bundle(items: list[Received]) -> bytes:
+    """A bundle of these objects, in the bytes they came in."""
+    raws = b",".join(item.raw for item in items)
+    return b'{"type":"bundle","id":"bundle--%s","objects":[%s]}' % (str(uuid4()).encode(), raws)
+
+
+def _say_done(done: list[Any], bad: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        terminal.json_out({"statements": done})
+        terminal.json_out({"statements": done, "left_out": bad} if bad else {"statements": done})
         return
     for s in done:
         line(f"statement {s['id']}  log index {s['index']}")
@@ -146,14 +179,17 @@ def withdraw(
 ) -> None:
     """Take back a statement of yours, or some of its objects. Nothing is deleted.
 
-    Example: tocsin withdraw 5f0c… indicator--… --reason "shared hosting"
+    The first characters of a statement's id do, six at least.
+
+    Example: tocsin withdraw 5f0c3a indicator--… --reason "shared hosting"
     """
-    what = f"{len(objects)} objects of" if objects else "all of"
-    if dry_run:
-        line(f"would take back {what} {statement}; nothing was changed")
-        return
-    terminal.agree(f"take back {what} {statement}?", yes)
+    what = f"{plural(len(objects), 'object')} of" if objects else "all of"
     with terminal.node() as client:
+        statement = terminal.whole_statement(client, statement)
+        if dry_run:
+            line(f"would take back {what} {statement}; nothing was changed")
+            return
+        terminal.agree(f"take back {what} {statement}?", yes)
         done = client.act(
             f"/statements/{statement}/withdraw",
             {"objects": list(objects), "reason": reason},

@@ -79,11 +79,13 @@ def _write(folder: Path, splits: list[dict[str, Any]]) -> None:
 def holders(id: str, as_party: str | None, as_json: bool) -> None:
     """To whom a statement or object of yours went, and what became of it there.
 
-    ID: a statement, an object's SHA-256 or STIX id. Only its author is told.
+    ID: a statement (its first characters do), an object's SHA-256 or STIX id. Only its author is
+    told.
+
     Example: tocsin holders indicator--2f1c0a3e-…
     """
     with terminal.node() as client:
-        found = client.get("/holders", id=id)["items"]
+        found = client.get("/holders", id=terminal.whole_statement(client, id))["items"]
     if as_json:
         terminal.json_out({"items": found})
         return

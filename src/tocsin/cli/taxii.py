@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tocsin.cli import terminal
+from tocsin.console.i18n import plural
 from tocsin.console.untrusted import terminal as safe
 
 COLLECTION = click.option(
@@ -75,7 +76,9 @@ def taxii_pull(
     if as_json:
         terminal.json_out({**msgspec.structs.asdict(done), "reports": reports})
     else:
-        terminal.line(f"{done.objects} objects on {done.pages} pages: {done.stopped}")
+        terminal.line(
+            f"{plural(done.objects, 'object')} on {plural(done.pages, 'page')}: {done.stopped}"
+        )
         for report in reports:
             line = f"next  {terminal.again()} accept --report {report} --all"
             click.echo(safe(line), err=True)

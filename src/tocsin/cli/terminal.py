@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import shutil
 import sys
@@ -121,6 +122,7 @@ def _table_over(
             click.echo(under)
 
 
+_HEX = re.compile("[0-9a-f]{1,64}")
 MOST_BYTES = 512 * 1024 * 1024
 """No file of ours is larger; a pipe or a device may never end."""
 
@@ -267,6 +269,33 @@ def whole_id(client: Client, kind: str, given: str) -> str:
             remedy="give more of its characters: tocsin " + kind + " list",
         )
     return near[0] if near else given
+
+
+def whole_statement(client: Client, given: str) -> str:
+    """The id of the one statement of one's own that begins with `given`; else as it is.
+
+    Raises:
+        UsageError: several begin with it, or fewer than six characters are given.
+    """
+    if not _HEX.fullmatch(given) or len(given) == 64:
+        return given
+    if len(given) < 6:
+        raise UsageError(f"{given} is too short", remedy="give at least six of its characters")
+    me, after = client.get("/me")["party"], -1
+    near: list[dict[str, Any]] = []
+    while True:
+        page = client.get("/statements", party=me, after_index=after, limit=1000)
+        near += [one for one in page["items"] if one["id"].startswith(given)]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    if len(near) > 1:
+        named = ", ".join(f"{one['id'][:16]}… ({one['kind']}, {one['time'][:10]})" for one in near)
+        raise UsageError(
+            f"{given} fits {len(near)} statements of yours",
+            remedy=f"give more of its characters: {named}",
+        )
+    return str(near[0]["id"]) if near else given
 
 
 @contextmanager

@@ -11,6 +11,7 @@ Spec: RFC 4180; exchange.md §3.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -105,7 +106,14 @@ def read(
         raise ReportError(f"{name}: no row in it", remedy="check that the download finished")
     if columns is not None:
         header = [one.strip() for one in columns.split(",")]
-        body: Iterator[Sequence[Cell]] = _behind(first, rows)
+        _known(name, columns, header)
+        # A header row that is there all the same is no row of values.
+        titled = _is_header(first)
+        body: Iterator[Sequence[Cell]] = rows if titled else _behind(first, rows)
+        if titled:
+            span = first[0].start, first[-1].end
+            note = "a header row, and --columns says what the columns are: not read"
+            losses.append(Loss(kind="column", span=span, note=note))
     else:
         header = [cell.text.strip() for cell in first]
         body = rows
@@ -276,6 +284,30 @@ def _places(header: Sequence[str], losses: list[Loss]) -> tuple[dict[str, int], 
         note = f"not read: {', '.join(unknown[:10])}" + (" …" if len(unknown) > 10 else "")
         losses.append(Loss(kind="column", note=note))
     return places, singles
+
+
+def _known(name: str, columns: str, header: Sequence[str]) -> None:
+    """Refuse a word of `--columns` that is neither a column of ours nor a kind; "-" skips one."""
+    for title in header:
+        word = re.sub(r"[\s]+", "_", title.lower())
+        if word in ("", "-", "_") or word in _NAMES or _kind(word) is not None:
+            continue
+        words = sorted({*_NAMES, *KINDS, *_SINGLE})
+        near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise ReportError(
+            f"{name}: --columns {columns}: there is no column {title!r}",
+            remedy=f"{meant}value, type, first_seen, tlp, comment, a kind of value such as"
+            " domain, or - for a column not to be read",
+        )
+
+
+def _is_header(row: Sequence[Cell]) -> bool:
+    """Whether this row names columns: every cell a word for one, and none of them a value."""
+    words = [re.sub(r"[\s]+", "_", cell.text.strip().lower()) for cell in row]
+    return "value" in {_NAMES.get(word) for word in words} or (
+        len(words) > 1 and all(word in _NAMES or _kind(word) is not None for word in words)
+    )
 
 
 def _kind(word: str) -> str | None:

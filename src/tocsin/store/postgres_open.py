@@ -406,8 +406,8 @@ def _typed(wrong: psycopg.Error, at: str, said: str) -> StoreError:
     if is_lost(wrong):
         return StoreLostError(
             f"{at} does not answer{said}",
-            remedy="start the database server, or mend the way to it; the node goes on by itself."
-            " A write that was under way may be kept: look it up before you send it again",
+            remedy="start the database server, or mend the way to it; a node that runs goes on by"
+            " itself. A write that was under way may be kept: look it up before you send it again",
         )
     if state.startswith(_DAMAGED):
         return StoreError(

@@ -292,3 +292,32 @@ def test_a_guest_opens_joins_says_and_cosigns_with_its_own_key(
     said = world.node.store.statements(world.node.everything(), author=world.GRID, kind="say")
     assert go("withdraw", said[0].id, "--reason", "wrong", "--yes") == 0
     capsys.readouterr()
+
+
+def test_the_rest_of_a_bundle_is_said_where_that_is_asked_for(
+    tocsin: Terminal, world: World
+) -> None:
+    good = json.loads(world.indicator())
+    objects = good.get("objects", [good])
+    bad = {**objects[0], "id": "indicator--00000000-0000-4000-8000-00000000000b", "created": "no"}
+    Path("mixed.json").write_text(json.dumps({"type": "bundle", "objects": [*objects, bad]}))
+    assert "--leave-out-bad" in tocsin("say", "mixed.json", "--yes", code=1)
+    done = tocsin.json("say", "mixed.json", "--leave-out-bad", "--yes")
+    assert len(done["statements"]) == 1
+    assert [one["id"] for one in done["left_out"]] == [bad["id"]]
+    assert done["left_out"][0]["problem"]
+    Path("bad.json").write_text(json.dumps({"type": "bundle", "objects": [bad]}))
+    refused = tocsin("say", "bad.json", "--leave-out-bad", "--yes", code=1)
+    assert "nothing is left to say" in refused
+
+
+def test_a_statement_of_ones_own_is_named_by_its_first_characters(
+    tocsin: Terminal, world: World
+) -> None:
+    Path("one.json").write_bytes(world.indicator())
+    [said] = tocsin.json("say", "one.json", "--yes")["statements"]
+    assert "too short" in tocsin("withdraw", said["id"][:5], "--yes", code=2)
+    assert said["id"] in tocsin("withdraw", said["id"][:8], "--dry-run")
+    assert tocsin.json("holders", said["id"][:8])["items"] == []
+    tocsin("withdraw", said["id"][:8], "--yes")
+    assert "ffffffff" in tocsin("withdraw", "ffffffff", "--yes", code=1)

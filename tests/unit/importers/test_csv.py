@@ -202,3 +202,20 @@ def test_a_loss_says_in_which_line_of_the_file_it_stands() -> None:
     reading = read("value,type\na.example,domain\r\nnot an address,ipv4\n\n,domain\n=1+1,domain\n")
     notes = [loss.note for loss in reading.losses]
     assert [note.partition(":")[0] for note in notes] == ["line 3", "line 5", "line 6"]
+
+
+def test_a_header_row_beside_named_columns_is_no_row_of_values() -> None:
+    raw = b"value,type\n203.0.113.9,ip\n"
+    found = csv.read(raw, "a.csv", columns="value,type")
+    assert [one.value for one in found.indicators] == ["203.0.113.9"]
+    assert ["header row" in loss.note for loss in found.losses] == [True]
+    plain = csv.read(b"203.0.113.9,ip\n", "a.csv", columns="value,type")
+    assert ([one.value for one in plain.indicators], plain.losses) == (["203.0.113.9"], ())
+
+
+def test_a_word_that_is_no_column_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ReportError, match="no column 'valeu'") as refused:
+        csv.read(b"203.0.113.9,ip\n", "a.csv", columns="valeu,type")
+    assert "did you mean value?" in (refused.value.remedy or "")
+    found = csv.read(b"x,203.0.113.9\n", "a.csv", columns="-,value")
+    assert [one.value for one in found.indicators] == ["203.0.113.9"]
