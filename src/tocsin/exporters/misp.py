@@ -658,7 +658,9 @@ def _values(pattern: str, kind: str | None) -> list[tuple[str, str]]:
     if kind is not None and len(pairs) == 1:
         return [(kind, pairs[0][1].removeprefix("AS") if kind == "AS" else pairs[0][1])]
     table = _tables()["kinds"]
-    return [(table.get(one, "text"), value) for one, value in pairs]
+    if any(one not in table for one, _ in pairs):
+        return [("stix2-pattern", pattern)]
+    return [(table[one], value) for one, value in pairs]
 
 
 def _observed_value(

@@ -88,6 +88,8 @@ _COUNTED_ON = re.compile(
     r"|[\"')]? (?:through|to|bis) \d+\.\d+\.\d+\.\d+ (?:are|is) (?:affected|vulnerable)",
     re.IGNORECASE,
 )
+_HEADING = re.compile(r"^\d{1,2}(?:\.\d{1,2}){1,2}\.? {1,4}[A-Z]", re.MULTILINE)
+_NEAR = 2_000  # characters around in which a text's other numbered headings are looked for
 _OWNED = re.compile(
     r"\b(?:i\.?p|ips|addr(?:ess)?(?:es)?|hosts?|servers?|c2|c&c|from|to|at|client|src|dst|relay)\b",
     re.IGNORECASE,
@@ -229,6 +231,11 @@ def number_reason(value: str, place: Place) -> str | None:
         return "netmask"
     if _NUMBERED.search(place.before(24)) or _COUNTED_ON.match(place.after(60)):
         return "version-number"
+    small = all(int(part) < 32 for part in value.split(".") if part.isdigit())
+    if small and not place.before().strip() and re.match(r" {1,4}[A-Z][a-z]", place.after(8)):
+        around = place.text[max(0, place.start - _NEAR) : place.start + _NEAR]
+        if _HEADING.search(around):
+            return "version-number"
     return None
 
 

@@ -189,7 +189,7 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "mutex",
             r"\b[Mm]ut(?:ex|ant)(?:es)?(?: named| called| name)?"
-            r"(?::? ?[\"“'‘`](?P<value>[^\s\"”'’`][^\n\"”'’`]{1,120})[\"”'’`]"
+            r"(?::? ?[\"“'‘`](?P<value>[\w{%\\][^\n\"”'’`]{1,120})[\"”'’`]"
             r"|(?: named|: ?| called) ?(?P<plain>[\w{}\\.-]{3,120}))",
             0,
         ),

@@ -48,6 +48,10 @@ class Anchor(NamedTuple):
     below: bool
 
 
+_FOLDED = frozenset(("asn", "imphash", "ja3", "jarm", "tlsh", "cwe", "ghsa"))
+"""Kinds that are one name run each and are compared without case, as hashes are."""
+
+
 def ways(needle: int, kind: str, value: str) -> Iterator[Way]:
     """Every writing of a normal-form value that is not found as a number."""
     if kind == "domain":
@@ -61,7 +65,10 @@ def ways(needle: int, kind: str, value: str) -> Iterator[Way]:
         yield _pure(value.replace(":", "-"), rules.Whole(needle))
         yield _pure(".".join((digits[:4], digits[4:8], digits[8:])), rules.Whole(needle))
         yield _anchored(needle, value, fold=True)
-    elif kind in HASH_LENGTH or kind == "asn":
+    elif kind == "certificate-serial":
+        yield _pure(value.replace(":", ""), rules.Whole(needle))
+        yield _anchored(needle, value, fold=True)
+    elif kind in HASH_LENGTH or kind in _FOLDED:
         yield _pure(value, rules.Whole(needle))
     else:
         yield _text(needle, kind, value)

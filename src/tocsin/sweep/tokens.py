@@ -32,6 +32,9 @@ SHORTEST_SLOW = 3
 UNSWEPT = {
     "cve": "a flaw leaves no fixed text in logs",
     "attack-id": "a technique leaves no fixed text in logs",
+    "cwe": "a weakness leaves no fixed text in logs",
+    "ghsa": "a flaw leaves no fixed text in logs",
+    "yara-rule": "the name of a rule stands in no log but its own",
 }
 HOT = 64
 """Finds of one anchor in one chunk from which on whole words are compared before Python looks."""

@@ -35,6 +35,10 @@ from tocsin.stix.needles import comparisons, needles_of, pattern_for
         ("user-agent", "Gate/1.0 (it's)"),
         ("mac", "00:1a:2b:3c:4d:5e"),
         ("asn", "AS64500"),
+        ("imphash", "d3" * 16),
+        ("ssdeep", "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C"),
+        ("tlsh", "T1" + "D3" * 35),
+        ("certificate-serial", "04:a9:3c:11:7f"),
     ],
 )
 def test_a_pattern_gives_back_the_value_it_was_made_for(kind: str, value: str) -> None:
@@ -46,6 +50,8 @@ def test_a_pattern_gives_back_the_value_it_was_made_for(kind: str, value: str) -
 def test_a_flaw_or_a_technique_has_no_pattern() -> None:
     assert pattern_for("cve", "CVE-2026-12345") is None
     assert pattern_for("attack-id", "T1059") is None
+    assert pattern_for("ja3", "d3" * 16) is None
+    assert pattern_for("wallet", "1CwR3KkRtt7ch1xZwmVLtHq2U3wU7gzQqy") is None
 
 
 @pytest.mark.parametrize(

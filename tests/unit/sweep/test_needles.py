@@ -77,6 +77,9 @@ def test_two_indicators_with_one_value_both_hit() -> None:
         ("ipv4", "203.0.113.300", "four numbers"),
         ("cve", "CVE-2026-12345", "no fixed text"),
         ("attack-id", "T1059", "no fixed text"),
+        ("cwe", "CWE-787", "no fixed text"),
+        ("ghsa", "GHSA-9h6g-pr28-7cqp", "no fixed text"),
+        ("yara-rule", "Tide_Loader", "no log but its own"),
         ("mutex", "ab", "shorter than 3 bytes"),
     ],
 )
@@ -86,6 +89,24 @@ def test_what_cannot_be_looked_for_is_refused_with_a_reason(
     needles = Needles.build([needle(kind, value)], seed=1)
     assert why in needles.refused[0].reason
     assert needles.looked_for == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "line"),
+    [
+        ("imphash", "d3" * 16, b"imphash=" + b"D3" * 16),
+        ("ja3", "d3" * 16, b'"ja3":"' + b"d3" * 16 + b'"'),
+        ("jarm", "d3" * 31, b"jarm " + b"D3" * 31),
+        ("certificate-serial", "04A93C117F", b"serial 04:a9:3c:11:7f,"),
+        ("certificate-serial", "04:A9:3C:11:7F", b"serial=04A93C117F"),
+        ("wallet", "1CwR3KkRtt7ch1xZwmVLtHq2U3wU7gzQqy", b"1CwR3KkRtt7ch1xZwmVLtHq2U3wU7gzQqy"),
+        ("package", "left-paddle-utils", b"npm i left-paddle-utils"),
+    ],
+)
+def test_fingerprints_and_names_are_looked_for_too(kind: str, value: str, line: bytes) -> None:
+    needles = Needles.build([needle(kind, value)], seed=1)
+    assert not needles.refused
+    assert len(needles.scan(line, path="x")) == 1
 
 
 def test_the_slow_list_has_an_end() -> None:
