@@ -5,17 +5,44 @@ Spec: claims.md §3.9.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from tocsin.errors import IndicatorError
 from tocsin.importers.interface import IndicatorDraft, Loss
 from tocsin.stix.held import REASONS
 from tocsin.stix.recognise import Found, survey
-from tocsin.stix.values import is_public_suffix
+from tocsin.stix.values import is_public_suffix, normalise
 from tocsin.sweep.warninglists import listed
 
 _KEPT_LISTS = frozenset(("private", "link-local", "multicast", "reserved", "documentation"))
 """Lists that the note `not-public` says already: an inside address is telling, so it is kept."""
 _CUT = 60  # characters of a value in a note
+
+
+_ADDRESS = re.compile(
+    r"<link\b(?=[^>]{0,400}\brel\s{0,3}=\s{0,3}[\"']?canonical)[^>]{0,400}?\bhref\s{0,3}=\s{0,3}"
+    r"[\"']?https?://(?P<link>[\w.-]{1,253})"
+    r"|<meta\b(?=[^>]{0,400}\bproperty\s{0,3}=\s{0,3}[\"']?og:url)[^>]{0,400}?\bcontent\s{0,3}=\s{0,3}"
+    r"[\"']?https?://(?P<meta>[\w.-]{1,253})",
+    re.IGNORECASE,
+)
+_HEAD = 100_000  # characters of a page in which it says where it stands
+
+
+def site_of(page: str) -> str | None:
+    """The host that a page of HTML says it was published on, `www.` left out; None without one.
+
+    Never a public suffix: a page cannot make everybody's names its own.
+    """
+    match = _ADDRESS.search(page, 0, _HEAD)
+    if match is None:
+        return None
+    try:
+        host = normalise("domain", (match["link"] or match["meta"]).removeprefix("www."))
+    except IndicatorError:
+        return None
+    return None if is_public_suffix(host) else host
 
 
 def sift(

@@ -21,7 +21,7 @@ from tocsin.claims.cues import words
 from tocsin.claims.quotes import boilerplate, read_claims
 from tocsin.claims.tongues import language_of
 from tocsin.errors import ReportError, ReportSizeError
-from tocsin.importers.indicators import sift
+from tocsin.importers.indicators import sift, site_of
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
 
@@ -81,7 +81,8 @@ def read(
         name: what it is called; names the file in errors, and `.md`, `.htm` tell the format.
         published: what relative times count from.
         lang: of the text, where somebody knows it; else the text itself tells.
-        own_site: the host it was published on; that site's own names are no indicators.
+        own_site: the host it was published on; that site's own names are no indicators. Default:
+            what a page of HTML says of itself.
 
     Raises:
         ReportSizeError: over 20 MiB, 2,000 pages or 2,000,000 characters.
@@ -105,6 +106,7 @@ def read(
             media_type = "text/markdown"
         if html:
             _refuse_long(text, name, factor=8)
+            own_site = own_site or site_of(text)
             text = _html_text(text, losses)
     _refuse_long(text, name)
     if not text.strip():

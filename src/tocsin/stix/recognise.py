@@ -252,7 +252,7 @@ def survey(text: str, *, own_site: str | None = None) -> Survey:
 
     Args:
         text: any text.
-        own_site: the host the text was published on.
+        own_site: the host the text was published on; what is written broken is none of its own.
 
     Spec: design/claims.md §3.9.
     """
@@ -314,7 +314,7 @@ class _Reader:
             return start + len(written.partition("\n")[0]) if kind == "hash" else resume
         kind, value, why = judged
         host = _host_of(kind, value)
-        if self.own_site is not None and _below(host, self.own_site):
+        if self.own_site is not None and not broken and _below(host, self.own_site):
             why = "own-site"
         self.taken[start:end] = b"\x01" * (end - start)
         if why is not None:

@@ -136,7 +136,7 @@ def _in_path(text: str, at: int) -> bool:
         before -= 1
         if text[before] == "." and before > low and text[before - 1] == "\\":
             before -= 1
-    return before > 0 and text[before - 1] in "\\/:%$"
+    return before > 0 and text[before - 1] in "\\%$"
 
 
 _UNCROSS = str.maketrans({"x": "t", "X": "T"})

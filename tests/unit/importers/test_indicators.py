@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from benchmarks.claims_indicators import Marked, excerpts, score, tally
 
-from tocsin.importers.indicators import sift
+from tocsin.importers import report
+from tocsin.importers.indicators import sift, site_of
 from tocsin.stix.held import REASONS
 from tocsin.stix.values import KINDS, normalise
 
@@ -58,6 +59,35 @@ def test_each_thing_held_back_is_told_once_with_how_often() -> None:
     _, [one] = sift("version 1.2.3.4, again version 1.2.3.4\n")
     assert (one.kind, one.span) == ("version-number", (8, 15))
     assert one.note == "“1.2.3.4” counts versions, builds or sections, printed 2 times"
+
+
+@pytest.mark.parametrize(
+    ("head", "site"),
+    [
+        ('<link rel="canonical" href="https://www.portco.example/a">', "portco.example"),
+        ("<link href='http://news.portco.example/' rel='canonical'/>", "news.portco.example"),
+        ('<meta property="og:url" content="https://portco.example/b">', "portco.example"),
+        ('<meta content="https://portco.example/b" property="og:url">', "portco.example"),
+        ('<link rel="canonical" href="https://www.com/">', None),
+        ('<link rel="canonical" href="https://github.io/">', None),
+        ('<link rel="canonical" href="/a">', None),
+        ('<link rel="stylesheet" href="https://portco.example/a.css">', None),
+        ("<link " * 20_000, None),
+    ],
+)
+def test_a_page_says_where_it_was_published(head: str, site: str | None) -> None:
+    assert site_of(f"<html><head>{head}</head></html>") == site
+
+
+def test_a_page_cannot_hide_what_was_written_broken() -> None:
+    page = (
+        "<html><head><link rel='canonical' href='https://lure-portal.com/'></head><body><p>"
+        "The implant asked lure-portal[.]com for its tasks, as mail.lure-portal.com said to the "
+        "paper that has looked into this for a month.</p></body></html>"
+    )
+    reading = report.read(page.encode(), "a.html")
+    assert [one.value for one in reading.indicators] == ["lure-portal.com"]
+    assert [loss.kind for loss in reading.losses if loss.kind != "markup"] == ["own-site"]
 
 
 def test_what_the_outlet_lists_itself_is_neither_found_nor_held() -> None:
