@@ -90,8 +90,11 @@ def _sentence_count(line: str) -> int:
         before = line[max(0, match.start() - 8) : match.start()].rsplit(" ", 1)[-1].lower()
         if before in ABBREVIATIONS or (len(before) == 1 and match.group() == "."):
             continue
-        if not line[at:].strip("\"'”’»」)] ") or (
-            rest[:1].isupper() and line[at : at + 1] in " \"'”’»」)"
+        opens = rest[:1].isalpha() and not rest[:1].islower()
+        if (
+            not line[at:].strip("\"'”’»」)] ")
+            or match.group() in "。！？"
+            or (opens and line[at : at + 1] in " \"'”’»」)")
         ):
             count += 1
             if count == 2:

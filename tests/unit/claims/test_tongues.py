@@ -213,3 +213,9 @@ def test_every_pattern_of_a_table_compiles_and_every_group_is_known(code: str) -
     for _, pattern in table.kinds:
         assert re.compile(pattern).search("") is None
     assert len(table.weekdays) == 7
+
+
+def test_an_outlets_list_ends_where_prose_begins_in_chinese_too() -> None:
+    page = article("zh_port")
+    both = page + "\n\n" + page
+    assert len(read_claims(both, published=DAY)) == 2 * len(read_claims(page, published=DAY))
