@@ -694,9 +694,6 @@ class SqliteStore:
             db.execute("PRAGMA synchronous = FULL")
             upgrade(db, self.path)
             db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            # What a savepoint may have to put back is kept in memory: not one page of it is ever
-            # needed after a crash, and it is as much as is written to the log.
-            db.execute("PRAGMA temp_store = MEMORY")
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             purging.cut_anew(db)
