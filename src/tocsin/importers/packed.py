@@ -14,7 +14,7 @@ from tocsin.stix.limits import Limits
 
 PACK = 1_000
 """Objects of a pack."""
-PACK_BYTES = 4 * 1024 * 1024
+PACK_BYTES = 1024 * 1024
 """Bytes after which a pack is closed earlier."""
 _NO_LIMIT = Limits(
     bytes=2**40, objects=2**31, object_bytes=2**40, depth=64, keys=2**31, section="ingest"
@@ -42,7 +42,8 @@ class Packed(Sequence[Received]):
         if len(self._rest) >= PACK or self._size >= PACK_BYTES:
             import zstandard  # only a large file needs it
 
-            self._packs.append(zstandard.compress(_joined(self._rest), 1))
+            # A copy: what the compressor gives keeps the room that the pack might have taken.
+            self._packs.append(bytes(memoryview(zstandard.compress(_joined(self._rest), 1))))
             self._starts.append(self._starts[-1] + len(self._rest))
             self._rest, self._size = [], 0
 
