@@ -39,7 +39,7 @@ def glance(
 ) -> Page | None:
     """See `Exchange.glance`."""
     [id] = wanted.ids or ()
-    if len(json.loads(allowed)) > schema.FEW:
+    if allowed.count(",") >= schema.FEW:
         return None
     given = {
         "feed": collection,

@@ -59,25 +59,9 @@ class Target(Struct, frozen=True, kw_only=True):
     """Of the object, or of the status."""
 
 
-_ADDRESSES: dict[int, tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = {
-    0: (((), {"GET": "root"}),),
-    1: ((("collections",), {"GET": "collections"}),),
-    2: (
-        (("collections", "{c}"), {"GET": "collection"}),
-        (("status", "{id}"), {"GET": "status"}),
-    ),
-    3: (
-        (("collections", "{c}", "objects"), {"GET": "objects", "POST": "add"}),
-        (("collections", "{c}", "manifest"), {"GET": "manifest"}),
-    ),
-    4: ((("collections", "{c}", "objects", "{id}"), {"GET": "object", "DELETE": "delete"}),),
-    5: ((("collections", "{c}", "objects", "{id}", "versions"), {"GET": "versions"}),),
-}
-"""Below the API root (TAXII 2.1 §4, §5), by how many parts an address has."""
-
-
 def target(method: str, path: str) -> Target:
-    """What this method at this path of the server is for; the last slash may be missing.
+    """What this method at this path of the server is for (TAXII 2.1 §4, §5); the last slash may be
+    missing.
 
     Raises:
         NotFoundError: there is no such address.
@@ -88,15 +72,26 @@ def target(method: str, path: str) -> Target:
     below = path.removeprefix(BASE.rstrip("/")).strip("/")
     if not below:
         return Target(op=_of(method, {"GET": "discovery"}))
-    first, *parts = below.split("/")
-    if first != ROOT.split("/")[2]:
-        raise nothing()
-    for shape, methods in _ADDRESSES.get(len(parts), ()):
-        if all(want[0] == "{" or want == part for want, part in zip(shape, parts, strict=True)):
-            given = dict(zip(shape, parts, strict=True))
-            return Target(
-                op=_of(method, methods), collection=given.get("{c}", ""), id=given.get("{id}", "")
-            )
+    match below.split("/"):
+        case [first, *_] if first != ROOT.split("/")[2]:
+            raise nothing()
+        case [_]:
+            return Target(op=_of(method, {"GET": "root"}))
+        case [_, "collections"]:
+            return Target(op=_of(method, {"GET": "collections"}))
+        case [_, "collections", c]:
+            return Target(op=_of(method, {"GET": "collection"}), collection=c)
+        case [_, "status", id]:
+            return Target(op=_of(method, {"GET": "status"}), id=id)
+        case [_, "collections", c, "objects"]:
+            return Target(op=_of(method, {"GET": "objects", "POST": "add"}), collection=c)
+        case [_, "collections", c, "manifest"]:
+            return Target(op=_of(method, {"GET": "manifest"}), collection=c)
+        case [_, "collections", c, "objects", id]:
+            methods = {"GET": "object", "DELETE": "delete"}
+            return Target(op=_of(method, methods), collection=c, id=id)
+        case [_, "collections", c, "objects", id, "versions"]:
+            return Target(op=_of(method, {"GET": "versions"}), collection=c, id=id)
     raise nothing()
 
 
@@ -467,9 +462,11 @@ def dates(items: Sequence[Item]) -> dict[str, str]:
     """`X-TAXII-Date-Added-First` and `-Last`; of an empty page neither (TAXII 2.1 §3.2)."""
     if not items:
         return {}
+    first, last = items[0].added, items[-1].added
+    text = date(first)
     return {
-        "x-taxii-date-added-first": date(items[0].added),
-        "x-taxii-date-added-last": date(items[-1].added),
+        "x-taxii-date-added-first": text,
+        "x-taxii-date-added-last": text if last == first else date(last),
     }
 
 
