@@ -39,6 +39,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "standing": ("reading", "How a claim stands, link by link, with every reason."),
     "answer": ("answering", "Deny, rebut, ask for grounds: your words beside a claim."),
     "evidence": ("answering", "Give grounds for a claim, or commit now and show them later."),
+    "names": ("relate", "Who is called by a name, and who says so; none is chosen."),
+    "overlap": ("relate", "Tools and techniques that an incident shares with groups."),
     "say": ("record", "Publish STIX objects in your party's name."),
     "open": ("sealed", "List what is sealed for you; open one with this folder's key."),
     "withdraw": ("record", "Take back a statement, or some of its objects."),
