@@ -39,6 +39,9 @@ def peers(evidence: str | None, as_party: str | None, as_json: bool) -> None:
         ],
         grow=0,
     )
+    if not found["running"]:
+        off = "this node is not running: nothing is exchanged until it is"
+        click.echo(f"{off} ({terminal.again()} up)", err=True)
     # Below the table: an error that is cut off helps nobody.
     for p in found["items"]:
         if p["error"]:

@@ -226,7 +226,12 @@ def _peers(r: Request) -> Any:
     found = splits.splits(r.node, r.actor.reader)
     if r.query.get("evidence") != "1":  # each may be a MiB
         found = [replace(one, held_envelope="", other_envelope="") for one in found]
-    return {"items": neighbours.peers(r.node), "quarantine": waiting, "splits": found}
+    return {
+        "items": neighbours.peers(r.node),
+        "quarantine": waiting,
+        "splits": found,
+        "running": r.node.jobs.served,
+    }
 
 
 def _holders(r: Request) -> Any:

@@ -321,3 +321,7 @@ def test_a_statement_of_ones_own_is_named_by_its_first_characters(
     assert tocsin.json("holders", said["id"][:8])["items"] == []
     tocsin("withdraw", said["id"][:8], "--yes")
     assert "ffffffff" in tocsin("withdraw", "ffffffff", "--yes", code=1)
+
+
+def test_peers_of_a_node_that_is_off_says_so(tocsin: Terminal) -> None:
+    assert tocsin.json("peers")["running"] is False
