@@ -21,6 +21,7 @@ from tocsin.errors import (
     ConflictError,
     ForbiddenError,
     LogHalted,
+    RateError,
     StoreError,
     TocsinError,
 )
@@ -41,6 +42,8 @@ LIMITS = Limits(bytes=wire.MAX_CONTENT, objects=10_000, object_bytes=MIB, sectio
 STATUS_DAYS = 30
 TOGETHER = 250
 """Objects of one statement: their names fit into its 64 KiB."""
+MAX_LOOKED_AT = 10_000
+"""Versions of an object that one request to take it back goes through."""
 MAX_EVIDENCE = 1_000
 """Objects kept as evidence of a version that has two contents."""
 MAX_EVIDENCE_BYTES = 64 * MIB
@@ -499,38 +502,59 @@ def delete(node: Node, who: Who, opened: Opened, id: str, versions: Sequence[str
     Raises:
         NotFoundError: the reader sees no such object here.
         ForbiddenError: it may read it, and another put it in.
+        RateError: `MAX_LOOKED_AT` versions were looked at, those of them that it put in are taken
+            back, and there are more: the same request goes on.
     """
     its = allowed(node, who, opened)
-    held = node.store.page(
-        opened.feed, its, limit=1_000, ids=[id], versions=_keys(versions)
-    ).entries
-    if not held:
+    looked_at = taken_back = 0
+    after, more = -1, True
+    while more:
+        if looked_at >= MAX_LOOKED_AT and taken_back:
+            raise RateError(
+                f"{taken_back} versions of {id} are taken back, and there are more of them",
+                remedy="send the same request again: it goes on from there",
+                seconds=1,
+            )
+        page = node.store.page(
+            opened.feed, its, after=after, limit=1_000, ids=[id], versions=_keys(versions)
+        )
+        looked_at += len(page.entries)
+        if who.writes:
+            taken_back += _take_back(node, who, page.entries)
+        after, more = page.position, page.more
+    if not looked_at:
         raise wire.nothing()
-    acts: dict[str, tuple[Statement, list[Received]]] = {}
-    for entry in held:
-        for statement_id, statement in _put(node, who, entry.sha256):
-            acts.setdefault(statement_id, (statement, []))[1].append(open_object(entry.raw))
-    if not acts or not who.writes:
+    if not taken_back:
         raise ForbiddenError(
             f"{id} was not put in by {who.reader.party or 'you'}",
             remedy="ask whoever did; their own say is theirs to take back",
         )
-    for statement_id, (statement, items) in acts.items():
-        logged(
-            begin(
-                node,
-                Act(
-                    author=node.party,
-                    kind="withdraw",
-                    tlp=statement.tlp,
-                    to=statement.to,
-                    case=statement.case,
-                    body={"via": {"door": DOOR, "party": who.reader.party or node.party}},
-                    objects=tuple(items),
-                    refs=(statement_id,),
-                ),
+
+
+def _take_back(node: Node, who: Who, held: Sequence[Entry]) -> int:
+    """Withdraw those of them that this credential's party put in; how many those are."""
+    acts: dict[str, tuple[Statement, list[Received]]] = {}
+    for entry in held:
+        for statement_id, statement in _put(node, who, entry.sha256):
+            acts.setdefault(statement_id, (statement, []))[1].append(open_object(entry.raw))
+    waiting = []
+    try:
+        for statement_id, (statement, items) in acts.items():
+            act = Act(
+                author=node.party,
+                kind="withdraw",
+                tlp=statement.tlp,
+                to=statement.to,
+                case=statement.case,
+                body={"via": {"door": DOOR, "party": who.reader.party or node.party}},
+                objects=tuple(items),
+                refs=(statement_id,),
             )
-        )
+            waiting.append(begin(node, act))
+    finally:
+        for one in waiting:
+            logged(one)
+    return len({item.sha256 for _, items in acts.values() for item in items})
 
 
 def _put(node: Node, who: Who, sha256: str) -> list[tuple[str, Statement]]:

@@ -32,6 +32,7 @@ from tests.interop.taxii.served import (
 from tocsin.console.auth import Doors
 from tocsin.console.taxii import Desk
 from tocsin.flows import intake, respond, taxii_users
+from tocsin.flows import taxii as flow
 from tocsin.flows.intake import parse_kept
 from tocsin.flows.node import Node
 from tocsin.stix.bundle import open_bundle
@@ -406,6 +407,25 @@ def test_one_version_alone_is_taken_back(fresh: Served) -> None:
     gone = fresh.ask("DELETE", path, auth="writer", params={"match[version]": newer})
     assert gone.status_code == 200
     assert fresh.get(path, auth="writer").json()["objects"] == [indicator(1)]
+
+
+def test_more_versions_than_a_page_holds_are_all_taken_back(fresh: Served) -> None:
+    versions = [
+        indicator(1, modified=f"2026-11-22T{8 + n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}.000Z")
+        for n in range(1_020)
+    ]
+    assert fresh.push(*versions).json()["success_count"] == len(versions)
+    path = fresh.collection("inbox", "writer") + f"objects/{indicator(1)['id']}/"
+    with patch.object(flow, "MAX_LOOKED_AT", 1_000):
+        again = fresh.ask("DELETE", path, auth="writer")
+    # Not all of them at once: said so, and the same request goes on.
+    assert "1000 versions" in refused(again, 429)
+    assert again.headers["retry-after"] == "1"
+    left = fresh.get(path + "versions/", auth="writer", params={"limit": 1_000}).json()
+    assert len(left["versions"]) == 20
+    assert fresh.ask("DELETE", path, auth="writer").status_code == 200
+    refused(fresh.get(path, auth="writer"), 404)
+    assert ids(fresh.objects("inbox", "writer", **{"match[version]": "all"})) == []
 
 
 # --- who learns of what ---------------------------------------------------------------------------
