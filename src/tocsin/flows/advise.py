@@ -29,9 +29,8 @@ from tocsin.flows.intake import (
     stix_time,
 )
 from tocsin.flows.node import Node
-from tocsin.flows.owners import definitions
+from tocsin.flows.owners import definitions, level_of
 from tocsin.policy import TLP_RANK, Reader, Tlp
-from tocsin.stix.markings import tlp_of
 from tocsin.store.interface import Attachment, KeptObject
 
 SIGNING_TIME = timedelta(hours=72)
@@ -242,10 +241,13 @@ def _marking(node: Node, reader: Reader, held: KeptObject) -> Tlp:
     allowed = node.allowed(reader)
     said = [node.store.statement(i, allowed) for i in held.said_by]
     found: Tlp = min((k.audience.tlp for k in said if k), key=lambda m: TLP_RANK[m], default="RED")
-    own, unknown = tlp_of(held.data, definitions(node))
-    if unknown:
-        return "RED"
-    return max(found, own, key=lambda m: TLP_RANK[m]) if own else found
+    data = held.data
+    for author in sorted({k.author for k in said if k}):
+        own, unknown = level_of(data, definitions(node, author, [data]))
+        if unknown:
+            return "RED"
+        found = max(found, own, key=lambda m: TLP_RANK[m]) if own else found
+    return found
 
 
 # --- signing ------------------------------------------------------------------------------------

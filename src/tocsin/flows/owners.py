@@ -6,21 +6,29 @@ answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
+import orjson
 from msgspec.structs import replace
 
 from tocsin.claims import model as claims
 from tocsin.errors import ConflictError, MarkingError, SpeakerError
 from tocsin.flows.node import Node
-from tocsin.policy import TLP_RANK, Audience, strictest
+from tocsin.policy import TLP_RANK, Audience, Tlp, strictest
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import Received
-from tocsin.stix.markings import TLP_OF_ID, tlp_of
-from tocsin.store.interface import Attachment, Kept
+from tocsin.stix.markings import TLP_OF_ID, marking_refs, strictest_tlp, tlp_of
+from tocsin.store.interface import EVERYTHING, Attachment, Entry, Kept
 
 Item: TypeAlias = Received | Attachment
+Definitions: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
+"""What is said of each marking, by its id."""
+
+NOTHING: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+MAX_MARKINGS = 500
+"""Definitions that are looked up for one statement; the rest is as unknown as if it had not come."""
 
 
 def marking_of(node: Node, author: str, ref: str) -> Audience | None:
@@ -156,10 +164,11 @@ def object_audiences(
     received = [(item, data) for item, data in both if data is not None]
     if not received:
         return {}
-    known = definitions(node) | {item.id: data for item, data in received}
+    beside = {item.id: data for item, data in received}
+    known = definitions(node, audience.author, [d for _, d in received], beside=beside)
     narrowed: dict[str, Audience] = {}
     for item, data in received:
-        tlp, unknown = tlp_of(data, known)
+        tlp, unknown = level_of(data, known)
         if tlp is None and not unknown:
             continue
         own = Audience(
@@ -175,11 +184,58 @@ def object_audiences(
     return narrowed
 
 
-def definitions(node: Node) -> dict[str, Mapping[str, Any]]:
-    """Every marking definition held, by id: what a marking is resolved with.
+def level_of(data: Mapping[str, Any], known: Definitions) -> tuple[Tlp | None, bool]:
+    """`stix.markings.tlp_of`, by the strictest of what a marking is said to be.
 
-    None of those of TLP, which are known by their ids: whoever says other content under one would
-    else have every object refused, of everybody, that bears this level.
+    Raises:
+        MarkingError: a definition contradicts the level that its id stands for.
     """
-    held = node.store.select(node.everything(), types=["marking-definition"])
-    return {o.id: o.data for o in held if o.id not in TLP_OF_ID}
+    most = max(map(len, known.values()), default=0)
+    found = [
+        tlp_of(data, {ref: them[min(n, len(them) - 1)] for ref, them in known.items()})
+        for n in range(max(1, most))
+    ]
+    return strictest_tlp(tlp for tlp, _ in found if tlp), any(unknown for _, unknown in found)
+
+
+def definitions(
+    node: Node,
+    author: str,
+    marked: Iterable[Mapping[str, Any]],
+    *,
+    beside: Mapping[str, Mapping[str, Any]] = NOTHING,
+) -> Definitions:
+    """What the markings of objects that `author` says are, by their ids.
+
+    A marking is what `author` says it is, with the object or before, or else what the party says
+    that made it. Anybody may publish something harmless under its id, earlier, or with a later
+    date: that neither loosens nor tightens what others mark, which is then as unknown as before.
+    None of those of TLP are looked up: they are known by their ids.
+
+    Args:
+        beside: what comes with them, by id.
+    """
+    named = {ref for data in marked for ref in marking_refs(data)}
+    found = {ref: [beside[ref]] for ref in named if ref in beside}
+    ids = sorted(named - TLP_OF_ID.keys() - found.keys())[:MAX_MARKINGS]
+    if not ids:
+        return found
+    own = [n for n, one in node.store.audiences().items() if one.author == author]
+    for entry in _said(node, ids, frozenset(own)):
+        found.setdefault(entry.id, []).append(orjson.loads(entry.raw))
+    left = [ref for ref in ids if ref not in found]
+    for entry in _said(node, left, node.everything()) if left else ():
+        data = orjson.loads(entry.raw)
+        maker = node.everyone.by_identity(str(data.get("created_by_ref")))
+        if maker and any(
+            k.author == maker.id for k in _sayings(node, entry.sha256, node.everything())
+        ):
+            found.setdefault(entry.id, []).append(data)
+    return found
+
+
+def _said(node: Node, ids: Sequence[str], allowed: frozenset[int]) -> Sequence[Entry]:
+    """What stands under these ids, as far as one page goes: whoever floods an id is not read on."""
+    return node.store.page(
+        EVERYTHING, allowed, after=-1, limit=MAX_MARKINGS, ids=ids, versions=["all"]
+    ).entries

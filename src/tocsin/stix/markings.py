@@ -96,7 +96,7 @@ def tlp_of(
     """
     levels: list[Tlp] = []
     unknown = False
-    for ref in _marking_refs(data):
+    for ref in marking_refs(data):
         level, clear = _resolve(ref, known.get(ref))
         unknown |= not clear
         if level is not None:
@@ -139,7 +139,8 @@ def definitions_for(raws: Sequence[bytes], ids: Collection[str]) -> list[bytes]:
     ]
 
 
-def _marking_refs(data: Mapping[str, Any]) -> list[str]:
+def marking_refs(data: Mapping[str, Any]) -> list[str]:
+    """The markings that an object points to, granular ones too; "" for what is no id."""
     refs = data.get("object_marking_refs")
     found = list(refs) if isinstance(refs, list) else [] if refs is None else [refs]
     granular = data.get("granular_markings")

@@ -27,6 +27,7 @@ from tocsin.record.envelope import sign
 from tocsin.record.keys import Signer
 from tocsin.record.statement import ObjectRef, compose
 from tocsin.stix.bundle import open_object
+from tocsin.stix.markings import MARKING_ID
 from tocsin.stix.model import make
 
 World = Any  # tests/unit/conftest.py
@@ -350,3 +351,84 @@ def test_a_bundle_with_one_bad_object_is_not_said_at_all(world: World) -> None:
     with pytest.raises(StatementError):
         intake.say(world.node, world.NORTH, bundle + good + b',{"type":"note"}]}', tlp="CLEAR")
     assert world.size == size
+
+
+# --- whose words a marking is read by ---------------------------------------------------------------
+
+
+MARKING = "marking-definition--0b7d2c6e-4f0f-4b8e-9a1d-3f9e6d2b5a71"
+
+
+def definition(words: str, **more: Any) -> bytes:
+    """A statement marking that names nobody as its maker."""
+    return msgspec.json.encode(
+        {
+            "type": "marking-definition",
+            "spec_version": "2.1",
+            "id": MARKING,
+            "created": "2026-11-20T08:00:00.000Z",
+            "definition_type": "statement",
+            "definition": {"statement": words},
+            **more,
+        }
+    )
+
+
+def marked(world: World, party: str, n: int = 0) -> str:
+    """`party` says an indicator under the marking, in words of its own to gridco; its digest."""
+    data = msgspec.json.decode(world.indicator())
+    data.pop("created_by_ref", None)
+    data |= {"id": f"indicator--6d1f5f7e-2a64-4d6e-8a51-0d2f5a7c00{n:02d}"}
+    raw = msgspec.json.encode(data | {"object_marking_refs": [MARKING]})
+    said(world, party, raw, tlp="GREEN", to=())
+    return hashlib.sha256(raw).hexdigest()
+
+
+def reads(world: World, party: str, sha256: str) -> bool:
+    allowed = world.node.allowed(world.node.reader(party))
+    return world.node.store.object(sha256, allowed) is not None
+
+
+@pytest.mark.parametrize("created", ["2026-11-19T08:00:00.000Z", "2030-01-01T00:00:00.000Z"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_stranger_who_publishes_the_id_of_a_marking_loosens_nothing(
+    world: World, first: bool, created: str
+) -> None:
+    harmless = definition("Copyright 2026 Somebody", created=created)
+    strict = definition("do not share with anybody who is not named")
+    for party, raw in [(world.SOUTH, harmless), (world.NORTH, strict)][:: 1 if first else -1]:
+        said(world, party, raw, tlp="GREEN", to=())
+    assert not reads(world, world.SOUTH, marked(world, world.NORTH))
+    # Whoever has said nothing of what it means is read by nobody's words.
+    assert not reads(world, world.SOUTH, marked(world, world.GRID, 1))
+
+
+def test_a_stranger_who_publishes_the_id_of_a_marking_binds_nothing(world: World) -> None:
+    said(world, world.SOUTH, definition("do not share"), tlp="GREEN", to=())
+    said(world, world.NORTH, definition("Copyright 2026 CERT Northland"), tlp="GREEN", to=())
+    sha256 = marked(world, world.NORTH)
+    assert reads(world, world.SOUTH, sha256)
+    assert reads(world, world.GRID, sha256)
+
+
+def test_a_marking_is_what_the_party_says_that_made_it(world: World) -> None:
+    made_by = world.node.identity(world.NORTH)
+    raw = definition("Copyright 2026 CERT Northland", created_by_ref=made_by)
+    said(world, world.NORTH, raw, tlp="GREEN", to=())
+    assert reads(world, world.SOUTH, marked(world, world.GRID))
+
+
+def test_of_two_definitions_of_its_own_the_stricter_counts(world: World) -> None:
+    for words, created in (("do not share", "2026-11-20"), ("Copyright 2026", "2026-11-21")):
+        raw = definition(words, created=f"{created}T08:00:00.000Z")
+        said(world, world.NORTH, raw, tlp="GREEN", to=())
+    assert not reads(world, world.SOUTH, marked(world, world.NORTH))
+
+
+def test_no_other_content_is_taken_under_the_id_of_a_tlp_level(world: World) -> None:
+    raw = definition("Copyright 2026 Somebody", id=MARKING_ID["RED"])
+    with pytest.raises(StatementError, match="tlp-contradicted"):
+        put(world, raw)
+    bundle = b'{"type":"bundle","id":"bundle--2d6c1bb4-0c1e-4a5b-9d2f-0e9d31d3f9a1","objects":['
+    with pytest.raises(StatementError, match="tlp-contradicted"):
+        intake.say(world.node, world.NORTH, bundle + raw + b"]}", tlp="CLEAR")
