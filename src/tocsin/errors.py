@@ -251,6 +251,10 @@ class TaxiiRequestError(InputError):
     """A TAXII request has a parameter, a filter or a cursor that cannot be understood."""
 
 
+class SlowBodyError(TaxiiRequestError):
+    """The body of a request has not come in the time there is for it."""
+
+
 class MethodError(TaxiiRequestError):
     """An address of the TAXII server does not take this method; `methods` are those it takes."""
 

@@ -8,6 +8,7 @@ Spec: console.md §5 and its traps.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -52,6 +53,9 @@ PAGE_BYTES: Final = 24 * 1024 * 1024
 TAXII_BYTES: Final = 32 * 1024 * 1024
 WITNESS_BYTES: Final = 160 * 1024
 """A note of 128 KiB under 63 proof lines."""
+BODY_SECONDS: Final = 60.0
+BODY_RATE: Final = 16 * 1024
+"""Bytes a second that a body has to come with once `BODY_SECONDS` have passed."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -116,20 +120,31 @@ class _TooLargeError(Exception):
     pass
 
 
+class _TooSlowError(Exception):
+    pass
+
+
 class Guard:
     """Refuses what is not meant for this node, or is too large; hardens and logs every answer.
 
     In this order: a name this node was not told it has (421, DNS rebinding), what another site's
     page makes a browser send (403), large headers (431), a large body (413), whether it says its
-    length or not. Every answer gets the fixed headers and the number of its request.
+    length or not, and one that drips in (408). Every answer gets the fixed headers and the number
+    of its request.
     """
 
     def __init__(
-        self, app: ASGIApp, hosts: Iterable[str], limit: Callable[[Scope], int] = body_limit
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        limit: Callable[[Scope], int] = body_limit,
+        *,
+        seconds: float = BODY_SECONDS,
     ) -> None:
         self.app = app
         self.hosts = frozenset(host.lower() for host in hosts)
         self.limit = limit
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -141,6 +156,8 @@ class Guard:
         status = 0
         limit = self.limit(scope)
         taken = 0
+        # Of TAXII its own door sees to that, and answers in TAXII's words.
+        comes = not scope["path"].startswith("/taxii2")
 
         async def hardened(message: Message) -> None:
             nonlocal status
@@ -150,12 +167,21 @@ class Guard:
             await send(message)
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, comes
+            if comes:
+                left = self.seconds + taken / BODY_RATE - (time.perf_counter() - started)
+                try:
+                    async with asyncio.timeout(max(0.0, left)):
+                        message = await receive()
+                except TimeoutError:
+                    raise _TooSlowError from None
+            else:
+                message = await receive()
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > limit:
                     raise _TooLargeError
+                comes = comes and message.get("more_body", False)
             return message
 
         try:
@@ -168,6 +194,9 @@ class Guard:
             except _TooLargeError:
                 if not status:
                     await _too_large(scope, limit)(scope, receive, hardened)
+            except _TooSlowError:
+                if not status:
+                    await _too_slow(scope)(scope, receive, hardened)
         finally:
             if log.isEnabledFor(logging.INFO):
                 log.info(
@@ -236,6 +265,18 @@ def _with_fixed(scope: Scope, message: Message, request_id: str) -> list[tuple[b
         headers += [one for one in fixed if one[0] not in present]
     headers.append((b"x-request-id", request_id.encode()))
     return headers
+
+
+def _too_slow(scope: Scope) -> Response:
+    found = refusal(
+        scope,
+        408,
+        "body-time",
+        f"The request's body came with less than {BODY_RATE // 1024} KiB a second",
+        remedy="send it again over a faster connection, or in parts",
+    )
+    found.headers["connection"] = "close"  # what is left of the body is not read
+    return found
 
 
 def _too_large(scope: Scope, limit: int) -> Response:

@@ -61,6 +61,7 @@ STATUS: dict[type[TocsinError], int] = {
     errors.ForbiddenError: 403,
     errors.ConflictError: 409,
     errors.TaxiiRequestError: 400,
+    errors.SlowBodyError: 408,
     errors.MethodError: 405,
     errors.NotAcceptableError: 406,
     errors.MediaTypeError: 415,
@@ -83,6 +84,7 @@ OTHERS = {
     "cross-site": "The request came from a page of another site, which may do nothing here.",
     "header-size": "The request's headers are larger than this node takes.",
     "body-size": "The request's body is larger than this address takes.",
+    "body-time": "The request's body came too slowly, and the rest of it was not waited for.",
     "not-signed-in": "The request carries no session and no token.",
     "internal": "Something failed inside the node; its log has the request under its number.",
 }

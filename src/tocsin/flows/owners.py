@@ -28,7 +28,7 @@ Definitions: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 
 NOTHING: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
 MAX_MARKINGS = 500
-"""Definitions that are looked up for one statement; the rest is as unknown as if it had not come."""
+"""Definitions that are looked up for one statement; the rest stays unknown."""
 
 
 def marking_of(node: Node, author: str, ref: str) -> Audience | None:

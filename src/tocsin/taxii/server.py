@@ -39,6 +39,7 @@ from tocsin.errors import (
     MethodError,
     NotFoundError,
     RateError,
+    SlowBodyError,
     TocsinError,
 )
 from tocsin.taxii import wire
@@ -349,7 +350,7 @@ class Door:
             headers["retry-after"] = "30"
         if isinstance(error, MethodError):
             headers["allow"] = ", ".join(error.methods)
-        if isinstance(error, MediaTypeError | BundleSizeError):
+        if isinstance(error, MediaTypeError | BundleSizeError | SlowBodyError):
             headers["connection"] = "close"  # what is left of the body is not read
         # One answer for hidden and unknown, whatever was asked.
         told = wire.nothing() if isinstance(error, NotFoundError) else error
@@ -366,6 +367,7 @@ _TITLES: Mapping[int, str] = {
     404: "Nothing here",
     405: "Not for this address",
     406: "No media type that this server makes",
+    408: "Too slow",
     410: "Purged",
     413: "Too large",
     415: "No media type that this server takes",
@@ -429,10 +431,8 @@ async def _body(scope: Scope, receive: Receive, given: _Given) -> bytes:
                     raise _too_large()
                 parts.append(part)
     except TimeoutError:
-        raise RateError(
-            f"the body has not come within {BODY_SECONDS} s",
-            remedy="send fewer objects at once",
-            seconds=60,
+        raise SlowBodyError(
+            f"the body has not come within {BODY_SECONDS} s", remedy="send fewer objects at once"
         ) from None
     return b"".join(parts)
 

@@ -161,17 +161,9 @@ def _answer(
     stop_streams: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer on this socket until Ctrl-C or SIGTERM; `ready` is called just before."""
-    import uvicorn
+    from tocsin.wiring.http import settings
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-    )
+    config = settings(app)
     ready()
     # uvicorn raises a caught signal again once it has ended; by then it is dealt with.
     for caught in (signal.SIGINT, signal.SIGTERM):

@@ -151,3 +151,47 @@ def test_the_largest_sealed_statement_comes_in_by_its_own_address_and_no_other()
     assert body_limit({"path": "/api/v1/sealed"}) == MAX_SEALED
     for path in ("/api/v1/sealed/", "/api/v1/sealedx", "/api/v1/chains", "/sealed"):
         assert body_limit({"path": path}) == 1 << 20
+
+
+def test_a_body_that_drips_is_not_waited_for() -> None:
+    sent: list[Message] = []
+
+    async def drips() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/statements", "scheme": "http",
+        "headers": [(b"host", b"node.example")],
+    }  # fmt: skip
+    asyncio.run(Guard(echo, ["node.example"], seconds=0.2)(scope, drips, keep))
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
+def test_who_has_sent_all_is_waited_for() -> None:
+    """As whoever reads a stream of events is: nothing more of a body comes."""
+    told: list[str] = []
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"", "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+
+    async def listens(scope: Scope, receive: Receive, send: Send) -> None:
+        told.extend([(await receive())["type"] for _ in range(2)])
+
+    async def slow() -> Message:
+        await asyncio.sleep(0.1 if told or len(messages) == 1 else 0)
+        return messages.pop(0)
+
+    async def nothing(message: Message) -> None: ...
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/", "scheme": "http",
+        "headers": [(b"host", b"node.example")],
+    }  # fmt: skip
+    asyncio.run(Guard(listens, ["node.example"], seconds=0.05)(scope, slow, nothing))
+    assert told == ["http.request", "http.disconnect"]

@@ -353,7 +353,7 @@ def test_a_bundle_with_one_bad_object_is_not_said_at_all(world: World) -> None:
     assert world.size == size
 
 
-# --- whose words a marking is read by ---------------------------------------------------------------
+# --- whose words a marking is read by -------------------------------------------------------------
 
 
 MARKING = "marking-definition--0b7d2c6e-4f0f-4b8e-9a1d-3f9e6d2b5a71"

@@ -1,0 +1,102 @@
+"""What a connection may cost before it has become a request."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+
+from tocsin.wiring.http import settings
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+@contextmanager
+def serving(*, most: int = 0) -> Iterator[int]:
+    server = uvicorn.Server(settings(PlainTextResponse("here"), head_seconds=0.3, most=most))
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+        thread.start()
+        until = time.monotonic() + 10
+        while not server.started and time.monotonic() < until:
+            time.sleep(0.01)
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+def opened(port: int) -> socket.socket:
+    found = socket.create_connection(("127.0.0.1", port), 10)
+    found.settimeout(10)
+    return found
+
+
+def rest(one: socket.socket) -> bytes:
+    """All that comes until the server hangs up."""
+    found = b""
+    try:
+        while part := one.recv(4096):
+            found += part
+    except ConnectionError:
+        pass
+    return found
+
+
+@pytest.mark.parametrize(
+    "drip", [b"", b"GET / HTTP/1.1\r\nhost: localhost\r\nx: ", b"\r\n"], ids=["none", "half", "no"]
+)
+@pytest.mark.parametrize("before", [b"", REQUEST], ids=["new", "kept open"])
+def test_headers_that_never_end_are_let_go(drip: bytes, before: bytes) -> None:
+    with serving() as port, closing(opened(port)) as one:
+        one.settimeout(0.05)
+        one.sendall(before)
+        if before:
+            time.sleep(0.1)
+            assert one.recv(4096).endswith(b"here")
+        started = time.monotonic()
+        one.sendall(drip or (b"G" if before else b""))
+        found = b""
+        while time.monotonic() - started < 5:
+            try:
+                if not (part := one.recv(4096)):
+                    break
+                found += part
+            except TimeoutError:
+                try:
+                    one.sendall(b"\r\n" if drip == b"\r\n" else b"y" if drip else b"")
+                except OSError:
+                    break
+            except OSError:
+                break
+        assert time.monotonic() - started < 3
+        assert found.startswith(b"HTTP/1.1 408 ") or not found
+
+
+def test_a_slow_but_whole_request_is_answered() -> None:
+    with serving() as port, closing(opened(port)) as one:
+        for part in (REQUEST[:9], REQUEST[9:]):
+            one.sendall(part)
+            time.sleep(0.1)
+        assert one.recv(4096).endswith(b"here")
+
+
+def test_there_is_a_most_of_connections_and_room_again_behind_it() -> None:
+    with serving(most=3) as port:
+        held = [opened(port) for _ in range(3)]
+        time.sleep(0.1)
+        with closing(opened(port)) as one:
+            assert rest(one) == b""
+        assert all(b"408" in rest(each) for each in held)
+        with closing(opened(port)) as one:
+            one.sendall(REQUEST)
+            assert one.recv(4096).endswith(b"here")
+        for each in held:
+            each.close()
