@@ -18,7 +18,7 @@ from tests.walks.test_hostile_peers import nothing, of, raw_of
 
 from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import RateError, UnreachableError
-from tocsin.flows import arrivals, comparing, holders, neighbours, splits
+from tocsin.flows import arrivals, comparing, holders, neighbours, purge, splits
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.pages import MAX_WANTED, Item
 from tocsin.flows.sync import Sync
@@ -540,3 +540,32 @@ def test_doctor_says_who_is_not_reached_and_what_is_kept_back() -> None:
     rows.clear()
     _peer_rows(_Answers(items=[well], quarantine=[]), row)  # type: ignore[arg-type]
     assert len(rows) == 1
+
+
+def test_a_peer_learns_of_no_purge_by_what_is_not_asked_for(three: World) -> None:
+    """A names an object that C said and B has purged: B asks for it once, and drops it."""
+    there = three.node(C)
+    said = three.say(C, 1)
+    three.round()
+    [thing] = there.store.versions("tool--00000000-0000-4000-8000-000000000001", there.everything())
+    node = three.node(B)
+    reader = node.reader(B, person="anna", role="admin")
+    purge.purge(node, reader, thing.sha256, "names a patient", actor="anna", local_only=True)
+    asked: list[str] = []
+
+    def fetch(sha256: str, size: int) -> bytes:
+        asked.append(sha256)
+        return thing.raw
+
+    ref = {"id": thing.id, "sha256": thing.sha256, "type": thing.type}
+    theirs = of(three, A, seq=1, objects=[ObjectRef(**ref)])
+    item = Item(n=1, envelope=theirs, objects=((thing.sha256, len(thing.raw)),))
+    door = Arrivals(node)
+    for times in (1, 2, 3):
+        door.take(A, [item], fetch)
+        assert asked == [thing.sha256], times
+    assert said in three.held(B)
+    assert thing.sha256 not in three.objects(B)
+    assert b"thing 1" not in b"".join(
+        path.read_bytes() for path in (three.folder / B).rglob("*.sqlite*")
+    )

@@ -620,8 +620,6 @@ class _Batch:
         self, item: Item, s: Statement, ref: ObjectRef, listed: Mapping[str, int], fetch: Fetch
     ) -> Keepable:
         absent = Absent(sha256=ref.sha256, id=ref.id, type=ref.type)
-        if self._node.store.purge_of("object", ref.sha256) is not None:
-            return absent
         # Never by its digest alone from what is held here: whoever knows a digest could have it
         # opened. What its author may read anyway is no secret from its author.
         held = intake.held_by(self._node, s.author, ref.sha256)
@@ -638,6 +636,10 @@ class _Batch:
                 f"the bytes of {ref.id} do not have SHA-256 {ref.sha256}",
                 remedy="send the exact bytes that were signed for",
             )
+        # Fetched all the same: whoever lists a digest would know by our not asking that it was held
+        # and purged here.
+        if self._node.store.purge_of("object", ref.sha256) is not None:
+            return absent
         media_type = ref.type if ref.id.startswith("urn:sha256:") else None
         return intake.item_of(raw, media_type)
 
@@ -647,7 +649,11 @@ class _Batch:
         listed = {sha256 for sha256, _ in item.objects} | item.texts.keys()
         kept = self._node.store.statement(id, self._node.everything())
         while kept is not None:
-            lacking = {a.sha256 for a in self._node.store.absent(id)} & listed
+            lacking = {
+                a.sha256
+                for a in self._node.store.absent(id)
+                if a.sha256 in listed and self._node.store.purge_of("object", a.sha256) is None
+            }
             refs = [ref for ref in s.objects if ref.sha256 in lacking]
             some = self._some(item, s, refs, fetch)
             found = [one for one in some if isinstance(one, Received | Attachment)]
