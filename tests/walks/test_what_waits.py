@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 from tests.walks.sync_world import PARTIES, World, build, world
 from tests.walks.test_hostile_peers import nothing, of, raw_of
 
 from tocsin.canonical import b64decode, b64encode
 from tocsin.errors import RateError, UnreachableError
-from tocsin.flows import arrivals, comparing, holders, neighbours, purge, splits
+from tocsin.flows import arrivals, comparing, holders, intake, neighbours, purge, splits
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.pages import MAX_WANTED, Item
 from tocsin.flows.sync import Sync
@@ -26,6 +27,7 @@ from tocsin.flows.turns import Turns
 from tocsin.record.envelope import statement_id
 from tocsin.record.requests import Answer, sign_request
 from tocsin.record.statement import ObjectRef
+from tocsin.stix.bundle import open_object
 from tocsin.wiring.doctor import _peer_rows
 from tocsin.wiring.keys import load_node_key
 
@@ -569,3 +571,44 @@ def test_a_peer_learns_of_no_purge_by_what_is_not_asked_for(three: World) -> Non
     assert b"thing 1" not in b"".join(
         path.read_bytes() for path in (three.folder / B).rglob("*.sqlite*")
     )
+
+
+def test_who_takes_an_id_first_holds_up_nothing_else_of_its_author(three: World) -> None:
+    """B knows the id of an object of A's and says something under it at C before A does."""
+    three.say(A, 1, name="true", tlp="AMBER", to=(B,))
+    three.round()
+    there = three.node(C)
+    forged = orjson.dumps(
+        {
+            "type": "tool",
+            "spec_version": "2.1",
+            "id": "tool--00000000-0000-4000-8000-000000000001",
+            "created": "2026-11-22T08:00:00.000Z",
+            "modified": "2026-11-22T08:00:00.000Z",
+            "created_by_ref": there.identity(B),
+            "name": "forged",
+        }
+    )
+    digest = hashlib.sha256(forged).hexdigest()
+    ref = ObjectRef(id="tool--00000000-0000-4000-8000-000000000001", sha256=digest, type="tool")
+    item = Item(
+        n=1,
+        envelope=of(three, B, seq=1, tlp="GREEN", objects=[ref]),
+        objects=((digest, len(forged)),),
+    )
+    three.running.pop(B).stack.close()
+    taken = Arrivals(there).take(B, [item], lambda sha256, size: forged)
+    assert len(taken.entered) == 1
+    # A says the same object for everybody, with another one.
+    own = three.node(A).store
+    [true] = own.versions(ref.id, three.node(A).everything())
+    other = open_object(true.raw.replace(b"000000000001", b"000000000002"))
+    act = intake.Act(author=A, kind="say", tlp="GREEN", objects=(open_object(true.raw), other))
+    said = intake.record(three.node(A), act).id
+    three.round(A, C)
+    assert said in three.held(C)
+    assert there.store.quarantined() == []
+    seen = three.objects(C)
+    assert other.sha256 in seen
+    assert true.sha256 not in seen
+    assert there.store.object(true.sha256, there.allowed(there.reader(A))) is not None

@@ -269,14 +269,21 @@ def _nothing(sha256: str, size: int) -> bytes:
 
 
 def _narrowed(
-    node: Node, audience: Audience, items: Sequence[Received | Attachment]
+    node: Node, s: Statement, audience: Audience, items: Sequence[Received | Attachment]
 ) -> Mapping[str, Audience]:
-    """For whom objects are, each by its own marking. One that breaks a MUST of STIX is kept, as its
-    author signed for it, and given to nobody else: the doors that we have ourselves refuse such."""
+    """For whom objects are, each by its own marking. One that breaks a MUST of STIX, or whose id is
+    another's here, is kept, as its author signed for it, and given to nobody else: the doors that
+    we have ourselves refuse such.
+
+    Raises SpeakerError, MarkingError: see `check_owners`.
+    """
+    taken: set[str] = set()
+    check_owners(node, s, items, taken=taken)
     narrowed = dict(object_audiences(node, audience, items))
     received = [item for item in items if isinstance(item, Received)]
     nobody = Audience(author=audience.author, tlp="AMBER+STRICT")
-    for sha256 in refused(check_objects(received, within=None), tolerated=TOLERATED):
+    broken = refused(check_objects(received, within=None), tolerated=TOLERATED)
+    for sha256 in {*broken, *taken}:
         narrowed[sha256] = strictest(narrowed.get(sha256, audience), nobody)
     return narrowed
 
@@ -458,8 +465,7 @@ class _Batch:
                 markings=lambda ref: marking_of(self._node, s.author, ref),
             )
             here = [one for one in found if isinstance(one, Received | Attachment)]
-            check_owners(self._node, s, here)
-            narrowed = _narrowed(self._node, verified.audience, here)
+            narrowed = _narrowed(self._node, s, verified.audience, here)
         except (MarkingError, SpeakerError, ConflictError) as wrong:
             raise _Wait(wrong, *waits.names(s), signed=True) from wrong
         except ChainError as wrong:
@@ -659,8 +665,7 @@ class _Batch:
             found = [one for one in some if isinstance(one, Received | Attachment)]
             if not found:
                 return
-            check_owners(self._node, s, found)
-            narrowed = _narrowed(self._node, kept.audience, found)
+            narrowed = _narrowed(self._node, s, kept.audience, found)
             self._node.store.complete(id, found, narrowed)
             if len(found) == len(refs):
                 return

@@ -77,7 +77,12 @@ def decoded(items: Sequence[Item]) -> Decoded:
 
 
 def check_owners(
-    node: Node, statement: Statement, items: Sequence[Item], values: Decoded | None = None
+    node: Node,
+    statement: Statement,
+    items: Sequence[Item],
+    values: Decoded | None = None,
+    *,
+    taken: set[str] | None = None,
 ) -> None:
     """Nobody speaks for another party, replaces what it said, or shows it to more readers.
 
@@ -86,6 +91,10 @@ def check_owners(
 
     Args:
         values: `decoded(items)`, where that is at hand.
+        taken: where the statement comes from another node: gets the digests of the author's own
+            objects whose id somebody else has said something under here. Which of the two came
+            first nobody can tell by what reached this node, so it holds up nothing else. None: such
+            an object is refused.
 
     Raises:
         SpeakerError: an object is another party's, and not as that party said it here.
@@ -110,6 +119,9 @@ def check_owners(
                 )
             for held in node.store.versions(item.id, readable) if item.id in known else ():
                 if held.data.get("created_by_ref") != creator:
+                    if taken is not None and creator == identity:
+                        taken.add(item.sha256)
+                        break
                     raise SpeakerError(
                         f"{item.id} was created by {held.data.get('created_by_ref')}, not by "
                         f"{creator}",
