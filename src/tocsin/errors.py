@@ -6,6 +6,10 @@ becomes (an HTTP status, an exit code) is a table in each door, never a field he
 
 from __future__ import annotations
 
+import re
+
+_FOLDERS = re.compile(r"(?<![\w:/.\\-])(?:/|[A-Za-z]:[\\/])(?:[^\s/\\:\"\'`]+[/\\])+")
+
 
 class TocsinError(Exception):
     """Something a user can understand and mend.
@@ -19,6 +23,11 @@ class TocsinError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+    @property
+    def abroad(self) -> str:
+        """What somebody elsewhere is told of a fault of ours: no folder of this machine."""
+        return _FOLDERS.sub("", self.message)
 
 
 # --- wrong use ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ A 404 is the same bytes for what is hidden and for what does not exist.
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:  # the command line answers by this table without loading a web framework
     from starlette.responses import Response
+
+log = logging.getLogger("tocsin.console")
 
 STATUS: dict[type[TocsinError], int] = {
     errors.TocsinError: 500,
@@ -124,11 +127,13 @@ def problem_of(error: TocsinError) -> Problem:
     if status == 404:
         return not_found()
     kind = _public(type(error))
+    if status >= 500:
+        log.info("%s", error.message)
     return Problem(
         type=f"/problems/{name_of(kind)}",
         title=title_of(kind),
         status=status,
-        detail=error.message,
+        detail=error.abroad if status >= 500 else error.message,
         remedy=error.remedy,
     )
 

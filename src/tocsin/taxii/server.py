@@ -354,7 +354,10 @@ class Door:
             headers["connection"] = "close"  # what is left of the body is not read
         # One answer for hidden and unknown, whatever was asked.
         told = wire.nothing() if isinstance(error, NotFoundError) else error
-        body = wire.error(status, title(status), told.message, told.remedy, error_id)
+        if status >= 500:
+            log.warning("%s: %s", error_id, error.message)
+        words = told.abroad if status >= 500 else told.message
+        body = wire.error(status, title(status), words, told.remedy, error_id)
         return Answer(body, status, headers)
 
 
