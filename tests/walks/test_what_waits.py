@@ -18,7 +18,7 @@ from tests.walks.sync_world import PARTIES, World, build, world
 from tests.walks.test_hostile_peers import nothing, of, raw_of
 
 from tocsin.canonical import b64decode, b64encode
-from tocsin.errors import RateError, UnreachableError
+from tocsin.errors import LogHalted, RateError, UnreachableError
 from tocsin.flows import arrivals, comparing, holders, intake, neighbours, purge, splits
 from tocsin.flows.arrivals import Arrivals
 from tocsin.flows.pages import MAX_WANTED, Item
@@ -166,6 +166,22 @@ def test_what_has_waited_for_thirty_days_goes_and_is_asked_for_once_more(three: 
     three.round(B)
     assert three.held(B).keys() >= {first, second}, "it is found by comparing"
     assert node.store.quarantined() == []
+
+
+def test_what_waited_too_long_is_asked_for_again_although_nothing_gets_in_just_then(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = three.running[B].sync
+    store = three.node(B).store
+    monkeypatch.setattr(type(store), "expire", lambda self, before: [A])
+
+    def halted(*_: Any) -> Any:
+        raise LogHalted("the disk is full", remedy="make room")
+
+    monkeypatch.setattr(sync.arrivals, "_again", halted)
+    with pytest.raises(LogHalted):
+        sync.round()
+    assert sync.state(A).dropped
 
 
 def posted(found: World, party: str, to: str, items: list[Item]) -> Answer:

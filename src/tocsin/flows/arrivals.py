@@ -98,8 +98,6 @@ class Taken(Struct, kw_only=True):
     """What nobody has to wait for any more, by `waiting`."""
     contradicted: list[str] = []
     """Peers that named another statement at a place than its author has signed, once for each."""
-    expired: list[str] = []
-    """Peers of whose something was dropped that had waited too long."""
 
 
 class _Wait(Exception):
@@ -172,15 +170,18 @@ class Arrivals:
                     found[ref.sha256] = None
         return list(found)
 
+    def expire(self) -> list[str]:
+        """Drop what has waited for thirty days; the peers of whose something was dropped."""
+        return self._node.store.expire(intake.stamp(self._node.clock() - KEPT_FOR))
+
     def retry(self) -> Taken:
         """What has come in by other doors since the last time may be what something waits for.
 
         The first time, and every tenth, all that waits is tried again, but for what is only kept
-        as evidence. What has been there for thirty days is dropped.
+        as evidence.
         """
         taken = Taken()
         store = self._node.store
-        taken.expired = store.expire(intake.stamp(self._node.clock() - KEPT_FOR))
         head = store.head()
         end = head.size if head is not None else 0
         if self._retried % ALL_AGAIN == 0:

@@ -356,12 +356,14 @@ class Sync:
         """Once a round, what waits for what has come in by other doors."""
         entered = 0
         self._rounds += 1
+        # It may be judged by now, and is asked for once more. Noted before anything is let in: that
+        # may fail, and nothing else knows any more of what was dropped.
+        for party in self.arrivals.expire():
+            self._note_party(party, dropped=True)
         try:
             taken = self.arrivals.retry()
             self._came_in(self.node.party, taken)
             entered += len(taken.entered)
-            for party in taken.expired:  # it may be judged by now, and is asked for once more
-                self._note_party(party, dropped=True)
             for party, peer in self.peers().items():
                 if not peer.url:
                     taken = self.arrivals.retry_of(party, self._sent(peer))
