@@ -375,6 +375,9 @@ class _Desk:
 
     def _sign_in(self, request: Request, form: str) -> Response:
         """The same for every address, so that nobody learns which ones exist."""
+        if wire.asks_for_taxii(request.headers.get("accept", "")):
+            body = server.elsewhere(request.scope["state"]["request_id"])
+            return Response(body, status_code=404, media_type=wire.MEDIA_TYPE)
         if form != "html":
             return _unsigned()
         frame = self._plain_frame("Sign in")

@@ -386,6 +386,20 @@ def title(status: int) -> str:
     return _TITLES.get(status, "Refused")
 
 
+def elsewhere(error_id: str) -> bytes:
+    """What a TAXII client is told at any address that is not TAXII's: where that is.
+
+    The same with and without a credential, and whether or not there is something else here.
+    """
+    return wire.error(
+        404,
+        title(404),
+        "TAXII is not at this address of the node",
+        f"discovery: {wire.BASE}, API root: {wire.ROOT}, collections: {wire.ROOT}collections/",
+        error_id,
+    )
+
+
 def _given(scope: Scope) -> _Given:
     """One pass over the headers. Of several of one name: all, in their order."""
     given = _Given()

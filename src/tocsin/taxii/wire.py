@@ -73,6 +73,10 @@ def target(method: str, path: str) -> Target:
     if not below:
         return Target(op=_of(method, {"GET": "discovery"}))
     match below.split("/"):
+        case [again] if again == BASE.strip("/"):
+            # MISP (to 2.5) asks BASE-URL/taxii2/, and then BASE-URL/<the API root's last word>/:
+            # only with our own base as its base URL do both lead here.
+            return Target(op=_of(method, {"GET": "discovery"}))
         case [first, *_] if first != ROOT.split("/")[2]:
             raise nothing()
         case [_]:
@@ -148,6 +152,14 @@ def check_accept(header: str | None) -> None:
     raise NotAcceptableError(
         f"Accept: {header[:120]}: {said}", remedy=f"Accept: {MEDIA_TYPE}, or application/json"
     )
+
+
+_OURS = ("application/taxii+json", "application/vnd.oasis.taxii+json")
+
+
+def asks_for_taxii(accept: str) -> bool:
+    """Whether these media types name TAXII's, of any version: whoever sends them is its client."""
+    return any(name in _OURS for name, _ in _ranges(accept))
 
 
 def check_content(header: str | None) -> None:

@@ -261,6 +261,31 @@ def test_misp_9089_a_collection_written_by_hand_from_its_address(served: Served)
         assert served.get(f"{ROOT}collections/{name}/").json()["alias"] == "all"
 
 
+def test_misp_joins_its_base_url_with_taxii2_and_with_the_api_roots_last_word(
+    served: Served,
+) -> None:
+    # MISP's forms (TaxiiServersController: getRoot, getCollections; taxii_push.py) keep of an API
+    # root its last word, and put it behind the base URL: that must be our own base.
+    base = "/taxii2"
+    [root] = served.get(f"{base}/taxii2/").json()["api_roots"]
+    word = root.strip("/").split("/")[-1]
+    assert served.get(f"{base}/{word}/").json()["max_content_length"]
+    listed = served.get(f"{base}/{word}/collections/").json()["collections"]
+    assert listed == served.get(f"{ROOT}collections/").json()["collections"]
+    [everything] = [one["id"] for one in listed if one["alias"] == "all"]
+    page = served.get(f"{base}/{word}/collections/{everything}/objects/", params={"limit": 50})
+    assert len(ids(page)) > 1
+
+
+def test_opencti_connector_finds_a_collection_by_root_and_title(served: Served) -> None:
+    # TAXII2_COLLECTIONS is `root.title`: the last word of the API root, and the title.
+    [root] = served.get("/taxii2/").json()["api_roots"]
+    assert root.split("/")[-2] == "api"
+    titles = [c["title"] for c in served.get(f"{ROOT}collections/").json()["collections"]]
+    assert "Everything you may read" in titles
+    assert not any("." in title for title in titles)
+
+
 def test_stix2_asks_for_five_thousand_and_gets_what_goes(served: Served) -> None:
     answer = served.objects(limit=5000)
     assert answer.status_code == 200

@@ -152,6 +152,23 @@ def test_an_address_there_is_not_is_refused_in_the_standards_words(
     refused(served.ask(method, path), status)
 
 
+def test_a_wrong_path_says_where_taxii_is_and_no_more(served: Served) -> None:
+    served.user("lost")
+    told = set()
+    for path in ("/", "/taxii/", "/api/collections/", "/services/discovery", "/cases", "/x.json"):
+        for auth in ("lost", None, ("lost", "wrong")):
+            answer = served.get(path, auth=auth)
+            body = answer.json()
+            assert (answer.status_code, body["http_status"]) == (404, "404")
+            assert answer.headers["content-type"] == TAXII
+            assert "/taxii2/" in body["details"]["remedy"]
+            assert ROOT in body["details"]["remedy"]
+            told.add(json.dumps({**body, "error_id": ""}))
+    assert len(told) == 1
+    # Who asks for pages is asked to sign in, as before.
+    assert served.get("/taxii/", auth=None, accept="text/html").status_code == 401
+
+
 @pytest.mark.parametrize(
     "accept",
     ["text/html", "application/vnd.oasis.taxii+json; version=2.0",

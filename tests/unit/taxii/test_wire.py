@@ -38,6 +38,7 @@ class Thing(msgspec.Struct, frozen=True):
     [
         ("/taxii2", "discovery", "", ""),
         ("/taxii2/", "discovery", "", ""),
+        ("/taxii2/taxii2/", "discovery", "", ""),
         ("/taxii2/api", "root", "", ""),
         ("/taxii2/api/collections", "collections", "", ""),
         ("/taxii2/api/collections/c/", "collection", "c", ""),
@@ -51,6 +52,21 @@ class Thing(msgspec.Struct, frozen=True):
 def test_addresses(path: str, op: str, collection: str, id: str) -> None:
     found = wire.target("GET", path)
     assert (found.op, found.collection, found.id) == (op, collection, id)
+
+
+@pytest.mark.parametrize(
+    ("accept", "so"),
+    [
+        ("application/taxii+json;version=2.1", True),
+        ("text/html, Application/TAXII+json; version=2.1;q=0.5", True),
+        ("application/vnd.oasis.taxii+json; version=2.0", True),
+        ("text/html,*/*;q=0.8", False),
+        ("application/json", False),
+        ("", False),
+    ],
+)
+def test_a_taxii_client_is_known_by_what_it_accepts(accept: str, so: bool) -> None:
+    assert wire.asks_for_taxii(accept) is so
 
 
 def test_a_refused_method_names_those_the_address_takes() -> None:
