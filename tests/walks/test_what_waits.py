@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,16 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import orjson
 import pytest
+from tests.unit.console.conftest import Client
 from tests.walks.sync_world import PARTIES, World, build, world
 from tests.walks.test_hostile_peers import nothing, of, raw_of
 
 from tocsin.canonical import b64decode, b64encode
+from tocsin.console import app
+from tocsin.console.auth import Person, role
 from tocsin.errors import LogHalted, RateError, UnreachableError
 from tocsin.flows import arrivals, comparing, holders, intake, neighbours, purge, splits
 from tocsin.flows.arrivals import Arrivals
+from tocsin.flows.node import Node
 from tocsin.flows.pages import MAX_WANTED, Item
 from tocsin.flows.sync import Sync
 from tocsin.flows.turns import Turns
@@ -433,6 +439,36 @@ def test_two_statements_for_one_place_raise_an_alarm_with_both(three: World) -> 
     assert (row.author, row.seq) == (C, 1)
     assert b64decode(row.held_envelope) == one.encode()
     assert b64decode(row.other_envelope) == two.encode()
+
+
+def _page(node: Node, reader: str, path: str) -> httpx.Response:
+    """A page of the console, to somebody of that party."""
+    console = app.build(node)
+    person = Person(name="anna", party=reader, role=role("reader"))
+    client = Client(console.asgi)
+    client.cookies.set("tocsin", console.doors.open_session(person))
+    return client.get(path)
+
+
+def test_both_statements_for_one_place_are_fetched_where_the_alarm_stands(three: World) -> None:
+    three.running.pop(C).stack.close()
+    node = three.node(A)
+    door = Arrivals(node)
+    both = [of(three, C, salt=n * 32, tlp="AMBER+STRICT", to=(A,)) for n in "12"]
+    for raw in both:
+        door.take(C, [Item(n=1, envelope=raw)], nothing)
+    page = _page(node, A, "/log").text
+    links = re.findall(r'href="(/log/split/[0-9a-f]{64})"', page)
+    assert len(links) == 2
+    for link, raw in zip(links, both, strict=True):
+        answer = _page(node, A, link)
+        assert (answer.status_code, answer.text) == (200, raw)
+        name = f"{C}-1-{statement_id(raw.encode())[:16]}.json"
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    # Who may not read them gets the same words as for what is not there.
+    assert "/log/split/" not in _page(node, B, "/log").text
+    hidden, unknown = _page(node, B, links[0]), _page(node, B, f"/log/split/{'ab' * 32}")
+    assert (hidden.status_code, hidden.text) == (404, unknown.text)
 
 
 def test_a_second_history_shows_by_what_it_names_before(three: World) -> None:

@@ -71,6 +71,7 @@ def _write(folder: Path, splits: list[dict[str, Any]]) -> None:
             data = b64decode(one[f"{which}_envelope"])
             if data:
                 folder.mkdir(parents=True, exist_ok=True)
+                # As the Log page calls them (flows/splits.file_name).
                 name = f"{one['author']}-{one['seq']}-{one[which][:16]}.json"
                 terminal.write_output(str(folder / name), data)
 

@@ -387,6 +387,7 @@ TABLE: tuple[Page, ...] = (
     Page(path="/log", draw=record_pages.log),
     Page(path="/log/fork", draw=record_pages.fork),
     Page(path="/log/fork/bytes", draw=record_pages.fork_bytes, forms=("html",)),
+    Page(path="/log/split/{id}", draw=record_pages.split_bytes, forms=("html",)),
     Page(path="/log/copy", draw=record_pages.log_copy, forms=("json",)),
     Page(path="/objects/{sha256}", draw=record_pages.object_),
     Page(path="/holders/{id}", draw=record_pages.holders),

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from tocsin.canonical import b64encode
+from tocsin.canonical import b64decode, b64encode
 from tocsin.claims.model import EXTENSION_ID
 from tocsin.console.page import (
     ROWS,
@@ -26,7 +26,7 @@ from tocsin.console.page import (
 )
 from tocsin.errors import LogHalted, NotFoundError
 from tocsin.flows import holders as holding
-from tocsin.flows import intake, purge
+from tocsin.flows import intake, purge, splits
 from tocsin.flows.holders import Holder
 from tocsin.flows.node import Node
 from tocsin.flows.witnessing import Alarm, Witnessing
@@ -52,6 +52,18 @@ class StatementRow(Struct, frozen=True, kw_only=True):
     withdrawn: bool
 
 
+class SplitFiles(Struct, frozen=True, kw_only=True):
+    """Two statements of one author for one place that this reader may read, to be fetched."""
+
+    alarm: str
+    """Key of the alarm that they raised."""
+    held: str
+    """Id of the one that this node goes by."""
+    held_here: bool
+    """Whether its bytes are here, or those of what stands behind it and names it."""
+    other: str
+
+
 class LogView(Struct, frozen=True, kw_only=True):
     """The log's head, who vouches for it, and the statements this reader may read."""
 
@@ -66,6 +78,7 @@ class LogView(Struct, frozen=True, kw_only=True):
     witnessing: Witnessing | None
     """None where no gossip runs."""
     alarms: tuple[Alarm, ...]
+    splits: tuple[SplitFiles, ...]
     halted: str | None
     statements: tuple[StatementRow, ...]
     before: int | None
@@ -99,6 +112,7 @@ def log(ask: Ask) -> Drawn:
         rows = [here[n] for n in sorted(here)] + rows
         start = back
     shown = rows[-ROWS:]
+    alarms = tuple(node.alarms(ask.reader))
     view = LogView(
         origin=node.log.origin,
         size=size,
@@ -106,7 +120,8 @@ def log(ask: Ask) -> Drawn:
         checkpoint=_published(node, head),
         cosigned=_size_of(node.log.cosigned),
         witnessing=node.witnessing(),
-        alarms=tuple(node.alarms(ask.reader)),
+        alarms=alarms,
+        splits=_splits(ask) if any(a.kind == "split" for a in alarms) else (),
         halted=node.log.halted,
         statements=tuple(reversed(shown)),
         before=shown[0].index if shown and (start > 0 or len(rows) > ROWS) else None,
@@ -358,6 +373,31 @@ def fork_bytes(ask: Ask) -> Bytes:
     """The fork proof as it is published, to keep and to pass on."""
     found = _fork_of(ask.node, ask.query.get("log", ""))
     return Bytes(raw=forks.write_fork(found), name="fork.json")
+
+
+# --- two statements for one place ---
+
+
+def _splits(ask: Ask) -> tuple[SplitFiles, ...]:
+    return tuple(
+        SplitFiles(
+            alarm=splits.alarm_key(row.author, row.seq),
+            held=row.held,
+            held_here=bool(row.held_envelope),
+            other=row.other,
+        )
+        for row in splits.splits(ask.node, ask.reader)
+    )
+
+
+def split_bytes(ask: Ask) -> Bytes:
+    """One of two statements for one place, as it was signed: to keep, and to ask its author."""
+    id = ask.path["id"]
+    for row in splits.splits(ask.node, ask.reader):
+        for one, envelope in ((row.held, row.held_envelope), (row.other, row.other_envelope)):
+            if one == id and envelope:
+                return Bytes(raw=b64decode(envelope), name=splits.file_name(row, one))
+    raise intake.not_found(f"statement {id[:16]}")
 
 
 def _fork_of(node: Node, origin: str) -> forks.ForkProof:

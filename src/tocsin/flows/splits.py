@@ -79,11 +79,12 @@ def note(node: Node, raw: bytes) -> bool:
     which = f"number {at} of its chain" if kept is not None else "one place of its chain"
     _alarm(
         node,
-        f"split/{s.author} {at}",
+        alarm_key(s.author, at),
         f"{s.author} has signed two statements for {which}: this node goes by {held[:16]}…, and "
         f"{envelope.id[:16]}… was brought, which another node may go by",
-        "both are kept: tocsin peers --evidence FOLDER; ask the author by telephone which one was "
-        "meant, and whether its key is in other hands or its node was restored from a backup",
+        "both are kept: tocsin peers --evidence FOLDER, or the Log page; ask the author by "
+        "telephone which one was meant, and whether its key is in other hands or its node was "
+        "restored from a backup",
         held if kept is not None else None,
     )
     return True
@@ -110,6 +111,16 @@ def note_opening(node: Node, id: str, s: Statement) -> None:
                 id,
             )
             return
+
+
+def alarm_key(author: str, seq: int) -> str:
+    """Key of the alarm for one place of an author's chain."""
+    return f"split/{author} {seq}"
+
+
+def file_name(row: SplitRow, id: str) -> str:
+    """Under which one of the two is given out, in a folder as on a page."""
+    return f"{row.author}-{row.seq}-{id[:16]}.json"
 
 
 def splits(node: Node, reader: Reader) -> list[SplitRow]:
