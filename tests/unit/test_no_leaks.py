@@ -341,6 +341,7 @@ WAYS: dict[str, Way] = {
     "/log": _page("/log"),
     "/log/fork": _page("/log/fork"),
     "/log/fork/bytes": NO_CONTENT,
+    "/log/split/{id}": _each("/log/split/*", key="statement", forms=("",)),
     "/log/copy": _plain("/log/copy.json"),
     "/objects/{sha256}": _each("/objects/*", forms=FORMS),
     "/holders/{id}": lambda scene: [
