@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from tests.faults.node_process import PATIENCE, NodeProcess, tocsin
 from tests.faults.test_node_process import pages
-from tests.faults.test_store_kill import ROOT, check, finish, pair
+from tests.faults.test_store_kill import ROOT, check, finish, pair, rest
 from tests.postgres_server import NoServer, Server
 from tests.unit.fakes import EVERYBODY, Author, enter, seen_by
 
@@ -104,7 +104,7 @@ def test_a_kill_of_anything_at_any_moment_loses_nothing_acknowledged(
                         db.execute(CUT_OFF)
                 time.sleep(0.5 + rng.random() * 0.4)  # it finds its way back meanwhile
             process.kill()
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = rest(process)
         assert process.returncode == -signal.SIGKILL, err
         for line in (*begun, *out.splitlines()):
             word, _, id = line.rstrip().partition(" ")
