@@ -589,7 +589,7 @@ def test_doctor_says_who_is_not_reached_and_what_is_kept_back() -> None:
     assert rows[1][2]
     told = " ".join(" ".join(filter(None, one)) for one in rows[2:])
     assert "lists 7 statements" in told
-    assert "otherwise than their authors" in told
+    assert "otherwise than the author" in told
     assert "2 statements of other nodes" in told
     rows.clear()
     _peer_rows(_Answers(items=[well], quarantine=[]), row)  # type: ignore[arg-type]

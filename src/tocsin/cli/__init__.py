@@ -53,7 +53,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "directory": ("directory", "The directory: show, propose, sign, publish, fetch, rivals."),
     "key": ("keys", "A party's keys: list, rotate, revoke."),
     "export": ("export", "A case as one file; indicators for machines and tools."),
-    "verify": ("record", "Check a dossier or a sheet offline."),
+    "verify": ("verify", "Check a dossier or a sheet offline."),
     "taxii": ("taxii", "TAXII 2.1: fetch, send, and accounts of your own server."),
     "log": ("record", "Show the log's head, entries and guard; prove one."),
     "witness": ("witness", "Who witnesses your log; run the witness role alone."),

@@ -93,7 +93,7 @@ def advisory_list(case: str | None, as_party: str | None, as_json: bool) -> None
     terminal.table(
         ["ADVISORY", "STATE", "REV", "SIGNED", "TITLE"],
         [[a["id"], a["state"], a["rev"], f"{a['signed']} of {a['k']}", a["title"]] for a in found],
-        grow=4,
+        below=1,
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
+from tocsin.console.i18n import plural
 
 
 @click.command("audit")
@@ -97,19 +98,22 @@ def _told(as_json: bool) -> Any:
 
 
 def _print(found: Any, kept: dict[str, Any] | None, ok: bool, tampered: int | None) -> None:
-    line(f"log     {found.origin or '(unreadable)'}  size {found.size}  root {found.root}")
+    line(f"log     {found.origin or '(unreadable)'}  size {found.size}")
+    line(f"root    {found.root}")
     line(f"signed  {', '.join(found.signatures) or 'by no key known here'}")
-    line(f"read    {found.entries:,} entries, {found.tiles:,} hash tiles")
+    read = plural(found.entries, "entry", "entries")
+    line(f"read    {read}, {plural(found.tiles, 'hash tile')}")
     for size in found.older:
         line(f"extends the checkpoint of size {size}")
     if kept is not None:
         sealed = f" ({kept['sealed']:,} sealed, by their outside)" if kept["sealed"] else ""
         line(
-            f"kept    {kept['statements'] + kept['sealed']:,} statements{sealed}, "
-            f"{kept['objects']:,} objects checked; "
-            f"of {kept['gone']:,} only the commitment is left (taken back or purged)"
+            f"kept    {plural(kept['statements'] + kept['sealed'], 'statement')}{sealed}, "
+            f"{plural(kept['objects'], 'object')} checked"
         )
-        line(f"audit   {kept['lines']:,} lines of who did what on this node")
+        if kept["gone"]:
+            line(f"        of {kept['gone']:,} only the commitment is left (taken back or purged)")
+        line(f"audit   {plural(kept['lines'], 'line')} of who did what on this node")
     for problem in found.problems:
         line(f"problem {problem.step} at {problem.where}: {problem.detail}")
     if found.problems:

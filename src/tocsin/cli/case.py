@@ -135,7 +135,7 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
     if as_json:
         terminal.json_out({**s, "sealed": sealed})
         return
-    line(f"{s['title']}   stage {s['stage']}   TLP:{s['tlp']}   owner {s['owner']}")
+    line(f"{s['title']}  stage {s['stage']}  TLP:{s['tlp']}  owner {s['owner']}")
     click.echo()
     terminal.table(
         ["PARTY", "ROLE", "STATE", "SINCE"],

@@ -10,6 +10,7 @@ from tocsin.canonical import b64decode
 from tocsin.cli import terminal
 from tocsin.cli.keys import holding, signs
 from tocsin.cli.terminal import line
+from tocsin.console.i18n import plural
 from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import UsageError
 
@@ -208,5 +209,6 @@ def directory_rivals(out: str | None, as_party: str | None, as_json: bool) -> in
         for item in items:
             line(f"version {item['version']}  in force here {item['held']}")
             line(f"           signed as well {item['other']}")
-        line(f"{len(items)} second versions" if items else "none: each number was signed once")
+        count = plural(len(items), "second version")
+        line(count if items else "none: each number was signed once")
     return 1 if items else 0

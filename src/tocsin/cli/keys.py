@@ -12,6 +12,7 @@ import msgspec
 
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
+from tocsin.console.i18n import plural
 from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import UnreadableError, UsageError
 
@@ -346,7 +347,8 @@ def _say_doubt(keyid: str, since: str | None, doubted: Sequence[dict[str, Any]])
         line(f"puts nothing in doubt: what {keyid[:16]}… signed below its revocation counts")
         line("       (--suspect-since TIME says from when on it was in other hands)")
         return
-    line(f"puts {len(doubted)} statements in doubt, signed with {keyid[:16]}… since {since}")
+    count = plural(len(doubted), "statement")
+    line(f"puts {count} in doubt, signed with {keyid[:16]}… since {since}")
     if doubted:
         terminal.table(
             ["INDEX", "TIME", "KIND", "CASE", "STATEMENT"],

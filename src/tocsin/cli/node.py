@@ -12,6 +12,7 @@ import click
 
 from tocsin.cli import terminal
 from tocsin.cli.keys import DRY, PROPOSE, ROOT, hand_on, holding
+from tocsin.console.i18n import plural
 from tocsin.console.untrusted import terminal as safe
 from tocsin.console.untrusted import terminal as terminal_text
 from tocsin.errors import (
@@ -66,7 +67,7 @@ def up(
     def say(node: Any, url: str, link: str) -> None:
         head = node.store.head()
         size = head.size if head else 0
-        click.echo(f"node    {node.party}   log {size} statements, checkpoint signed")
+        click.echo(f"node    {node.party}   log {plural(size, 'statement')}, checkpoint signed")
         if node.log.halted:
             terminal.line(f"log     takes no writes: {node.log.halted}")
         click.echo(f"console {url}{link}   (one-time sign-in link, 10 minutes)")
@@ -486,13 +487,13 @@ def demo_reset(ctx: click.Context, swap: bool, load: bool, yes: bool) -> None:
         config = load_config(home)
         store = config.store.url if config.store is not None else ""
         count = sum(1 for p in home.rglob("*") if p.is_file())
-        terminal.agree(f"remove the exercise: {count} files in {home}?", yes)
+        terminal.agree(f"remove the exercise: {plural(count, 'file')} in {home}?", yes)
         remove(home, config)
         shutil.rmtree(home)
-        click.echo(f"removed {count} files", err=True)
+        click.echo(f"removed {plural(count, 'file')}", err=True)
     if load:
         count = load_exercise(home, swap=swap, store=store)
-        click.echo(f"loaded {count} statements into {home}")
+        click.echo(f"loaded {plural(count, 'statement')} into {home}")
 
 
 @click.command()

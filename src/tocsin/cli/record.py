@@ -1,9 +1,8 @@
-"""Verbs about the record: say, withdraw, verify, log."""
+"""Verbs about the record: say, withdraw, log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,21 +18,17 @@ from tocsin.client import says
 from tocsin.console.i18n import plural
 from tocsin.console.untrusted import terminal as safe
 from tocsin.errors import (
-    DossierError,
-    InputError,
     NotFoundError,
     StatementError,
     TocsinError,
     UnreadableError,
     UsageError,
-    VerificationError,
 )
 
 if TYPE_CHECKING:
     from tocsin.client import Client
     from tocsin.record.statement import Statement
     from tocsin.stix.bundle import Received
-    from tocsin.wiring.offline import Checked
 
 
 @click.command()
@@ -211,211 +206,6 @@ def _taking_back(
         return says("withdraw", body, case=s.case, refs=[statement], objects=objects)(s)
 
     return expect
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE [FILE]")
-@click.option("--policy", metavar="FILE", help="Your tlog-policy (default on a node: its own).")
-@click.option(
-    "--root", metavar="FILE", help="Your root file, or none (default on a node: its own)."
-)
-@click.option(
-    "--directory",
-    metavar="FILE",
-    help="Key statements you hold, one envelope a line: a revocation among them counts too "
-    "(default on a node: its own).",
-)
-@click.option(
-    "--fork-proof-out", metavar="FILE", help="Where to write the proof of a fork that was found."
-)
-@terminal.JSON
-@click.pass_context
-def verify(
-    ctx: click.Context,
-    files: tuple[str, ...],
-    policy: str | None,
-    root: str | None,
-    directory: str | None,
-    fork_proof_out: str | None,
-    as_json: bool,
-) -> int:
-    """Check a dossier, two of them, or a sheet, offline; a verdict for each statement.
-
-    Also a .tlog-proof, alone or with its envelope, and a fork proof. Two dossiers are merged and
-    compared: what one withholds the other may show, and two histories of one log show as a fork.
-
-    Verified means: who said it and when it was logged, and that nobody changed it; not that it is
-    true. Exit 0 verified, 3 something fails, 2 unreadable.
-
-    Example: tocsin verify case.tocsin --policy policy.txt --root root.json
-    """
-    from tocsin.wiring.offline import verify_files
-
-    if len(files) > 2:
-        raise UsageError(f"{len(files)} files", remedy="one file, or two to compare")
-    settings = ctx.find_root().obj
-    bodies = [(name, terminal.read_input(name)) for name in files]
-    try:
-        found = verify_files(
-            bodies,
-            policy=terminal.read_input(policy) if policy else None,
-            root=root if root == "none" else terminal.read_input(root) if root else None,
-            home=settings["home"],
-            directory=terminal.read_input(directory) if directory else None,
-        )
-    except (UsageError, UnreadableError, DossierError):
-        raise
-    except InputError as wrong:
-        # Exit 1 is never the answer to "is this right?": what cannot be judged has failed.
-        raise VerificationError(wrong.message, remedy=wrong.remedy) from wrong
-    verdict = found.verdict
-    if fork_proof_out:
-        _write_fork(verdict, fork_proof_out)
-    if as_json:
-        terminal.json_out(verdict)
-    else:
-        _name_trust(settings["home"], policy=policy, root=root)
-        _SHOWN.get(verdict.get("kind", ""), _print_verdict)(found)
-    return 0 if verdict["ok"] else 3
-
-
-def _write_fork(verdict: dict[str, Any], name: str) -> None:
-    """The first proven fork as a file that everybody can check."""
-    from tocsin.canonical import encode
-
-    proof = next((one["proof"] for one in verdict.get("forks", ()) if "proof" in one), None)
-    if proof is None:
-        click.echo("no fork proof to write: none was found, or no path shows it", err=True)
-        return
-    terminal.write_output(name, encode(proof))
-    click.echo(f"wrote {safe(name)}: anybody can check it with tocsin verify", err=True)
-
-
-def _name_trust(home: str | None, *, policy: str | None, root: str | None) -> None:
-    """Say whose policy and root are taken where the reader gave none: another's would fail."""
-    from tocsin.wiring.folder import find_home, load_config
-
-    missing = [n for n, given in (("policy", policy), ("root", root)) if given is None]
-    if not missing:
-        return
-    with suppress(UnreadableError):  # nobody's: the verdict says so
-        folder = find_home(home)
-        named = f"{' and '.join(missing)}: those of {load_config(folder).party}, {folder}"
-        click.echo(f"{named}; give others with --policy FILE --root FILE", err=True)
-
-
-_MARK = {True: "ok", False: "FAILS", None: "not checked"}
-
-
-def _print_verdict(found: Checked) -> None:
-    verdict = found.verdict
-    line(f"case  {verdict['case'] or '(none)'}")
-    for log in verdict["logs"]:
-        _print_log(log)
-    known = verdict["directory"]
-    line(f"directory version {known['version']}: {_MARK[known['ok']]}")
-    if found.sheet:
-        line(f"sheet {found.sheet}")
-    if verdict["statements"]:
-        _print_statements(verdict["statements"], found.said)
-    if verdict["chains"]:
-        click.echo()
-        click.echo("Heads, to compare with their authors: a tail that was cut does not show here.")
-        for one in verdict["chains"]:
-            name = one["author"] + (" (keys)" if one["keys"] else "")
-            hidden = f"  withheld {len(one['withheld'])}" if one["withheld"] else ""
-            line(f"chain {name}  {one['first']} to {one['last']}  head {one['head']}{hidden}")
-    for fork in verdict["forks"]:
-        word = "fork " if fork["explained"] else "unexplained"
-        line(f"{word} {fork['origin'] or '(no log)'}: {fork['detail']}")
-    _print_problems(verdict)
-    if verdict["ok"]:
-        click.echo("VERIFIED: who said it and when it was logged; nobody changed it.")
-        click.echo("That does not mean that it is true.")
-
-
-def _print_log(log: dict[str, Any]) -> None:
-    signed = ", ".join(log["signatures"]) or "by nobody known"
-    # A policy that asks for nobody is met by nobody: that is not to read as if witnesses agreed.
-    met = _MARK[log["quorum"]] if log["witnesses"] or not log["quorum"] else "not asked for"
-    line(
-        f"log   {log['origin']}  size {log['size']}  signed {signed}"
-        f"  quorum {met}  witnesses {len(log['witnesses'])}"
-    )
-    for witness in log["witnesses"]:
-        line(f"      cosigned by {witness['name']} at {witness['time']}")
-
-
-def _print_statements(statements: list[dict[str, Any]], said: dict[str, str]) -> None:
-    """The author's own time beside what witnesses' times say: not before, not after."""
-
-    def between(s: dict[str, Any]) -> str:
-        low, high = s["not_before"], s["not_after"]
-        return f"{low or '…'} – {high or '…'}" if low or high else "-"
-
-    terminal.table(
-        ["INDEX", "AUTHOR", "KIND", "SIGNATURE", "KEY", "IN LOG", "OBJECTS", "SAID AT",
-         "BY WITNESSES BETWEEN", "STATEMENT"],
-        [
-            [
-                s["index"],
-                s["author"] or "-",
-                s["kind"] or "withheld",
-                _MARK[s["signature"]],
-                s["key"] or "-",
-                _MARK[s["included"]],
-                f"{s['objects']['held']} held, {s['objects']['withheld']} withheld",
-                said.get(s["id"], "-"),
-                between(s),
-                s["id"][:16] + "…",
-            ]
-            for s in statements
-        ],
-        grow=1,
-        below=4,
-    )  # fmt: skip
-
-
-def _print_problems(verdict: dict[str, Any]) -> None:
-    for p in verdict["problems"]:
-        line(f"problem {p['code']} at {p['where']}: {p['detail']}")
-        line(f"        {p['remedy']}")
-    if not verdict["ok"]:
-        count = len(verdict["problems"])
-        click.echo(f"NOT VERIFIED: {count} problem{'' if count == 1 else 's'}.")
-
-
-def _print_proof(found: Checked) -> None:
-    verdict = found.verdict
-    if verdict["log"]:
-        _print_log(verdict["log"])
-    line(f"statement {verdict['id']}  log index {verdict['index']}")
-    if verdict["author"]:
-        line(f"says it is a {verdict['statement']} by {verdict['author']} of {verdict['time']}")
-    if verdict["not_after"]:
-        line(f"cosigned by a quorum no later than {verdict['not_after']}")
-    _print_problems(verdict)
-    if verdict["proved"] == "envelope":
-        how = ", sealed by their author" if verdict["sealed"] else ""
-        click.echo(f"VERIFIED: these bytes are in the log at that index{how}.")
-        click.echo("Whether its author's key counts is not checked here: a dossier shows that.")
-    elif verdict["proved"] == "id":
-        click.echo("VERIFIED: a statement with that id is in the log at that index.")
-        click.echo("Its bytes were not given: tocsin verify PROOF ENVELOPE checks them too.")
-
-
-def _print_fork(found: Checked) -> None:
-    verdict = found.verdict
-    line(f"log   {verdict['origin'] or '(unreadable)'}")
-    for size, root in zip(verdict["sizes"], verdict["roots"], strict=True):
-        line(f"      signed size {size} with root {root}")
-    _print_problems(verdict)
-    if verdict["ok"]:
-        click.echo("FORK PROVEN: this log has signed two histories that no one history can hold.")
-        click.echo("Show the proof to the other members, and rely on neither history.")
-
-
-_SHOWN = {"tlog-proof": _print_proof, "fork-proof": _print_fork}
 
 
 @click.group()

@@ -251,6 +251,7 @@ def _explain(given: Indicators, needles: Needles, *, as_json: bool) -> None:
         ("kind", "value", "indicator"),
         [(row["kind"], row["value"], row["indicator"]) for row in rows[:200]],
         grow=1,
+        below=1,
     )
     _more(len(rows) - 200)
     for one in needles.suppressed[:SHOWN]:
@@ -271,17 +272,17 @@ def _explain(given: Indicators, needles: Needles, *, as_json: bool) -> None:
 def _show(hits: Sequence[Found], summary: Summary) -> None:
     if hits:
         terminal.table(
-            ("where", "rule", "indicator's value", "as it stands"),
+            ("indicator's value", "where", "as it stands", "rule"),
             [
                 (
-                    f"{hit.path}:{hit.line}",
-                    hit.rule + (" (not in force)" if hit.outside_validity else ""),
                     hit.value,
-                    hit.matched,
+                    f"{hit.path}:{hit.line}",
+                    "" if hit.matched == hit.value else hit.matched,
+                    hit.rule + (" (not in force)" if hit.outside_validity else ""),
                 )
                 for hit in hits
             ],
-            grow=3,
+            below=3,
         )
         line()
     line(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tocsin.cli import terminal
+from tocsin.console.i18n import plural
 
 
 @click.command()
@@ -47,11 +48,11 @@ def peers(evidence: str | None, as_party: str | None, as_json: bool) -> None:
         if p["error"]:
             terminal.line(f"{p['party']}, since {p['failing']}: {p['error']}")
         if p["not_given"]:
-            terminal.line(f"{p['party']} lists {p['not_given']} statements and does not give them")
+            listed = plural(p["not_given"], "statement")
+            terminal.line(f"{p['party']} lists {listed} that it does not give")
         if p["contradicted"]:
-            terminal.line(
-                f"{p['party']} named {p['contradicted']} statements otherwise than their authors"
-            )
+            named = plural(p["contradicted"], "statement")
+            terminal.line(f"{p['party']} named {named} otherwise than the author")
         if not p["url"]:
             terminal.line(f"{p['party']} has no address: it asks and brings by itself")
         if len(p["home"]) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import shutil
@@ -43,8 +44,9 @@ def line(text: str = "") -> None:
 
 
 def width() -> int:
-    """How many columns there are; 100 where nobody can tell."""
-    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    """How many columns there are, as the terminal or COLUMNS says; 100 where nobody can tell."""
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size((100, 24)).columns if told else 100
 
 
 def cells(text: str) -> int:

@@ -157,8 +157,9 @@ def told(line: Line) -> str:
 
 def head(selection: Selection, count: int) -> list[str]:
     """The first lines of a list, without a comment sign."""
+    values = "1 value" if count == 1 else f"{count} values"
     return [
-        f"{plain(selection.title)}: {count} values, written for {plain(selection.party)}",
+        f"{plain(selection.title)}: {values}, written for {plain(selection.party)}",
         f"at {selection.at:%Y-%m-%dT%H:%M:%SZ}; a value not listed here is not thereby harmless",
         "marked " + ", ".join(f"TLP:{level}" for level in levels(selection.lines)),
     ]

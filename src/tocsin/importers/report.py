@@ -237,7 +237,8 @@ def _bad_characters(text: str) -> Iterator[Loss]:
     at = text.find("\ufffd")
     if at >= 0:
         count = text.count("\ufffd")
-        note = f"{count} characters could not be read (U+FFFD); this is the first"
+        what = "character" if count == 1 else "characters"
+        note = f"{count} {what} could not be read (U+FFFD); this is the first"
         yield Loss(kind="bad-characters", span=(at, at + 1), note=note)
 
 
@@ -286,7 +287,8 @@ def _html_text(page: str, losses: list[Loss]) -> str:
     if headline and not any(headline in line for line in lines[:3]):
         lines.insert(0, headline)
     if left:
-        note = f"{left} short lines of the page outside its article were left out"
+        what = "short line" if left == 1 else "short lines"
+        note = f"left out: {left} {what} of the page outside its article"
         losses.append(Loss(kind="markup", note=note))
     return "\n\n".join(lines) + "\n" if lines else ""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.client import Client
+from tocsin.console.i18n import plural
 from tocsin.errors import TocsinError, VerificationError
 from tocsin.store.files import read_secret
 from tocsin.wiring.door import connect, running
@@ -119,19 +120,20 @@ def _peer_rows(client: Client, row: Callable[..., None]) -> None:
         if peer["not_given"]:
             row(
                 f"peer {peer['party']}",
-                f"lists {peer['not_given']} statements for this node and does not give them",
+                f"lists {plural(peer['not_given'], 'statement')} that it does not give this node",
                 "ask its operator; they may have been purged there",
             )
         if peer["contradicted"]:
             row(
                 f"peer {peer['party']}",
-                f"named {peer['contradicted']} statements otherwise than their authors",
+                f"named {plural(peer['contradicted'], 'statement')} otherwise than the author",
                 "ask its operator what stands in its store; what authors signed counts here",
             )
     if found["quarantine"]:
+        count = plural(len(found["quarantine"]), "statement")
         row(
             "held back",
-            f"{len(found['quarantine'])} statements of other nodes cannot be judged yet",
+            f"{count} of other nodes that cannot be judged yet",
             "tocsin peers lists them; most wait for something that is on its way",
         )
 

@@ -59,7 +59,7 @@ def test_a_case_is_found_by_its_first_characters(
     opened = tocsin(capsys, "case", "open", "One")
     case = opened.split()[1]
     for given in (case, case[:12], case.removeprefix("case--")[:8]):
-        assert "One   stage OPEN" in tocsin(capsys, "case", "show", given)
+        assert "One  stage OPEN" in tocsin(capsys, "case", "show", given)
     tocsin(capsys, "case", "open", "Two")
     assert "fits 2 of those you may see" in tocsin(capsys, "case", "show", "case--", code=2)
     tocsin(capsys, "case", "stage", case[:14], "active")

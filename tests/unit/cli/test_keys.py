@@ -104,7 +104,7 @@ def test_a_revocation_says_first_what_it_puts_in_doubt(
     assert doubt["suspect_since"] == "2019-12-31T23:00:00Z"
     assert [d["kind"] for d in doubt["doubted"]] == ["act"]
     out, _ = tocsin(capsys, *revoke, *since, "--dry-run")
-    assert "puts 1 statements in doubt" in out
+    assert "puts 1 statement in doubt" in out
     assert "nothing was changed" in out
     assert "puts nothing in doubt" in tocsin(capsys, *revoke, "--dry-run")[0]
     for wrong in ("2020-01-01", "2020-01-01T00:00:00", "soon"):

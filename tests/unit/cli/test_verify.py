@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,14 +71,45 @@ def test_what_witnesses_say_of_the_time_stands_beside_the_authors_own(verify: Ve
     case.say(NORTH, 1, seen=[seen])
     late = case.note(None, dict.fromkeys(two, 1_795_335_000))
     name = write(case, data=case.dossier(note=late, older=[early]))
-    shown = verify(name, "--root", "root.json", policy=QUORUM_TEXT)
+    shown = verify(name, "--root", "root.json", "--verbose", policy=QUORUM_TEXT)
     lines = shown.splitlines()
     row = next(at for at, line in enumerate(lines) if " say " in line)
     under = "\n".join(lines[row + 1 : row + 3])
     assert "2026-11-22T08:30:00Z" in under
     assert "2026-11-22T07:53:20Z – 2026-11-22T08:10:00Z" in under
     assert "cosigned by gridco.example at 2026-11-22T08:10:00Z" in shown
-    assert f"chain {NORTH} (keys)  1 to 2  head {statement_id(case.raws[1])}" in shown
+    at = next(n for n, row in enumerate(lines) if row.startswith(f"{NORTH} (keys)  1 to 2"))
+    assert lines[at + 1] == f"    head {statement_id(case.raws[1])}"
+
+
+def test_what_is_as_it_should_be_is_counted_and_nothing_that_fails_is_hidden(
+    verify: Verify,
+) -> None:
+    case = usual()
+    shown = verify(write(case), "--root", "root.json")
+    assert re.search(
+        r"^(\d+) statements: signature, key and place in the log ok for \1$", shown, re.M
+    )
+    assert "INDEX" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    every = verify("case.tocsin", "--root", "root.json", "--verbose")
+    assert every.count("\n    statement ") + every.count("  statement ") >= len(case.raws)
+    # Each of those that fail stands there with all that is known of it, and no other.
+    revoked = usual()
+    Path("held").write_bytes(
+        b"".join(raw + b"\n" for raw in (*revoked.raws[:3], revocation(revoked)))
+    )
+    bad = verify(write(revoked), "--root", "root.json", "--directory", "held", code=3)
+    verdict = json.loads(
+        verify("case.tocsin", "--root", "root.json", "--directory", "held", "--json", code=3)
+    )
+    failing = [
+        s["id"][:16] for s in verdict["statements"]
+        if not (s["signature"] and s["included"] and s["key"] == "valid")
+    ]  # fmt: skip
+    assert failing
+    assert re.findall(r"statement ([0-9a-f]{16})…", bad) == failing
+    assert "NOT VERIFIED" in bad
 
 
 def test_the_json_is_the_verdict_of_the_format(verify: Verify) -> None:
