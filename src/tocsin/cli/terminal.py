@@ -236,7 +236,10 @@ def agree(question: str, yes: bool) -> None:
     if yes:
         return
     if not somebody_is_there():
-        raise UsageError(f"{question} (nobody to ask here)", remedy="say --yes if you mean it")
+        raise UsageError(
+            f"not done: nobody is here to be asked, as there is no terminal: {question}",
+            remedy="say --yes if you mean it",
+        )
     click.confirm(terminal(question), abort=True, err=True)
 
 

@@ -135,7 +135,7 @@ class Desk:
     def _of(self, authorization: str, address: str) -> _Seat:
         until = self._node.clock() + AGAIN
         scheme, _, value = authorization.partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() in ("bearer", "token"):  # taxii2client's own word, OpenCTI's with it
             found, ends = self._bearer(value.strip())
             until = min(until, ends or until)
             key = "t " + value.strip()[:19]

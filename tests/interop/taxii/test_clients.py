@@ -56,9 +56,11 @@ def test_taxii2client_takes_a_token(fresh: Served) -> None:
             return request
 
     fresh.say(indicator(1))
-    server = taxii2client.Server(f"{fresh.url}/taxii2/", auth=Bearer(key=fresh.token("siem")))
-    [everything] = server.default.collections
-    assert len(everything.get_objects()["objects"]) == 1
+    for auth in (Bearer, TokenAuth):  # as the standard calls it, and as the library does
+        key = fresh.token(auth.__name__.lower())
+        server = taxii2client.Server(f"{fresh.url}/taxii2/", auth=auth(key=key))
+        [everything] = server.default.collections
+        assert len(everything.get_objects()["objects"]) == 1
 
 
 def test_stix2s_source_and_sink_work_as_they_are(fresh: Served) -> None:
