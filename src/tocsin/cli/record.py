@@ -73,24 +73,24 @@ def say(
     from tocsin.stix.check import judged
 
     bodies = [terminal.read_input(name) for name in files]
-    opened = [judged(open_bundle(raw)) for raw in bodies]
+    as_they_came = [open_bundle(raw) for raw in bodies]
+    opened = [judged(items) for items in as_they_came]
     bad = [
-        {"file": name, "id": item.id, "sha256": item.sha256, "problem": item.problem}
-        for name, items in zip(files, opened, strict=True)
-        for item in items
-        if item.problem is not None
+        one
+        for name, items, came in zip(files, opened, as_they_came, strict=True)
+        for one in _bad(name, items, came)
     ]
     if bad:
         if not leave_out_bad:
-            first, more = bad[0], f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            if as_json:
+                terminal.json_out({"statements": [], "bad": bad})
+            _say_bad("not to be said", bad)
             raise StatementError(
-                f"{first['file']}: {first['id'] or 'an object'}: {first['problem']}{more}",
-                remedy=f"mend it (tocsin stix check {first['file']}), or say the rest with"
-                " --leave-out-bad",
+                f"{plural(len(bad), 'object')} of {sum(map(len, opened))} cannot be said, and"
+                " nothing is said",
+                remedy="mend what is named above, or say the rest with --leave-out-bad",
             )
-        for one in bad:
-            left = f"left out: {one['file']}: {one['id'] or 'an object'}: {one['problem']}"
-            click.echo(safe(left), err=True)
+        _say_bad("left out", bad)
         opened = [[item for item in items if item.problem is None] for items in opened]
         bodies = [_bundle(items) for items in opened if items]
         opened = [items for items in opened if items]
@@ -133,6 +133,50 @@ def say(
             )
             results.append(client.sign_if_asked(answer, expect))
     _say_done([s for r in results for s in r["statements"]], bad, as_json)
+
+
+_NAMED = 20
+"""Objects whose findings are shown on a terminal; --json has all."""
+
+
+def _bad(name: str, items: list[Received], came: list[Received]) -> list[dict[str, Any]]:
+    """The objects of one file that cannot be said, each with every rule it breaks."""
+    from tocsin.stix.check import check_objects
+
+    if all(item.problem is None for item in items):
+        return []
+    found: dict[str, list[dict[str, str]]] = {}
+    for one in check_objects(came):
+        if one.severity == "error" and one.object is not None:
+            told = {"code": one.code, "pointer": one.pointer}
+            told |= {"detail": one.detail, "remedy": one.remedy}
+            found.setdefault(one.object.sha256, []).append(told)
+    return [
+        {
+            "file": name,
+            "id": item.id,
+            "sha256": item.sha256,
+            "problem": item.problem,
+            "findings": found.get(item.sha256, []),
+        }
+        for item in items
+        if item.problem is not None
+    ]
+
+
+def _say_bad(word: str, bad: list[dict[str, Any]]) -> None:
+    def tell(text: str) -> None:
+        click.echo(safe(text), err=True)
+
+    for one in bad[:_NAMED]:
+        tell(f"{word}: {one['file']}: {one['id'] or 'an object'}")
+        for found in one["findings"]:
+            tell(f"  {found['pointer']}: {found['detail']} ({found['code']})")
+            tell(f"    {found['remedy']}")
+        if not one["findings"]:
+            tell(f"  {one['problem']}")
+    if len(bad) > _NAMED:
+        tell(f"and {len(bad) - _NAMED} more: --json lists all, or tocsin stix check FILE")
 
 
 def _bundle(items: list[Received]) -> bytes:

@@ -301,11 +301,18 @@ def test_the_rest_of_a_bundle_is_said_where_that_is_asked_for(
     objects = good.get("objects", [good])
     bad = {**objects[0], "id": "indicator--00000000-0000-4000-8000-00000000000b", "created": "no"}
     Path("mixed.json").write_text(json.dumps({"type": "bundle", "objects": [*objects, bad]}))
-    assert "--leave-out-bad" in tocsin("say", "mixed.json", "--yes", code=1)
+    refused = tocsin("say", "mixed.json", "--yes", code=1)
+    assert "--leave-out-bad" in refused
+    # Which, where in the file, what is wrong, and what to do.
+    at = f"/objects/{len(objects)}/created"
+    for words in (bad["id"], f"{at}: ", "(timestamp-form)", "Write it as 2026-"):
+        assert words in refused
     done = tocsin.json("say", "mixed.json", "--leave-out-bad", "--yes")
     assert len(done["statements"]) == 1
     assert [one["id"] for one in done["left_out"]] == [bad["id"]]
-    assert done["left_out"][0]["problem"]
+    [found] = [f for f in done["left_out"][0]["findings"] if f["pointer"] == at]
+    assert found["code"] == "timestamp-form"
+    assert found["remedy"] in refused
     Path("bad.json").write_text(json.dumps({"type": "bundle", "objects": [bad]}))
     refused = tocsin("say", "bad.json", "--leave-out-bad", "--yes", code=1)
     assert "nothing is left to say" in refused
