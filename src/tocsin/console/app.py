@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import quote
 
 import jinja2
 import msgspec
@@ -65,8 +66,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     json: str | None = None
     csv: str | None = None
     after: int | None = None
-    again_s: int | None = None
-    """See `Drawn`."""
+    again: str | None = None
+    """After how many seconds, and where, the page is asked for again; see `Drawn`. The address is
+    written out: to itself a page with a fragment in its address only scrolls."""
     alarms: tuple[Alarm, ...] = ()
     """What is wrong with a log: on every page, until it is explained."""
 
@@ -300,7 +302,11 @@ class _Desk:
         return Frame(
             key=drawn.key,
             title=drawn.title,
-            again_s=drawn.again_s,
+            again=(
+                f"{drawn.again_s};url={quote(request.url.path)}{query}"
+                if drawn.again_s is not None
+                else None
+            ),
             lang=language.code,
             dir=language.dir,
             exercise=self.node.exercise,
