@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from benchmarks.figures import corpus, cpu_median, figure, skipped
 from msgspec import Struct
 
-from tocsin.claims.quotes import SHORTEST, Draft, read_claims
+from tocsin.reading.quotes import SHORTEST, Draft, read_claims
 
 Span = tuple[int, int]
 

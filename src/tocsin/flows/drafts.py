@@ -15,14 +15,15 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tocsin.claims import fidelity, write
 from tocsin.claims import model as claims
+from tocsin.claims import write
 from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
 from tocsin.flows import sayings, sharing
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
 from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Reading, SharingGroup, Source, sniff
 from tocsin.policy import Tlp
+from tocsin.reading import fidelity
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_object
 from tocsin.stix.markings import MARKING_ID

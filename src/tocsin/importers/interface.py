@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
 
-from tocsin.claims.quotes import Draft
 from tocsin.policy import Tlp
+from tocsin.reading.quotes import Draft
 from tocsin.stix.bundle import Received
 
 

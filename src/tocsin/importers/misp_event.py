@@ -20,7 +20,6 @@ import orjson
 from msgspec import Raw
 from msgspec.structs import replace
 
-from tocsin.claims.cues import words
 from tocsin.errors import BundleError
 from tocsin.importers import misp_objects
 from tocsin.importers.misp_around import Around
@@ -35,6 +34,7 @@ from tocsin.importers.misp_observables import (
 )
 from tocsin.importers.misp_tags import marks
 from tocsin.policy import TLP_RANK, Tlp
+from tocsin.reading.cues import words
 from tocsin.stix.ids import TOCSIN_NAMESPACE, deterministic
 
 _KNOWN_EVENT = words(

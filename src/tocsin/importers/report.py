@@ -17,13 +17,13 @@ from datetime import date
 from itertools import islice
 from typing import Any
 
-from tocsin.claims.cues import words
-from tocsin.claims.quotes import boilerplate, read_claims
-from tocsin.claims.tongues import language_of
 from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers.indicators import sift, site_of
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
+from tocsin.reading.cues import words
+from tocsin.reading.quotes import boilerplate, read_claims
+from tocsin.reading.tongues import language_of
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CHARACTERS = 2_000_000

@@ -12,10 +12,10 @@ from datetime import date
 
 from msgspec import Struct
 
-from tocsin.claims import cues
-from tocsin.claims.dates import When, when_at
-from tocsin.claims.layout import QUOTE, WORD, Token
-from tocsin.claims.mentions import (
+from tocsin.reading import cues
+from tocsin.reading.dates import When, when_at
+from tocsin.reading.layout import QUOTE, WORD, Token
+from tocsin.reading.mentions import (
     Mention,
     base,
     capital,

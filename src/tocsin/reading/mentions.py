@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tocsin.claims import cues
-from tocsin.claims.layout import QUOTE, WORD, Token
+from tocsin.reading import cues
+from tocsin.reading.layout import QUOTE, WORD, Token
 
 _REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every search linear
 _LINKS = cues.words("of for from at in with to on de van von al bin la le du der")

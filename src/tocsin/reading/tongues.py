@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from tocsin.claims.cues import words
+from tocsin.reading.cues import words
 
 READ = ("ar", "es", "fr", "ru", "zh")  # languages with a table of their own; English has rules
 
@@ -149,6 +149,6 @@ def _by_small_words(sample: str) -> str | None:
 @cache
 def tongue(code: str) -> Tongue:
     """The table of a language of `READ`."""
-    table = import_module(f"tocsin.claims.tongue_{code}").TONGUE
+    table = import_module(f"tocsin.reading.tongue_{code}").TONGUE
     assert isinstance(table, Tongue)
     return table

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.claims.quotes import Draft, read_claims
+from tocsin.reading.quotes import Draft, read_claims
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "claims_read"
 CASES = sorted(VECTORS.glob("*.json"))

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tocsin.claims.layout import WORD, Token
-from tocsin.claims.scan import ASIDE
-from tocsin.claims.tongues import Tongue
+from tocsin.reading.layout import WORD, Token
+from tocsin.reading.scan import ASIDE
+from tocsin.reading.tongues import Tongue
 
 REACH = 24  # tokens of the longest noun phrase
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tocsin.claims import cues
-from tocsin.claims.layout import QUOTE, WORD, Token
-from tocsin.claims.mentions import (
+from tocsin.reading import cues
+from tocsin.reading.layout import QUOTE, WORD, Token
+from tocsin.reading.mentions import (
     Mention,
     base,
     joined,

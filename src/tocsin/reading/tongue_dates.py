@@ -6,7 +6,7 @@ import re
 from datetime import date, timedelta
 from functools import cache
 
-from tocsin.claims.tongues import Tongue, tongue
+from tocsin.reading.tongues import Tongue, tongue
 
 Day = tuple[str | None, str | None, str]  # value, precision, as printed
 

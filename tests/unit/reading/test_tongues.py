@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.claims.quotes import Draft, read_claims
-from tocsin.claims.tongues import READ, language_of, tongue
+from tocsin.reading.quotes import Draft, read_claims
+from tocsin.reading.tongues import READ, language_of, tongue
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "claims_read"
 DAY = date(2026, 2, 6)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tocsin.claims.layout import Paragraph, Quotation
-from tocsin.claims.scan import cut
-from tocsin.claims.tongues import Tongue
+from tocsin.reading.layout import Paragraph, Quotation
+from tocsin.reading.scan import cut
+from tocsin.reading.tongues import Tongue
 
 _DASH = re.compile(r"[—–―]")
 

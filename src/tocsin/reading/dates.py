@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tocsin.claims import cues
-from tocsin.claims.cues import MONTHS, WEEKDAYS
-from tocsin.claims.layout import WORD, Token
+from tocsin.reading import cues
+from tocsin.reading.cues import MONTHS, WEEKDAYS
+from tocsin.reading.layout import WORD, Token
 
 _LEADS = cues.words("on in since during late early earlier the of")
 # Also names and plain words: only with a capital.

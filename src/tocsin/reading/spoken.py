@@ -13,8 +13,8 @@ from datetime import date
 
 from msgspec import Struct
 
-from tocsin.claims.draft import Draft
-from tocsin.claims.layout import (
+from tocsin.reading.draft import Draft
+from tocsin.reading.layout import (
     PUNCT,
     QUOTE,
     WORD,
@@ -23,12 +23,12 @@ from tocsin.claims.layout import (
     Token,
     quotations,
 )
-from tocsin.claims.nouns import REACH, Noun, noun, printed
-from tocsin.claims.scan import ASIDE, cut, parts
-from tocsin.claims.speech import dialogue
-from tocsin.claims.tongue_dates import day_in, time_word
-from tocsin.claims.tongues import Tongue
-from tocsin.claims.turns import Turn, turns
+from tocsin.reading.nouns import REACH, Noun, noun, printed
+from tocsin.reading.scan import ASIDE, cut, parts
+from tocsin.reading.speech import dialogue
+from tocsin.reading.tongue_dates import day_in, time_word
+from tocsin.reading.tongues import Tongue
+from tocsin.reading.turns import Turn, turns
 
 _SHORT = {"zh": 6}
 SHORTEST = 12

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from tocsin.claims import cues
-from tocsin.claims.brings import SELF, Event, is_quote, low_at, owner, parse, text_at
-from tocsin.claims.dates import When, when_at
-from tocsin.claims.layout import QUOTE, WORD, Token
-from tocsin.claims.mentions import (
+from tocsin.reading import cues
+from tocsin.reading.brings import SELF, Event, is_quote, low_at, owner, parse, text_at
+from tocsin.reading.dates import When, when_at
+from tocsin.reading.layout import QUOTE, WORD, Token
+from tocsin.reading.mentions import (
     Mention,
     apposition,
     capital,

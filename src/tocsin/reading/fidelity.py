@@ -13,9 +13,9 @@ from functools import cache
 
 from msgspec import Struct
 
-from tocsin.claims.cues import MONTHS
-from tocsin.claims.scan import fold
-from tocsin.claims.terms import (
+from tocsin.reading.cues import MONTHS
+from tocsin.reading.scan import fold
+from tocsin.reading.terms import (
     FAMILIES,
     NEGATION,
     NO_NEGATION,
@@ -23,7 +23,7 @@ from tocsin.claims.terms import (
     SCALES,
     SOFT_NEGATION,
 )
-from tocsin.claims.tongues import READ, tongue
+from tocsin.reading.tongues import READ, tongue
 
 LONGEST = 20_000  # code points of either side that are compared
 

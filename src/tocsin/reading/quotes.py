@@ -12,13 +12,13 @@ from datetime import date
 
 from msgspec import Struct, structs
 
-from tocsin.claims import cues
-from tocsin.claims.brings import Event
-from tocsin.claims.dates import when_at
-from tocsin.claims.draft import Draft
-from tocsin.claims.events import events
-from tocsin.claims.kinds import Cued, charge_holder, joint, kind_of, tied_to
-from tocsin.claims.layout import (
+from tocsin.reading import cues
+from tocsin.reading.brings import Event
+from tocsin.reading.dates import when_at
+from tocsin.reading.draft import Draft
+from tocsin.reading.events import events
+from tocsin.reading.kinds import Cued, charge_holder, joint, kind_of, tied_to
+from tocsin.reading.layout import (
     QUOTE,
     WORD,
     Paragraph,
@@ -31,7 +31,7 @@ from tocsin.claims.layout import (
     sentences,
     tokens,
 )
-from tocsin.claims.mentions import (
+from tocsin.reading.mentions import (
     Mention,
     apposition,
     base,
@@ -39,9 +39,9 @@ from tocsin.claims.mentions import (
     mention_at,
     named,
 )
-from tocsin.claims.spoken import read_spoken
-from tocsin.claims.tongues import READ, language_of, tongue
-from tocsin.claims.turns import Turn, turns
+from tocsin.reading.spoken import read_spoken
+from tocsin.reading.tongues import READ, language_of, tongue
+from tocsin.reading.turns import Turn, turns
 
 __all__ = ["Draft", "boilerplate", "read_claims"]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tocsin.claims import cues
-from tocsin.claims.layout import Paragraph
+from tocsin.reading import cues
+from tocsin.reading.layout import Paragraph
 
 QUESTION = cues.words(
     "q question questions journalist reporter journaliste pregunta periodista вопрос журналист"

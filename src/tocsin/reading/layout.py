@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from tocsin.claims.cues import ABBREVIATIONS, BOILERPLATE, OPENERS
+from tocsin.reading.cues import ABBREVIATIONS, BOILERPLATE, OPENERS
 
 LONGEST = 600  # tokens; a longer sentence is cut, so that no text can make its reading quadratic
 

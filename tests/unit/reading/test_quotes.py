@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.claims.quotes import Draft, boilerplate, read_claims
+from tocsin.reading.quotes import Draft, boilerplate, read_claims
 
 DAY = date(2026, 2, 4)
 VECTORS = Path(__file__).parents[2] / "vectors" / "claims_read"

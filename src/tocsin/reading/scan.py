@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from tocsin.claims.layout import LONGEST, PUNCT, QUOTE, WORD, Quotation, Token
-from tocsin.claims.tongues import Tongue, tongue
+from tocsin.reading.layout import LONGEST, PUNCT, QUOTE, WORD, Quotation, Token
+from tocsin.reading.tongues import Tongue, tongue
 
 ASIDE = "t"  # a token that tells a time or an occasion, and belongs to no name
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.claims.fidelity import differences
+from tocsin.reading.fidelity import differences
 
 
 def names(printed: str, original: str, lang: str, original_lang: str) -> list[str]:

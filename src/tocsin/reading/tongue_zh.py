@@ -5,8 +5,8 @@ Nothing stands between its words, so a clause is cut at the words of this table,
 
 from __future__ import annotations
 
-from tocsin.claims.cues import words
-from tocsin.claims.tongues import Tongue
+from tocsin.reading.cues import words
+from tocsin.reading.tongues import Tongue
 
 
 def _grouped(groups: dict[str, str]) -> dict[str, str]:

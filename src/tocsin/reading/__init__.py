@@ -1,0 +1,1 @@
+"""Reading claims from text: who is printed as saying what; one wording beside another."""
