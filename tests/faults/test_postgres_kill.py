@@ -20,6 +20,7 @@ import pytest
 from tests.faults.node_process import PATIENCE, NodeProcess, tocsin
 from tests.faults.test_node_process import pages
 from tests.faults.test_store_kill import ROOT, check, finish, pair, rest
+from tests.long_runs import slice_of
 from tests.postgres_server import NoServer, Server
 from tests.unit.fakes import EVERYBODY, Author, enter, seen_by
 
@@ -77,7 +78,7 @@ def child(url: str, folder: Path) -> Popen[str]:
     )
 
 
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 7))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in slice_of(range(1, 7)))]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -39,6 +39,7 @@ from tests.faults.power_loss import (
     search,
 )
 from tests.faults.publish_cycle import be_steady, in_memory, prepare
+from tests.long_runs import slice_count, slice_of
 
 Story = tuple[int, tuple[Run, ...]]
 EDGE: Story = (253, (Run("open,say 3 x9000,batch 3,keep 2,close,open,say 1 x30000,exit", 253),))
@@ -185,10 +186,11 @@ def _hunt(path: Path, chosen: list[Case]) -> Found:
 @pytest.mark.timeout(3600)
 def test_twenty_thousand_power_losses_break_no_promise(place: Path) -> None:
     begin = time.monotonic()
-    stories = [*STORIES.values()]
+    killings = []
     for size in (0, 254, 256):
-        stories += [killed("fdatasync", n, size) for n in range(1, 16)]
-        stories += [killed("fsync", n, size) for n in range(1, 28)]
+        killings += [killed("fdatasync", n, size) for n in range(1, 16)]
+        killings += [killed("fsync", n, size) for n in range(1, 28)]
+    stories = [*STORIES.values(), *slice_of(killings)]
     states: set[bytes] = set()
     tried = 0
     cores = os.cpu_count() or 1
@@ -199,7 +201,9 @@ def test_twenty_thousand_power_losses_break_no_promise(place: Path) -> None:
             except NotKilled:
                 continue
             path = save(recording, place / "story.rec")
-            every = some_of(list(cases(recording, seed=number, rounds=3)), 12_000, number)
+            every = some_of(
+                list(cases(recording, seed=number, rounds=3)), slice_count(12_000), number
+            )
             if number >= len(STORIES):  # what is after the restart is what these are for
                 late = [c for c in every if shown_anew(recording, c)]
                 every = some_of(every, 60, number) + some_of(late, 140, number)
@@ -213,4 +217,4 @@ def test_twenty_thousand_power_losses_break_no_promise(place: Path) -> None:
             print(f"{number}: {len(states)} states after {time.monotonic() - begin:.0f} s")
     seconds = time.monotonic() - begin
     print(f"power loss: {len(states)} states, {tried} checks, {seconds:.0f} s")
-    assert len(states) >= 20_000
+    assert len(states) >= slice_count(20_000)

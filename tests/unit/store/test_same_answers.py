@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.long_runs import slice_of
 from tests.unit.fakes import Author, MemoryStore, claim, enter, seen_by, thing
 
 from tocsin.policy import Audience, strictest
@@ -176,7 +177,7 @@ def test_both_stores_give_every_reader_the_same(seed: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "seed", [6, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(7, 14))]
+    "seed", [6, *(pytest.param(seed, marks=pytest.mark.long) for seed in slice_of(range(7, 14)))]
 )
 def test_a_database_server_gives_every_reader_what_a_file_gives(
     seed: int, tmp_path: Path, postgres: str
