@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tocsin.reading import cues
 from tocsin.reading.dates import When, when_at
-from tocsin.reading.layout import QUOTE, WORD, Token
+from tocsin.reading.layout import QUOTE, WORD, Token, reworded
 from tocsin.reading.mentions import (
     Mention,
     base,
@@ -88,9 +88,8 @@ def owner(tokens: Sequence[Token], at: int) -> Mention | None:
     first = at - 1
     while first > 0 and at - first < 8 and named(tokens[first - 1], first - 1):
         first -= 1
-    end = near.start + len(base(near.text))
-    owner = near._replace(text=base(near.text), low=base(near.low), end=end)
-    return mention([*tokens[: at - 1], owner], first, at)
+    plain = reworded(near, base(near.text))
+    return mention([*tokens[: at - 1], plain], first, at)
 
 
 def _skip_phrases(tokens: Sequence[Token], at: int, event: Event, published: date | None) -> int:

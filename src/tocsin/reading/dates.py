@@ -15,6 +15,7 @@ from tocsin.reading import cues
 from tocsin.reading.cues import MONTHS, WEEKDAYS
 from tocsin.reading.layout import WORD, Token
 
+_WORDS = frozenset([*MONTHS, *WEEKDAYS, "yesterday", "today", "tonight", "last", "this"])
 _LEADS = cues.words("on in since during late early earlier the of")
 # Also names and plain words: only with a capital.
 _SHORT = cues.words("may mar sun sat mon wed")
@@ -35,6 +36,9 @@ def when_at(tokens: Sequence[Token], at: int, published: date | None) -> When | 
     while at < len(tokens) and at < first + 3 and tokens[at].low in _LEADS:
         at += 1
     if at >= len(tokens):
+        return None
+    low = tokens[at].low
+    if low not in _WORDS and not low[:1].isdigit():
         return None
     found = _time(tokens, at, published)
     if found is None:

@@ -42,7 +42,7 @@ def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
     """The cues of one sentence, in order, joined."""
     found: list[Event] = []
     for at, token in enumerate(tokens):
-        if token.kind != WORD:
+        if token.kind != WORD or not (token.stirs or at == 0 or tokens[at - 1].text == ":"):
             continue
         if token.low == "according" and low_at(tokens, at + 1) == "to":
             source = mention_at(tokens, at + 2)

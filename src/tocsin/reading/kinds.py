@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tocsin.reading import cues
-from tocsin.reading.layout import QUOTE, WORD, Token
+from tocsin.reading.layout import QUOTE, WORD, Token, reworded
 from tocsin.reading.mentions import (
     Mention,
     base,
@@ -282,9 +282,7 @@ def _owner_name(words: Sequence[Token], at: int) -> str | None:
     while end < len(words) and end < at + 6 and named(words[end], 1):
         if possessive(words[end]):
             last = words[end]
-            plain = last._replace(
-                text=base(last.text), low=base(last.low), end=last.start + len(base(last.text))
-            )
+            plain = reworded(last, base(last.text))
             return joined([*words[at:end], plain])
         end += 1
     return None
@@ -369,9 +367,7 @@ def charge_holder(words: Sequence[Token], speaker: str | None) -> str | None:
         if not named(words[back], back) or words[back].kind == QUOTE:
             continue
         last = words[back]
-        plain = last._replace(
-            text=base(last.text), low=base(last.low), end=last.start + len(base(last.text))
-        )
+        plain = reworded(last, base(last.text))
         found = mention([*words[first:back], plain], 0, back - first + 1)
         if found is not None and found.kind == "name" and found.name != speaker:
             return found.name

@@ -8,9 +8,11 @@ Spec: claims.md §3.2, §3.3.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from tocsin.reading import cues
 from tocsin.reading.cues import ABBREVIATIONS, BOILERPLATE, OPENERS
 
 LONGEST = 600  # tokens; a longer sentence is cut, so that no text can make its reading quadratic
@@ -31,14 +33,39 @@ _FINAL = ".!?…。！？"
 _BULLET = re.compile(r"[-•*·–—▪◦>]+(?=\s|$)")
 
 
+# Read as times, not as names. "May" and "Sun" may well be somebody's.
+TIMES = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
+_NO_NAMES = TIMES | cues.FIRST | cues.PRONOUNS
+
+
 class Token(NamedTuple):
-    """A word, a punctuation mark or a whole quotation (its marks included)."""
+    """A word, a punctuation mark or a whole quotation (its marks included).
+
+    name: may it be part of a name, by its shape? stirs: may a cue be at this word?
+    """
 
     text: str
     low: str
     start: int
     end: int
     kind: str
+    name: bool = False
+    stirs: bool = False
+
+
+@lru_cache(maxsize=1 << 15)
+def _shape(word: str) -> tuple[str, bool, bool]:
+    """A word in small letters, and whether it may be part of a name or bring a cue."""
+    low = word.lower()
+    name = (word[0].isupper() or word[0].isdigit()) and low not in _NO_NAMES
+    stirs = low in cues.CUES or low in cues.SPEECH_NOUNS or low == "according"
+    return low, name, stirs or low.endswith("ed")
+
+
+def reworded(token: Token, text: str) -> Token:
+    """The token with another text that begins where it does: "Northland's" as "Northland"."""
+    low, name, stirs = _shape(text)
+    return Token(text, low, token.start, token.start + len(text), token.kind, name, stirs)
 
 
 class Quotation(NamedTuple):
@@ -298,16 +325,20 @@ def tokens(text: str, start: int, end: int, quotes: list[Quotation]) -> list[Tok
 
 
 def _plain(text: str, start: int, end: int, found: list[Token]) -> None:
+    keep, new = found.append, tuple.__new__  # a third of the time that Token(...) takes
     for match in _TOKEN.finditer(text, start, end):
         word, begin = match.group(), match.start()
-        if word[0].isalnum() or word[0] == "_":
-            if word[-1] in "'’" and word[-2:-1] != "s":
-                found.append(Token(word[:-1], word[:-1].lower(), begin, match.end() - 1, WORD))
-                found.append(Token(word[-1], word[-1], match.end() - 1, match.end(), PUNCT))
-            else:
-                found.append(Token(word, word.lower(), begin, match.end(), WORD))
+        first = word[0]
+        if not (first.isalnum() or first == "_"):
+            keep(new(Token, (word, word, begin, begin + 1, PUNCT, False, False)))
+        elif word[-1] in "'’" and word[-2:-1] != "s":
+            stop = match.end() - 1
+            low, name, stirs = _shape(word[:-1])
+            keep(new(Token, (word[:-1], low, begin, stop, WORD, name, stirs)))
+            keep(new(Token, (word[-1], word[-1], stop, stop + 1, PUNCT, False, False)))
         else:
-            found.append(Token(word, word, begin, match.end(), PUNCT))
+            low, name, stirs = _shape(word)
+            keep(new(Token, (word, low, begin, match.end(), WORD, name, stirs)))
 
 
 def sentences(found: list[Token]) -> list[list[Token]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tocsin.reading import cues
-from tocsin.reading.layout import QUOTE, WORD, Token
+from tocsin.reading.layout import QUOTE, TIMES, WORD, Token
 
 _REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every search linear
 _LINKS = cues.words("of for from at in with to on de van von al bin la le du der")
@@ -21,7 +21,6 @@ _AFTER_NOUN = cues.words(
     "familiar close briefed involved present aware"
 )  # "a person familiar with"
 _OF_WHICH = cues.words("of for from at in with on about by")
-_TIME = frozenset([*cues.MONTHS, *cues.WEEKDAYS]) - {"may", "sun", "sat", "mar"}
 
 
 class Mention(NamedTuple):
@@ -54,12 +53,7 @@ def lead(token: Token, at: int) -> bool:
 
 
 def named(token: Token, at: int) -> bool:
-    return (
-        capital(token)
-        and not lead(token, at)
-        and token.low not in _TIME
-        and not (token.low in cues.FIRST or token.low in cues.PRONOUNS)
-    )
+    return token.name and not (at == 0 and token.low in cues.OPENERS)
 
 
 def base(word: str) -> str:
@@ -109,7 +103,7 @@ def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
         token = tokens[end]
         if token.kind != WORD and token.text != "&":
             break
-        if token.low in _TIME or token.low in _AFTER_NOUN:
+        if token.low in TIMES or token.low in _AFTER_NOUN:
             break
         if end > at and token.low in ("of", "for", "at", "from", "in") and end + 1 < stop:
             following = end + 1
@@ -146,28 +140,24 @@ def mention(
     tokens: Sequence[Token], first: int, last: int, *, loose: bool = False
 ) -> Mention | None:
     """Read tokens[first:last] as one speaker or addressee; None if it names nobody."""
-    words = list(range(first, last))
-    while words and tokens[words[0]].low in cues.ARTICLES:
-        words.pop(0)
-    if not words or any(tokens[i].kind == QUOTE for i in words):
+    begin = first
+    while begin < last and tokens[begin].low in cues.ARTICLES:
+        begin += 1
+    if begin >= last:
         return None
+    for i in range(begin, last):
+        if tokens[i].kind == QUOTE:
+            return None
     definite = tokens[first].low == "the"
-    head = tokens[words[0]]
-    if len(words) == 1 and head.low in cues.PRONOUNS:
+    head = tokens[begin]
+    if begin + 1 == last and head.low in cues.PRONOUNS:
         gender = {"he": "m", "she": "f"}.get(head.low)
-        return Mention(
-            head.text,
-            None,
-            "pronoun",
-            first,
-            last,
-            head.start,
-            head.end,
-            gender,
-            gender is not None,
-        )
+        person = gender is not None
+        start, end = head.start, head.end
+        return Mention(head.text, None, "pronoun", first, last, start, end, gender, person)
     if head.low in cues.FIRST or head.low in cues.NARRATOR_FREE:
         return None
+    words = list(range(begin, last))
     run = len(words)
     while run > 0 and (
         named(tokens[words[run - 1]], words[run - 1])
@@ -179,8 +169,8 @@ def mention(
     if (
         run < len(words)
         and any(tokens[i].text[0].isalpha() for i in words[run:])
-        and not _linked(tokens, words[:run])
-        and not _opens_plainly(tokens, words[run:])
+        and (run < 2 or not _linked(tokens, words[:run]))
+        and (words[run] or not _opens_plainly(tokens, words[run:]))
     ):
         return _proper(tokens, words, run, first, last)
     low = [tokens[i].low for i in words]
@@ -461,7 +451,7 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
                 first -= 1
                 continue
             break
-        if low in _TIME or lead(token, first - 1):
+        if low in TIMES or lead(token, first - 1):
             break
         if capital(token) or noun_like(token):
             first -= 1
@@ -477,7 +467,7 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
 def _holds(tokens: Sequence[Token], at: int, link: str) -> bool:
     """May a noun phrase go on to the left over this link word?"""
     near = tokens[at]
-    if near.kind != WORD or near.low in _TIME:
+    if near.kind != WORD or near.low in TIMES:
         return False
     if link in ("on", "about", "by"):
         return near.low in cues.DOCUMENTS

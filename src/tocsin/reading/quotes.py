@@ -28,6 +28,7 @@ from tocsin.reading.layout import (
     boilerplate,
     paragraphs,
     quotations,
+    reworded,
     sentences,
     tokens,
 )
@@ -68,6 +69,7 @@ class _Found(Struct):
     notes: list[str]
     context: tuple[Token, ...]  # the sentence's words before the quotation, in its clause
     sentence: tuple[Token, ...]
+    words: Sequence[Token] | None = None  # its own, where they were cut before
     alone: int | None = None  # the number of the paragraph that holds nothing but this quotation
     paragraph: int = 0
 
@@ -265,7 +267,7 @@ class _Reader:
         if end == the:
             return
         last = sentence[end - 1]
-        plain = last._replace(text=base(last.text), low=base(last.low))
+        plain = reworded(last, base(last.text))
         one = mention([*sentence[: end - 1], plain], 0, end)
         if one is None or one.kind != "name":
             return
@@ -399,7 +401,8 @@ class _Reader:
             begin = event.content[0]
         context = tuple(sentence[begin:at])
         late = _late(sentence, at, event, self.published)
-        for number, (start, end) in enumerate(self._pieces(quote.start, quote.end, event, speaker)):
+        pieces = self._pieces(quote.start, quote.end, event, speaker)
+        for number, (start, end, words) in enumerate(pieces):
             self.found.append(
                 _Found(
                     start=start,
@@ -411,6 +414,7 @@ class _Reader:
                     notes=[*notes, *late],
                     context=context if number == 0 else (),
                     sentence=tuple(sentence),
+                    words=words,
                     alone=self.number if len(sentence) == 1 else None,
                     paragraph=self.number,
                 )
@@ -418,24 +422,24 @@ class _Reader:
 
     def _pieces(
         self, start: int, end: int, event: Event | None, speaker: _Speaker | None
-    ) -> list[tuple[int, int]]:
+    ) -> list[tuple[int, int, list[Token]]]:
         """A quotation's claims: cut at the sentence, plain assessments in a row kept together."""
         start, end = self._trim(start, end)
         inner = sentences(tokens(self.text, start, end, []))
         cued = _cued(event, speaker.name if speaker else None, True)
-        pieces: list[tuple[int, int]] = []
+        pieces: list[tuple[int, int, list[Token]]] = []
         kinds: list[str] = []
         for part in inner:
             first, last = part[0].start, part[-1].end
             kind = kind_of(part, cued).claim_type
             if pieces and (kinds[-1] == kind == "assessment" or last - first < SHORTEST):
-                pieces[-1] = (pieces[-1][0], last)
+                pieces[-1] = (pieces[-1][0], last, pieces[-1][2] + part)
                 continue
-            pieces.append((first, last))
+            pieces.append((first, last, part))
             kinds.append(kind)
         if pieces:
-            pieces[0] = (start, pieces[0][1])
-            pieces[-1] = (pieces[-1][0], end)
+            pieces[0] = (start, *pieces[0][1:])
+            pieces[-1] = (pieces[-1][0], end, pieces[-1][2])
         return pieces
 
     def _trim(self, start: int, end: int) -> tuple[int, int]:
@@ -485,10 +489,8 @@ class _Reader:
             return
         if last <= first or sum(token.kind == WORD for token in sentence[first:last]) < 1:
             return
-        if any(
-            token.kind == QUOTE and token.end - token.start - 2 >= SHORTEST
-            for token in sentence[first:last]
-        ):
+        quoted = [token for token in sentence[first:last] if token.kind == QUOTE]
+        if any(token.end - token.start - 2 >= SHORTEST for token in quoted):
             return
         notes = list(why)
         if speaker is None:
@@ -504,6 +506,7 @@ class _Reader:
                 notes=notes,
                 context=(),
                 sentence=tuple(sentence),
+                words=None if quoted else sentence[first:last],
                 paragraph=self.number,
             )
         )
@@ -529,7 +532,7 @@ class _Reader:
             notes.append("said through an interpreter: a translation's words")
         if speaker is None:
             notes.append("no speaker given for these words")
-        for first, last in self._pieces(start, end, None, speaker):
+        for first, last, words in self._pieces(start, end, None, speaker):
             self.found.append(
                 _Found(
                     start=first,
@@ -541,6 +544,7 @@ class _Reader:
                     notes=list(notes),
                     context=(),
                     sentence=(),
+                    words=words,
                 )
             )
 
@@ -551,7 +555,7 @@ class _Reader:
         self.found.sort(key=lambda one: (one.start, one.end))
         self._between()
         for one in self.found:
-            words = tokens(self.text, one.start, one.end, [])
+            words = tokens(self.text, one.start, one.end, []) if one.words is None else one.words
             draft = self._draft(one, words)
             made.append((one, draft, draft.claim_type == "call" and joint(words)))
         asked = next((d.addressee for _, d, call in made if call and d.addressee is not None), None)
@@ -576,7 +580,7 @@ class _Reader:
                 one.speaker = before.speaker
                 one.notes = ["speaker as in the paragraphs before and after"]
 
-    def _draft(self, one: _Found, words: list[Token]) -> Draft:
+    def _draft(self, one: _Found, words: Sequence[Token]) -> Draft:
         kind = kind_of(words, _cued(one.event, one.speaker, one.direct))
         addressee = kind.addressee
         if addressee is None and kind.claim_type in ("assessment", "position") and one.context:
@@ -756,7 +760,7 @@ def _is_whole_quote(sentence: list[Token], first: int, last: int) -> bool:
     return all(token.kind != WORD for token in sentence[first:last])
 
 
-def _about(words: list[Token], without: set[str | None], known: set[str]) -> tuple[str, ...]:
+def _about(words: Sequence[Token], without: set[str | None], known: set[str]) -> tuple[str, ...]:
     """Other names printed in the words, in order, at most eight."""
     names: list[str] = []
     at = 0
