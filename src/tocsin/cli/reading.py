@@ -46,6 +46,7 @@ def _day(text: str | None) -> date | None:
 @click.option("--published", metavar="DATE", help="When the report was published (2026-11-22).")
 @click.option("--tlp", type=terminal.LEVEL, help="Marking of what carries none (MISP, CSV).")
 @click.option("--columns", metavar="NAMES", help="A CSV's columns, where it has no header row.")
+@click.option("--claims", is_flag=True, help="Groups and campaigns in STIX as claims, not objects.")
 @click.option("--no-keep", is_flag=True, help="Only print the reading; keep nothing on a node.")
 @terminal.JSON
 @click.pass_context
@@ -55,10 +56,11 @@ def ingest(
     published: str | None,
     tlp: str | None,
     columns: str | None,
+    claims: bool,
     no_keep: bool,
     as_json: bool,
 ) -> int:
-    """Read reports, STIX bundles, MISP events and feeds, CSV: and list what was left out.
+    """Read reports, STIX, MISP, CSV, data sets of attributions: and list what was left out.
 
     Nothing is asserted and nothing leaves this machine: drafts wait for `tocsin accept`. Where
     there is no party yet, the reading is printed and not kept. `-` is stdin.
@@ -92,7 +94,8 @@ def ingest(
         for name, raw in read:
 
             def unkept(n: str = name, r: bytes = raw) -> Any:
-                return read_file(r, _base(n), published=day, tlp=marking, columns=columns)
+                how = {"tlp": marking, "columns": columns, "as_claims": claims}
+                return read_file(r, _base(n), published=day, **how)
 
             failed += _one(name, unkept, as_json, None)
     elif read:
@@ -109,6 +112,7 @@ def ingest(
                                 "published": published,
                                 "tlp": marking,
                                 "columns": columns,
+                                "claims": "1" if claims else None,
                             },
                             body=r,
                             media_type="application/octet-stream",
@@ -185,6 +189,7 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
             ],
             grow=5,
         )
+        _print_flags(drafts)
     if indicators:
         click.echo()
         terminal.table(
@@ -222,6 +227,26 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
         asked = click.get_current_context().params.get("no_keep")
         why = "as asked" if asked else "there is no party here yet (tocsin init, or tocsin up)"
         click.echo(f"not kept: {why}", err=True)
+
+
+def _print_flags(drafts: list[dict[str, Any]]) -> None:
+    """Defects that were seen and not mended, each kind once; a draft's own are in --json."""
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for n, draft in enumerate(drafts, 1):
+        for flag in draft.get("flags") or ():
+            found.setdefault(flag["name"], []).append((n, flag))
+    if found:
+        click.echo()
+        rows = [
+            [
+                len({n for n, _ in same}),
+                name,
+                same[0][1].get("note") or "-",
+                _short(same[0][1].get("pointer") or "-"),
+            ]
+            for name, same in sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
+        ]
+        terminal.table(["DRAFTS", "FLAG, NOT MENDED", "THE FIRST", "AT"], rows, grow=2)
 
 
 def _noted(indicator: dict[str, Any]) -> list[str]:
@@ -588,6 +613,11 @@ def _list_objects(waiting: list[dict[str, Any]], *, after: bool, only: bool) -> 
         line(f"next  {terminal.again()} accept --report {named} --all")
 
 
+def _flagged(found: dict[str, Any]) -> str:
+    names = dict.fromkeys(str(flag["name"]) for flag in found.get("flags") or ())
+    return f"  [{', '.join(names)}]" if names else ""
+
+
 def _list_drafts(listed: list[dict[str, Any]]) -> None:
     rows = []
     for d in listed:
@@ -600,7 +630,7 @@ def _list_drafts(listed: list[dict[str, Any]]) -> None:
                 found["claim_type"] if claim else found["type"],
                 (found["speaker"] or "?") if claim else "-",
                 found.get("date") or "-",
-                found["words"] if claim else found["value"],
+                (found["words"] if claim else found["value"]) + _flagged(found),
             ]
         )
     terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=5, least=12)

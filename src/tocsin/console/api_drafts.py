@@ -61,6 +61,7 @@ def _ingest(r: Request) -> Any:
         published=forms.day(published) if published else None,
         tlp=level(r.query.get("tlp")),
         columns=r.query.get("columns") or None,
+        as_claims=bool(r.query.get("claims")),
     )
     return _report(r, kept, drafts)
 
@@ -166,7 +167,7 @@ ROUTES: tuple[Route, ...] = (
         "/reports",
         "draft",
         _ingest,
-        "Read a report; raw bytes, ?name&published&tlp&columns.",
+        "Read a report; raw bytes, ?name&published&tlp&columns&claims.",
         cost="ingest",
     ),
     route("GET", "/reports", "draft", _reports, "Reports kept on this node."),

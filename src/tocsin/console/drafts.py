@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from tocsin.claims.model import CLAIM_TYPES
@@ -142,10 +143,23 @@ class DraftRow(Struct, frozen=True, kw_only=True):
     edited: dict[str, Any]
     """Fields a person set: name → what the machine had read."""
     notes: tuple[str, ...]
+    flags: tuple[Flagged, ...]
+    coded: str | None
+    """Where in a data set it stands; its words are then our paraphrase of what stands there."""
+    sources: tuple[str, ...]
     why: str | None
     object_id: str | None
     statement: str | None
     by: str | None
+
+
+class Flagged(Struct, frozen=True, kw_only=True):
+    """A defect of the source that was seen and not mended."""
+
+    name: str
+    of: str = "outlet"
+    note: str = ""
+    pointer: str | None = None
 
 
 class LossRow(Struct, frozen=True, kw_only=True):
@@ -185,7 +199,7 @@ class DraftsView(Struct, frozen=True, kw_only=True):
     """What this reader had sent then: nothing is lost."""
 
 
-CLAIM_FIELDS = ("claim_type", "speaker", "speaker_role", "addressee", "date", "gist")
+CLAIM_FIELDS = ("claim_type", "speaker", "speaker_role", "addressee", "date", "gist", "norms")
 INDICATOR_FIELDS = ("kind", "value")
 SHOWN_OF_CLAIM = (*CLAIM_FIELDS, "about", "precision", "direct", "cue", "lang", "outlet")
 SHOWN_OF_INDICATOR = (*INDICATOR_FIELDS, "raw", "defanged")
@@ -200,6 +214,7 @@ def _draft_row(d: KeptDraft) -> DraftRow:
     if isinstance(about, list | tuple):
         fields["about"] = ", ".join(str(name) for name in about) or None
     span = d.machine.get("span")
+    coded = d.machine.get("coded") or {}
     return DraftRow(
         n=d.n,
         id=d.id,
@@ -215,6 +230,9 @@ def _draft_row(d: KeptDraft) -> DraftRow:
             *(d.machine.get("confidence_notes") or d.machine.get("notes") or ()),
             *(found.note for found in drafting.unlike(d)),
         ),
+        flags=tuple(msgspec.convert(d.machine.get("flags") or [], list[Flagged])),
+        coded=coded.get("pointer"),
+        sources=tuple(coded.get("sources") or ()),
         why=d.why,
         object_id=d.object_id,
         statement=d.statement,

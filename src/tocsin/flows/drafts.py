@@ -21,7 +21,7 @@ from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftE
 from tocsin.flows import sayings, sharing
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
 from tocsin.flows.node import Node
-from tocsin.importers.interface import Loss, Reading, SharingGroup, Source, sniff
+from tocsin.importers.interface import Loss, Reading, SharingGroup, Source, as_machine, chosen
 from tocsin.policy import Tlp
 from tocsin.reading import fidelity
 from tocsin.stix import ids
@@ -84,7 +84,7 @@ class KeptReport(Struct, kw_only=True):
 EDITABLE = frozenset(
     {"claim_type", "speaker", "speaker_role", "addressee", "about", "date", "precision", "gist"}
     | {"lang", "value", "kind", "outlet"}
-    | {"original", "original_lang", "original_url"}
+    | {"original", "original_lang", "original_url", "norms"}
 )
 
 
@@ -96,6 +96,7 @@ def ingest(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    as_claims: bool = False,
 ) -> tuple[KeptReport, list[KeptDraft]]:
     """Read a report or a bundle; keep its text and drafts on this node, and assert nothing.
 
@@ -104,13 +105,14 @@ def ingest(
 
     Args:
         tlp, columns: see `importers.interface.Importer`.
+        as_claims: read groups and campaigns in STIX as claims, not as objects.
     """
     # A file's name may hold bytes that are no text; what is kept is text.
     name = name.encode("utf-8", "backslashreplace").decode()
-    kind = "csv" if columns is not None else sniff(raw, name)
+    kind = chosen(raw, name, columns, as_claims)
     reading = node.importers[kind].read(raw, name, published=published, tlp=tlp, columns=columns)
     with node.drafting:
-        return _kept(node, raw, reading, published, tlp, columns)
+        return _kept(node, raw, reading, published, tlp, columns, as_claims=as_claims)
 
 
 def _kept(
@@ -120,8 +122,11 @@ def _kept(
     published: date | None,
     tlp: Tlp | None,
     columns: str | None,
+    *,
+    as_claims: bool,
 ) -> tuple[KeptReport, list[KeptDraft]]:
     asked = f" {tlp or ''} {columns or ''}" if tlp or columns else ""
+    asked += " as claims" if as_claims else ""
     known_by = f"{reading.source.sha256} {published or ''}{asked}"
     tag = hashlib.sha256(known_by.encode()).hexdigest()[:16]
     known = node.store.local("report", tag)
@@ -132,7 +137,7 @@ def _kept(
         refuse_purged(node, item.sha256, item.id or "an object in it")
         listed.append((item.id, item.sha256, item.problem))
     found = [
-        KeptDraft(report=tag, n=n, kind="claim", machine=msgspec.to_builtins(d))
+        KeptDraft(report=tag, n=n, kind="claim", machine=as_machine(d))
         for n, d in enumerate(reading.drafts, 1)
     ]
     found += [
@@ -273,7 +278,7 @@ def _check_original(fields: Mapping[str, Any]) -> None:
 def unlike(one: KeptDraft) -> tuple[fidelity.Difference, ...]:
     """What the outlet printed otherwise than the original words that a person gave."""
     original = one.get("original")
-    if one.kind != "claim" or not original:
+    if one.kind != "claim" or not original or one.machine.get("coded"):
         return ()
     return fidelity.differences(
         str(one.machine["words"]),
@@ -497,10 +502,17 @@ def _claim(
         raws.append(raw)
         return open_object(raw).id
 
+    coded = one.machine.get("coded") or {}
     speaker = identity(one.get("speaker"))
     addressee = identity(one.get("addressee"))
-    outlet_name = one.get("outlet") or how.outlet or source.source.name
+    named = {
+        "actor_ref": identity(coded.get("actor")),
+        "sponsor_ref": identity(coded.get("sponsor")),
+    }
+    outlet_name = one.get("outlet") or how.outlet or coded.get("outlet") or source.source.name
     outlet = identity(outlet_name)
+    incident = _incident(node, how.by, outlet_name, coded)
+    raws += [incident] if incident is not None else []
     value = _date_of(one) or str(how.date)
     span = one.machine["span"]
     role = one.get("speaker_role")
@@ -512,16 +524,30 @@ def _claim(
             claim_type=one.get("claim_type"),
             speaker_ref=speaker,
             speaker_as_printed=one.get("speaker"),
-            capacity="spokesperson" if role and "spokes" in role else "unknown",
+            capacity="spokesperson"
+            if role and "spokes" in role
+            else coded.get("capacity", "unknown"),
             addressee_refs=[addressee] if addressee else [],
             asserted_at={"value": value, "precision": _precision(value)},
-            words={
+            words=None
+            if coded
+            else {
                 "text": one.machine["words"],
                 "lang": one.get("lang") or "en",
                 "start": span[0],
                 "end": span[1],
                 "source_sha256": source.source.text_sha256,
             },
+            gist=(one.get("gist") or one.machine["words"]) if coded else None,
+            about_refs=[open_object(incident).id] if incident is not None else [],
+            names={name: ref for name, ref in named.items() if ref},
+            speaker_confidence={"scale": "as-printed", "term": coded["confidence"]}
+            if coded.get("confidence")
+            else None,
+            norm_refs=_norms(one.get("norms")),
+            external_references=[
+                {"source_name": outlet_name, "url": url} for url in coded.get("sources", ())
+            ],
             words_original={
                 "text": one.get("original"),
                 "lang": one.get("original_lang"),
@@ -533,11 +559,37 @@ def _claim(
             flags=[
                 {"name": "as-reported", "of": "outlet"},
                 *({"name": found.name, "of": found.of} for found in unlike(one)),
-                *(one.machine.get("flags") or ()),
+                *_flags(one.machine.get("flags") or ()),
             ],
         )
     )
     return raws
+
+
+def _flags(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Each flag of a draft once, as the carrier has it; its note and place stay with the draft."""
+    once = dict.fromkeys((str(one["name"]), str(one.get("of", "outlet"))) for one in found)
+    return [{"name": name, "of": of} for name, of in once]
+
+
+def _incident(node: Node, coder: str, outlet: str, coded: Mapping[str, Any]) -> bytes | None:
+    """The incident of a data set that a row is about: the same one for all its rows."""
+    given = coded.get("incident")
+    if not given:
+        return None
+    return make(
+        "incident",
+        id=_own_id(node, "incident", coder, " ".join(outlet.casefold().split()), str(given[0])),
+        created="2000-01-01T00:00:00.000Z",
+        created_by_ref=node.identity(coder),
+        name=str(given[1]),
+    )
+
+
+def _norms(given: Any) -> list[str]:
+    """Norms as a person names them, with commas between; what is none is kept and shown as such."""
+    words = str(given or "").replace(",", " ").split()
+    return list(dict.fromkeys(word.casefold() for word in words))[:40]
 
 
 TLP_OF: Mapping[str, str] = {str(level): id for level, id in MARKING_ID.items()}

@@ -27,7 +27,7 @@ from tocsin.flows.intake import withdraw as take_back
 from tocsin.flows.node import Node
 from tocsin.flows.sayings import LeftOut, Saying
 from tocsin.flows.sharing import AS_SAID, Target
-from tocsin.importers.interface import Limits, Reading, sniff
+from tocsin.importers.interface import Limits, Reading, chosen
 from tocsin.policy import TLP_RANK, Tlp
 from tocsin.stix.bundle import Received, open_object
 from tocsin.stix.markings import TLP_OF_ID, strictest_tlp
@@ -257,7 +257,7 @@ def _reading(node: Node, report_id: str) -> Reading:
         raise not_found(f"the file of report {report_id}")
     name = kept.source.name
     published = date.fromisoformat(kept.source.published) if kept.source.published else None
-    importer = node.importers["csv" if kept.columns is not None else sniff(row.value, name)]
+    importer = node.importers[chosen(row.value, name, kept.columns, as_claims=False)]
     return importer.read(row.value, name, published=published, tlp=kept.tlp, columns=kept.columns)
 
 

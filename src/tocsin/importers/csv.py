@@ -98,7 +98,7 @@ def read(
             remedy="split it; or sweep with it as it is: tocsin sweep --indicators FILE",
         )
     losses: list[Loss] = []
-    text = _decoded(raw, name, losses)
+    text = text_of(raw, name, losses)
     delimiter = _delimiter(text)
     rows = _rows(text, delimiter, losses)
     first = next((row for row in rows if not _is_comment(row)), None)
@@ -156,7 +156,12 @@ def _by_line(text: str, losses: Sequence[Loss]) -> Iterator[Loss]:
         yield replace(loss, note=f"line {line}: {loss.note}")
 
 
-def _decoded(raw: bytes, name: str, losses: list[Loss]) -> str:
+def text_of(raw: bytes, name: str, losses: list[Loss]) -> str:
+    """A table as text: UTF-8, UTF-16 with its mark, else Latin-1, which is a loss.
+
+    Raises:
+        ReportError: binary or empty.
+    """
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if raw.startswith(mark):
             try:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, Protocol, TypeAlias
 
+import msgspec
 from msgspec import Raw, Struct
 
 from tocsin.policy import Tlp
@@ -162,10 +163,27 @@ _MISP = re.compile(
     rb"""\A[\[{\s"]*(?:Event|response|EventReport|Attribute)"\s*:"""
     rb"""|"(?:threat_level_id|Orgc|orgc_id|publish_timestamp|sharing_group_id)"\s*:"""
 )
+_GALAXY = re.compile(rb'"values"\s*:\s*\[')
+_GALAXY_TOO = re.compile(rb'"(?:authors|category|source|type|version)"\s*:')
+_INCIDENTS = re.compile(rb'(?:\A|[;,\t"])(?:incident_id|id)"?\s*[;,\t]', re.IGNORECASE)
 _STIX = re.compile(rb'"(?:spec_version|object_refs|pattern_type|object_marking_refs)"\s*:')
 
 
-def sniff(raw: bytes, name: str) -> Literal["stix", "report", "misp", "csv"]:
+Kind: TypeAlias = Literal["stix", "report", "misp", "csv", "incidents", "groups"]
+
+
+def chosen(raw: bytes, name: str, columns: str | None, as_claims: bool) -> Kind:
+    """The importer for a file and what was asked of it.
+
+    Args:
+        columns: given, the file is a table of indicators.
+        as_claims: read groups and campaigns in STIX as claims, not as objects.
+    """
+    kind: Kind = "csv" if columns is not None else sniff(raw, name)
+    return "groups" if as_claims and kind == "stix" else kind
+
+
+def sniff(raw: bytes, name: str) -> Kind:
     """Which importer a file is for, by its first bytes, then by its name.
 
     JSON is MISP, or STIX, or refused as such: no report is written in it. Only the beginning is
@@ -176,6 +194,9 @@ def sniff(raw: bytes, name: str) -> Literal["stix", "report", "misp", "csv"]:
         return "misp"
     if head[:1] in (b"{", b"[") and _MISP.search(head) and not _STIX.search(head):
         return "misp"
+    galaxy = _GALAXY.search(head) and _GALAXY_TOO.search(head)
+    if head[:1] == b"{" and galaxy and not _STIX.search(head):
+        return "groups"
     if head[:1] == b"{":
         return "stix"
     if head[:1] == b"[" and head[1:].lstrip()[:1] in (b"{", b"]"):
@@ -183,7 +204,9 @@ def sniff(raw: bytes, name: str) -> Literal["stix", "report", "misp", "csv"]:
     if name.lower().endswith((".json", ".stix", ".stix2")):
         return "stix"
     if name.lower().endswith((".csv", ".tsv")):
-        return "csv"
+        first = raw[:65_536].removeprefix(b"\xef\xbb\xbf").splitlines()[:1] or [b""]
+        table = b"attribut" in first[0].lower() and _INCIDENTS.search(first[0])
+        return "incidents" if table else "csv"
     return "report"
 
 
@@ -209,10 +232,19 @@ def to_json(reading: Reading) -> dict[str, Any]:
         return made | ({"withdrawn": list(reading.withdrawn)} if reading.withdrawn else {})
     return {
         "source": source,
-        "drafts": [_plain(draft) for draft in reading.drafts],
+        "drafts": [as_machine(draft) for draft in reading.drafts],
         "indicators": [_indicator(one) for one in reading.indicators],
         "losses": losses,
     }
+
+
+def as_machine(draft: Draft) -> dict[str, Any]:
+    """A draft as JSON: what only data sets give is there only where it is given."""
+    made = msgspec.to_builtins(draft)
+    for name in ("flags", "coded"):
+        if not made[name]:
+            del made[name]
+    return dict(made)
 
 
 def _plain(struct: Struct) -> dict[str, Any]:

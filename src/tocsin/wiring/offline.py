@@ -25,7 +25,7 @@ from tocsin.errors import (
     UnreadableError,
     UsageError,
 )
-from tocsin.importers.interface import sniff, to_json
+from tocsin.importers.interface import chosen, to_json
 from tocsin.record.envelope import open_statement
 from tocsin.record.judgement import Placed
 from tocsin.record.revocations import Known
@@ -52,10 +52,11 @@ def read_file(
     published: date | None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    as_claims: bool = False,
 ) -> dict[str, Any]:
     """A report or bundle read, and nothing kept. Raises as its importer does."""
     name = name.encode("utf-8", "backslashreplace").decode()
-    kind = "csv" if columns is not None else sniff(raw, name)
+    kind = chosen(raw, name, columns, as_claims)
     return to_json(IMPORTERS[kind].read(raw, name, published=published, tlp=tlp, columns=columns))
 
 

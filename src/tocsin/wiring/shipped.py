@@ -10,10 +10,17 @@ from tocsin.exporters import csv as csv_out
 from tocsin.exporters import misp as misp_out
 from tocsin.exporters import stix as stix_out
 from tocsin.exporters.interface import Exporter
-from tocsin.importers import csv, misp, report, stix
+from tocsin.importers import csv, groups, incidents, misp, report, stix
 from tocsin.importers.interface import Importer
 
-IMPORTERS: dict[str, Importer] = {"report": report, "stix": stix, "misp": misp, "csv": csv}
+IMPORTERS: dict[str, Importer] = {
+    "report": report,
+    "stix": stix,
+    "misp": misp,
+    "csv": csv,
+    "incidents": incidents,
+    "groups": groups,
+}
 EXPORTERS: dict[str, Exporter] = {
     "misp": misp_out,
     "misp-feed": misp_feed,

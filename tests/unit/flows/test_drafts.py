@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tocsin.claims import write
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.errors import (
     DraftError,
     ForbiddenError,
@@ -323,3 +324,37 @@ def test_original_words_that_nobody_can_look_up_are_refused(world: World, left_o
     fields = {name: value for name, value in ORIGINAL.items() if name != left_out}
     with pytest.raises(DraftError, match=left_out):
         drafting.edit(world.node, one.id, one.revision, {"original": "三千次", **fields})
+
+
+INCIDENTS = (
+    b"incident_id,name,start_date,end_date,receiver_country,initiator_name,initiator_country,"
+    b"attribution_id,attribution_date,attribution_basis,attributing_actor,source_url\n"
+    b"7,Ferry terminals,2026,09.02.2026,Eastmere,Grey Heron,Westmark,"
+    b"11,12.02.2026,Media-based attribution,Eastmere,https://ferry.example/a\n"
+)
+
+
+def test_a_row_of_a_data_set_becomes_a_claim_with_a_gist_and_no_words(world: World) -> None:
+    _, drafts = drafting.ingest(world.node, INCIDENTS, "incidents.csv")
+    one = drafting.edit(world.node, drafts[0].id, drafts[0].revision, {"norms": "un-13f, UN-13C"})
+    [done], _ = drafting.accept(world.node, seen([one]), how(world, outlet="A data set"))
+    reader = world.node.reader(world.NORTH)
+    [row] = weigh.claims(world.node, reader)
+    page = weigh.claim_page(world.node, reader, row.id)
+    [position] = page.positions
+    assert (row.quoted, position.words) == (False, None)
+    assert position.gist == drafts[0].machine["words"]
+    assert position.speaker is not None
+    assert position.coder is not None
+    assert position.reported_by is not None
+    assert position.speaker.name == "Eastmere"
+    assert position.coder.party == world.NORTH
+    assert position.reported_by.name == "A data set"
+    assert position.sources == ("https://ferry.example/a",)
+    assert "year-only (of the outlet)" in position.flags
+    held = {o.id: o.data for o in world.node.store.select(world.node.everything())}
+    x = held[done.object_id]["extensions"][EXTENSION_ID]
+    assert x["norm_refs"] == ["un-13f", "un-13c"]
+    assert held[x["about_refs"][0]]["name"] == "Ferry terminals"
+    assert held[x["names"]["actor_ref"]]["name"] == "Grey Heron"
+    assert "words" not in x
