@@ -20,13 +20,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tocsin.claims.draft import Coded, Draft, DraftFlag
 from tocsin.errors import ReportSizeError
 from tocsin.importers import countries
 from tocsin.importers.actors import read_actors
 from tocsin.importers.dates import read_date
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
+from tocsin.reading.draft import Coded, Draft, DraftFlag
 from tocsin.relate.names import MAX_NAME, Record, fold
 
 MAX_DRAFTS = 100_000

@@ -21,13 +21,13 @@ from datetime import date
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.claims.draft import Coded, Draft, DraftFlag
 from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers import countries
 from tocsin.importers.csv import text_of
 from tocsin.importers.dates import Read, read_date
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
+from tocsin.reading.draft import Coded, Draft, DraftFlag
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 100_000
