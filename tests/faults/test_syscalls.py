@@ -344,4 +344,4 @@ def test_every_call_of_a_cycle_fails_in_every_way() -> None:
         f"{seconds:.0f} s; {dict(answers)}"
     )
     assert struck >= slice_count(200)
-    assert struck + starts >= 300
+    assert struck + starts >= slice_count(300)

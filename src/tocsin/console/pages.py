@@ -9,7 +9,7 @@ Spec: console.md §3.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -290,6 +290,17 @@ def claim(ask: Ask) -> Drawn:
     return draw_claim(view, at, answering.controls(ask, view))
 
 
+def _who_spoke(positions: Sequence[weigh.Position], most: int = 3) -> str:
+    """The heading of a Claim page: who spoke and how, in order; no side's words are a headline."""
+    spoke = [
+        f"{p.word} by {i18n.clip(p.speaker.name if p.speaker else p.printed or 'nobody named')}"
+        for p in positions
+    ]
+    more = [f"{len(spoke) - most} more"] if len(spoke) > most else []
+    heading = "; ".join([*spoke[:most], *more])
+    return heading[:1].upper() + heading[1:]
+
+
 def draw_claim(
     view: weigh.ClaimPage, at: str | None = None, controls: Mapping[str, Any] | None = None
 ) -> Drawn:
@@ -297,11 +308,12 @@ def draw_claim(
     order = [p.speaker.id for p in view.positions if p.speaker] + [s.id for s in view.silent]
     named = view.row.addressees[0] if view.row.addressees else None
     words = ["standing", view.row.id] + (["--as-known", at] if at else [])
+    heading = _who_spoke(view.positions)
     return Drawn(
         template="claim.html",
         view=view,
         key="claims",
-        title=i18n.clip(view.row.text),
+        title=i18n.clip(heading),
         cli=command(*words),
         table=(
             ("position", "speaker", "said", "signed", "words", "grounds", "effect"),
@@ -320,6 +332,7 @@ def draw_claim(
         ),
         more={
             "at": at,
+            "heading": heading,
             "orgs": {ref: n for n, ref in enumerate(dict.fromkeys(order))},
             **(controls or {"may_answer": False, "did": ""}),
             "ask": command("case", "invite", view.row.case or "CASE", named.party or named.name)

@@ -77,6 +77,14 @@ def test_every_page_of_the_swapped_exercise_is_the_same_with_other_names(
     for path, page in one.items():
         for here, there in zip(exchanged(page).splitlines(), two[path].splitlines(), strict=True):
             assert here == there, path
+    charged = [page for path, page in one.items() if path.startswith("/claims/")]
+    headings = [re.search(r"(?s)<title>(.*?)</title>.*<h1>(.*?)</h1>", page) for page in charged]
+    for found in headings:
+        assert found
+        for heading in found.groups():  # who spoke, in order; nobody's words
+            assert " by " in heading
+            assert "“" not in heading
+    assert any("; denial by" in found[2] for found in headings if found)
 
 
 def test_exchanging_twice_gives_the_text_back() -> None:
