@@ -85,6 +85,11 @@ class World:
         ]
         self.claims = [self.claim(n) for n in range(rnd.randint(1, 3))]
         self.evidence = [self.piece(n) for n in range(rnd.randint(0, 7))]
+        derived = [self.derive(n) for n in range(rnd.randint(0, 5)) if self.evidence]
+        controls = [self.control(n) for n in range(rnd.randint(0, 2))]
+        # One object for each id: two of one instant would be told apart by their bytes alone.
+        self.derived = list({one["id"]: one for one in derived}.values())
+        self.controls = list({one["id"]: one for one in controls}.values())
         self.challenges: list[Object] = []
         self.supports: list[Object] = []
         for piece in self.evidence:
@@ -96,11 +101,6 @@ class World:
                 self.support(rnd.choice(self.evidence)["id"], self.challenges[-1]["id"])
         if rnd.random() < 0.3:
             self.support(ref("grouping", "not held"), rnd.choice(self.claims)["id"])
-        derived = [self.derive(n) for n in range(rnd.randint(0, 5)) if self.evidence]
-        controls = [self.control(n) for n in range(rnd.randint(0, 2))]
-        # One object for each id: two of one instant would be told apart by their bytes alone.
-        self.derived = list({one["id"]: one for one in derived}.values())
-        self.controls = list({one["id"]: one for one in controls}.values())
         for group in (
             self.claims,
             self.evidence,
@@ -213,7 +213,7 @@ class World:
     def challenge(self, n: int, bare_by: str | None = None) -> Object:
         rnd = self.rnd
         form = rnd.choice([*sorted(FORMS), "undercut", "undercut"])
-        under = [*self.evidence, *self.supports, *self.challenges]
+        under = [*self.evidence, *self.supports, *self.challenges, *self.derived, *self.controls]
         if form == "undercut" and not under:
             form = "rebut"
         target = rnd.choice(under if form == "undercut" else self.claims)
@@ -417,7 +417,7 @@ def test_a_grade_is_what_comparing_every_pair_of_roots_gives(
     roots = weighing.derivation.roots
     for one in standings(view, reader, at):
         claim = view.claims[one.claim]
-        weighing.labels.label(weighing.kept.scope(claim.id))
+        weighing.label(weighing.kept.scope(claim.id))
         for name in required_links(claim) if one.base else ():
             pieces = weighing._pieces(claim, name)
             strong = [piece for piece in pieces if piece.strength >= 2]
@@ -439,3 +439,30 @@ def test_a_grade_is_what_comparing_every_pair_of_roots_gives(
             assert one.links[name].grade == expected
             said = any(r.code == "not-inspectable" and r.ref == name for r in one.reasons)
             assert said == (expected == "one-root" and bool(pairs))
+
+
+def test_a_fallen_tie_is_as_if_nobody_had_said_it() -> None:
+    """Where every tie that is challenged falls, the world stands as one without those ties."""
+    fell = 0
+    for seed in range(600):
+        world = World(random.Random(seed))
+        view = view_of(world.objects)
+        if not view.challenged_ties:
+            continue
+        weighing = _Weighing(view, None, None, None)
+        weighing.label(sorted({*view.evidence, *view.links, *view.challenges}))
+        undercuts = {
+            tie.id: one.id for one, tie in weighing.kept.undercut_ties(sorted(view.challenges))
+        }
+        left = {
+            ref for ref in view.challenged_ties if not weighing.derivation.usable(view.links[ref])
+        }
+        if not undercuts or left != view.challenged_ties or not set(undercuts) <= left:
+            continue
+        told = {d.id for s in standings(view) for d in s.dropped}
+        if not told & left:
+            continue
+        fell += 1
+        without = view_of([one for one in world.objects if one["id"] not in left])
+        assert [core(s) for s in standings(view)] == [core(s) for s in standings(without)]
+    assert fell >= 5

@@ -568,7 +568,7 @@ def _claim(case: _Case, one: standing.Standing) -> dict[str, Any]:
         "links": links,
         "positions": _positions(case, claim),
         "reasons": [said.text for said in explain.explain(one, case.view)[1:]],
-        "algorithm": f"{standing.ALGORITHM['id']} {standing.ALGORITHM['version']}",
+        "algorithm": f"{one.algorithm['id']} {one.algorithm['version']}",
         "inputs": one.inputs_sha256,
     }
 

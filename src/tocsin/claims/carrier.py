@@ -18,6 +18,7 @@ import msgspec
 from tocsin.claims.model import (
     EXTENSION_ID,
     ROLE_TYPE,
+    TIES,
     Broken,
     Challenge,
     ChallengeFields,
@@ -292,20 +293,20 @@ _BUILD: dict[str, Any] = {
 
 
 def _misdirected(challenges: dict[str, Challenge], held: Mapping[str, Held]) -> list[Broken]:
-    """Undercuts of a relationship that is held and is no `supports`: taken out, and named."""
+    """Undercuts of a relationship that is held and that nothing rests on: taken out, and named."""
     wrong = []
     for ref, challenge in list(challenges.items()):
         target = held.get(challenge.target)
         kind = target.data.get("relationship_type") if target else None
-        if challenge.target.startswith("relationship--") and kind not in (None, "supports"):
+        if challenge.target.startswith("relationship--") and kind not in (None, "supports", *TIES):
             del challenges[ref]
             wrong.append(
                 Broken(
                     id=ref,
                     sha256=challenge.sha256,
                     field="object_refs",
-                    message=f"an undercut of {challenge.target}, a {kind} and no support",
-                    remedy="undercut the evidence or its support",
+                    message=f"an undercut of {challenge.target}, a {kind} on which nothing rests",
+                    remedy="undercut the evidence, its support, or a derived-from or controlled-by",
                 )
             )
     return wrong
@@ -335,6 +336,9 @@ def _index(
         broken=broken,
         withdrawn=withdrawn,
         challenges_on={ref: tuple(ids) for ref, ids in challenges_on.items()},
+        challenged_ties=frozenset(
+            ref for ref in challenges_on if ref in found["link"] and found["link"][ref].kind in TIES
+        ),
         named=frozenset(
             [one.x.origin for one in found["evidence"].values() if one.x.origin]
             + [link.target for link in found["link"].values() if link.kind == "derived-from"]

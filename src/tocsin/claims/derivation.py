@@ -7,7 +7,7 @@ Spec: claims.md §2.2.5, 2.2.6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -21,14 +21,19 @@ _UNLIMITED = 9  # above every class: a tip that is not held sets no cap
 class Derivation:
     """Derivation among what is kept, each term computed once."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: Kept, fallen: Collection[str] = frozenset()) -> None:
+        """`fallen`: ids of ties that an undercut has dropped; they join nothing."""
         self._kept = kept
+        self._fallen = fallen
         self._party: dict[str, str] = {}
         self._sources: dict[str, tuple[str, ...]] = {}
         self._derived: dict[str, _Derived] = {}
         self._bits: dict[tuple[str, str], int] = {}
 
-    def _usable(self, link: Link) -> bool:
+    def usable(self, link: Link) -> bool:
+        """Whether a tie is sourced, or the word of one that it is about, and has not fallen."""
+        if link.id in self._fallen:
+            return False
         if link.urls:
             return True
         if link.kind == "controlled-by":
@@ -42,7 +47,7 @@ class Derivation:
             together, rest = {ref}, [ref]
             while rest:
                 for link in self._kept.controls(rest.pop()):
-                    if self._usable(link):
+                    if self.usable(link):
                         new = {link.source, link.target} - together
                         together |= new
                         rest += new
@@ -53,7 +58,7 @@ class Derivation:
         """What a piece of evidence derives from, over usable links; empty: it is no copy."""
         if ref not in self._sources:
             self._sources[ref] = tuple(
-                sorted({link.target for link in self._kept.derived_out(ref) if self._usable(link)})
+                sorted({link.target for link in self._kept.derived_out(ref) if self.usable(link)})
             )
         return self._sources[ref]
 

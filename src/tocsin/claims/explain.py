@@ -44,6 +44,10 @@ _PIECE_WORDS = {
     "dropped-undercut": "“{what}” was undercut, and is not counted.",
     "dropped-source": "“{what}” derives from something no longer counted, and is not counted.",
 }
+_TIE_WORDS = {
+    "tie-dropped-by-owner": "Whoever said that {tie} took it back, and it joins nothing.",
+    "tie-dropped-undercut": "That {tie} was undercut, and it joins nothing.",
+}
 
 
 class Sentence(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,10 @@ def of_reason(reason: Reason, one: Standing, view: View) -> Sentence | None:
         by = [ref for fallen in one.dropped if fallen.id == reason.ref for ref in fallen.by]
         text = _PIECE_WORDS[reason.code].format(what=_what(reason.ref, view))
         return _sentence(text, reason.ref, *by)
+    if reason.code in _TIE_WORDS:
+        by = [ref for fallen in one.dropped if fallen.id == reason.ref for ref in fallen.by]
+        text = _TIE_WORDS[reason.code].format(tie=_tie(reason.ref, view))
+        return _sentence(text, reason.ref, *by)
     if reason.code in _CHALLENGE_WORDS:
         challenge = view.challenges.get(reason.ref)
         who = view.name(challenge.x.speaker_ref) if challenge else reason.ref
@@ -109,6 +117,14 @@ def _sentence(text: str, *refs: str) -> Sentence:
 def _what(ref: str, view: View) -> str:
     link = view.links.get(ref)
     return view.name(link.source if link is not None else ref)
+
+
+def _tie(ref: str, view: View) -> str:
+    link = view.links.get(ref)
+    if link is None:
+        return ref
+    how = "derives from" if link.kind == "derived-from" else "is controlled by"
+    return f"“{view.name(link.source)}” {how} “{view.name(link.target)}”"
 
 
 def summary(one: Standing) -> str:

@@ -7,10 +7,10 @@ Spec: claims.md §2.2.1, 2.2.3, 2.2.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from tocsin.claims.model import ACCESS, Challenge, Claim, Evidence, Link, Ties, View
+from tocsin.claims.model import ACCESS, TIES, Challenge, Claim, Evidence, Link, Ties, View
 from tocsin.claims.times import dated_end, instant
 
 _NOT_MATERIAL = frozenset({"identity", "note", "opinion"})
@@ -166,8 +166,12 @@ class Kept:
     # --- 2.4 what a standing is computed from
 
     def scope(self, claim_id: str) -> list[str]:
-        """Ids of everything that a standing of this claim may rest on, parties' ties aside."""
+        """Ids of everything that a standing of this claim may rest on.
+
+        Of the ties between parties only what challenges them is in it: see `standing._inputs`.
+        """
         seen = {claim_id}
+        parties: set[str] = set()
         rest = [claim_id]
         while rest:
             ref = rest.pop()
@@ -179,11 +183,34 @@ class Kept:
             challenge = self.challenge(ref)
             if challenge is not None and challenge.x.counter_claim_ref is not None:
                 near.append(challenge.x.counter_claim_ref)
+            evidence = self.evidence(ref) if self.view.challenged_ties else None
+            if evidence is not None:
+                near += self._on_control(evidence.x.producer_refs, parties)
             for one in near:
                 if one not in seen:
                     seen.add(one)
                     rest.append(one)
         return sorted(seen)
+
+    def _on_control(self, producers: Iterable[str], parties: set[str]) -> Iterator[str]:
+        """Challenges on the control of these and all that they are tied to; `parties`: seen."""
+        rest = [one for one in producers if one not in parties]
+        parties.update(rest)
+        while rest:
+            for link in self.controls(rest.pop()):
+                yield from (one.id for one in self.challenges_on(link.id))
+                new = {link.source, link.target} - parties
+                parties |= new
+                rest += new
+
+    def undercut_ties(self, scope: Iterable[str]) -> Iterator[tuple[Challenge, Link]]:
+        """(undercut, tie) of every undercut in `scope` that is on a tie."""
+        for ref in scope if self.view.challenged_ties else ():
+            one = self.challenge(ref)
+            link = self.link(one.target) if one is not None else None
+            on_tie = link is not None and link.kind in TIES
+            if one is not None and link is not None and on_tie and one.x.form == "undercut":
+                yield one, link
 
     def sha256(self, ref: str) -> str | None:
         """Digest of the bytes held; None where they are not held, not yet said, or taken back."""

@@ -34,6 +34,10 @@ class Labels:
         if evidence is not None:
             return speaker in evidence.x.producer_refs
         link = self._kept.link(target)
+        if link is not None and link.kind != "supports":
+            # Whom a tie is about may not shake it off by a bare word: only who said it takes it
+            # back, and everybody else shows grounds.
+            return speaker == link.publisher
         if link is not None:
             source = self._kept.evidence(link.source)
             made = source.x.producer_refs if source is not None else ()

@@ -22,6 +22,11 @@ EXTENSION_ID = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
 """The property-extension that carries everything of ours."""
 
 STANDING_VERSION = "2.0"
+STANDING_WITH_TIES = "2.1"
+"""The rules of 2.0 and undercuts of ties: whatever 2.0 could weigh is weighed as 2.0 weighs it."""
+
+TIES = frozenset({"derived-from", "controlled-by"})
+"""Links that say who depends on whom: what makes two roots one."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "victim-claim": ("activity",),
@@ -341,6 +346,8 @@ class View(Ties, frozen=True, kw_only=True):
     challenges_on: Mapping[str, tuple[str, ...]]
     coded: Mapping[str, Ties]
     """The links of each publisher alone."""
+    challenged_ties: frozenset[str]
+    """The `derived-from` and `controlled-by` that somebody undercuts."""
     named: frozenset[str]
     """Origins, and what others derive from: all else can be common to no two pieces."""
 

@@ -5,13 +5,13 @@ as its weakest required link, and a link as independent as the roots of its evid
 and in `kept`, `derivation` and `labels` follow the terms of the spec; a second reader is asked for
 every change.
 
-Spec: claims.md §2, algorithm "tocsin-standing" 2.0.
+Spec: claims.md §2, algorithm "tocsin-standing" 2.0; 2.1 where a tie is undercut (decisions/0064).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from tocsin.claims.model import (
     NOT_WEIGHED,
     REQUIRED,
     STANDING_VERSION,
+    STANDING_WITH_TIES,
     Challenge,
     Claim,
     Evidence,
@@ -89,6 +90,13 @@ class Standing(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
     dropped: tuple[Dropped, ...]
     inputs_sha256: str
+    version: str = STANDING_VERSION
+    """2.1 where an undercut of a tie is among the inputs: the rules that were asked for."""
+
+    @property
+    def algorithm(self) -> dict[str, str]:
+        """By which rules it was computed."""
+        return {**ALGORITHM, "version": self.version}
 
     def to_json(self) -> dict[str, Any]:
         """The output of §2.4, ready for JSON; every permutation of a view gives the same."""
@@ -103,7 +111,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         out["reasons"] = [{"code": r.code, "ref": r.ref} for r in self.reasons]
         out["dropped"] = [{"id": d.id, "by": list(d.by), "why": d.why} for d in self.dropped]
         out["inputs_sha256"] = self.inputs_sha256
-        out["algorithm"] = dict(ALGORITHM)
+        out["algorithm"] = self.algorithm
         return out
 
 
@@ -145,7 +153,7 @@ def standing(
             f"no claim {claim_id}" + (f" known by {rfc3339(at)}" if at else "") + " is held here",
             remedy="list the claims with `tocsin claims`, or leave the time out",
         )
-    weighing.labels.label(weighing.kept.scope(claim_id))
+    weighing.label(weighing.kept.scope(claim_id))
     return weighing.standing(claim)
 
 
@@ -159,7 +167,7 @@ def standings(
     weighing = _Weighing(view, reader, at, coder)
     # What is derived from and not held has a label too: nobody undercuts it, so it stands.
     named = {end for link in view.links.values() for end in (link.source, link.target)}
-    weighing.labels.label(sorted({*view.evidence, *view.links, *view.challenges, *named}))
+    weighing.label(sorted({*view.evidence, *view.links, *view.challenges, *named}))
     known = (weighing.kept.claim(ref) for ref in sorted(view.claims))
     return [weighing.standing(claim) for claim in known if claim is not None]
 
@@ -170,7 +178,10 @@ def roots(view: View, evidence_id: str, at: datetime | None = None) -> frozenset
     Ids and origins of everything it derives from, itself included ("made-of ..."), and the party
     classes of those who made them ("made-by ..."). Compare as sets; never weld them.
     """
-    return Derivation(Kept(view, None, at, None)).roots(evidence_id)
+    weighing = _Weighing(view, None, at, None)
+    if view.challenged_ties:
+        weighing.label(sorted({*view.evidence, *view.links, *view.challenges}))
+    return weighing.derivation.roots(evidence_id)
 
 
 def alarms(view: View) -> list[Alarm]:
@@ -181,12 +192,14 @@ def alarms(view: View) -> list[Alarm]:
     found = []
     for stored in view.standings.values():
         x = stored.x
-        if x.claim_ref not in view.claims or x.algorithm != ALGORITHM:
+        if x.claim_ref not in view.claims:
             continue
         reader = None if x.reader == "public" else x.reader
         try:
             ours = standing(view, x.claim_ref, reader, instant(x.at) if x.at else None, x.coder)
         except (NotFoundError, ValueError):
+            continue
+        if x.algorithm != ours.algorithm:
             continue
         links = {name: (grade.grade, grade.shown) for name, grade in ours.links.items()}
         theirs = {
@@ -236,7 +249,26 @@ class _Weighing:
         self.kept = Kept(view, reader, at, coder)
         self.derivation = Derivation(self.kept)
         self.labels = Labels(self.kept, self.derivation)
+        self._first = self.labels
+        self._scope: set[str] = set()
         self._links: dict[str, dict[str, LinkGrade]] = {}
+
+    def label(self, scope: Iterable[str]) -> None:
+        """Label `scope`, ties first.
+
+        Labels rest on ties, and an undercut of a tie on its label. So they are settled in this
+        order, once: labels with every tie in force tell which ties fall; without those all is
+        labelled anew. What falls then brings no tie back, and nothing loops.
+        """
+        asked = list(scope)
+        self._first.label(asked)
+        self._scope.update(asked)
+        pairs = self.kept.undercut_ties(self._scope)
+        fallen = frozenset(tie.id for one, tie in pairs if self._first.of.get(one.id) == "IN")
+        if fallen:
+            self.derivation = Derivation(self.kept, fallen)
+            self.labels = Labels(self.kept, self.derivation)
+            self.labels.label(sorted(self._scope))
 
     # --- 2.3.3, 2.3.4 grades and base
 
@@ -341,6 +373,9 @@ class _Weighing:
             for reason, drop in self._evidence_reasons(claim):
                 reasons.add(reason)
                 dropped |= {drop} if drop is not None else set()
+            for reason, drop in self._tie_reasons(claim):
+                reasons.add(reason)
+                dropped.add(drop)
             by_coder = self._by_coder(claim)
         return Standing(
             claim=claim.id,
@@ -354,6 +389,7 @@ class _Weighing:
             reasons=tuple(sorted(reasons)),
             dropped=tuple(sorted(dropped)),
             inputs_sha256=self._inputs_sha256(claim.id),
+            version=self._version(claim.id),
         )
 
     def _link_reasons(self, claim: Claim, base: str | None) -> Iterator[Reason]:
@@ -403,6 +439,24 @@ class _Weighing:
             if undecided:
                 yield "undercut-undecided"
 
+    def _tie_reasons(self, claim: Claim) -> Iterator[tuple[Reason, Dropped]]:
+        """Ties that have fallen, where a standing of this claim could rest on them."""
+        by: dict[str, list[Challenge]] = {}
+        for one, tie in self.kept.undercut_ties(self.kept.scope(claim.id)):
+            if self._first.of.get(one.id) == "IN":
+                by.setdefault(tie.id, []).append(one)
+        for ref, undercuts in by.items():
+            owner = any(self._first.owner(one) for one in undercuts)
+            ids = tuple(sorted(one.id for one in undercuts))
+            yield (
+                Reason(code="tie-dropped-by-owner" if owner else "tie-dropped-undercut", ref=ref),
+                Dropped(id=ref, by=ids, why="owner" if owner else "undercut"),
+            )
+
+    def _version(self, claim_id: str) -> str:
+        tied = any(True for _ in self.kept.undercut_ties(self.kept.scope(claim_id)))
+        return STANDING_WITH_TIES if tied else STANDING_VERSION
+
     def _drop(self, ref: str) -> tuple[Reason, Dropped]:
         by = [one for one in self.kept.undercuts(ref) if self.labels.of.get(one.id) == "IN"]
         why: Literal["owner", "undercut", "source"] = "source"
@@ -430,7 +484,7 @@ class _Weighing:
         levels = {}
         for coder in coders:
             alone = _Weighing(self.kept.view, self.kept.reader, self.kept.at, coder)
-            alone.labels.label(alone.kept.scope(claim.id))
+            alone.label(alone.kept.scope(claim.id))
             codes = {alone.challenge_code(one) for one in alone.kept.challenges_on(claim.id)}
             base = alone.base(claim)
             levels[coder] = f"contested({base})" if "contested-by" in codes else base
@@ -449,7 +503,7 @@ class _Weighing:
                 parties |= new
                 rest += new
         value = {
-            "algorithm": dict(ALGORITHM),
+            "algorithm": {**ALGORITHM, "version": self._version(claim_id)},
             "at": rfc3339(self.kept.at) if self.kept.at else None,
             "claim": claim_id,
             "coder": self.kept.coder,

@@ -46,7 +46,7 @@ def _by_publication(command: Any) -> Any:
 
 
 @click.command()
-@click.argument("target", metavar="CLAIM|EVIDENCE")
+@click.argument("target", metavar="CLAIM|EVIDENCE|LINK")
 @click.argument("words", metavar="WORDS|-")
 @click.option("--form", type=click.Choice(FORMS), help="To a claim of fact. Default: denial.")
 @click.option("--reply", "how", type=click.Choice(REPLIES), help="To a call or a demand.")

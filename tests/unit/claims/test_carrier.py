@@ -150,15 +150,14 @@ def test_objects_that_are_not_ours_are_held_and_left_alone() -> None:
     assert view.broken == ()
 
 
-def test_an_undercut_of_a_relationship_that_is_no_support_is_broken() -> None:
-    control = link_object(
+def test_an_undercut_of_a_relationship_on_which_nothing_rests_is_broken() -> None:
+    quotes = link_object(
         id=SUPPORT,
         created=WHEN,
         created_by_ref=CERT,
-        kind="controlled-by",
-        source_ref=MFA,
-        target_ref=CERT,
-        basis="ownership",
+        kind="quotes",
+        source_ref=CLAIM,
+        target_ref=STANDING,
     )
     undercut = challenge_object(
         id=DENIAL,
@@ -169,10 +168,10 @@ def test_an_undercut_of_a_relationship_that_is_no_support_is_broken() -> None:
         speaker_ref=MFA,
         asserted_at=DAY,
     )
-    view = view_of(control, undercut)
+    view = view_of(quotes, undercut)
     assert view.challenges == {}
     assert [one.id for one in view.broken] == [DENIAL]
-    assert "controlled-by" in view.broken[0].message
+    assert "quotes" in view.broken[0].message
 
 
 def test_a_broken_object_names_its_field_and_a_remedy() -> None:

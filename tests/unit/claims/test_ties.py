@@ -1,0 +1,208 @@
+"""Who depends on whom can be challenged like all else: by grounds, and by whoever said it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+import pytest
+
+from tocsin.claims.carrier import read
+from tocsin.claims.explain import explain
+from tocsin.claims.model import View
+from tocsin.claims.standing import Standing, alarms, roots, standing
+from tocsin.claims.write import (
+    challenge_object,
+    claim_object,
+    evidence_object,
+    link_object,
+    standing_object,
+)
+
+WHEN = "2026-02-03T09:00:00.000Z"
+DAY = {"value": "2026-02-03", "precision": "day"}
+EAST, NORTH, LAB, OTHER = (f"identity--1000000{n}-0000-4000-8000-000000000001" for n in range(4))
+CLAIM = "note--20000000-0000-4000-8000-000000000001"
+ONE, TWO, GROUND, GROUND2 = (f"grouping--3000000{n}-0000-4000-8000-000000000001" for n in range(4))
+TIE = "relationship--40000000-0000-4000-8000-000000000001"
+UNDERCUT, ANSWER = (f"opinion--5000000{n}-0000-4000-8000-000000000001" for n in range(2))
+_RELS = [f"relationship--6000000{n}-0000-4000-8000-000000000001" for n in range(6)]
+
+
+def piece(id: str, producer: str, access: str = "inspectable") -> bytes:
+    return evidence_object(
+        id=id,
+        created=WHEN,
+        created_by_ref=producer,
+        name=id,
+        kind="telemetry",
+        producer_refs=[producer],
+        access=access,
+        external_references=[{"source_name": "s", "url": f"https://{id[-4:]}.example/{id}"}],
+    )
+
+
+def support(n: int, source: str, target: str, by: str) -> bytes:
+    return link_object(
+        id=_RELS[n],
+        created=WHEN,
+        created_by_ref=by,
+        kind="supports",
+        source_ref=source,
+        target_ref=target,
+        links=["activity"],
+    )
+
+
+def tie(kind: str, by: str = OTHER, url: bool = True) -> bytes:
+    ends = (ONE, TWO) if kind == "derived-from" else (EAST, NORTH)
+    more: dict[str, Any] = {"basis": "ownership"} if kind == "controlled-by" else {}
+    if url:
+        more["external_references"] = [{"source_name": "s", "url": "https://register.example/"}]
+    return link_object(
+        id=TIE,
+        created=WHEN,
+        created_by_ref=by,
+        kind=kind,
+        source_ref=ends[0],
+        target_ref=ends[1],
+        **more,
+    )
+
+
+def undercut(target: str = TIE, by: str = LAB, id: str = UNDERCUT, **more: Any) -> bytes:
+    return challenge_object(
+        id=id,
+        created=WHEN,
+        created_by_ref=by,
+        target=target,
+        form="undercut",
+        speaker_ref=by,
+        asserted_at=DAY,
+        **more,
+    )
+
+
+def world(*more: bytes) -> View:
+    claim = claim_object(
+        id=CLAIM,
+        created=WHEN,
+        created_by_ref=EAST,
+        claim_type="victim-claim",
+        speaker_ref=EAST,
+        asserted_at=DAY,
+        gist="It was hit.",
+    )
+    given = [
+        claim,
+        piece(ONE, EAST),
+        piece(TWO, NORTH),
+        support(0, ONE, CLAIM, EAST),
+        support(1, TWO, CLAIM, NORTH),
+        *more,
+    ]
+    view = read([(orjson.loads(raw), hashlib.sha256(raw).hexdigest()) for raw in given])
+    assert view.broken == ()
+    return view
+
+
+def weigh(*more: bytes) -> Standing:
+    return standing(world(*more), CLAIM)
+
+
+KINDS = pytest.mark.parametrize("kind", ["derived-from", "controlled-by"])
+GROUNDED = (undercut(), piece(GROUND, LAB), support(2, GROUND, UNDERCUT, LAB))
+
+
+@KINDS
+def test_an_undercut_with_open_grounds_drops_a_tie(kind: str) -> None:
+    assert weigh(tie(kind)).base == "one-root"
+    found = weigh(tie(kind), *GROUNDED)
+    assert found.base == "independent-roots"
+    assert [(d.id, d.by, d.why) for d in found.dropped] == [(TIE, (UNDERCUT,), "undercut")]
+    assert [(r.code, r.ref) for r in found.reasons] == [("tie-dropped-undercut", TIE)]
+    [told] = [s for s in explain(found, world(tie(kind), *GROUNDED)) if TIE in s.refs]
+    assert "was undercut, and it joins nothing" in told.text
+    assert UNDERCUT in told.refs
+
+
+@KINDS
+@pytest.mark.parametrize("by", [EAST, NORTH, LAB])
+def test_a_bare_word_drops_no_tie_whoever_says_it(kind: str, by: str) -> None:
+    found = weigh(tie(kind), undercut(by=by))
+    assert (found.base, found.dropped, found.reasons) == ("one-root", (), ())
+
+
+@KINDS
+def test_whoever_said_a_tie_takes_it_back(kind: str) -> None:
+    found = weigh(tie(kind), undercut(by=OTHER))
+    assert (found.base, found.dropped[0].why) == ("independent-roots", "owner")
+    assert [r.code for r in found.reasons] == ["tie-dropped-by-owner"]
+
+
+@KINDS
+def test_grounds_that_are_only_described_drop_no_tie(kind: str) -> None:
+    grounds = (undercut(), piece(GROUND, LAB, "described"), support(2, GROUND, UNDERCUT, LAB))
+    assert weigh(tie(kind), *grounds).base == "one-root"
+
+
+@KINDS
+def test_an_undercut_that_is_undercut_drops_nothing(kind: str) -> None:
+    against = (
+        undercut(UNDERCUT, OTHER, ANSWER),
+        piece(GROUND2, OTHER),
+        support(3, GROUND2, ANSWER, OTHER),
+    )
+    assert weigh(tie(kind), *GROUNDED, *against).base == "one-root"
+
+
+@KINDS
+def test_a_withdrawn_undercut_drops_nothing(kind: str) -> None:
+    event = {"status": "withdrawn", "at": "2026-02-04", "by_ref": LAB}
+    taken_back = undercut(status_events=[event])
+    assert weigh(tie(kind), taken_back, *GROUNDED[1:]).base == "one-root"
+
+
+def test_roots_of_a_piece_are_those_over_the_ties_that_stand() -> None:
+    tied = world(tie("derived-from"))
+    assert not roots(tied, ONE).isdisjoint(roots(tied, TWO))
+    fallen = world(tie("derived-from"), *GROUNDED)
+    assert roots(fallen, ONE).isdisjoint(roots(fallen, TWO))
+
+
+def test_grounds_that_rest_on_the_tie_they_are_against_do_not_loop() -> None:
+    itself = (undercut(), support(2, ONE, UNDERCUT, LAB))
+    first = weigh(tie("derived-from"), *itself)
+    assert first == weigh(*reversed((tie("derived-from"), *itself)))
+    assert first.base == "independent-roots"
+
+
+@KINDS
+def test_only_where_a_tie_is_undercut_are_the_rules_those_of_2_1(kind: str) -> None:
+    assert weigh(tie(kind)).to_json()["algorithm"]["version"] == "2.0"
+    assert weigh(tie(kind), *GROUNDED).to_json()["algorithm"]["version"] == "2.1"
+    assert weigh(tie(kind), undercut()).to_json()["algorithm"]["version"] == "2.1"
+    bare, grounded = weigh(tie(kind), undercut()), weigh(tie(kind), *GROUNDED)
+    assert bare.inputs_sha256 != grounded.inputs_sha256
+
+
+def test_a_stored_standing_is_held_against_its_own_rules() -> None:
+    ours = weigh(tie("controlled-by"), *GROUNDED)
+    told = ours.to_json()
+    stored = standing_object(
+        id="note--70000000-0000-4000-8000-000000000001",
+        created=WHEN,
+        created_by_ref=LAB,
+        standing=told,
+        content="x",
+    )
+    assert alarms(world(tie("controlled-by"), *GROUNDED, stored)) == []
+    wrong = standing_object(
+        id="note--70000000-0000-4000-8000-000000000001",
+        created=WHEN,
+        created_by_ref=LAB,
+        standing={**told, "level": "one-root", "base": "one-root"},
+        content="x",
+    )
+    assert len(alarms(world(tie("controlled-by"), *GROUNDED, wrong))) == 1
