@@ -535,7 +535,9 @@ def test_an_objects_own_marking_tightens_its_audience_not_the_statements(
     narrow = Audience(author=NORTHLAND, tlp="AMBER", to=frozenset([GRIDCO]))
     said = northland.say(open_, marked, tlp="GREEN")
     publish(store, said, open_, marked, narrowed={marked.sha256: narrow})
-    assert ids(store.select(seen_by(store, GRIDCO))) == [open_.id, marked.id]
+    found = store.select(seen_by(store, GRIDCO))
+    assert ids(found) == [open_.id, marked.id]
+    assert [dict(one.narrowed) for one in found] == [{}, {said.id: narrow}]
     assert ids(store.select(seen_by(store, PORTCO))) == [open_.id]
     assert store.statement(said.id, seen_by(store, PORTCO)) is not None
     assert store.object(marked.sha256, seen_by(store, PORTCO)) is None

@@ -753,7 +753,7 @@ class MemoryStore(MemoryFederation):
         """Of each object the newest version by whoever made the one that was logged first."""
         makers: dict[tuple[str, str], str] = {}
         for item, _, said in sorted(self._found(allowed, case), key=lambda f: (f[1], f[0].sha256)):
-            makers.setdefault(_object(item, said).cursor, maker_of(item.raw))
+            makers.setdefault(self._object(item, said).cursor, maker_of(item.raw))
         found = reversed(self._versions(allowed, case))
         return {v.cursor: v for v in found if maker_of(v.raw) == makers[v.cursor]}
 
@@ -764,7 +764,29 @@ class MemoryStore(MemoryFederation):
             key=lambda f: (version_key(f[0]), -f[1] if version_key(f[0]) else f[1]),
             reverse=True,
         )
-        return [_object(item, said) for item, _, said in ordered]
+        return [self._object(item, said) for item, _, said in ordered]
+
+    def _object(self, item: Keepable, said: Iterable[tuple[str, bool]]) -> KeptObject:
+        everywhere = [id for id, _ in said]
+        live = [id for id, is_live in said if is_live]
+        narrowed = {}
+        for id in live or everywhere:
+            row = self._rows[id]
+            [own] = {self._audiences[x.audience] for x in row.says if _same(x.item, item)}
+            if own != self._audiences[row.audience]:
+                narrowed[id] = own
+        return KeptObject(
+            raw=item.raw,
+            sha256=item.sha256,
+            id=item.id,
+            type=item.type,
+            spec_version=item.spec_version,
+            created=item.created,
+            modified=item.modified,
+            said_by=tuple(live or everywhere),
+            withdrawn=not live,
+            narrowed=narrowed,
+        )
 
     def _found(
         self, allowed: frozenset[int], case: str | None
@@ -788,22 +810,6 @@ class MemoryStore(MemoryFederation):
 
 def _place(statement: Statement | Sealed) -> tuple[str, str, int]:
     return statement.author, statement.chain, statement.seq
-
-
-def _object(item: Keepable, said: Iterable[tuple[str, bool]]) -> KeptObject:
-    everywhere = [id for id, _ in said]
-    live = [id for id, is_live in said if is_live]
-    return KeptObject(
-        raw=item.raw,
-        sha256=item.sha256,
-        id=item.id,
-        type=item.type,
-        spec_version=item.spec_version,
-        created=item.created,
-        modified=item.modified,
-        said_by=tuple(live or everywhere),
-        withdrawn=not live,
-    )
 
 
 def _is_version(row: _Entered, seen: Sequence[_Entered], versions: Sequence[str]) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
 from tocsin.canonical import b64decode
 from tocsin.cli import terminal
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tocsin.client import Client
 
 CASE_FORMS = ("dossier", "sheet", "stix")
+MANIFEST = "manifest.json"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LIST_FORMS = ("misp", "misp-feed", "csv", "rpz", "suricata", "zeek", "blocklist")
 
 
@@ -182,14 +186,32 @@ def _print_losses(losses: list[dict[str, Any]], *, err: bool) -> None:
 
 
 def _unpack(data: bytes, name: str) -> None:
-    """Write a feed's files into a folder, its manifest last; of what is there, only its own."""
+    """Write a feed's files into a folder, its manifest last; of what is there, only its own.
+
+    Events that the manifest before named and this one does not are taken away: they hold what was
+    taken back or has ended since, and whoever knows their names would go on reading them.
+    """
     folder = Path(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        before = _events_of(folder / MANIFEST)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for member in archive.namelist():
+            members = archive.namelist()
+            for member in members:
                 terminal.write_output(str(folder / Path(member).name), archive.read(member))
+        for gone in sorted(before - {Path(member).name for member in members}):
+            (folder / gone).unlink(missing_ok=True)
     except OSError as wrong:
         raise UnreadableError(
             f"{name}: {wrong.strerror or wrong}", remedy="name a folder you may write to"
         ) from wrong
+
+
+def _events_of(manifest: Path) -> set[str]:
+    """The names of the event files of a feed that was written here before."""
+    try:
+        found = orjson.loads(manifest.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return set()
+    named = found if isinstance(found, dict) else {}
+    return {f"{uuid}.json" for uuid in named if _UUID.fullmatch(uuid)}

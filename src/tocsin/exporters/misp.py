@@ -80,7 +80,8 @@ def write(selection: Selection) -> Written:
 
 def write_feed(selection: Selection) -> Written:
     """A feed: `manifest.json`, `hashes.csv` and a file for each event; `raw` is it as a ZIP."""
-    events, losses, count = _events(selection)
+    # Of nothing a feed names no event: whoever had one before sees that it is gone.
+    events, losses, count = _events(selection) if selection.things else ([], (), 0)
     manifest: dict[str, Any] = {}
     hashes: list[str] = []
     files: list[tuple[str, bytes]] = []

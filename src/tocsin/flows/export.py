@@ -10,8 +10,7 @@ Spec: exchange.md §3, last two points.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -19,17 +18,20 @@ from msgspec import Struct
 from tocsin.errors import IndicatorError, NotFoundError, UsageError
 from tocsin.exporters.interface import Line, Loss, Selection, Thing, Written, values_of
 from tocsin.flows import respond, sharing
-from tocsin.flows.intake import parse_kept
+from tocsin.flows.intake import parse_kept, stamp
 from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Audience, Reader, Tlp, may_leave
 from tocsin.stix.markings import TLP_OF_ID, strictest_tlp
 from tocsin.stix.values import KINDS
-from tocsin.store.interface import KeptObject
+from tocsin.store.interface import KeptObject, time_key
 from tocsin.sweep.warninglists import LISTS, listed
 
 FORMS = ("misp", "misp-feed", "csv", "stix", "rpz", "suricata", "zeek", "blocklist")
 LINE_FORMS = ("csv", "rpz", "suricata", "zeek", "blocklist")
 """Those that hold values, a line each."""
+LAPSING = (*(form for form in LINE_FORMS if form != "csv"), "misp-feed")
+"""Those that a machine reads again and again in one place."""
+ENDED = ("withdrawn", "revoked", "expired")
 MAX_OBJECTS = 500_000
 
 
@@ -79,7 +81,9 @@ def export(node: Node, wanted: Wanted, reader: Reader, *, own: Reader) -> Export
     chosen = _chosen(node, wanted, reader, own, left_out)
     losses: list[Loss] = []
     selection = _selection(node, wanted, chosen, own, left_out, losses)
-    if not selection.things:
+    # Where all of it has ended, the list is written empty: else the one from before stays in force.
+    lapsed = wanted.form in LAPSING and any(left_out[why] for why in ENDED)
+    if not selection.things and not lapsed:
         told = ", ".join(f"{n} {why}" for why, n in sorted(left_out.items())) or "nothing chosen"
         raise NotFoundError(
             f"nothing here may leave as {wanted.form}: {told}",
@@ -112,7 +116,9 @@ def _chosen(
     leaving = frozenset(n for n in both if may_leave(audiences[n]))
     everything = _held(node, wanted, mine, own)
     names = {o.id for o in everything}
-    readable = {o.id for o in everything} if both == mine else _ids(node, wanted, both)
+    shared = everything if both == mine else node.store.select(both, case=wanted.case)
+    readable = {o.id for o in shared}
+    ended = _ended(shared, time_key(stamp(node.clock())))
     found = [o for o in _held(node, wanted, leaving, own) if o.id in names]
     left_out["not-for-reader"] += len(names - readable)
     left_out["not-for-files"] += len(readable - {o.id for o in found})
@@ -128,8 +134,8 @@ def _chosen(
         if wanted.ceiling is not None and TLP_RANK[tlp] > TLP_RANK[wanted.ceiling]:
             left_out["stricter"] += 1
             continue
-        if one.type == "indicator" and data.get("revoked") is True:
-            left_out["revoked"] += 1
+        if why := ended.get(one.id):
+            left_out[why] += 1
             continue
         chosen.append(Thing(data=data, raw=one.raw, tlp=tlp, to=_named_by(of, tlp)))
     left_out["withdrawn"] += _taken_back(node, wanted, both, {o.id for o in found})
@@ -154,9 +160,26 @@ def _taken_back(node: Node, wanted: Wanted, allowed: frozenset[int], standing: s
     return len(gone - standing)
 
 
-def _ids(node: Node, wanted: Wanted, allowed: frozenset[int]) -> set[str]:
-    held = node.store.select(allowed, case=wanted.case)
-    return {o.id for o in held}
+def _ended(shared: Iterable[KeptObject], now: str) -> dict[str, str]:
+    """The indicators that the newest version known to both has ended, and how.
+
+    That version itself may be one that does not leave: then no older one leaves in its place.
+
+    Args:
+        now: a `time_key`. Text, as STIX times go up to the sixtieth second of a minute, which no
+            `datetime` holds.
+    """
+    ended = {}
+    for one in shared:
+        if one.type != "indicator" or one.withdrawn:
+            continue
+        data = one.data
+        until = data.get("valid_until")
+        if data.get("revoked") is True:
+            ended[one.id] = "revoked"
+        elif isinstance(until, str) and time_key(until) <= now:
+            ended[one.id] = "expired"
+    return ended
 
 
 def _held(node: Node, wanted: Wanted, allowed: frozenset[int], own: Reader) -> Sequence[KeptObject]:
@@ -198,12 +221,12 @@ def _named(data: Mapping[str, Any]) -> list[str]:
 def _audiences(
     node: Node, one: KeptObject, said: dict[str, Audience], allowed: frozenset[int]
 ) -> list[Audience]:
-    """Those of the statements that say it, as far as they may leave."""
+    """Those that the statements of it give it to, as far as they may leave."""
     for id in one.said_by:
-        if id not in said:
+        if id not in said and id not in one.narrowed:
             kept = node.store.statement(id, allowed)
             said[id] = kept.audience if kept else Audience(author="", tlp="AMBER+STRICT")
-    return [said[id] for id in one.said_by]
+    return [one.narrowed[id] if id in one.narrowed else said[id] for id in one.said_by]
 
 
 def _marked(of: Sequence[Audience], data: Mapping[str, Any]) -> Tlp:
@@ -240,10 +263,6 @@ def _selection(
     for thing in chosen:
         if thing.data["type"] != "indicator":
             things.append(thing)
-            continue
-        until = _instant(thing.data.get("valid_until"))
-        if until is not None and until <= now:
-            left_out["expired"] += 1
             continue
         made = _lines(thing, names, losses, left_out)
         on = [line for line in made if (hit := listed(line.kind, line.value)) is not None
@@ -322,11 +341,3 @@ def _lines(
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _instant(value: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)

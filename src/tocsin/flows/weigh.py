@@ -31,7 +31,7 @@ from tocsin.errors import UsageError
 from tocsin.flows.held import Seen, seen
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
-from tocsin.policy import Reader, Tlp, may_read
+from tocsin.policy import TLP_RANK, Reader, Tlp, may_read
 from tocsin.store.interface import KeptObject
 
 LEVEL_WORDS: Mapping[str, str] = {
@@ -615,13 +615,17 @@ def _swap(node: Node, view: View, claim: Claim, named: list[str]) -> tuple[Name,
 
 
 def marked(node: Node, allowed: frozenset[int], kept: KeptObject) -> Marked | None:
-    """For whom an object was said, by the last statement that said it."""
+    """For whom an object was said, by the last statement that said it and by its own marking."""
     found = [node.store.statement(id, allowed) for id in kept.said_by[-1:]]
     last = found[0] if found else None
     if last is None:
         return None
-    to = {*last.audience.to, last.author} if last.audience.to else last.audience.to
-    return Marked(tlp=last.audience.tlp, to=tuple(sorted(to)), case=last.case)
+    audience = kept.narrowed.get(last.id, last.audience)
+    tlp = audience.tlp
+    if audience.unknown and TLP_RANK[tlp] < TLP_RANK["AMBER+STRICT"]:
+        tlp = "AMBER+STRICT"  # no level of its own says that only those named read it
+    to = {*audience.to, last.author} if audience.to else audience.to
+    return Marked(tlp=tlp, to=tuple(sorted(to)), case=last.case)
 
 
 def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:

@@ -10,8 +10,9 @@ Times are RFC 3339 text, ids and digests 64 lower-case hex digits, roots and com
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -28,6 +29,8 @@ from tocsin.store.federation import Federation
 if TYPE_CHECKING:
     from tocsin.record.seal import Sealed
     from tocsin.record.statement import Statement
+
+_AS_SAID: Mapping[str, Audience] = MappingProxyType({})
 
 RECORD_TYPES = frozenset(ROLE_TYPE.values())
 """STIX types that can carry a claim, evidence, a challenge or a link. Withdrawn, these stay
@@ -142,6 +145,9 @@ class KeptObject(Struct, frozen=True, kw_only=True):
     all of them are withdrawn."""
     withdrawn: bool = False
     """Every statement that gave this reader the object has been withdrawn."""
+    narrowed: Mapping[str, Audience] = _AS_SAID
+    """Of `said_by`: those that give it to fewer than may read them, as its own marking says, and
+    to whom. Every other gives it to its own readers."""
 
     @property
     def data(self) -> dict[str, Any]:

@@ -469,9 +469,13 @@ def opened(
         raw, spec_version, created, modified = found[version.n]
         if hashlib.sha256(raw).digest() != version.sha256:
             raise altered(f"object {version.id}, row {version.n} of `object`", version.sha256)
+        live = [id.hex() for id, state in version.said if state == LIVE]
+        said_by = tuple(live or [id.hex() for id, _ in version.said])
+        narrowed: dict[str, Audience] = {}
         if version.narrowed:
             _check_narrowed(version, audience_of)
-        live = [id.hex() for id, state in version.said if state == LIVE]
+            fewer = {id.hex(): own for id, own, _ in version.narrowed}
+            narrowed = {id: audience_of(fewer[id]) for id in said_by if id in fewer}
         objects.append(
             KeptObject(
                 raw=raw,
@@ -481,8 +485,9 @@ def opened(
                 spec_version=spec_version,
                 created=created,
                 modified=modified,
-                said_by=tuple(live or [id.hex() for id, _ in version.said]),
+                said_by=said_by,
                 withdrawn=not live,
+                narrowed=narrowed,
             )
         )
     return objects

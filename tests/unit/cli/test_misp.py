@@ -63,6 +63,22 @@ def test_a_feed_goes_in_is_said_once_and_comes_out(
     assert {o["id"] for o in back["objects"]} >= {f"indicator--{EVENT[:-1]}2"}
 
 
+def test_an_event_that_no_longer_leaves_is_taken_out_of_the_folder_and_nothing_else_is(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.loads(tocsin(capsys, "ingest", "feed", "--json"))["report"]
+    tocsin(capsys, "accept", "--report", report, "--all", "--yes", "--tlp", "GREEN")
+    folder, gone = Path("out"), EVENT.replace("1", "7")
+    folder.mkdir()
+    for name in (f"{gone}.json", "mine.json", "notes.txt"):
+        (folder / name).write_text("{}")
+    (folder / "manifest.json").write_text(json.dumps({gone: {}, "mine": {}, "../notes": {}}))
+    tocsin(capsys, "export", "all", "--as", "misp-feed", "--out", "out")
+    assert {p.name for p in folder.iterdir()} == {
+        "manifest.json", "hashes.csv", f"{EVENT}.json", "mine.json", "notes.txt",
+    }  # fmt: skip
+
+
 def test_a_folder_that_is_no_feed_and_a_case_that_is_none_are_refused(
     feed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

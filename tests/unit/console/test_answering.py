@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from tests.unit.flows.test_weigh import CLAIM, claim, said
 
@@ -13,6 +14,7 @@ from tocsin.console.page import Ask
 from tocsin.errors import ClaimError, ForbiddenError, NotFoundError, UsageError
 from tocsin.flows import weigh
 from tocsin.policy import Actor
+from tocsin.stix.markings import MARKING_ID
 
 World = Any  # tests/unit/conftest.py
 
@@ -44,6 +46,34 @@ def test_an_answer_goes_to_the_claims_readers_and_its_author(world: World) -> No
     assert [(p.word, p.words) for p in page.positions][1] == ("denial", "No such thing.")
     with pytest.raises(NotFoundError):
         weigh.claim_page(world.node, world.node.reader(world.SOUTH), CLAIM)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"labels": ["tlp:amber"]},
+        {
+            "granular_markings": [
+                {"marking_ref": MARKING_ID["AMBER"], "selectors": ["content"]},
+            ]
+        },
+    ],
+    ids=["label", "granular"],
+)
+def test_an_answer_goes_no_further_than_the_claims_own_marking(
+    world: World, own: dict[str, Any]
+) -> None:
+    marked = orjson.dumps(orjson.loads(claim(world, world.GRID)) | own)
+    said(world, world.GRID, marked, world.NORTH, tlp="GREEN")
+    answering.answer(ask(world, world.actor(), how="denial", words="No."))
+    kept = world.node.store.statements(world.node.allowed(world.actor().reader))[-1]
+    assert (kept.audience.tlp, kept.audience.to) == ("AMBER+STRICT", {world.GRID})
+    other = {"id": "note--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a09"}
+    mine = orjson.dumps(orjson.loads(claim(world, world.NORTH, **other)) | own)
+    said(world, world.NORTH, mine, tlp="GREEN")
+    answering.ground(ask(world, world.actor(), name="Roster", kind="testimony", **other))
+    kept = world.node.store.statements(world.node.allowed(world.actor().reader))[-1]
+    assert (kept.audience.tlp, kept.audience.to) == ("AMBER+STRICT", frozenset())
 
 
 @pytest.mark.usefixtures("charge")

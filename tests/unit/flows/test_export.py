@@ -115,10 +115,80 @@ def test_only_the_kinds_that_are_asked_for(world: World) -> None:
             export(world, **wrong)
 
 
-def test_nothing_to_write_is_said_and_not_an_empty_file(world: World) -> None:
+@pytest.mark.parametrize("form", exporting.FORMS)
+def test_nothing_to_write_is_said_and_not_an_empty_file(world: World, form: str) -> None:
+    with pytest.raises(NotFoundError, match="nothing chosen"):
+        export(world, form, words="no-such-word")
+    say(world, indicator(world, 2, "red.example"), tlp="RED", to=(world.GRID,))
+    with pytest.raises(NotFoundError, match="1 not-for-files"):
+        export(world, form)
+
+
+@pytest.mark.parametrize("form", exporting.FORMS)
+def test_a_list_of_which_all_has_ended_is_written_without_values(world: World, form: str) -> None:
+    """Else the list that a machine read before would stay in force."""
     say(world, indicator(world, 3, "old.example", valid_until="2026-11-19T08:00:00Z"))
-    with pytest.raises(NotFoundError, match="1 expired"):
-        export(world)
+    intake.withdraw(world.node, world.NORTH, say(world, indicator(world, 4, "gone.example")))
+    if form not in exporting.LAPSING:
+        with pytest.raises(NotFoundError, match="1 expired, 1 withdrawn"):
+            export(world, form)
+        return
+    made = export(world, form)
+    assert (made.written.count, b".example " in made.written.raw) == (0, False)
+    assert made.left_out == {"expired": 1, "withdrawn": 1}
+    if form == "misp-feed":
+        assert dict(made.written.files) == {"hashes.csv": b"", "manifest.json": b"{}"}
+
+
+MARKED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("label", {"labels": ["tlp:amber"]}),
+    (
+        "granular",
+        {
+            "description": "seen once",
+            "granular_markings": [
+                {"marking_ref": MARKING_ID["AMBER"], "selectors": ["description"]}
+            ],
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("form", ["csv", "blocklist", "rpz", "suricata", "zeek", "misp"])
+@pytest.mark.parametrize("more", [more for _, more in MARKED], ids=[name for name, _ in MARKED])
+def test_an_object_leaves_under_its_own_marking_however_it_bears_it(
+    world: World, form: str, more: dict[str, Any]
+) -> None:
+    say(world, indicator(world, 1, "narrow.example", **more))
+    raw = export(world, form).written.raw.decode().lower()
+    assert "amber" in raw
+    assert "tlp:green" not in raw
+    assert "tlp green" not in raw
+    with pytest.raises(NotFoundError, match="1 stricter"):
+        export(world, form, ceiling="GREEN")
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+def test_no_older_version_leaves_in_the_place_of_one_that_ended_it(world: World, how: str) -> None:
+    say(world, indicator(world, 1, "ended.example"), indicator(world, 2, "b.example"))
+    more: dict[str, Any] = (
+        {"revoked": True} if how == "revoked" else {"valid_until": "2026-11-19T08:00:00Z"}
+    )
+    later = indicator(world, 1, "ended.example", modified="2026-11-19T08:00:00Z", **more)
+    say(world, later, to=(world.GRID,))  # which goes into no file
+    made = export(world)
+    assert (values(made), made.left_out) == (["b.example"], {how: 1})
+    # Who may not read that it ended is told nothing by the file.
+    assert values(export(world, for_=world.SOUTH)) == ["b.example", "ended.example"]
+
+
+def test_an_end_in_the_last_second_of_a_leap_minute_is_an_end(world: World) -> None:
+    say(world, indicator(world, 1, "b.example"))
+    data = indicator(world, 2, "leap.example").data | {
+        "valid_from": "2015-01-01T00:00:00Z", "valid_until": "2016-12-31T23:59:60Z"
+    }  # fmt: skip
+    say(world, open_object(json.dumps(data).encode()))
+    assert values(export(world)) == ["b.example"]
 
 
 @pytest.mark.parametrize("more", [{"form": "pdf"}, {"overrides": ("no-such-list",)}])
