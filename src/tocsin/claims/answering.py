@@ -115,8 +115,19 @@ def answer(
     ]
 
 
-def reply(saying: Saying, target: str, how: str, words: str, *, lang: str = "en") -> list[bytes]:
+def reply(
+    saying: Saying,
+    target: str,
+    how: str,
+    words: str,
+    *,
+    lang: str = "en",
+    norms: Sequence[str] = (),
+) -> list[bytes]:
     """A reply to a call or a demand: a position of one's own, and that it answers it.
+
+    Args:
+        norms: what it invokes, un-13a to un-13k; any other word is kept and shown as none.
 
     Raises:
         ClaimError: `how` is none of `REPLIES`, or words of others without a source.
@@ -131,6 +142,7 @@ def reply(saying: Saying, target: str, how: str, words: str, *, lang: str = "en"
             asserted_at=saying.asserted,
             speaker_ref=saying.speaker or saying.by,
             words=saying.words(words, lang),
+            norm_refs=list(norms),
             external_references=saying.references,
             **saying.common,
         ),

@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "standing": ("reading", "How a claim stands, link by link, with every reason."),
     "answer": ("answering", "Deny, rebut, ask for grounds: your words beside a claim."),
     "evidence": ("answering", "Give grounds for a claim, or commit now and show them later."),
+    "norms": ("answering", "UN norms a claim can invoke; lists of critical infrastructure."),
     "names": ("relate", "Who is called by a name, and who says so; none is chosen."),
     "overlap": ("relate", "Tools and techniques that an incident shares with groups."),
     "say": ("record", "Publish STIX objects in your party's name."),

@@ -52,6 +52,7 @@ def _by_publication(command: Any) -> Any:
 @click.option("--reply", "how", type=click.Choice(REPLIES), help="To a call or a demand.")
 @click.option("--link", type=click.Choice(LINKS), help="The link of the claim it speaks to.")
 @click.option("--rival", metavar="CLAIM", help="Your own claim that it rests on.")
+@click.option("--norm", "norms", multiple=True, metavar="REF", help="With --reply: un-13f; repeat.")
 @click.option("--lang", default="en", show_default=True, metavar="TAG", help="Of the words.")
 @_by_publication
 @terminal.TLP
@@ -68,6 +69,7 @@ def answer(
     how: str | None,
     link: str | None,
     rival: str | None,
+    norms: tuple[str, ...],
     lang: str,
     speaker: str | None,
     url: str | None,
@@ -91,6 +93,12 @@ def answer(
 
     if how is not None and (form or link or rival):
         raise UsageError("--reply together with --form, --link or --rival", remedy="give one")
+    if norms and how is None:
+        raise UsageError(
+            "--norm without --reply: a challenge invokes no norm",
+            remedy="invoke it in a claim of your own: tocsin accept --edit norms=un-13f",
+        )
+    invoked = _norms(norms)
     text = (terminal.read_text(words) if words == "-" else words).strip()
     if not text:
         raise UsageError("no words", remedy="write what is said, or - to read it from stdin")
@@ -99,13 +107,53 @@ def answer(
         rival = _target(client, rival)[0] if rival else None
         saying = _saying(client, speaker, url, said_on)
         if how is not None:
-            objects = answering.reply(saying, target, how, text, lang=lang)
+            objects = answering.reply(saying, target, how, text, lang=lang, norms=invoked)
         else:
             objects = answering.answer(
                 saying, target, form or "denial", text, lang=lang, link=link, rival=rival
             )
         what = f"this {'reply' if how else form or 'denial'}"
         _say(client, objects, what, held, tlp, to, case, dry_run, yes, as_json)
+
+
+def _norms(given: Sequence[str]) -> list[str]:
+    """Norms as they were given; one we do not know is told, and kept."""
+    if not given:
+        return []
+    from tocsin.claims import norms
+
+    refs = norms.named(",".join(given))
+    for one in norms.findings(refs):
+        click.echo(f"note: {one.message}; tocsin norms lists them", err=True)
+    return refs
+
+
+@click.command()
+@click.option("--sectors", is_flag=True, help="Lists of critical infrastructure instead.")
+@terminal.JSON
+def norms(sectors: bool, as_json: bool) -> None:
+    """The UN norms a claim can invoke, and lists of critical infrastructure; each with its source.
+
+    What is named in a claim is invoked by its speaker; nothing here judges it.
+
+    Example: tocsin norms --sectors
+    """
+    from tocsin.claims import norms as table
+    from tocsin.claims.sectors import LISTS
+
+    if as_json:
+        plain = msgspec.to_builtins({"sectors": LISTS} if sectors else {"norms": table.NORMS})
+        terminal.json_out(plain)
+    elif sectors:
+        for one in LISTS:
+            line(f"{one.ref}  {one.maker}: {one.text}")
+            line(f"  {', '.join(one.sectors)}")
+            line(f"  {one.url}")
+    else:
+        rows = [(one.ref, one.title, one.words) for one in table.NORMS]
+        terminal.table(("REF", "NORM", "IN OUR WORDS"), rows, below=1)
+        for text, url in table.SOURCES:
+            line(f"{text}: {url}")
 
 
 def _kinds(ctx: click.Context, _: Any, asked: bool) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.claims import model as claims
-from tocsin.claims import write
+from tocsin.claims import norms, write
 from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
 from tocsin.flows import sayings, sharing
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
@@ -544,7 +544,7 @@ def _claim(
             speaker_confidence={"scale": "as-printed", "term": coded["confidence"]}
             if coded.get("confidence")
             else None,
-            norm_refs=_norms(one.get("norms")),
+            norm_refs=norms.named(str(one.get("norms") or "")),
             external_references=[
                 {"source_name": outlet_name, "url": url} for url in coded.get("sources", ())
             ],
@@ -584,12 +584,6 @@ def _incident(node: Node, coder: str, outlet: str, coded: Mapping[str, Any]) -> 
         created_by_ref=node.identity(coder),
         name=str(given[1]),
     )
-
-
-def _norms(given: Any) -> list[str]:
-    """Norms as a person names them, with commas between; what is none is kept and shown as such."""
-    words = str(given or "").replace(",", " ").split()
-    return list(dict.fromkeys(word.casefold() for word in words))[:40]
 
 
 TLP_OF: Mapping[str, str] = {str(level): id for level, id in MARKING_ID.items()}

@@ -25,6 +25,7 @@ from tocsin.claims.model import (
     Evidence,
     View,
 )
+from tocsin.claims.norms import norm
 from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
 from tocsin.errors import UsageError
@@ -128,6 +129,16 @@ class Ground(Struct, frozen=True, kw_only=True):
     """Since when, and whether what is shown now is that, in plain words."""
 
 
+class Invoked(Struct, frozen=True, kw_only=True):
+    """A norm that a speaker invokes: whether it was kept or broken is nobody's word here."""
+
+    ref: str
+    title: str | None
+    """None: it is no norm we know, and stands as it was said."""
+    clause: str | None
+    url: str | None
+
+
 class Position(Struct, frozen=True, kw_only=True):
     """What one speaker says on the matter of a claim: the claim itself, or an answer to it."""
 
@@ -154,6 +165,9 @@ class Position(Struct, frozen=True, kw_only=True):
     confidence: str | None
     """The speaker's own word on its named scale."""
     target_link: str | None
+    norms: tuple[Invoked, ...]
+    law: tuple[str, ...]
+    """What of the law it invokes, as its coder gives it."""
     flags: tuple[str, ...]
     grounds: tuple[Ground, ...]
     status: str
@@ -711,10 +725,22 @@ def claim_position(
         if x.speaker_confidence
         else None,
         target_link=None,
+        norms=tuple(_invoked(ref) for ref in dict.fromkeys(x.norm_refs)),
+        law=x.legal_reference,
         flags=tuple(f"{f.name} (of the {f.of})" for f in x.flags),
         grounds=grounds(node, have, claim.id, computed),
         status=_status(x.status_events, have.kept.get(claim.id)),
         effect=effect,
+    )
+
+
+def _invoked(ref: str) -> Invoked:
+    known = norm(ref)
+    return Invoked(
+        ref=ref,
+        title=known.title if known else None,
+        clause=known.clause if known else None,
+        url=known.url if known else None,
     )
 
 
@@ -737,6 +763,8 @@ def challenge_position(
         reported_by=None,
         confidence=None,
         target_link=x.target_link,
+        norms=(),
+        law=(),
         flags=(),
         grounds=grounds(node, have, challenge.id, computed),
         status=_status(x.status_events, have.kept.get(challenge.id)),

@@ -81,3 +81,25 @@ def test_what_was_committed_to_is_shown_later_and_only_that(tocsin: Terminal, ch
     tocsin("evidence", piece, "--reveal", "flows.csv.committed", "--yes")
     assert tocsin.json("standing", charge)[0]["links"]["actor"]["grade"] == "one-root"
     assert "holds no commitment" not in refused
+
+
+def test_the_norms_are_listed_with_their_source(tocsin: Terminal) -> None:
+    listed = tocsin("norms")
+    assert "un-13k" in listed
+    assert "https://undocs.org/A/70/174" in listed
+    assert [n["ref"][-1] for n in tocsin.json("norms")["norms"]] == list("abcdefghijk")
+    makers = [one["maker"] for one in tocsin.json("norms", "--sectors")["sectors"]]
+    assert makers == sorted(makers)
+    assert "187-FZ" in tocsin("norms", "--sectors")
+
+
+def test_a_reply_invokes_norms_and_one_we_do_not_know_is_kept_and_told(
+    tocsin: Terminal, charge: str
+) -> None:
+    none = tocsin("answer", charge, "No.", "--norm", "un-13f", "--yes", code=2)
+    assert "--norm without --reply" in none
+    said = ("answer", charge, "We refuse.", "--reply", "refused", "--norm", "UN-13F")
+    objects = tocsin.json(*said, "--norm", "un-99z", "--yes", "--dry-run")["objects"]
+    [note] = [o for o in objects if o["type"] == "note"]
+    [x] = note["extensions"].values()
+    assert x["norm_refs"] == ["un-13f", "un-99z"]

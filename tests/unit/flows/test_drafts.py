@@ -358,3 +358,7 @@ def test_a_row_of_a_data_set_becomes_a_claim_with_a_gist_and_no_words(world: Wor
     assert held[x["about_refs"][0]]["name"] == "Ferry terminals"
     assert held[x["names"]["actor_ref"]]["name"] == "Grey Heron"
     assert "words" not in x
+    assert [(n.ref, n.title) for n in position.norms] == [
+        ("un-13f", "no damage to critical infrastructure"),
+        ("un-13c", "no knowing use of one's territory"),
+    ]
