@@ -42,6 +42,7 @@ from tocsin.flows.taxii_users import User
 from tocsin.policy import Tlp
 from tocsin.stix.bundle import open_object
 from tocsin.stix.markings import marking_definition
+from tocsin.stix.model import make
 from tocsin.store import feeds
 from tocsin.store.interface import Attachment
 from tocsin.wiring.serve import doors
@@ -81,7 +82,7 @@ class Thing(Struct, frozen=True):
     @property
     def gone(self) -> bool:
         """Nobody finds it any more; claims and the like are shown as withdrawn."""
-        return self.withdrawn and self.kind in ("indicator", "attachment")
+        return self.withdrawn and self.kind in ("indicator", "attachment", "group")
 
     def marks(self) -> tuple[bytes, ...]:
         """What tells of it. A statement's id is a commitment: the log shows it to everybody."""
@@ -159,7 +160,7 @@ class Scene:
         tlp: Tlp = draw.choice(LEVELS)
         others = [party for party in self.parties if party != author]
         to = frozenset(draw.sample(others, draw.randint(1 if tlp == "RED" else 0, len(others))))
-        kind = draw.choice(("indicator", "claim", "attachment", "evidence"))
+        kind = draw.choice(("indicator", "claim", "attachment", "evidence", "group"))
         stricter = LEVELS[LEVELS.index(tlp) :]
         own = draw.choice((None, None, draw.choice(stricter))) if kind != "attachment" else None
         unknown = kind != "attachment" and own is None and draw.random() < 0.15
@@ -231,6 +232,18 @@ class Scene:
                 author,
                 f"they said {word}",
                 id=f"note--7b1f2f52-6a52-4d5f-8d0e-{name}",
+                **props,
+            )
+        elif kind == "group":
+            at = intake.stix_time(world.clock())
+            raw = make(
+                "intrusion-set",
+                id=f"intrusion-set--7b1f2f52-6a52-4d5f-8d0e-{name}",
+                created=at,
+                modified=at,
+                created_by_ref=world.node.identity(author),
+                name=f"Heron {word}",
+                aliases=[word, "Shared Name"],
                 **props,
             )
         else:
@@ -338,6 +351,12 @@ WAYS: dict[str, Way] = {
         *_each("/claims.json?q=*", key="word")(scene),
     ],
     "/claims/{id}": _each("/claims/*", key="id", forms=FORMS),
+    "/names": lambda scene: [
+        *_page("/names")(scene),
+        *_each("/names?name=*", "/names.json?name=*", "/names.csv?name=*", key="word")(scene),
+        *(f"/names{form}?name=Shared+Name" for form in FORMS),
+    ],
+    "/overlap/{id}": _each("/overlap/*", key="id", forms=FORMS),
     "/log": _page("/log"),
     "/log/fork": _page("/log/fork"),
     "/log/fork/bytes": NO_CONTENT,
@@ -414,6 +433,11 @@ WAYS: dict[str, Way] = {
     "/api/v1/claims/{id}": _each("/api/v1/claims/*", key="id"),
     "/api/v1/claims/{id}/standing": _each("/api/v1/claims/*/standing", key="id"),
     "/api/v1/claims/{id}/changes": _each("/api/v1/claims/*/changes", key="id"),
+    "/api/v1/names": lambda scene: [
+        *_each("/api/v1/names?name=*", key="word")(scene),
+        "/api/v1/names?name=Shared+Name",
+    ],
+    "/api/v1/overlap/{id}": _each("/api/v1/overlap/*", key="id"),
     "/api/v1/cases": _plain("/api/v1/cases"),
     "/api/v1/cases/{id}": _case("/api/v1/cases/*"),
     "/api/v1/statements": lambda scene: [

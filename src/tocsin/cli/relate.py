@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tocsin.cli import terminal
+from tocsin.client import segment
 from tocsin.console.untrusted import terminal as untrusted
 from tocsin.errors import UnreadableError, UsageError
 
@@ -17,8 +18,7 @@ FROM = click.option(
     "files",
     multiple=True,
     metavar="FILE",
-    required=True,
-    help="A MISP galaxy cluster file, or STIX such as ATT&CK; repeat.",
+    help="A MISP galaxy cluster file, or STIX such as ATT&CK; repeat. Default: what the node has.",
 )
 WIDE = 80
 SHOWN = 12
@@ -32,14 +32,21 @@ SHOWN = 12
 def names(names: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
     """Every actor that somebody calls by a name, and who says so; none is chosen.
 
-    Case, spaces, hyphens and underscores do not count. No node is needed.
+    Case, spaces, hyphens and underscores do not count. With --from no node is needed.
 
     Example: tocsin names "Grey Heron" --from threat-actor.json
     """
-    from tocsin.relate.names import Names, as_data
+    from tocsin.relate.names import Names, as_data, fold
 
-    known = Names(record for one in _read(files) for record in one.records)
-    found = [as_data(known.look_up(name)) for name in names]
+    if files:
+        known = Names(record for one in _read(files) for record in one.records)
+        found = [as_data(known.look_up(name)) for name in names]
+    else:
+        with terminal.node() as client:
+            found = [
+                {"asked": name, "folded": fold(name), **client.get("/names", name=name)}
+                for name in names
+            ]
     if as_json:
         terminal.json_out(found)
         return
@@ -105,14 +112,20 @@ def overlap(what: str, files: tuple[str, ...], as_json: bool) -> None:
     ID is a group, campaign or incident, or its number in the catalogue. FILE is STIX with the
     tools and techniques of one incident, compared with the groups in --from. Each shared item
     stands with how many other groups use it; common tools say little. No group is singled out.
+    Without --from, ID is an object that the node holds.
 
     Example: tocsin overlap C0042 --from enterprise-attack.json
     """
-    found = _from_files(what, files)
+    found = _from_files(what, files) if files else _from_node(what)
     if as_json:
         terminal.json_out(found)
         return
     _show_overlap(found)
+
+
+def _from_node(what: str) -> Any:
+    with terminal.node() as client:
+        return client.get(f"/overlap/{segment(what)}")
 
 
 def _from_files(what: str, files: tuple[str, ...]) -> Any:

@@ -1,6 +1,7 @@
 """The HTTP API: one table of routes, and the one function that answers a request.
 
-The handlers stand beside it: `api_drafts`, `api_cases`, `api_record`, `api_exchange`.
+The handlers stand beside it: `api_drafts`, `api_cases`, `api_record`, `api_exchange`,
+`api_relate`.
 
 No web framework in here: `answer` takes a method, a path and bytes and gives a status and bytes,
 so that a verb that opens the data folder itself walks the same path as one that talks to a running
@@ -16,7 +17,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tocsin.console import api_cases, api_drafts, api_exchange, api_record, problems
+from tocsin.console import (
+    api_cases,
+    api_drafts,
+    api_exchange,
+    api_record,
+    api_relate,
+    problems,
+)
 from tocsin.console.api_parts import BASE, JSON, Answer, Created, Request, Route, decode
 from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
 from tocsin.flows.node import Node
@@ -29,6 +37,7 @@ ROUTES: tuple[Route, ...] = (
     *api_record.ROUTES,
     *api_cases.ROUTES,
     *api_exchange.ROUTES,
+    *api_relate.ROUTES,
 )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from tocsin.console import answering, case_pages, drafts, i18n, record_pages
+from tocsin.console import answering, case_pages, drafts, i18n, record_pages, relate_pages
 from tocsin.console.live import News
 from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
 from tocsin.flows import advise, respond, weigh
@@ -397,6 +397,8 @@ TABLE: tuple[Page, ...] = (
         cost="ingest",
         audit="publish",
     ),
+    Page(path="/names", draw=relate_pages.names),
+    Page(path="/overlap/{id}", draw=relate_pages.overlap),
     Page(path="/log", draw=record_pages.log),
     Page(path="/log/fork", draw=record_pages.fork),
     Page(path="/log/fork/bytes", draw=record_pages.fork_bytes, forms=("html",)),

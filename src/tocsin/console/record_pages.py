@@ -32,6 +32,8 @@ from tocsin.flows.node import Node
 from tocsin.flows.witnessing import Alarm, Witnessing
 from tocsin.record import checkpoint as notes
 from tocsin.record import fork as forks
+from tocsin.relate.names import ACTOR_TYPES, MAX_NAME
+from tocsin.relate.overlap import COMPARED
 from tocsin.store.interface import Head, Kept, KeptObject, KeptSealed, Purged
 
 # --- Log ---
@@ -441,6 +443,10 @@ class ObjectView(Struct, frozen=True, kw_only=True):
     """What the claim carrier makes of it: claim, evidence, challenge, link."""
     holders: tuple[Holder, ...] | None
     """To whom it went, for the party that said it alone; None: this reader's has not."""
+    related: bool
+    """Whether it is something that groups are compared with."""
+    called: str
+    """Its name, where that is a name to look up; else ""."""
 
 
 def object_(ask: Ask) -> Drawn:
@@ -471,6 +477,8 @@ def object_(ask: Ask) -> Drawn:
         raw=raw if raw is None or len(raw) <= 200_000 else None,
         role=extension.get("role") if isinstance(extension, dict) else None,
         holders=_holders(ask, found.sha256),
+        related=found.type in COMPARED and not found.withdrawn,
+        called=_called(found),
     )
     return Drawn(
         template="object.html",
@@ -480,6 +488,13 @@ def object_(ask: Ask) -> Drawn:
         cli=command("log", "show", found.said_by[-1]) if found.said_by else None,
         table=(("field", "value"), list(view.fields.items())),
     )
+
+
+def _called(found: KeptObject) -> str:
+    name = found.data.get("name")
+    if found.type not in ACTOR_TYPES or not isinstance(name, str) or len(name) > MAX_NAME:
+        return ""
+    return name
 
 
 class HoldersView(Struct, frozen=True, kw_only=True):

@@ -143,6 +143,14 @@ class Names:
             shared=tuple(sorted({s for s in speakers if speakers.count(s) > 1})),
         )
 
+    def several(self) -> tuple[Answer, ...]:
+        """The answers for all names that several actors bear, by folded name."""
+        return tuple(
+            self.look_up(min(c.printed for c in found.values()))
+            for _, found in sorted(self._by_name.items())
+            if len(found) > 1
+        )
+
     def shared(self) -> tuple[str, ...]:
         """The folded names that one source gives to two or more of its own actors, sorted."""
         return tuple(

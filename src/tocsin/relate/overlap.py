@@ -22,6 +22,8 @@ CUT = 0.5
 
 GROUP_TYPES = ("intrusion-set", "threat-actor")
 ITEM_TYPES = ("attack-pattern", "malware", "tool")
+COMPARED = (*GROUP_TYPES, "campaign", "incident")
+"""What can be compared with groups."""
 _GONE = ("revoked", "x_mitre_deprecated")
 
 
@@ -132,7 +134,7 @@ def known(objects: Iterable[Mapping[str, Any]]) -> Known:
             ):
                 uses.append(Use(user=user, item=item, sources=_cited(data)))
             continue
-        if kind not in (*GROUP_TYPES, *ITEM_TYPES, "campaign", "incident"):
+        if kind not in (*COMPARED, *ITEM_TYPES):
             continue
         name = data.get("name")
         names[id] = name if isinstance(name, str) else id

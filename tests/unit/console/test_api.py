@@ -22,6 +22,7 @@ from tocsin.flows import drafts as drafting
 from tocsin.flows.intake import Act
 from tocsin.policy import ROLE_RANK, Actor, Reader, UserRole, may_act
 from tocsin.stix.bundle import open_object, write_bundle
+from tocsin.stix.model import make
 from tocsin.wiring.sealing import Sealing
 
 World = Any  # tests/unit/conftest.py
@@ -34,6 +35,8 @@ UNKNOWN = {
     "sealed": "0" * 64,
     "advisory": "advisory--00000000-0000-4000-8000-000000000000",
     "path": "advisory.html",
+    "group": "intrusion-set--00000000-0000-4000-8000-000000000000",
+    "name": "nobody's name",
     "report": "0" * 16,
     "draft": "0" * 16 + ".1",
 }
@@ -52,6 +55,8 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/claims/{id}": ({"id": "claim"}, {}),
     "/claims/{id}/standing": ({"id": "claim"}, {}),
     "/claims/{id}/changes": ({"id": "claim"}, {}),
+    "/names": ({}, {"name": "name"}),
+    "/overlap/{id}": ({"id": "group"}, {}),
     "/cases": ({}, {}),
     "/cases/{id}": ({"id": "case"}, {}),
     "/statements": ({}, {"case": "case"}),
@@ -102,7 +107,28 @@ def make_secret(world: World) -> dict[str, str]:
     home = Sealing(world.home, world.NORTH, world.client(world.NORTH), clock=world.clock)
     packed = write_bundle([world.indicator(value="192.0.2.9")], f"bundle--{case[6:]}")
     sealed = home.say(packed, tlp="AMBER", to=[world.GRID], case=case)
+    group = make(
+        "intrusion-set",
+        id="intrusion-set--5b1f2f52-6a52-4d5f-8d0e-000000000001",
+        created=intake.stix_time(world.clock()),
+        modified=intake.stix_time(world.clock()),
+        created_by_ref=world.node.identity(world.NORTH),
+        name="Hidden Heron",
+    )
+    intake.record(
+        world.node,
+        Act(
+            author=world.NORTH,
+            kind="say",
+            tlp="AMBER",
+            to=(world.GRID,),
+            case=case,
+            objects=(open_object(group),),
+        ),
+    )
     return {
+        "group": open_object(group).id,
+        "name": "Hidden Heron",
         "sealed": sealed.id,
         "claim": str(done[0].object_id),
         "case": case,

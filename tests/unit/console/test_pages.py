@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from tocsin.console import case_pages, drafts, pages, record_pages
+from tocsin.console import case_pages, drafts, pages, record_pages, relate_pages
 from tocsin.console.app import Frame, Me, templates
 from tocsin.console.assets import Assets
 from tocsin.console.page import Drawn
@@ -46,6 +46,8 @@ def fill(kind: Any, text: str, name: str = "") -> Any:
         return 3
     if kind is bool:
         return True
+    if kind is float:
+        return 0.5
     if kind is Any:
         return text
     if origin is Literal:
@@ -158,13 +160,25 @@ def drawn_pages(text: str) -> dict[str, Drawn]:
             key="log",
             title="Who still holds it",
         ),
+        "names": Drawn(
+            template="names.html",
+            view=fill(relate_pages.NamesView, text),
+            key="claims",
+            title="Names",
+        ),
+        "overlap": Drawn(
+            template="overlap.html",
+            view=fill(relate_pages.OverlapView, text),
+            key="claims",
+            title="What is shared with groups",
+        ),
         "advisory": case_pages.draw_advisory(fill(advise.AdvisoryPage, text)),
     }
 
 
 PAGES = (
     "now", "ingest", "drafts", "cases", "case", "claims", "claim", "log", "fork", "object",
-    "advisory", "holders",
+    "advisory", "holders", "names", "overlap",
 )  # fmt: skip
 ENV = templates(Assets.of_package())
 

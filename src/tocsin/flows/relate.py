@@ -1,0 +1,116 @@
+"""Which names and groups belong together, out of what this node holds for one reader.
+
+Only what the reader may see is looked at or counted, so that no answer tells of the rest. Who
+published an object stands as the speaker of the names in it. Spec: claims.md §4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.errors import InputError
+from tocsin.flows.intake import not_found
+from tocsin.flows.node import Node
+from tocsin.policy import Reader
+from tocsin.relate.names import ACTOR_TYPES, Names, Record, Speaker, record_of
+from tocsin.relate.overlap import (
+    COMPARED,
+    ITEM_TYPES,
+    Known,
+    Overlap,
+    known,
+    overlap,
+    subject_of,
+)
+
+MOST = 200_000
+"""Objects that are compared at once; the catalogue of ATT&CK has some 25,000."""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """What one reader may see of actors, tools and techniques, ready to be asked."""
+
+    names: Names
+    known: Known
+    shown: Mapping[str, str]
+    """Digest of the version that counts, by STIX id: where an actor's own page is."""
+
+
+def held(node: Node, reader: Reader) -> Held:
+    """Names and uses in what `reader` may see; what is withdrawn or revoked is none.
+
+    Raises:
+        InputError: it is more than `MOST` objects.
+    """
+    allowed = node.allowed(reader)
+    head = node.store.head()
+    key = ("relate", allowed, head.size if head else 0)
+    found = node.views.get(key)
+    if isinstance(found, Held):
+        return found
+    types = [*sorted({*ACTOR_TYPES, *COMPARED, *ITEM_TYPES, "identity"}), "relationship"]
+    size = node.store.count(allowed, types=types)
+    if size > MOST:
+        raise InputError(
+            f"{size:,} actors, tools, techniques and links, and we compare at most {MOST:,}",
+            remedy="compare with files: tocsin overlap ID --from FILE",
+        )
+    kept = [one for one in node.store.select(allowed, types=types) if not one.withdrawn]
+    objects = [(one, data) for one in kept if (data := one.data).get("revoked") is not True]
+    called = {
+        data["id"]: data["name"]
+        for _, data in objects
+        if data.get("type") == "identity" and isinstance(data.get("name"), str)
+    }
+    authors: dict[str, str | None] = {}
+    records: list[Record] = []
+    for one, data in objects:
+        if data.get("type") not in ACTOR_TYPES:
+            continue
+        for said in one.said_by:
+            if said not in authors:
+                statement = node.store.statement(said, allowed)
+                authors[said] = statement.author if statement else None
+        for party in sorted({author for said in one.said_by if (author := authors[said])}):
+            record = record_of(data, _speaker(node, party, data, called))
+            if record is not None:
+                dated = data.get("modified") or data.get("created")
+                of = (("modified", dated),) if isinstance(dated, str) else ()
+                records.append(replace(record, words=(*record.words, *of)))
+    made = Held(
+        names=Names(records),
+        known=known(data for _, data in objects),
+        shown={one.id: one.sha256 for one, _ in objects},
+    )
+    if len(node.views) > 32:
+        node.views.clear()
+    node.views[key] = made
+    return made
+
+
+def _speaker(node: Node, party: str, data: Mapping[str, Any], called: Mapping[str, str]) -> Speaker:
+    """The party; where it published another's object, that one's name, by way of the party.
+
+    Objects change one by one: there is no version of all that a party says.
+    """
+    entry = node.everyone.party(party)
+    maker = data.get("created_by_ref")
+    if maker is None or (entry is not None and entry.identity == maker):
+        return Speaker(party)
+    return Speaker(f"{called.get(str(maker), maker)}, published by {party}")
+
+
+def compared(node: Node, reader: Reader, id: str) -> tuple[Overlap, str]:
+    """What a group, campaign or incident shares with the groups this reader knows of; its name.
+
+    Raises:
+        NotFoundError: there is no such object that the reader may see.
+    """
+    have = held(node, reader).known
+    if id not in have.names or id.partition("--")[0] not in COMPARED:
+        raise not_found(f"group, campaign or incident {id}")
+    return overlap(have, subject_of(have, id)), have.names[id]
