@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_said_with_its_holder_and_a_free_one(home: Path)
         port = taken.getsockname()[1]
         done = tocsin(home, "up", "--port", str(port), code=1)
     assert f"port {port} on 127.0.0.1 is taken" in done.stderr
-    assert re.search(r"hint: use another: tocsin up --port \d+", done.stderr)
+    assert re.search(r"hint: use another: tocsin --home \S+ up --port \d+", done.stderr)
 
 
 def test_a_second_process_on_the_same_folder_is_refused_by_name(

@@ -437,3 +437,28 @@ def test_verifying_needs_a_policy_and_no_folder(
     assert verdict["v"] == 1
     json.dumps(verdict)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("http://127.0.0.1:8971", "127.0.0.1", 8971),
+        ("http://localhost:9000", "localhost", 9000),
+        ("http://[::1]:9000", "::1", 9000),
+        ("https://127.0.0.1:8971", "127.0.0.1", 8470),
+        ("http://tocsin.northland.example:8971", "127.0.0.1", 8470),
+        ("http://127.0.0.1", "127.0.0.1", 8470),
+        ("", "127.0.0.1", 8470),
+    ],
+)
+def test_a_node_answers_where_its_address_on_this_machine_says(
+    url: str, host: str, port: int
+) -> None:
+    at = NodeConfig.at(url)
+    assert (at.host, at.port) == (host, port)
+
+
+@pytest.mark.parametrize("url", ["http://a:b", "http://a:0", "http://a:70000", "http://[::1", "a"])
+def test_an_address_that_is_none_is_refused_as_such(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match="is no address of a node"):
+        init(tmp_path / "north", "cert.northland.example", "North", url=url)

@@ -1,16 +1,8 @@
-"""The commands of the guides to MISP and TAXII, run in their order against a real node.
-
-In an expected line `…` stands for anything; a line of `…` alone stands for any lines. What the node
-makes (the id of a report) is taken from its answer, and goes into the commands after it.
-"""
+"""The commands of the guides, run in their order against real nodes."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.walks.test_readme import ROOT, pattern
+from tests.walks.typed import ROOT, Walk
 
 GUIDES = ROOT / "docs" / "guides"
 U = "5f0c2a1e-0000-4000-8000-0000000000"
@@ -42,88 +34,13 @@ EVENT: dict[str, Any] = {
 ROW = "203.0.113.7,ipv4,2026-11-01,GREEN,gateway\n"
 
 
-class Walk:
-    """A folder in which the commands of a guide are typed, one after the other."""
-
-    def __init__(self, folder: Path, home: Path, **env: str) -> None:
-        self.folder = folder
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")},
-            "HOME": str(folder), "XDG_DATA_HOME": str(folder / "xdg"), "TOCSIN_HOME": str(home),
-            "PYTHONUNBUFFERED": "1", "NO_PROXY": "*", **env,
-        }  # fmt: skip
-        self.known: dict[str, str] = {}
-        """What the guide writes, and what it is here."""
-
-    def type(self, *words: str) -> str:
-        """Run a command; stdout and stderr as they come on a terminal."""
-        done = subprocess.run(
-            [sys.executable, "-m", *words] if words[0] == "tocsin" else words,
-            env=self.env, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, (words, done.stdout)
-        return done.stdout
-
-    def go(self, guide: str) -> list[str]:
-        """Walk all console blocks of a guide; the commands that were typed."""
-        typed = []
-        text = (GUIDES / guide).read_text("utf-8")
-        for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-            for command, expected in _commands(block):
-                words = shlex.split(self._here(command))
-                if words[0] == "curl" and shutil.which("curl") is None:
-                    words = [sys.executable, "-c", CURL, *words]
-                printed = self.type(*words)
-                typed.append(command)
-                if expected:
-                    self._compare(command, expected, printed)
-        return typed
-
-    def _here(self, text: str) -> str:
-        for there, here in self.known.items():
-            text = text.replace(there, here)
-        return text
-
-    def _compare(self, command: str, expected: list[str], printed: str) -> None:
-        said = re.search(r"--report ([0-9a-f]{16})", "\n".join(expected))
-        made = re.search(r"--report ([0-9a-f]{16})", printed)
-        if said and made:
-            self.known[said[1]] = made[1]
-        lines = [self._here(line) for line in expected]
-        got = "".join(re.sub(r" +", " ", line.rstrip()) + "\n" for line in printed.splitlines())
-        assert pattern(lines).fullmatch(got), f"{command}\n--- printed\n{got}"
-
-
-def _commands(block: str) -> Iterator[tuple[str, list[str]]]:
-    command, expected = "", list[str]()
-    for line in [*block.splitlines(), "$ "]:
-        if not line.startswith("$ "):
-            expected.append(line)
-            continue
-        if command:
-            yield command, expected
-        command, expected = line[2:], []
-
-
-CURL = """
-import base64, sys, urllib.request as r
-given = dict(zip(sys.argv[3:-1:2], sys.argv[4:-1:2]))
-name, _, value = given["-H"].partition(": ")
-basic = "Basic " + base64.b64encode(given["-u"].encode()).decode()
-with r.urlopen(r.Request(sys.argv[-1], headers={name: value, "authorization": basic})) as answer:
-    print(answer.read().decode())
-"""
-"""`curl -s -u USER:PASSWORD -H HEADER URL`, where there is no curl."""
-
-
 def test_the_guide_to_misp_says_what_a_misp_user_sees(tmp_path: Path) -> None:
     walk = Walk(tmp_path, tmp_path / "north")
     walk.type("tocsin", "init", "--party", "cert.northland.example")
     (tmp_path / "event.json").write_text(json.dumps({"Event": EVENT}), "utf-8")
     (tmp_path / "list.csv").write_text("value,type,first_seen,tlp,comment\n" + ROW, "utf-8")
     (tmp_path / "rows.csv").write_text(ROW, "utf-8")
-    typed = walk.go("misp.md")
+    typed = walk.go((GUIDES / "misp.md").read_text("utf-8"))
     assert len(typed) > 9
     feed = json.loads((tmp_path / "feed" / "manifest.json").read_text("utf-8"))
     assert len(feed) == 1
@@ -176,7 +93,7 @@ def test_the_guide_to_taxii_says_what_an_operator_sees(served: tuple[Walk, str])
         "https://YOUR-NODE": url, "https://taxii.example": url,
         "script:PASSWORD": f"other:{other['secret']}",
     }  # fmt: skip
-    typed = walk.go("taxii.md")
+    typed = walk.go((GUIDES / "taxii.md").read_text("utf-8"))
     assert len(typed) > 9
 
 

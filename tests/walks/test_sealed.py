@@ -94,6 +94,7 @@ def test_what_one_guest_seals_the_other_opens_and_the_host_never_holds(town: Tow
     said = town.json("grid", "say", "b.json", "--seal", "--to", PORT, "--tlp", "AMBER", "--yes")
     [statement] = said["statements"]
     [row] = town.json("port", "open")
+    assert max(map(len, town("port", "open").splitlines())) <= 80
     assert (row["id"], row["author"], row["readers"]) == (statement["id"], GRID, [GRID, PORT])
     found = town.json("port", "open", row["id"][:8], "--out", "opened")
     assert (found["author"], found["key"], found["problems"]) == (GRID, "valid", [])
@@ -112,6 +113,12 @@ def test_what_one_guest_seals_the_other_opens_and_the_host_never_holds(town: Tow
     envelope = next((town.folder / "opened").glob("*.envelope.json"))
     told = town("north", "verify", "p.tlog-proof", str(envelope))
     assert "these bytes are in the log at that index" in told
+
+    # What a guest has no node for is told as that, with the way to it.
+    nodeless = town("grid", "up", "--port", "0", code=2)
+    assert "--home grid case list" in nodeless
+    assert "join with --node" in nodeless
+    assert "is a guest of cert.northland.example's node" in town("grid", "ingest", "b.json", code=2)
 
     town("grid", "withdraw", row["id"], "--reason", "mistaken", "--yes")
     assert town.json("port", "open")[0]["withdrawn"] is True

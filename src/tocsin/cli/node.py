@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -27,7 +28,9 @@ from tocsin.errors import (
 
 @click.command()
 @click.option("--host", help="Address to answer on (default 127.0.0.1).")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port (default 8470; 0: any free one).")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port (default: tocsin.toml's, 8470; 0: free)."
+)
 @click.option("--behind-proxy", is_flag=True, help="A TLS proxy stands in front.")
 @click.option("--store", metavar="URL", help="Keep everything in this PostgreSQL database.")
 @click.option("--no-exercise", is_flag=True, help="Where there is no party yet, make nothing.")
@@ -63,6 +66,7 @@ def up(
     if store:
         choose(home, store)
     config = load_config(home)
+    again = terminal.again()
 
     def say(node: Any, url: str, link: str) -> None:
         head = node.store.head()
@@ -74,7 +78,7 @@ def up(
         if node.exercise:
             click.echo(f"loaded  exercise: invented states, nothing leaves this machine ({home})")
         click.echo(
-            "next    tocsin ingest REPORT · tocsin sweep /var/log · tocsin verify CASE.tocsin"
+            f"next    {again} ingest REPORT · {again} sweep /var/log · tocsin verify CASE.tocsin"
         )
         click.echo("stop    Ctrl-C")
         sys.stdout.flush()
@@ -88,12 +92,13 @@ def up(
             say=say,
         )
     except NodeBusyError as busy:
+        remedy = busy.remedy.replace("tocsin up", f"{again} up")
         live = running(home)
         if live is None:
-            raise
+            raise NodeBusyError(busy.message, remedy=remedy) from busy
         raise NodeBusyError(
             f"{busy.message}; this party's node runs already, at {live.url}",
-            remedy=f"{terminal.again()} token link prints a fresh sign-in link; or {busy.remedy}",
+            remedy=f"{again} token link prints a fresh sign-in link; or {remedy}",
         ) from busy
     click.echo("stopped", err=True)
 
@@ -112,13 +117,15 @@ def init(
 
     Example: tocsin init --party cert.northland.example --name "CERT Northland"
     """
-    from tocsin.wiring.folder import Config, StoreConfig, own_home
+    from tocsin.wiring.folder import Config, NodeConfig, StoreConfig, own_home
+    from tocsin.wiring.party import check_url
     from tocsin.wiring.party import init as make
 
     given = ctx.find_root().obj["home"]
     home = Path(given) if given else own_home()
     kept = StoreConfig(url=store) if store else None
-    config = Config(party=party, name=name or party, store=kept)
+    at = NodeConfig.at(check_url(url))
+    config = Config(party=party, name=name or party, store=kept, node=at)
     fingerprint = make(home, party, name or party, config=config, url=url)
     if as_json:
         terminal.json_out({"party": party, "home": str(home), "fingerprint": fingerprint})
@@ -177,6 +184,8 @@ def party_invite(name: str, url: str, node_url: str, expires: int) -> None:
 
     Example: tocsin party invite gridco.example --node-url https://tocsin.gridco.example > grid.json
     """
+    from tocsin.canonical import b64decode
+    from tocsin.record.directory import fingerprint
     from tocsin.wiring.party import check_party_name, check_url
 
     check_party_name(name)
@@ -187,11 +196,17 @@ def party_invite(name: str, url: str, node_url: str, expires: int) -> None:
             {"party": name, "url": url, "node_url": node_url, "days": expires},
         )
     terminal.json_out(invitation)
+    heard = fingerprint(b64decode(invitation["root"]))
     click.echo(
-        f"send it over a channel you trust; it admits once, within {expires} days, "
-        "whoever answers it",
+        f"send it by a channel you trust; it admits once, within {expires} days, whoever answers\n"
+        f"read out by telephone: {heard}",
         err=True,
     )
+    if not invitation.get("url"):
+        click.echo(
+            "it names no address of your node: the answer comes as a file (--url gives one)",
+            err=True,
+        )
 
 
 @party.command("join")
@@ -280,8 +295,16 @@ def _joined(home: Path, party: str) -> None:
     from tocsin.wiring.folder import is_guest, load_config
 
     terminal.line(f"joined as {party}; keys in {home}")
-    guest = is_guest(home, load_config(home))
-    terminal.line(f"next  {terminal.again()} " + ("case list" if guest else "up"))
+    config = load_config(home)
+    again = terminal.again()
+    if not is_guest(home, config):
+        terminal.line(f"next  {again} up")
+    elif config.remote is not None:
+        terminal.line(f"next  {again} case list")
+    else:
+        token = shlex.quote(str(home / "keys" / "token"))
+        terminal.line("ask for the address of their node, which the invitation does not name; then")
+        terminal.line(f'next  TOCSIN_TOKEN="$(cat {token})" {again} --node URL case list')
 
 
 @party.command("admit")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -103,7 +103,8 @@ def say(
     if dry_run:
         click.echo(f"would say {count}; nothing was published")
         return
-    terminal.agree(f"say {count} in your party's name?", yes)
+    verb = "seal and say" if seal else "say"
+    terminal.agree(f"{verb} {count} in your party's name{_for_whom(tlp, to, case)}?", yes)
     if seal:
         marked: Any = tlp.upper() if tlp else None
         sealed = say_sealed(bodies, tlp=marked, to=to, case=case, as_party=as_party)
@@ -133,6 +134,14 @@ def say(
             )
             results.append(client.sign_if_asked(answer, expect))
     _say_done([s for r in results for s in r["statements"]], bad, as_json)
+
+
+def _for_whom(tlp: str | None, to: Sequence[str], case: str | None) -> str:
+    """What a person agrees to, as far as it was named: a case has a marking of its own."""
+    marking = tlp.upper() if tlp else "" if case else "AMBER+STRICT"
+    named = [f"TLP:{marking}" if marking else "", f"in {case}" if case else ""]
+    named.append(f"for {', '.join(to)}" if to else "")
+    return "".join(f", {item}" for item in named if item)
 
 
 _NAMED = 20

@@ -122,13 +122,14 @@ def _list(rows: Sequence[Row], as_json: bool) -> None:
                 row.author,
                 ", ".join(p for p in row.readers if p != row.author) or row.author,
                 row.tlp,
-                row.case or "-",
+                row.case or "",
                 (row.entry if row.id in shared else row.id)
                 + (" withdrawn" if row.withdrawn else ""),
             ]
             for row in rows
         ],
         grow=2,
+        below=2,
     )
     for id in sorted(shared):
         line(f"several have sealed under the id {id}: their entries are shown")

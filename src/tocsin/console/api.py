@@ -83,7 +83,13 @@ def answer(
     try:
         route, params = route_of(method, path)
         guest = actor.reader.party not in node.signers
-        if route.verb and (not may_act(actor, route.verb) or (guest and route.verb in OWN)):
+        if guest and route.verb in OWN:
+            raise ForbiddenError(
+                f"{actor.reader.party} is a guest of {node.party}'s node, and this is for its own "
+                f"party: {method} {path}",
+                remedy="it takes a node of your own",
+            )
+        if route.verb and not may_act(actor, route.verb):
             raise ForbiddenError(
                 f"your user role does not allow {method} {path}",
                 remedy="ask somebody whose role does, or use a token with that scope",

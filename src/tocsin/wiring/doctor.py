@@ -61,7 +61,10 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
     if config.remote is not None:
         row("node", f"that of another party, at {config.remote.url}")
     elif is_guest(home, config):
-        row("node", "that of another party, joined by file: say --node URL, with TOCSIN_TOKEN")
+        row(
+            "node",
+            "that of another party, joined by file: say --node URL, with TOCSIN_TOKEN (keys/token)",
+        )
     else:
         row("node", f"running at {live.url}" if live else "not running")
         try:

@@ -78,4 +78,6 @@ def load_exercise(
         )
         report = samples.joinpath("report.txt").read_text("utf-8")
         (folder / "samples" / "report.txt").write_text(script.say(report), "utf-8")
+        bundle = samples.joinpath("bundle.json").read_bytes()
+        (folder / "samples" / "bundle.json").write_bytes(bundle)
     return count

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -43,6 +44,18 @@ class NodeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def alone(self) -> bool:
         """It answers on this machine only: no other can reach it."""
         return self.host in LOOPBACK and not self.behind_proxy
+
+    @classmethod
+    def at(cls, url: str) -> NodeConfig:
+        """Where a node that others reach at `url` answers by itself.
+
+        Plain HTTP on this machine has no proxy before it, so that is the very address; of any other
+        nothing follows. `url` is one that `check_url` has let through, or "".
+        """
+        found = urlsplit(url)
+        if found.scheme != "http" or found.hostname not in LOOPBACK or not found.port:
+            return cls()
+        return cls(host=found.hostname, port=found.port)
 
 
 class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,6 +36,7 @@ from tocsin.wiring.door import http_door
 from tocsin.wiring.folder import (
     Config,
     DirectoryConfig,
+    NodeConfig,
     RemoteConfig,
     fresh_folder,
     load_config,
@@ -211,7 +212,8 @@ def _begin(
             ),
         )
         write_secret(folder / "keys" / "join.json", msgspec.json.encode(joining))
-        write_config(folder, Config(party=invited.party, name=name))
+        config = Config(party=invited.party, name=name, node=NodeConfig.at(url))
+        write_config(folder, config)
     return joining
 
 

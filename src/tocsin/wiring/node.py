@@ -134,11 +134,15 @@ def open_node(
 
 def _refuse_guest(home: Path, config: Config) -> None:
     if is_guest(home, config):
-        where = config.remote.url if config.remote else "ADDRESS"
+        call = (
+            f"tocsin --home {home}"
+            if config.remote
+            else f'TOCSIN_TOKEN="$(cat {home / "keys" / "token"})" tocsin --home {home} --node URL'
+        )
         raise UsageError(
             f"{config.party} joined another party's node and has none of its own in {home}",
-            remedy=f"with the token that `tocsin party admit` printed there: TOCSIN_TOKEN=… "
-            f"tocsin --home {home} --node {where} case list",
+            remedy=f"its verbs talk to that node: {call} case list; for a node of your own ask for "
+            "another invitation, and join with --node in another folder",
         )
 
 

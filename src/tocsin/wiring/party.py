@@ -108,8 +108,13 @@ def check_url(url: str) -> str:
     Raises:
         UsageError: it is none.
     """
-    found = urlsplit(url)
-    if url and (found.scheme not in ("https", "http") or not found.hostname or found.query):
+    try:
+        found = urlsplit(url)
+        well = found.port != 0 and not found.query and found.scheme in ("https", "http")
+        well = well and bool(found.hostname)
+    except ValueError:
+        well = False  # a port that is no number, half an IPv6 address
+    if url and not well:
         raise UsageError(f"{url!r} is no address of a node", remedy="https://node.example")
     return url.rstrip("/")
 
