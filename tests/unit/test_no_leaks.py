@@ -45,6 +45,7 @@ from tocsin.stix.markings import marking_definition
 from tocsin.stix.model import make
 from tocsin.store import feeds
 from tocsin.store.interface import Attachment
+from tocsin.wiring.folder import TaxiiConfig
 from tocsin.wiring.serve import doors
 
 World = Any  # tests/unit/conftest.py
@@ -511,7 +512,7 @@ def _application(scene: Scene) -> tuple[Any, Any]:
     def later() -> float:
         return 10.0 * next(ticks)  # nobody is held up here
 
-    extra = doors(node, _sync(node), anonymous=True, monotonic=later)
+    extra = doors(node, _sync(node), TaxiiConfig(anonymous=True), monotonic=later)
     console = build(node, extra=extra, monotonic=later)
     return console.asgi, console.doors
 
@@ -535,7 +536,7 @@ def _addresses() -> set[str]:
 
 def test_every_address_that_is_read_is_looked_at(world: World) -> None:
     node = world.node
-    app = build(node, extra=doors(node, _sync(node), anonymous=True))
+    app = build(node, extra=doors(node, _sync(node), TaxiiConfig(anonymous=True)))
     found = _addresses()
     inner: Any = app.asgi
     while not hasattr(inner, "routes"):

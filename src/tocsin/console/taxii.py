@@ -32,6 +32,7 @@ from tocsin.errors import CredentialError, RateError, TocsinError
 from tocsin.flows import taxii, taxii_users
 from tocsin.flows.node import Node
 from tocsin.flows.taxii import Opened, Who
+from tocsin.flows.taxii_shares import Share
 from tocsin.flows.taxii_users import User
 from tocsin.policy import ANONYMOUS, may_act
 from tocsin.record.directory import Directory
@@ -53,16 +54,22 @@ AGAIN = timedelta(minutes=1)
 
 
 def routes(
-    node: Node, rates: Rates, *, anonymous: bool = False, secure: bool = False
+    node: Node,
+    rates: Rates,
+    *,
+    anonymous: bool = False,
+    share: Share = Share(),  # noqa: B008  # frozen
+    secure: bool = False,
 ) -> list[BaseRoute]:
     """The TAXII server of one node, for `app.build(extra=…)`.
 
     Args:
         anonymous: whoever shows no credential may read what is CLEAR.
+        share: what an account may put in within a day.
         secure: a TLS proxy stands in front.
     """
     doors = Doors(node.store, clock=node.clock, rng=node.rng)
-    desk = Desk(node, doors, rates, anonymous=anonymous)
+    desk = Desk(node, doors, rates, anonymous=anonymous, share=share)
     return server.routes(desk, secure=secure)
 
 
@@ -76,12 +83,14 @@ class Desk:
         rates: Rates,
         *,
         anonymous: bool = False,
+        share: Share = Share(),  # noqa: B008  # frozen
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._doors = doors
         self._rates = rates
         self._anonymous = anonymous
+        self._share = share
         key = node.rng(32)
         self._known = _Known(key, monotonic)
         self._seats = _Seats(node, key)
@@ -229,7 +238,7 @@ class Desk:
 
     def add(self, who: _Seat, collection: Collection, body: bytes) -> Status:
         """Objects put in; noted in the local audit."""
-        return taxii.add(self._node, who.who, body)
+        return taxii.add(self._node, who.who, body, self._share)
 
     def delete(self, who: _Seat, collection: Collection, id: str, versions: Sequence[str]) -> None:
         """An object taken back; noted in the local audit."""

@@ -28,6 +28,7 @@ from tocsin.errors import (
 from tocsin.flows import respond
 from tocsin.flows.intake import Act, begin, logged, parse_kept
 from tocsin.flows.node import Node
+from tocsin.flows.taxii_shares import DOOR, Share, drop_old, keep_evidence, take
 from tocsin.policy import Reader, Tlp
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import Received, open_object
@@ -37,16 +38,12 @@ from tocsin.store.interface import EVERYTHING, Entry, Page, put_by, time_key
 from tocsin.taxii import wire
 from tocsin.taxii.wire import Ask, Collection, Outcome, Status
 
-DOOR = "taxii"
 LIMITS = Limits(bytes=wire.MAX_CONTENT, objects=10_000, object_bytes=MIB, section="taxii")
 STATUS_DAYS = 30
 TOGETHER = 250
 """Objects of one statement: their names fit into its 64 KiB."""
 MAX_LOOKED_AT = 10_000
 """Versions of an object that one request to take it back goes through."""
-MAX_EVIDENCE = 1_000
-"""Objects kept as evidence of a version that has two contents."""
-MAX_EVIDENCE_BYTES = 64 * MIB
 
 
 class Who(Struct, frozen=True, kw_only=True):
@@ -60,6 +57,10 @@ class Who(Struct, frozen=True, kw_only=True):
     """Aliases of the collections it is bound to; None: all."""
     tlp: Tlp = "AMBER+STRICT"
     to: tuple[str, ...] = ()
+
+    def way(self, node: Node) -> dict[str, str]:
+        """By which door and from which party something came: `body.via` of what is said for it."""
+        return {"door": DOOR, "party": self.reader.party or node.party}
 
 
 class Opened(Collection, frozen=True, kw_only=True):
@@ -146,7 +147,7 @@ def _inbox(node: Node, who: Who) -> Opened:
         alias="inbox",
         can_read=who.reads,
         can_write=who.writes,
-        feed=put_by(DOOR, who.reader.party or ""),
+        feed=put_by(DOOR, who.way(node)["party"]),
         own=True,
     )
 
@@ -252,16 +253,19 @@ def _versions(node: Node, who: Who, opened: Opened, ids: Sequence[str]) -> list[
 # --- putting in ---------------------------------------------------------------------------------
 
 
-def add(node: Node, who: Who, body: bytes) -> Status:
+def add(node: Node, who: Who, body: bytes, share: Share) -> Status:
     """Take in what can be taken of an envelope or bundle; what became of each object.
 
     It is noted in the local audit.
 
     Raises:
         BundleError: its framing is broken, or it is over a limit: nothing is taken.
+        RateError: it is more than the account's share of a day: nothing is taken.
         LogHalted, StoreError: nothing more is taken now; what was taken before stays.
     """
+    take(node, who.name, share, 0, len(body))
     checking = begin_check(body, limits=LIMITS)
+    take(node, who.name, share, len(checking.objects), len(body))
     now = node.clock()
     arrived = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond:06d}Z"
     sorting = _Sorting(arrived)
@@ -360,7 +364,7 @@ def _compare(node: Node, who: Who, sorting: _Sorting, checking: Begun) -> None:
         time = item.modified or item.created
         same = [e for e in held.get(item.id, ()) if time and _time(e) == time_key(time)]
         if same and item.sha256 not in sorting.held:
-            kept = _keep_evidence(node, who, item)
+            kept = keep_evidence(node, who.name, who.reader.party, item)
             why = _conflict(same[0].sha256, item.sha256, "here")
             sorting.fail(item.sha256, why if kept else why + " (not kept: there is no more room)")
     for finding in checking.findings(held):
@@ -375,27 +379,6 @@ def _compare(node: Node, who: Who, sorting: _Sorting, checking: Begun) -> None:
 
 def _time(entry: Entry) -> str:
     return time_key(entry.modified or entry.created or "")
-
-
-def _keep_evidence(node: Node, who: Who, item: Received) -> bool:
-    """Keep the second content of a version, on this node alone; whether there was room."""
-    key = f"{item.id}/{item.sha256}"
-    if node.store.local("taxii-evidence", key) is not None:
-        return True
-    row = node.store.local(DOOR, "evidence")
-    count, size = msgspec.json.decode(row.value, type=tuple[int, int]) if row else (0, 0)
-    if count >= MAX_EVIDENCE or size + len(item.raw) > MAX_EVIDENCE_BYTES:
-        return False
-    try:
-        total = msgspec.json.encode((count + 1, size + len(item.raw)))
-        node.store.keep_local(DOOR, "evidence", total, row.version if row else None)
-        value = msgspec.json.encode(
-            {"from": who.name, "party": who.reader.party, "raw": item.raw.decode()}
-        )
-        node.store.keep_local("taxii-evidence", key, value, None)
-    except ConflictError:
-        return False  # two at once; it comes again with the next try
-    return True
 
 
 def _say(node: Node, who: Who, sorting: _Sorting) -> None:
@@ -422,14 +405,14 @@ def _say(node: Node, who: Who, sorting: _Sorting) -> None:
 
 
 def _act(node: Node, who: Who, items: Sequence[Received]) -> Act:
-    party = who.reader.party or node.party
-    to = {party, *who.to} - {node.party}
+    via = who.way(node)
+    to = {via["party"], *who.to} - {node.party}
     return Act(
         author=node.party,
         kind="say",
         tlp=who.tlp,
         to=tuple(sorted(to)) if who.tlp not in ("CLEAR", "GREEN") else who.to,
-        body={"via": {"door": DOOR, "party": party}},
+        body={"via": via},
         objects=tuple(items),
     )
 
@@ -482,6 +465,7 @@ def _drop_old(node: Node) -> None:
     for day in range(max(last, today - 400) - STATUS_DAYS, today - STATUS_DAYS):
         for old in node.store.list_local("taxii-status", day.to_bytes(2, "big").hex()):
             node.store.keep_local("taxii-status", old.key, None, old.version)
+    drop_old(node)
 
 
 def status(node: Node, who: Who, id: str) -> Status:
@@ -546,7 +530,7 @@ def _take_back(node: Node, who: Who, held: Sequence[Entry]) -> int:
                 tlp=statement.tlp,
                 to=statement.to,
                 case=statement.case,
-                body={"via": {"door": DOOR, "party": who.reader.party or node.party}},
+                body={"via": who.way(node)},
                 objects=tuple(items),
                 refs=(statement_id,),
             )
@@ -567,6 +551,6 @@ def _put(node: Node, who: Who, sha256: str) -> list[tuple[str, Statement]]:
         if said is None or said.author != node.party or said.kind != "say":
             continue
         statement = parse_kept(said)
-        if statement.body.get("via") == {"door": DOOR, "party": who.reader.party}:
+        if statement.body.get("via") == who.way(node):
             found.append((id, statement))
     return found

@@ -87,6 +87,10 @@ class TaxiiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     anonymous: bool = False
     """Whoever shows no credential may read what is marked CLEAR."""
+    objects_a_day: Annotated[int, msgspec.Meta(ge=0)] = 1_000_000
+    """Objects that one account may put in within a day of UTC; 0: as many as it likes."""
+    mib_a_day: Annotated[int, msgspec.Meta(ge=0)] = 2_048
+    """MiB, likewise."""
 
 
 class MispConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -210,8 +214,10 @@ def write_config(home: Path, config: Config) -> None:
     if config.directory.sources:
         listed = ", ".join(_toml(url) for url in config.directory.sources)
         lines += ["", "[directory]", f"sources = [{listed}]"]
-    if config.taxii.anonymous:
-        lines += ["", "[taxii]", "anonymous = true"]
+    if config.taxii != TaxiiConfig():
+        lines += ["", "[taxii]", f"anonymous = {str(config.taxii.anonymous).lower()}"]
+        lines.append(f"objects_a_day = {config.taxii.objects_a_day}")
+        lines.append(f"mib_a_day = {config.taxii.mib_a_day}")
     if config.misp.organisations:
         lines += ["", "[misp.organisations]"]
         lines += [f"{_toml(o)} = {_toml(party)}" for o, party in config.misp.organisations.items()]

@@ -22,7 +22,7 @@ from tocsin.policy import SCOPES
 from tocsin.store.files import write_secret
 from tocsin.wiring.door import Running
 from tocsin.wiring.folder import LOOPBACK as OWN_MACHINE
-from tocsin.wiring.folder import Config, check_joined, load_config
+from tocsin.wiring.folder import Config, TaxiiConfig, check_joined, load_config
 from tocsin.wiring.following import following, gossiping, saying
 from tocsin.wiring.keys import load_witness_signer
 from tocsin.wiring.node import open_node, refold, run_log
@@ -64,7 +64,7 @@ def serve(
             console = build(
                 node,
                 hosts=(*LOOPBACK, host, *config.node.hosts, *listed_hosts(node)),
-                extra=doors(node, sync, anonymous=config.taxii.anonymous, secure=behind_proxy),
+                extra=doors(node, sync, config.taxii, secure=behind_proxy),
             )
             with _announced(home, url, node, console.doors):
                 link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
@@ -74,26 +74,28 @@ def serve(
 def doors(
     node: Node,
     sync: Sync,
+    config: TaxiiConfig = TaxiiConfig(),  # noqa: B008  # frozen
     *,
-    anonymous: bool,
     secure: bool = False,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[BaseRoute]:
     """Every way into a running node but the console's own: log and witness, other nodes, TAXII.
 
     Args:
-        anonymous: TAXII serves what is CLEAR without a credential.
+        config: of TAXII.
         secure: a TLS proxy stands in front.
         monotonic: a clock for rates.
     """
     from tocsin.console import peer, public, taxii
     from tocsin.console.auth import Rates
+    from tocsin.flows.taxii_shares import Share
 
     rates = Rates(monotonic)
+    share = Share(objects=config.objects_a_day, mib=config.mib_a_day)
     return [
         *public.routes(node, rates),
         *peer.routes(peer.PeerDoor(sync, rates, node.clock())),
-        *taxii.routes(node, rates, anonymous=anonymous, secure=secure),
+        *taxii.routes(node, rates, anonymous=config.anonymous, share=share, secure=secure),
     ]
 
 
