@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from tocsin.claims.carrier import read
 from tocsin.claims.model import View
 from tocsin.claims.times import instant
+from tocsin.flows.beside import Differing, inconsistent
 from tocsin.flows.intake import parse_kept
 from tocsin.flows.node import Node
 from tocsin.policy import Reader
@@ -35,6 +36,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     """Claims that stand as another account of the same matter, either way round."""
     answers: Mapping[str, tuple[tuple[str, str | None], ...]]
     """(claim that answers this one, how), for calls and demands above all."""
+    differing: Mapping[str, tuple[Differing, ...]]
+    """Other claims of the same speaker that give other figures for the same matter."""
     cases: Mapping[str, str | None]
     """The case in which a claim was first said."""
     revised: Mapping[str, tuple[tuple[datetime, KeptObject], ...]]
@@ -82,6 +85,7 @@ def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
     rivals, answers = _tied(view)
     first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
     said = {i: node.store.statement(i, allowed) for i in set(first.values())}
+    cases = {ref: s.case for ref, i in first.items() if (s := said[i])}
     result = Seen(
         view=view,
         kept=kept,
@@ -89,7 +93,8 @@ def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
         allowed=allowed,
         rivals=rivals,
         answers=answers,
-        cases={ref: s.case for ref, i in first.items() if (s := said[i])},
+        differing=inconsistent(view, cases),
+        cases=cases,
         revised=_revised(node, allowed, view, kept),
         views={},
     )

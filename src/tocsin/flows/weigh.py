@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from tocsin.claims.answering import revealed
 from tocsin.claims.changes import Change, changes
+from tocsin.claims.consistency import FLAG
 from tocsin.claims.explain import Sentence, explain
 from tocsin.claims.model import (
     EXTENSION_ID,
@@ -29,6 +30,7 @@ from tocsin.claims.norms import norm
 from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
 from tocsin.errors import UsageError
+from tocsin.flows.beside import Differing, Sightings, sightings
 from tocsin.flows.held import Seen, seen
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.node import Node
@@ -169,6 +171,8 @@ class Position(Struct, frozen=True, kw_only=True):
     law: tuple[str, ...]
     """What of the law it invokes, as its coder gives it."""
     flags: tuple[str, ...]
+    differing: tuple[Differing, ...]
+    """Where the same speaker gives other figures for the same matter; it has no effect."""
     grounds: tuple[Ground, ...]
     status: str
     """open, corrected, withdrawn, superseded."""
@@ -276,6 +280,16 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
     case: str | None
 
 
+class Answered(Struct, frozen=True, kw_only=True):
+    """One answer to a claim: who gave it, when, and how."""
+
+    claim: str
+    how: str | None
+    """accepted, refused, partly, premise-denied; None: it says none of these."""
+    speaker: Name | None
+    at: str
+
+
 class Marked(Struct, frozen=True, kw_only=True):
     """For whom something was said: an answer to it is said for the same, and for its author."""
 
@@ -298,6 +312,10 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     history: tuple[Happening, ...]
     steps: tuple[Step, ...]
     """How it came to stand as it does: every change up to the time asked for, in order."""
+    answers: tuple[Answered, ...]
+    """In the order in which they were given."""
+    sightings: Sightings | None
+    """Of what a demand or call is about; None: no demand, or nothing is tied to it."""
     marked: Marked | None
     swap: tuple[Name, Name] | None
     """The two organisations whose names "Swap the names" exchanges."""
@@ -527,9 +545,20 @@ def claim_page(
         named=shown,
         history=tuple(_history(node, have, claim)),
         steps=_steps(have, changes(have, claim.id, until=at, reader=who)),
+        answers=_answered(node, have, claim),
+        sightings=sightings(view, have.kept, claim),
         marked=marked(node, have.allowed, have.kept[claim.id]) if claim.id in have.kept else None,
         swap=_swap(node, view, claim, named),
     )
+
+
+def _answered(node: Node, have: Seen, claim: Claim) -> tuple[Answered, ...]:
+    found = []
+    for ref, how in have.answers.get(claim.id, ()):
+        x = have.view.claims[ref].x
+        speaker = name_of(node, have.view, x.speaker_ref) if x.speaker_ref else None
+        found.append(Answered(claim=ref, how=how, speaker=speaker, at=_dated(x.asserted_at)))
+    return tuple(sorted(found, key=lambda one: (one.at, one.claim)))
 
 
 def changed(
@@ -727,11 +756,20 @@ def claim_position(
         target_link=None,
         norms=tuple(_invoked(ref) for ref in dict.fromkeys(x.norm_refs)),
         law=x.legal_reference,
-        flags=tuple(f"{f.name} (of the {f.of})" for f in x.flags),
+        flags=_flags(have, claim),
+        differing=have.differing.get(claim.id, ()),
         grounds=grounds(node, have, claim.id, computed),
         status=_status(x.status_events, have.kept.get(claim.id)),
         effect=effect,
     )
+
+
+def _flags(have: Seen, claim: Claim) -> tuple[str, ...]:
+    """What its coder flagged, and what this node sees by itself: for every speaker alike."""
+    found = [f"{f.name} (of the {f.of})" for f in claim.x.flags]
+    if claim.id in have.differing:
+        found.append(f"{FLAG} (of the speaker)")
+    return tuple(dict.fromkeys(found))
 
 
 def _invoked(ref: str) -> Invoked:
@@ -766,6 +804,7 @@ def challenge_position(
         norms=(),
         law=(),
         flags=(),
+        differing=(),
         grounds=grounds(node, have, challenge.id, computed),
         status=_status(x.status_events, have.kept.get(challenge.id)),
         effect=EFFECT_WORDS.get(code or "", "recorded"),

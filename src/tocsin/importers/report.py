@@ -11,17 +11,21 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import replace
+
+from tocsin.claims import consistency
 from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers.indicators import sift, site_of
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.cues import words
+from tocsin.reading.draft import Draft, DraftFlag
 from tocsin.reading.quotes import boilerplate, read_claims
 from tocsin.reading.tongues import language_of
 
@@ -118,7 +122,7 @@ def read(
         skip.append((start, end))
         note = f"the outlet's own list under {heading!r}: not read"
         losses.append(Loss(kind="boilerplate", span=(start, end), note=note))
-    drafts = read_claims(text, published=published, lang=lang, skip=skip)
+    drafts = _compared(read_claims(text, published=published, lang=lang, skip=skip))
     indicators, held = sift(text, skip, own_site)
     losses.extend(held)
     return Reading(
@@ -128,6 +132,31 @@ def read(
         indicators=tuple(indicators),
         losses=tuple(losses),
     )
+
+
+MAX_FLAGS = 10
+"""Of one draft: what differs from ten others needs no eleventh."""
+
+
+def _compared(drafts: Sequence[Draft]) -> list[Draft]:
+    """Drafts with a flag where one speaker gives other figures in another place of the text."""
+    by_speaker: dict[str, list[tuple[int, consistency.Figures]]] = {}
+    for n, one in enumerate(drafts):
+        if one.speaker is not None:
+            by_speaker.setdefault(one.speaker, []).append((n, consistency.figures(one.words)))
+    made = list(drafts)
+    for same in by_speaker.values():
+        for n, m, found in consistency.among(same):
+            for at, other, here, there in (
+                (n, m, found.here, found.there),
+                (m, n, found.there, found.here),
+            ):
+                start = drafts[other].span[0]
+                note = f"{found.what}: {here} here, {there} at character {start}"
+                flag = DraftFlag(name=consistency.FLAG, of="speaker", note=note)
+                if len(made[at].flags) < MAX_FLAGS:
+                    made[at] = replace(made[at], flags=(*made[at].flags, flag))
+    return made
 
 
 def _refuse_long(text: str, name: str, *, factor: int = 1) -> None:

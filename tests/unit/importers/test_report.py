@@ -318,3 +318,20 @@ def test_while_a_report_is_read_only_its_readers_are_silent(
         logging.getLogger("pypdf._reader").error("a broken object")
         logging.getLogger("tocsin.console").error("the log halted")
     assert caplog.messages == ["the log halted"]
+
+
+def test_other_figures_of_one_speaker_in_one_text_are_flagged_on_both() -> None:
+    text = (
+        b'"The attack on Eastmere hit 43 public hospitals," Ana Brandt said on Monday.\n\n'
+        b'"In Eastmere the attack shut down 51 hospitals," Ana Brandt said later.\n\n'
+        b'"In Eastmere the attack shut down 60 hospitals," Karl Weiss said.\n'
+    )
+    drafts = report.read(text, "note.txt").drafts
+    flagged = {d.speaker: [(f.name, f.of) for f in d.flags] for d in drafts}
+    assert flagged["Karl Weiss"] == []
+    assert flagged["Ana Brandt"] == [("speaker-inconsistent", "speaker")]
+    brandt = [d for d in drafts if d.speaker == "Ana Brandt"]
+    assert [d.flags[0].note.partition(" at ")[0] for d in brandt] == [
+        "hospitals: 43 here, 51",
+        "hospitals: 51 here, 43",
+    ]

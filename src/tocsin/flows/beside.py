@@ -1,0 +1,150 @@
+"""What stands beside a claim and decides nothing: its speaker's other figures, and sightings.
+
+Sightings before and after a demand are counted and nothing is concluded: who saw less may have
+looked less. Everything is counted among what the reader holds.
+
+Spec: claims.md §1 (`answers`, `speaker-inconsistent`), §2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin.claims.consistency import Figures, among, figures
+from tocsin.claims.model import Claim, View
+from tocsin.store.interface import KeptObject
+
+_NO_MATTER = ("identity--", "location--")
+DEMANDS = frozenset({"demand", "call"})
+
+
+class Differing(Struct, frozen=True, kw_only=True):
+    """Another claim of the same speaker about the same matter, with other figures."""
+
+    claim: str
+    what: str
+    here: str
+    there: str
+
+
+class Sightings(Struct, frozen=True, kw_only=True):
+    """How often what a demand is about was seen, by its date. Counts, and nothing follows."""
+
+    indicators: int
+    """Indicators and other objects that are tied to the demand."""
+    before: int
+    """Seen last on a day before it."""
+    after: int
+    """Seen first on a day after it."""
+    across: int
+    """First seen before or on its day, and last on or after it."""
+    undated: int
+    sightings: int
+    """Objects that were counted; each counts as often as it says."""
+
+
+def inconsistent(view: View, cases: Mapping[str, str | None]) -> dict[str, tuple[Differing, ...]]:
+    """Claim → others of its speaker that give other figures for the same matter.
+
+    The same matter: an incident or campaign that both are about, or one case and two longer words
+    that both have.
+    """
+    groups: dict[tuple[str, str, bool], list[str]] = {}
+    for id, claim in view.claims.items():
+        if claim.x.speaker_ref is None:
+            continue
+        for ref in claim.x.about_refs:
+            if not ref.startswith(_NO_MATTER):
+                groups.setdefault((claim.x.speaker_ref, ref, True), []).append(id)
+        case = cases.get(id)
+        if case is not None:
+            groups.setdefault((claim.x.speaker_ref, case, False), []).append(id)
+    read: dict[str, Figures] = {}
+    found: dict[str, dict[Differing, None]] = {}
+    for (_, _, same), ids in sorted(groups.items()):
+        if len(ids) < 2:
+            continue
+        for id in ids:
+            if id not in read:
+                read[id] = figures(_text(view.claims[id]))
+        for n, m, one in among([(n, read[id]) for n, id in enumerate(ids)], same_matter=same):
+            _note(found, ids[n], ids[m], one.what, one.here, one.there)
+            _note(found, ids[m], ids[n], one.what, one.there, one.here)
+    return {id: tuple(some) for id, some in found.items()}
+
+
+def _note(
+    found: dict[str, dict[Differing, None]], id: str, other: str, what: str, here: str, there: str
+) -> None:
+    one = Differing(claim=other, what=what, here=here, there=there)
+    found.setdefault(id, {})[one] = None
+
+
+def _text(claim: Claim) -> str:
+    return claim.x.words.text if claim.x.words else (claim.x.gist or claim.content)
+
+
+def told(one: Differing) -> str:
+    """A difference in one line."""
+    return f"{one.what}: {one.here} here, {one.there} there"
+
+
+def sightings(view: View, held: Mapping[str, KeptObject], claim: Claim) -> Sightings | None:
+    """Sightings of what a demand or call is about; None where nothing is tied to it."""
+    if claim.x.claim_type not in DEMANDS:
+        return None
+    tied = _tied(view, held, claim)
+    if not tied:
+        return None
+    day, end = claim.x.asserted_at.value[:10], claim.known.date().isoformat()
+    counts = {"before": 0, "after": 0, "across": 0, "undated": 0}
+    objects = 0
+    for kept in held.values():
+        data = kept.data
+        if data.get("type") != "sighting" or kept.withdrawn:
+            continue
+        if data.get("sighting_of_ref") not in tied or data.get("revoked") is True:
+            continue
+        objects += 1
+        counts[_when(data, day, end)] += _count(data)
+    return Sightings(indicators=len(tied), sightings=objects, **counts)
+
+
+def _tied(view: View, held: Mapping[str, KeptObject], claim: Claim) -> frozenset[str]:
+    """Indicators, and what they indicate, that a demand or evidence for it names."""
+    about = {ref for ref in claim.x.about_refs if not ref.startswith(_NO_MATTER)}
+    for link in view.supports_into.get(claim.id, ()):
+        piece = view.evidence.get(view.links[link].source)
+        for ref in piece.object_refs if piece is not None else ():
+            if not ref.startswith((*_NO_MATTER, "note--", "opinion--")):
+                about.add(ref)
+    found = set(about)
+    for kept in held.values():
+        data = kept.data
+        indicates = data.get("relationship_type") == "indicates" and not kept.withdrawn
+        if indicates and data.get("target_ref") in about:
+            found.add(str(data.get("source_ref")))
+    return frozenset(found)
+
+
+def _when(data: Mapping[str, Any], day: str, end: str) -> str:
+    first, last = (str(data.get(name) or "")[:10] for name in ("first_seen", "last_seen"))
+    first, last = first or last, last or first
+    if not first:
+        return "undated"
+    if last < day:
+        return "before"
+    return "after" if first > _last_day(day, end) else "across"
+
+
+def _last_day(day: str, end: str) -> str:
+    """The last day of a date as it is known: a day's own, else that on which it is over."""
+    return day if len(day) == 10 else end
+
+
+def _count(data: Mapping[str, Any]) -> int:
+    count = data.get("count", 1)
+    return count if isinstance(count, int) and 0 <= count <= 999_999_999 else 1
