@@ -1,22 +1,25 @@
 """Which names and groups belong together, out of what this node holds for one reader.
 
-Only what the reader may see is looked at or counted, so that no answer tells of the rest. Who
-published an object stands as the speaker of the names in it. Spec: claims.md §4.
+Names come from groups and campaigns in STIX, whose publisher speaks for the names in them, and from
+claims that one is also called another, as data sets of names are read (`importers.groups`). Only
+what the reader may see is looked at or counted, so that no answer tells of the rest.
+Spec: claims.md §4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.errors import InputError
+from tocsin.flows.held import seen
 from tocsin.flows.intake import not_found
 from tocsin.flows.node import Node
 from tocsin.policy import Reader
-from tocsin.relate.names import ACTOR_TYPES, Names, Record, Speaker, record_of
+from tocsin.relate.names import ACTOR_TYPES, Alias, Names, Record, Speaker, alias_in, record_of
 from tocsin.relate.overlap import (
     COMPARED,
     ITEM_TYPES,
@@ -75,14 +78,14 @@ def held(node: Node, reader: Reader) -> Held:
             if said not in authors:
                 statement = node.store.statement(said, allowed)
                 authors[said] = statement.author if statement else None
-        for party in sorted({author for said in one.said_by if (author := authors[said])}):
-            record = record_of(data, _speaker(node, party, data, called))
-            if record is not None:
-                dated = data.get("modified") or data.get("created")
-                of = (("modified", dated),) if isinstance(dated, str) else ()
-                records.append(replace(record, words=(*record.words, *of)))
+        parties = sorted({author for said in one.said_by if (author := authors[said])})
+        record = record_of(data, _speaker(node, parties, data, called))
+        if record is not None:
+            dated = data.get("modified") or data.get("created")
+            of = (("modified", dated),) if isinstance(dated, str) else ()
+            records.append(replace(record, words=(*record.words, *of)))
     made = Held(
-        names=Names(records),
+        names=Names([*records, *_claimed(node, reader)]),
         known=known(data for _, data in objects),
         shown={one.id: one.sha256 for one, _ in objects},
     )
@@ -92,16 +95,60 @@ def held(node: Node, reader: Reader) -> Held:
     return made
 
 
-def _speaker(node: Node, party: str, data: Mapping[str, Any], called: Mapping[str, str]) -> Speaker:
-    """The party; where it published another's object, that one's name, by way of the party.
+def _speaker(
+    node: Node, parties: Sequence[str], data: Mapping[str, Any], called: Mapping[str, str]
+) -> Speaker:
+    """Who made the object, by way of whom; several who publish one object say it once.
 
     Objects change one by one: there is no version of all that a party says.
     """
-    entry = node.everyone.party(party)
     maker = data.get("created_by_ref")
-    if maker is None or (entry is not None and entry.identity == maker):
-        return Speaker(party)
-    return Speaker(f"{called.get(str(maker), maker)}, published by {party}")
+    own = [p for p in parties if (e := node.everyone.party(p)) and e.identity == maker]
+    if own or maker is None:
+        return Speaker(own[0] if own else ", ".join(parties))
+    return Speaker(f"{called.get(str(maker), maker)}, published by {', '.join(parties)}")
+
+
+def _claimed(node: Node, reader: Reader) -> list[Record]:
+    """What claims say that are "A is also called B": a record for each A of each source.
+
+    Where the outlet that reports a name is itself one that gives names, the name is the outlet's
+    record, coined by the speaker: so it stands in the file that both came from.
+    """
+    view = seen(node, reader).view
+
+    parties = {party.identity: party.id for party in node.everyone.parties}
+
+    def called(ref: str | None) -> str:
+        if ref is None:
+            return "nobody named"
+        name = view.identities.get(ref, {}).get("name")
+        return name if isinstance(name, str) else parties.get(ref, ref)
+
+    told = [
+        (claim, *alias, actor)
+        for id, claim in sorted(view.claims.items())
+        if claim.x.claim_type == "assessment"
+        and id not in view.withdrawn
+        and (actor := claim.x.names.actor_ref if claim.x.names else None)
+        and (alias := alias_in(claim.content)) is not None
+    ]
+    speakers = {claim.x.speaker_ref for claim, _, _, _ in told}
+    found: dict[tuple[str | None, str | None, str, str], list[Alias]] = {}
+    for claim, name, other, actor in told:
+        speaker, outlet = claim.x.speaker_ref, claim.x.reported_by_ref
+        coined = outlet is not None and outlet != speaker and outlet in speakers
+        key = (outlet if coined else speaker, claim.publisher, actor, name)
+        found.setdefault(key, []).append(Alias(other, called(speaker) if coined else ""))
+    return [
+        Record(
+            id=actor,
+            speaker=Speaker(f"{called(source)}, coded by {called(coder)}"),
+            name=name,
+            aliases=tuple(dict.fromkeys(aliases)),
+        )
+        for (source, coder, actor, name), aliases in found.items()
+    ]
 
 
 def compared(node: Node, reader: Reader, id: str) -> tuple[Overlap, str]:

@@ -162,6 +162,15 @@ class Names:
         )
 
 
+_ALSO_CALLED = re.compile(r"“([^“”]{1,300})” is also called “([^“”]{1,300})”")
+
+
+def alias_in(words: str) -> tuple[str, str] | None:
+    """A and B of a claim that is `“A” is also called “B”` and nothing else; None for any other."""
+    found = _ALSO_CALLED.fullmatch(words)
+    return (found[1], found[2]) if found and fold(found[1]) and fold(found[2]) else None
+
+
 def aliases_of(
     main: str, given: Sequence[Any], coiners: Mapping[str, str] | None = None
 ) -> tuple[tuple[Alias, ...], list[str]]:

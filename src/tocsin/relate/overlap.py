@@ -187,14 +187,11 @@ def overlap(known: Known, subject: Subject) -> Overlap:
     share fewer than `LEAST_SHARED` items are not compared. The same input gives the same bytes.
     """
     others = sorted(known.groups - {subject.id})
-    whole = {g: frozenset(known.uses.get(g, {})) for g in others}
+    # What the subject does not have weighs nothing in its containments.
+    whole = {g: subject.items & known.uses.get(g, {}).keys() for g in others}
     apart = {
-        g: frozenset(
-            item
-            for item, facts in known.uses.get(g, {}).items()
-            if not _rests_on(facts, subject.sources)
-        )
-        for g in others
+        g: frozenset(i for i in items if not _rests_on(known.uses[g][i], subject.sources))
+        for g, items in whole.items()
     }
     as_is = containments(whole, subject.items)
     without = containments(apart, subject.items)

@@ -6,7 +6,9 @@ groups, and one group that two sources describe as serving opposite sides.
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tocsin.cli import run, terminal
 from tocsin.console.app import build
 from tocsin.console.auth import Person
 from tocsin.errors import InputError, NotFoundError
+from tocsin.flows import drafts as drafting
 from tocsin.flows import intake, relate
 from tocsin.flows.intake import Act
 from tocsin.relate.names import as_data
@@ -120,9 +123,11 @@ def test_who_publishes_anothers_object_is_named_beside_its_maker(world: World) -
     theirs = thing(world, "intrusion-set", world.NORTH, 1, name="Heron", created_by_ref=maker.id)
     say(world, world.NORTH, maker, theirs)
     say(world, world.SOUTH, theirs)
-    assert sorted(c["source"] for c in asked(world, "heron")["candidates"]) == sorted(
-        f"Bell Catalogue, published by {party}" for party in (world.NORTH, world.SOUTH)
-    )
+    found = asked(world, "heron")
+    assert [c["source"] for c in found["candidates"]] == [
+        f"Bell Catalogue, published by {world.NORTH}, {world.SOUTH}"
+    ]
+    assert not found["ambiguous"], "one object is one actor, whoever passes it on"
 
 
 def test_what_is_hidden_or_taken_back_has_no_name(world: World) -> None:
@@ -241,3 +246,64 @@ def test_the_verbs_ask_the_node_where_no_file_is_given(
     assert "Group 2" in said
     assert run(["overlap", "campaign--00000000-1111-4111-8111-111111111111"]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+GALAXY = {
+    "type": "acme-actor",
+    "version": 3,
+    "values": [
+        {
+            "value": "Grey Heron",
+            "uuid": "11111111-1111-4111-8111-111111111111",
+            "meta": {
+                "synonyms": ["TEAL ANVIL", "UNC-70"],
+                "country": "XX",
+                "name-attribution": ["TEAL ANVIL:22222222-2222-4222-8222-222222222222"],
+            },
+        },
+        {
+            "value": "Slow Tide",
+            "uuid": "33333333-3333-4333-8333-333333333333",
+            "meta": {"synonyms": ["UNC 70"]},
+        },
+    ],
+}
+
+
+def accepted(world: World, galaxy: dict[str, Any], name: str) -> None:
+    raw = json.dumps(galaxy).encode()
+    _, drafts = drafting.ingest(world.node, raw, name, published=date(2026, 11, 18))
+    how = drafting.Accepting(by=world.NORTH, tlp="AMBER", to=(world.GRID,), date="2026-11-18")
+    drafting.accept(world.node, [(d.id, d.revision) for d in drafts], how)
+
+
+def test_a_data_set_of_names_accepted_as_claims_is_looked_up(world: World) -> None:
+    accepted(world, GALAXY, "acme.json")
+    found = asked(world, "unc70")
+    assert found["ambiguous"]
+    assert {c["name"] for c in found["candidates"]} == {"Grey Heron", "Slow Tide"}
+    [source] = {c["source"] for c in found["candidates"]}
+    assert source == "MISP galaxy acme-actor, version 3, coded by cert.northland.example"
+    assert found["shared_in"] == [source], "the source itself gives the name to two"
+    [teal] = asked(world, "Teal Anvil")["candidates"]
+    assert teal["coined_by"] == "producer 22222222-2222-4222-8222-222222222222"
+    assert teal["source"] == source
+    [main] = asked(world, "grey heron")["candidates"]
+    assert sorted(a["name"] for a in main["also"]) == ["TEAL ANVIL", "UNC-70"]
+    assert main["words"] == {}, "what the source says of a country is a claim of its own"
+    assert asked(world, "unc70", world.GRID)["ambiguous"]
+    assert asked(world, "unc70", world.SOUTH)["candidates"] == []
+
+
+def test_two_data_sets_that_list_one_name_stay_two(world: World) -> None:
+    accepted(world, GALAXY, "acme.json")
+    other = {**GALAXY, "type": "bell-actor", "values": [
+        {"value": "Grey Heron", "uuid": "5", "meta": {"synonyms": ["Bell 4"]}}
+    ]}  # fmt: skip
+    accepted(world, other, "bell.json")
+    found = asked(world, "Grey Heron")
+    assert found["ambiguous"]
+    assert {c["source"].partition(",")[0]: len(c["also"]) for c in found["candidates"]} == {
+        "MISP galaxy acme-actor": 2,
+        "MISP galaxy bell-actor": 1,
+    }
