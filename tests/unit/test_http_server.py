@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 import uvicorn
@@ -18,8 +19,9 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @contextmanager
-def serving(*, most: int = 0) -> Iterator[int]:
-    server = uvicorn.Server(settings(PlainTextResponse("here"), head_seconds=0.3, most=most))
+def serving(*, body: bytes = b"here", **how: Any) -> Iterator[int]:
+    config = settings(PlainTextResponse(body), **{"head_seconds": 0.3, **how})
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
@@ -41,13 +43,13 @@ def opened(port: int) -> socket.socket:
 
 def rest(one: socket.socket) -> bytes:
     """All that comes until the server hangs up."""
-    found = b""
+    found = bytearray()
     try:
-        while part := one.recv(4096):
+        while part := one.recv(256 * 1024):
             found += part
     except ConnectionError:
         pass
-    return found
+    return bytes(found)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,47 @@ def test_there_is_a_most_of_connections_and_room_again_behind_it() -> None:
             assert one.recv(4096).endswith(b"here")
         for each in held:
             each.close()
+
+
+# --- answers that nobody reads -------------------------------------------------------------------
+
+LARGE = bytes(16 * 1024 * 1024)
+
+
+def asked(port: int) -> socket.socket:
+    """A connection that has asked and reads little by itself: the system buffers some of it."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024)
+    one.settimeout(10)
+    one.connect(("127.0.0.1", port))
+    one.sendall(REQUEST)
+    return one
+
+
+def test_an_answer_that_nobody_reads_is_dropped() -> None:
+    with serving(body=LARGE, read_seconds=0.3) as port, closing(asked(port)) as one:
+        time.sleep(1)
+        assert len(rest(one)) < len(LARGE) / 2  # what had left already, and no more
+
+
+def test_a_slow_reader_that_reads_on_gets_all_of_it() -> None:
+    with serving(body=LARGE[: 2**21], read_seconds=0.3) as port, closing(asked(port)) as one:
+        found = 0
+        while found < 2**21:
+            part = one.recv(128 * 1024)
+            assert part
+            found += len(part)
+            time.sleep(0.01)
+
+
+def test_what_waits_for_its_readers_is_bounded_and_the_longest_silent_goes_first() -> None:
+    with serving(body=LARGE, unread=40 * 1024 * 1024, read_seconds=60) as port:
+        held = []
+        for _ in range(4):
+            held.append(asked(port))
+            time.sleep(0.2)
+        gone, last = [len(rest(one)) for one in (held[0], held[-1])]
+        for one in held:
+            one.close()
+        assert gone < len(LARGE)
+        assert last > len(LARGE)  # it reads now, and so gets all of it

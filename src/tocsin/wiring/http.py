@@ -1,7 +1,8 @@
 """How a running node speaks HTTP: the server's settings, and what a connection may cost.
 
 A connection on which no request has begun, or whose headers never end, is no request yet: nothing
-behind the server sees it, and it would hold its place for ever.
+behind the server sees it, and it would hold its place for ever. Nor does anything behind the server
+see an answer that nobody reads: it would be held for ever too.
 """
 
 from __future__ import annotations
@@ -17,21 +18,38 @@ HEAD_SECONDS = 20.0
 """For all headers of a request, from its first byte or from the connection's beginning."""
 MAX_CONNECTIONS = 1_024
 """At a time; fewer where the system allows fewer open files, which the store needs too."""
+READ_SECONDS = 30.0
+"""Within this time a client reads `READ_BYTES` of its answer, or the rest of it is dropped."""
+READ_BYTES = 64 * 1024
+MAX_UNREAD = 512 * 1024 * 1024
+"""Bytes of answers that wait for their readers, all together. Over it, whoever has read nothing for
+the longest time is let go."""
 _LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-def settings(app: Any, *, head_seconds: float = HEAD_SECONDS, most: int = 0) -> uvicorn.Config:
+def settings(
+    app: Any,
+    *,
+    head_seconds: float = HEAD_SECONDS,
+    read_seconds: float = READ_SECONDS,
+    unread: int = MAX_UNREAD,
+    most: int = 0,
+) -> uvicorn.Config:
     """The server's settings for an application.
 
     Args:
         head_seconds: how long a request's headers may take.
+        read_seconds: how long a client may leave `READ_BYTES` of its answer unread.
+        unread: bytes that wait for their readers, all together.
         most: connections at a time; 0: as many as this system allows.
     """
     bound = most or _most()
 
     class Bounded(_Protocol):
-        seconds = head_seconds
-        most = bound
+        pass
+
+    Bounded.seconds, Bounded.most = head_seconds, bound
+    Bounded.read_seconds, Bounded.unread = read_seconds, unread
 
     return uvicorn.Config(
         app,
@@ -50,12 +68,21 @@ def _most() -> int:
     return MAX_CONNECTIONS if soft < 0 else max(32, min(MAX_CONNECTIONS, soft // 2))
 
 
+def _looked_at(connection: _Protocol) -> float:
+    return connection._stalled.when() if connection._stalled is not None else 0.0
+
+
 class _Protocol(HttpToolsProtocol):
     """One connection. Only the event loop calls it."""
 
     seconds = HEAD_SECONDS
     most = MAX_CONNECTIONS
+    read_seconds = READ_SECONDS
+    unread = MAX_UNREAD
     _late: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _waiting = 0
+    """Bytes that waited for the reader when it was last looked at."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         full = len(self.connections) >= self.most
@@ -67,7 +94,42 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._come()
+        self._read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._waiting = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self.read_seconds, self._look)
+        self._make_room()
+
+    def resume_writing(self) -> None:
+        self._read()
+        super().resume_writing()
+
+    def _read(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _look(self) -> None:
+        """Has the client read on? A server that closes waits for that, too."""
+        left = self.transport.get_write_buffer_size()
+        if self._waiting - left < READ_BYTES:
+            self._stalled = None
+            self.transport.abort()
+            return
+        self._waiting = left
+        self._stalled = self.loop.call_later(self.read_seconds, self._look)
+
+    def _make_room(self) -> None:
+        slow = [c for c in self.connections if isinstance(c, _Protocol) and c._stalled is not None]
+        total = sum(c.transport.get_write_buffer_size() for c in slow)
+        for one in sorted(slow, key=_looked_at):
+            if total <= self.unread or one is self:
+                return
+            total -= one.transport.get_write_buffer_size()
+            one.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         # Blank lines before a request begin none, and stop the server's own timer all the same.
