@@ -47,6 +47,9 @@ from tocsin.reading.turns import Turn, turns
 __all__ = ["Draft", "boilerplate", "read_claims"]
 
 SHORTEST = 12  # code points of a quotation that is taken without a cue right beside it
+MOST_ECHOES = 200
+"""Headings of nothing but a quotation that are looked for further on: each is a pass over the rest,
+and no report has so many. Those behind them are read as words that were said."""
 
 
 class _Speaker(Struct):
@@ -117,6 +120,8 @@ class _Reader:
         self.spoke_here = False
         self.topic: _Speaker | None = None  # the known person whom the sentence opens with
         self.carry: tuple[_Speaker | None, Event | None] | None = None
+        self.echoes = 0  # headings looked for in the rest of the text
+        self.folded = ""  # the text without case, place by place, once somebody asks
 
     # --- paragraphs and sentences ---
 
@@ -139,13 +144,25 @@ class _Reader:
             carried = self.carry
             self.carry = None
             previous: _Speaker | None = None
-            if paragraph.heading and number and _echo(self.text, words, quotes):
+            if paragraph.heading and number and self._echo(words, quotes):
                 continue
             for sentence in sentences(words):
                 previous = self._sentence(sentence, by_start, previous, carried)
                 carried = None
             if quotes and not quotes[-1].closed and self.found:
                 self.carry = (previous, None)
+
+    def _echo(self, words: list[Token], quotes: list[Quotation]) -> bool:
+        """A heading that only repeats words quoted further on."""
+        if len(quotes) != 1 or any(token.kind == WORD for token in words):
+            return False
+        self.echoes += 1
+        if self.echoes > MOST_ECHOES:
+            return False
+        if not self.folded:
+            self.folded = _folded(self.text)
+        quote = quotes[0]
+        return self.folded.find(self.folded[quote.start : quote.end], quote.end) >= 0
 
     def _sentence(
         self,
@@ -748,12 +765,12 @@ def _late(sentence: list[Token], at: int, event: Event | None, published: date |
     return [f"{time.printed!r} stands after the words and may belong to them: not dated"]
 
 
-def _echo(text: str, words: list[Token], quotes: list[Quotation]) -> bool:
-    """A heading that only repeats words quoted further on."""
-    if len(quotes) != 1 or any(token.kind == WORD for token in words):
-        return False
-    said = text[quotes[0].start : quotes[0].end]
-    return text.casefold().find(said.casefold(), quotes[0].end) >= 0
+def _folded(text: str) -> str:
+    """The text without case, as long as it is: what folds to several characters stays."""
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded
+    return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
 
 
 def _is_whole_quote(sentence: list[Token], first: int, last: int) -> bool:

@@ -8,6 +8,7 @@ no speaker is None, never a guess. Spec: claims.md §3.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date
 
@@ -30,6 +31,7 @@ from tocsin.reading.tongue_dates import day_in, time_word
 from tocsin.reading.tongues import Tongue
 from tocsin.reading.turns import Turn, turns
 
+_STOPS = frozenset(";；")
 _SHORT = {"zh": 6}
 SHORTEST = 12
 _ATTACHED = re.compile(r"(.+?)(?:-t)?-(ils?|elles?)$")
@@ -701,33 +703,44 @@ class _Reader:
         return None
 
     def _end(self, sentence: list[Token], found: list[Said]) -> None:
+        cuts = self._cuts(sentence, found)
+        numbers = [number for number, *_ in cuts]
+        stops = [at for at, one in enumerate(sentence) if one.kind == PUNCT and one.text in _STOPS]
         for number, said in enumerate(found):
             if said.content is None or (said.group == "source" and said.inverted):
                 continue
             first, last = said.content
-            for later in found[number + 1 :]:
-                if (
-                    later.bare
-                    and (later.joined or self.table.shape == "run")
-                    and later.first > first
-                ):
-                    cutting = later.first
-                    while cutting > first and (
-                        sentence[cutting - 1].low in self.table.ands | self.table.adverbs
-                        or sentence[cutting - 1].kind in (ASIDE, PUNCT)
-                    ):
-                        cutting -= 1
-                    joint = later.joined or any(
-                        token.kind == PUNCT for token in sentence[cutting : later.first]
-                    )
-                    if joint:
-                        last = min(last, cutting)
-                        break
-            for place in range(first, last):
-                if sentence[place].kind == PUNCT and sentence[place].text in ";；":
-                    last = place
+            for at in range(bisect_right(numbers, number), len(cuts)):
+                _, later, cutting, mark = cuts[at]
+                begin = max(cutting, first)
+                if later.first > first and (later.joined or mark >= begin):
+                    last = min(last, begin)
                     break
+            stop = bisect_left(stops, first)
+            if stop < len(stops):
+                last = min(last, stops[stop])
             said.content = (first, last) if last > first else None
+
+    def _cuts(self, sentence: list[Token], found: list[Said]) -> list[tuple[int, Said, int, int]]:
+        """Cues that may end what was said before them: (number, cue, where it is cut, last mark).
+
+        Worked out once for the sentence: a crafted one has a thousand cues.
+        """
+        cuts = []
+        passed = self.table.ands | self.table.adverbs
+        for number, later in enumerate(found):
+            if not later.bare or not (later.joined or self.table.shape == "run"):
+                continue
+            cutting, mark = later.first, -1
+            while cutting > 0 and (
+                sentence[cutting - 1].low in passed or sentence[cutting - 1].kind in (ASIDE, PUNCT)
+            ):
+                cutting -= 1
+                if mark < 0 and sentence[cutting].kind == PUNCT:
+                    mark = cutting
+            if later.joined or mark >= 0:
+                cuts.append((number, later, cutting, mark))
+        return cuts
 
     def _when(
         self, sentence: list[Token], found: list[Said]

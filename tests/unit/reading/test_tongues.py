@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,29 @@ def test_an_outlets_list_ends_where_prose_begins_in_chinese_too() -> None:
     page = article("zh_port")
     both = page + "\n\n" + page
     assert len(read_claims(both, published=DAY)) == 2 * len(read_claims(page, published=DAY))
+
+
+@pytest.mark.parametrize(
+    ("lang", "piece"),
+    [("en", "“a b c d e f g h\n\n"), ("en", "“a,” “b” said "), ("zh", "表示"), ("ru", "сказал, ")],
+    ids=["unclosed marks", "marks", "cues", "cues and commas"],
+)
+def test_a_crafted_text_costs_no_more_than_its_length(lang: str, piece: str) -> None:
+    """Of unclosed marks each looked through the whole text, of cues each through its sentence."""
+
+    def cost(characters: int) -> float:
+        text = "Tom Brandt said so. " + piece * (characters // len(piece))
+        start = time.process_time()
+        read_claims(text, published=None, lang=lang)
+        return time.process_time() - start
+
+    cost(1_000)
+    assert cost(200_000 if lang == "en" else 100_000) < 6, "a second or two; it was 15 and more"
+
+
+def test_a_heading_is_no_repetition_of_itself_whatever_letters_stand_before_it() -> None:
+    """Some letters fold to two: places in the folded text and in the text were taken for one."""
+    text = f"{'ß' * 60} opens.\n\n“It was our own network”\n\nIt is known.\n"
+    assert [draft.words for draft in read_claims(text, published=None, lang="en")] == [
+        "It was our own network"
+    ]
