@@ -31,6 +31,7 @@ _CLAUSE_START = cues.words(
     "he she it they we i you there this that these those the a an its his her their our"
     " my no nobody some many most such any all both"
 )
+_INVITES = cues.words("invite encourage ask")
 _ASIDES = cues.words("also again published released issued posted dated")
 SELF = cues.words("himself herself itself themselves")
 
@@ -145,6 +146,11 @@ def _over_phrase(tokens: Sequence[Token], at: int) -> int:
 
 def _quote_or_clause(event: Event, tokens: Sequence[Token], at: int) -> None:
     """Set where the words begin: a quotation, a that-clause, a bare clause."""
+    if text_at(tokens, at) == "," and low_at(tokens, at + 1) in ("citing", "quoting"):
+        close = next(
+            (k for k in range(at + 2, min(len(tokens), at + 14)) if text_at(tokens, k) == ","), at
+        )
+        at = close if low_at(tokens, close + 1) == "that" else at
     while text_at(tokens, at) in (",", ":") and not is_quote(tokens, at + 1):
         if text_at(tokens, at) == ":" or low_at(tokens, at + 1) != "that":
             return
@@ -155,6 +161,8 @@ def _quote_or_clause(event: Event, tokens: Sequence[Token], at: int) -> None:
         event.begin = at
     elif low_at(tokens, at) == "that":
         event.begin = at + 1
+    elif event.group == "tell" and low_at(tokens, at) in cues.PRONOUNS:
+        event.begin = at  # "told reporters he would"
     elif event.lemma in cues.BARE and _clause(tokens, at, sure=event.lemma == "say"):
         event.begin = at
 
@@ -168,7 +176,8 @@ def _clause(tokens: Sequence[Token], at: int, *, sure: bool = False) -> bool:
         return False
     if token.low in ("even", "when", "if", "after", "whether", "how", "what", "why"):
         return False
-    if not (token.low in _CLAUSE_START or capital(token) or noun_like(token)):
+    things = sure and token.low.endswith("s")  # "said traces of it had been found"
+    if not (token.low in _CLAUSE_START or capital(token) or noun_like(token) or things):
         return False
     if sure and all(near.kind == WORD for near in tokens[at : at + 5]) and at + 5 < len(tokens):
         return True
@@ -227,8 +236,14 @@ def _parse_speech(event: Event, tokens: Sequence[Token], at: int, published: dat
     if told_first and not is_quote(tokens, at):
         told = mention_at(tokens, at)
         if told is not None and _follows_object(tokens, told.last):
-            if event.group == "warn":
+            if event.group == "warn" or low_at(tokens, told.last) == "to":
                 event.addressee = told
+            if event.group == "tell" and told.kind != "pronoun" and _orders(tokens, told.last):
+                event.lemma, event.group, event.begin = "order", "demand", told.last
+                return
+            if event.group == "warn" and low_at(tokens, told.last) == "against":
+                event.lemma, event.begin = "order", told.last
+                return
             at = _skip_phrases(tokens, told.last, event, published)
         elif event.group == "tell":
             at = _skip_phrases(tokens, _past_hearer(tokens, at), event, published)
@@ -246,6 +261,14 @@ def _parse_speech(event: Event, tokens: Sequence[Token], at: int, published: dat
             event.trailing = True
         elif event.group == "note" and event.subject is not None and _quoted_ahead(tokens, at):
             event.begin, event.loose = at, True  # "the notes revealed discussion of a Q"
+
+
+def _orders(tokens: Sequence[Token], at: int) -> bool:
+    """ "told NAME to withdraw": to, and no place or person after it."""
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if low_at(tokens, at) != "to" or following is None or following.kind != WORD:
+        return False
+    return not (capital(following) or following.low in cues.DETERMINERS)
 
 
 def _past_hearer(tokens: Sequence[Token], at: int) -> int:
@@ -298,6 +321,8 @@ def _parse_demand(event: Event, tokens: Sequence[Token], at: int, published: dat
     asked = mention_at(tokens, at)
     if asked is not None:
         after = _skip_phrases(tokens, asked.last, event, published)
+        if event.lemma in _INVITES and (event.participle or not _orders(tokens, after)):
+            return
         if low_at(tokens, after) in ("to", "not"):
             event.addressee, event.begin = asked, after
             if is_quote(tokens, after + 1):
@@ -307,6 +332,14 @@ def _parse_demand(event: Event, tokens: Sequence[Token], at: int, published: dat
             event.addressee = asked
             event.begin = after
             return
+    if event.lemma in _INVITES:
+        for place in range(at, min(len(tokens), at + 8)):
+            if tokens[place].kind != WORD:
+                return
+            if tokens[place].low == "to":
+                event.begin = place if _orders(tokens, place) and not event.participle else None
+                return
+        return
     if at < len(tokens) and tokens[at].kind == WORD and tokens[at].low not in cues.PREPOSITIONS:
         event.begin = at
         event.addressee = _after_word(tokens, at, ("from", "of"))
@@ -364,8 +397,8 @@ def _loose(tokens: Sequence[Token], first: int, end: int) -> Mention | None:
 def _parse_accuse(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
     charged = mention_at(tokens, at)
     end = charged.last if charged is not None else _over_phrase(tokens, at)
-    after = _skip_phrases(tokens, end, event, published)
-    if charged is not None and low_at(tokens, after) in ("of", "for"):
+    after = end if low_at(tokens, end) == "with" else _skip_phrases(tokens, end, event, published)
+    if charged is not None and low_at(tokens, after) in ("of", "for", "with"):
         event.addressee, event.begin = charged, after + 1
         return
     if charged is not None:  # "NAME Of Thing", in a headline Set Like This
@@ -392,6 +425,9 @@ def _parse_tie(event: Event, tokens: Sequence[Token], at: int) -> None:
             continue
         tied = mention_at(tokens, place + 1)
         if tied is None:
+            told = tokens[-1].text == "."  # a headline without names is left to its text
+            if event.begin is None and told and low_at(tokens, place) == "to":
+                event.begin = at  # "traced the servers to a contractor": nobody by name
             continue
         if event.begin is None:
             event.addressee, event.begin = tied, at

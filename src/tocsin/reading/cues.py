@@ -35,12 +35,14 @@ GROUPS: dict[str, str] = {
     ),
     "tell": "tell inform assure remind notify",
     "warn": "warn",
-    "demand": "urge demand order instruct implore exhort request",
-    "accuse": "accuse blame",
-    "tie": "attribute link tie trace ascribe",
-    "deny": "deny reject dismiss refute rebut rebuff disavow disown",
-    "find": "discover uncover detect unearth",
-    "stand": "condemn oppose denounce deplore support endorse criticize criticise",
+    "demand": "urge demand order instruct implore exhort request invite encourage",
+    "accuse": "accuse blame indict",
+    "tie": "attribute link tie trace ascribe connect associate",
+    "deny": "deny reject dismiss refute dispute repudiate rebut rebuff disavow disown",
+    "find": "discover uncover detect unearth identify spot",
+    "stand": (
+        "condemn oppose denounce deplore support endorse criticize criticise propose recommend"
+    ),
     "call": "call appeal",
     "vow": "vow pledge promise threaten swear",
     "label": (
@@ -48,7 +50,7 @@ GROUPS: dict[str, str] = {
         " characterise decry tout cite quote respond reply answer continue laugh shout exclaim"
         " cry whisper joke muse chant sing begin conclude email gush compare retweet recount"
         " welcome attack defend lambaste"
-        " express voice refer deride ask wonder inquire read chide"
+        " express voice refer deride ask wonder inquire read chide term"
     ),
     "point": "point",
 }
@@ -95,6 +97,8 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "reveal": ("reveals", "revealed", "revealing"),
     "show": ("shows", "showed", "shown", "showing"),
     "find": ("finds", "found", "finding"),
+    "spot": ("spots", "spotted", "spotting"),
+    "identify": ("identifies", "identified", "identifying"),
 }
 
 
@@ -181,9 +185,18 @@ ROLES = words(
     " brother sister husband wife son daughter widow man woman boss chairwoman master pilot"
     " technician fisherman driver worker resident witness curator pollster"
 )
-FEMALE = words("mrs ms miss madam spokeswoman chairwoman congresswoman queen princess lady actress")
-MALE = words("mr sir spokesman chairman congressman king prince lord emir sheikh pope")
-HONORIFICS = words("mr mrs ms miss dr sir madam lord lady prof")
+FEMALE = words(
+    "mrs ms miss madam smt shrimati kumari frau madame señora spokeswoman chairwoman"
+    " congresswoman queen princess lady actress"
+)
+MALE = words(
+    "mr sir shri sri herr monsieur señor spokesman chairman congressman king prince lord emir"
+    " sheikh pope"
+)
+HONORIFICS = words(
+    "mr mrs ms miss dr sir madam lord lady prof shri sri smt shrimati kumari datuk dato haji alhaji"
+    " engr herr frau monsieur madame señor señora"
+)
 # Capitalised before a name: part of the role, not of the name.
 TITLES = words(
     "president minister secretary senator sen rep gov governor chancellor general gen"
@@ -220,7 +233,12 @@ SPEAKING = words(
     " woman mother father others some many both several most few candidate survey poll agencies"
     " notes records transcript transcripts minutes papers memos emails files surveys studies"
     " reports letters statements filings affidavit cable cables audit audits review inquiry"
-    " person insider insiders engineers audience data figures"
+    " groups activists campaigners person insider insiders engineers audience data figures victim"
+    " alliance assembly parliament diplomat contractor mission commissioners"
+    " broadcaster airline hospital port institute laboratory university college school airport"
+    " foundation society association corporation league command navy consulate cabinet congress"
+    " senate museum club charity retailer manufacturer supplier provider guard directorate"
+    " prosecution defence telecom exchange operators"
 )
 
 SPEAKING |= frozenset(role + "s" for role in ROLES) | words("pilots workers captain crew victims")
@@ -256,7 +274,7 @@ SUBORDINATORS = words(
 )
 DETERMINERS = words(
     "the a an this that these those its their his her our my your some any all each every"
-    " no both many several most few another other such"
+    " no both many several most few another other such two three four five six seven eight nine ten"
 )
 ARTICLES = frozenset(["the", "a", "an"])
 # Capitalised only because they open a sentence; never a name there.
@@ -291,7 +309,10 @@ COMMON_VERBS = words(
 
 # Harm done by the subject: "has carried out", "launched" (claims.md §3.7).
 HARM = words(
-    "attacked hacked breached sabotaged infiltrated compromised spied stole disrupted"
+    "weaponised weaponized disabled hijacked intercepted eavesdropped exfiltrated siphoned infected"
+    " bribed blackmailed extorted defaced wiretapped paralysed paralyzed corrupted falsified rigged"
+    " manipulated bugged looted smuggled stolen exploited"
+    " attacked hacked breached sabotaged infiltrated compromised spied stole disrupted"
     " launched conducted orchestrated waged mounted unleashed targeted penetrated tampered"
     " masterminded perpetrated implanted planted crippled destroyed wiped jammed"
     " engineered staged sponsored interfered meddled bombarded"
@@ -305,12 +326,69 @@ HARM_BASE = words(
     " wiping sponsoring interfering meddling attacks hacks breaches sabotages infiltrates"
     " launches conducts orchestrates wages targets penetrates sponsors"
 )
+# Two words that do harm together: "broke into", "spied on".
+HARM_PAIRS = {
+    "into": words("broke broken breaking break breaks burrowed tapped tapping hacked hacking"),
+    "down": words("took taken taking knocked shut brought"),
+    "out": words("carried carrying knocked knocking"),
+}
+# What becomes harm by what it is done to: "directed this operation", "pays these criminals".
+ACTS = words(
+    "directed directs directing ran run runs running ordered orders ordering sent sends sending led"
+    " leads leading planned plans planning organised organized commissioned commanded pays paid"
+    " paying shelters sheltered sheltering harbours harbors harboured harbored funded funds funding"
+    " trained trains training armed arms arming sponsored hosts hosted hosting deployed deploys"
+    " made makes built released"
+)
+HARMFUL = words(
+    "malware ransomware spyware wiper wipers implant implants worm virus backdoor backdoors botnet"
+    " criminals hackers saboteurs spies intruders attackers gang gangs exploit exploits rootkit"
+    " disinformation"
+)
+# Whose reading is spying: "has been reading our diplomats' mail".
+READS = words("reading read listening tapping monitoring watching")
+PRIVATE = words(
+    "mail mails email emails messages calls communications correspondence cables phones"
+)
+# Who does harm, where no word says that they speak: "Dorran hackers disabled".
+DOERS = words(
+    "hackers services operatives agents units unit spies intruders attackers vessels saboteurs"
+    " soldiers crew gang actors criminals contractors regime ships drones"
+)
+# What is found by those who look: "identified three vulnerabilities", "malware had been found".
+FINDINGS = HARMFUL | words(
+    "vulnerability vulnerabilities flaw flaws weakness weaknesses loader tool tools trace traces"
+    " sample samples traffic server servers account accounts file files campaign activity evidence"
+    " infrastructure group cluster variant payload script scripts intrusion breach code signs"
+)
+# Before "to" and a deed: "tried to break into", "using our networks to attack".
+TRIES = words(
+    "tried tries trying attempted attempts attempting sought seeks seeking continued continues"
+    " continuing using uses used planned plans planning"
+)
+# Nobody finds these but who looks for intruders.
+IMPLANTS = words(
+    "malware ransomware spyware wiper implant implants backdoor backdoors botnet rootkit exploit"
+    " vulnerability vulnerabilities flaw flaws loader trojan worm virus weakness weaknesses"
+)
 # A charge as a thing: "the alleged NAME cyber-attacks".
 CHARGE_NOUNS = words(
     "attack attacks cyber-attack cyber-attacks cyberattack cyberattacks hack hacks"
     " hacking intrusion intrusions breach breaches espionage sabotage operation operations"
     " campaign campaigns interference spying aggression surveillance malware"
 )
+# What a charge is said to be by who denies it.
+DENIAL_PREDICATES = words(
+    "absurd nonsense nonsensical ridiculous preposterous laughable false lie lies fiction invention"
+    " fantasy forged forgery forgeries fake tale tales myth farce eyewash hoax propaganda baseless"
+    " unproven unsubstantiated untenable far-fetched unjustified"
+)
+CHARGES = words(
+    "charge charges claim claims allegation allegations accusation accusations report reports"
+    " finding findings insinuation insinuations assertion assertions story version"
+)
+# No part in it: "had no role", "knew nothing of".
+NO_PART = words("role part involvement hand knowledge connection link links intention interest")
 DENIAL_WORDS = words(
     "smear smears smearing smeared groundless fabricated fabrication fabrications"
     " baseless unfounded slander slanderous invented untrue concocted"
@@ -321,7 +399,20 @@ DECLARED = words(
     " boasted stated proclaimed confirmed conceded"
 )
 TIES = words("related linked tied connected traced attributed attributable")
+SERVES = words("work works worked working act acts acted acting operates operated operating")
 BACKED = words("backed run sponsored directed controlled funded ordered supported")
+# Of whom one demands an act: "should come clean", "should withdraw".
+ANSWERS_FOR = words(
+    "come explain apologise apologize withdraw retract disclose publish answer clarify release"
+    " return extradite hand account resign admit compensate respect"
+)
+SYMPATHY = words(
+    "solidarity concern concerns support regret sympathy outrage condolences gratitude opposition"
+)
+# What one is: "we are concerned", "NAME is firmly opposed to".
+STANCES = words("opposed concerned committed alarmed shocked saddened dismayed outraged grateful")
+# A quotation that begins with one orders something.
+ORDERS = words("leave release return withdraw apologise apologize hand give show prove keep get")
 JOINT = words("joint jointly together collective collectively common concerted")
 
 # Before a quotation: a name of a thing, not somebody's words.

@@ -35,6 +35,8 @@ _SENDS = cues.words(
 )
 _OF_WHICH = cues.words("of for from at in with on about by")
 _RELATIVE = cues.words("who which that whose")
+_REPLIES = cues.words("reply respond answer continue recount")
+_MAY_FIND = cues.words("find reveal report observe disclose announce")
 _NO_VERB = frozenset(["source", "noun", "colon"])
 
 
@@ -130,6 +132,18 @@ def _verb(
     token = tokens[at]
     cue = cues.CUES[token.low]
     lemma, group, after = cue.lemma, cue.group, at + 1
+    if lemma == "ask" and low_at(tokens, after) == "not":
+        return None  # "who asked not to be named"
+    if lemma == "charge" and _charged_with(tokens, after):
+        lemma, group = "accuse", "accuse"
+    if lemma in ("express", "voice") and _sympathy(tokens, after):
+        group = "stand"
+    if lemma in _MAY_FIND and _implant_ahead(tokens, after):
+        group, lemma = "find", "discover"
+    if lemma == "ask" and _told_to(tokens, after):
+        group = "demand"
+    if group == "label" and lemma in _REPLIES and low_at(tokens, after) == "that":
+        group = "note"
     if group == "point":
         if low_at(tokens, after) != "out":
             return None
@@ -182,6 +196,42 @@ def _verb(
         event.subject, event.first = subject, subject.first
         return event
     return _without_subject(event, tokens, back, earlier)
+
+
+def _charged_with(tokens: Sequence[Token], after: int) -> bool:
+    """ "charged four officers with": no saying, but a court's accusation."""
+    for token in tokens[after : after + 10]:
+        if token.kind != WORD or token.low in ("that", "for"):
+            return False
+        if token.low == "with":
+            return True
+    return False
+
+
+def _implant_ahead(tokens: Sequence[Token], after: int) -> bool:
+    """ "found malware", "revealed a flaw": the thing itself, and no clause about it."""
+    for token in tokens[after : after + 6]:
+        if token.kind != WORD or token.low in cues.SUBORDINATORS | cues.AUXILIARIES:
+            return False
+        if token.low in cues.IMPLANTS:
+            return True
+    return False
+
+
+def _told_to(tokens: Sequence[Token], after: int) -> bool:
+    """ "asked the ministry to publish"."""
+    told = mention_at(tokens, after)
+    return told is not None and told.kind != "pronoun" and low_at(tokens, told.last) == "to"
+
+
+def _sympathy(tokens: Sequence[Token], after: int) -> bool:
+    """ "expressed its solidarity with NAME"."""
+    for token in tokens[after : after + 5]:
+        if token.kind != WORD:
+            return False
+        if token.low in cues.SYMPATHY:
+            return True
+    return False
 
 
 def _written(subject: Mention | None, tokens: Sequence[Token], after: int) -> bool:

@@ -22,13 +22,30 @@ from tocsin.reading.mentions import (
 )
 
 _BE = cues.words("is are was were be been being")
-_DEMANDS = cues.words("urge demand order instruct press implore exhort request")
+_DEMANDS = cues.words("urge demand order instruct press implore exhort request insist")
+_ASKS = _DEMANDS - {"insist"}
 _DENY = cues.words("deny reject dismiss refute denies rejects dismisses refutes")
 _STAND = cues.words(
-    "oppose condemn support opposes condemns supports denounce deplore condemned opposed"
+    "oppose condemn support opposes condemns supports denounce deplore condemned opposed welcome"
+    " welcomes denounces deplores regret regrets"
 )
 _FIND = cues.words("discovered uncovered detected discover uncover detect")
 _ALLEGE = cues.words("accuse accuses blame blames allege alleges")
+_PROPOSALS = cues.words("invite encourage propose recommend")
+_NONE = cues.words("no any shred scrap without never")
+_THIS = cues.words("this it them that such")
+_WILL = cues.words("will shall cannot can't can’t won't won’t")
+_OURSELVES = cues.words(
+    "we i us our my it its they their them government country ministry nation state"
+)
+_DEEDS = cues.HARM | cues.HARM_BASE | cues.HARMFUL | cues.CHARGE_NOUNS
+_STRUCK = cues.words("hit struck targeted compromised breached stolen hacked")
+_KNEW = cues.words("knew knows know had have has")
+_ACCEPTS = cues.words("recognise recognize accept share believe credit")
+_CAME = cues.words("came come comes stumbled")
+_SEES = cues.words("found observed identified spotted seen located recovered")
+_READ_BY = cues.words("read reading")
+_AGAINST = cues.words("against of about after with")
 _US = frozenset(["our", "us", "we"])
 
 
@@ -55,16 +72,18 @@ def kind_of(words: Sequence[Token], cue: Cued) -> Kind:
     given = cue.addressee
     if cue.group == "deny" or _first_person(low, _DENY):
         return Kind("denial", given)
-    demanded = _demanded(words, low)
-    if demanded is not None or cue.lemma in _DEMANDS or _told_to_stop(low, cue):
+    demanded = _demanded(words, low, cue)
+    if demanded is not None or cue.lemma in _ASKS or _told_to_stop(low, cue):
         return Kind("demand", given or demanded or None)
-    if _denies(low):
+    if _denies(low) or _denies_own(words, low, cue):
         return Kind("denial", given)
     if cue.group == "accuse":
         return Kind("reported-accusation", given)
     declared = _declared(words, cue.speaker)
     if declared is not None:
         return Kind("reported-declaration", given or declared)
+    if _suffered(words, low, cue):
+        return Kind("victim-claim", given)
     harm = _harm(words, cue)
     if harm is not None or cue.lemma == "allege" or any(word in _ALLEGE for word in low):
         accused = given or harm or None
@@ -72,17 +91,45 @@ def kind_of(words: Sequence[Token], cue: Cued) -> Kind:
             accused = _after(words, low, _ALLEGE)
         kind = "accusation" if cue.speaker is not None else "reported-accusation"
         return Kind(kind, accused or tied_to(words))
-    if cue.group == "tie" or _tied(low):
+    if cue.group == "tie" or _tied(words, low):
         return Kind("attribution", given or tied_to(words))
     if cue.group == "find" or _finds(low):
         return Kind("discovery", given or tied_to(words))
     if _victim(words, low):
         return Kind("victim-claim", given)
-    if cue.group == "stand" or _first_person(low, _STAND):
+    if cue.lemma in _PROPOSALS:
+        return Kind("call", given)
+    if cue.group == "stand" or _stands(words, low, cue):
         return Kind("position", given)
     if _calls(low, cue):
         return Kind("call", given or _asked(words, low))
     return Kind("assessment", given)
+
+
+def _stands(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
+    """ "we oppose", "NAME firmly opposes", "my government supports", "reserve the right"."""
+    if _first_person(low, _STAND):
+        return True
+    for at, word in enumerate(low[:-1]):
+        own = low[max(0, at - 4) : at]
+        will = word in ("accept", "tolerate") and _any(low[max(0, at - 3) : at], cues.NEGATIONS)
+        if will and _any(low[max(0, at - 4) : at], _WILL):
+            return True
+        if word in cues.STANCES and _any(own, _BE):
+            begin = verb_start(words, at)
+            first = low[begin - 1] if begin else ""
+            if first in cues.FIRST or (begin and named(words[begin - 1], 1)):
+                return True
+        if word == "reserve" and low[at + 1 : at + 3] == ["the", "right"]:
+            return True
+        if word in ("stand", "stands") and low[at + 1] in ("with", "by", "behind"):
+            return any(near in cues.FIRST for near in own)
+        if not cue.direct or word not in _STAND or not word.endswith("s"):
+            continue
+        begin = verb_start(words, at)
+        if begin and (named(words[begin - 1], 1) or low[begin - 1] in _OURSELVES):
+            return True
+    return False
 
 
 def _first_person(low: list[str], verbs: frozenset[str]) -> bool:
@@ -119,8 +166,23 @@ def _name(subject: Mention | None) -> str | None:
     return None if subject is None or subject.kind == "pronoun" else subject.name
 
 
-def _demanded(words: Sequence[Token], low: list[str]) -> str | None:
+def _demanded(words: Sequence[Token], low: list[str], cue: Cued) -> str | None:
     """ "NAME must not", "NAME needs to stop": the one asked, "" if nobody is named."""
+    if cue.direct:
+        for at, word in enumerate(low[1:], start=1):
+            before = low[max(0, at - 3) : at]
+            if word in _DEMANDS and _any(before, cues.FIRST) and not _any(before, cues.NEGATIONS):
+                return _name(mention_at(words, at + 1)) or ""
+        if words and low[0] in cues.ORDERS and words[0].text[0].isupper() and len(low) > 2:
+            return ""
+    if cue.group == "demand" and cue.lemma == "ask":
+        return ""
+    if low[:2] == ["hands", "off"]:
+        return ""
+    if cue.lemma == "insist" and words and not cue.direct:
+        told = _insisted(words)
+        if told is not None:
+            return told
     for at, word in enumerate(low):
         if word in ("must", "should") and words[at].kind == WORD:
             after, begin = at + 1, at
@@ -135,11 +197,33 @@ def _demanded(words: Sequence[Token], low: list[str]) -> str | None:
         if next_word in ("not", "never") or next_word in cues.STOP_WORDS:
             if not any(near in cues.FIRST for near in low[max(0, begin - 2) : begin]):
                 return asked or ""
-        elif asked is not None and word in ("must", "has", "needs") and next_word != "be":
+        elif asked is not None and (
+            (word in ("must", "has", "needs") and next_word != "be")
+            or (word == "should" and next_word in cues.ANSWERS_FOR)
+        ):
             return asked
     if low and low[0] in cues.STOP_WORDS and len(low) > 2 and words[0].text[0].isupper():
         return ""
     return None
+
+
+def _insisted(words: Sequence[Token]) -> str | None:
+    """ "that NAME withdraw the charge": a verb without an ending is what NAME is to do."""
+    end = next((at for at, token in enumerate(words) if not named(token, 1)), len(words))
+    asked = mention(words, 0, end) if end else None
+    if asked is None or end >= len(words):
+        return None
+    verb = words[end]
+    if verb.kind != WORD or not verb.text[0].islower() or len(verb.low) < 4:
+        return None
+    if verb.low.endswith(("s", "ed", "ly", "ing")):
+        return None
+    other = cues.AUXILIARIES | cues.COMMON_VERBS | cues.PREPOSITIONS
+    return None if verb.low in other else asked.name
+
+
+def _any(low: Sequence[str], table: frozenset[str]) -> bool:
+    return not table.isdisjoint(low)
 
 
 def _told_to_stop(low: list[str], cue: Cued) -> bool:
@@ -172,6 +256,70 @@ def _denies(low: list[str]) -> bool:
     return False
 
 
+def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
+    """ "we did not break into", "it had never attacked", "had no role", "this is pure fiction"."""
+    short = len(low) <= 7
+    for at, word in enumerate(low):
+        before = low[max(0, at - 4) : at]
+        negated = _any(before, cues.NEGATIONS)
+        said_of = (short and cue.group in ("label", "call")) or _any(before, _BE)
+        if said_of and not negated and word in cues.DENIAL_PREDICATES:
+            return True
+        if word in cues.DENIAL_PREDICATES and _at(low, at + 1) in cues.CHARGES:
+            return True
+        if word == "true" and negated and (_any(before, _BE) or "nothing" in before):
+            return True
+        if word in ("evidence", "proof") and _any(before, _NONE):
+            return _any(low[at + 1 : at + 8], cues.CHARGES | _THIS)
+        if word in cues.NO_PART and ("no" in before[-2:] or ("any" in before[-2:] and negated)):
+            return True
+        if word == "nothing" and _at(low, at + 1) in ("of", "about") and _at(low, at - 1) in _KNEW:
+            return True
+        if word in cues.NEGATIONS and words[at].kind == WORD:
+            after = low[at + 1 : at + 7]
+            if after[:1] and after[0] in _ACCEPTS and any(near in cues.CHARGES for near in after):
+                return True
+            if not _any(before, _OURSELVES) and not _is_speaker(words, at, cue):
+                continue
+            if _any(after, _DEEDS) or any(did in by for did, by in _pairs(low, at + 1, at + 6)):
+                return True
+    return False
+
+
+def _pairs(low: list[str], first: int, last: int) -> list[tuple[str, frozenset[str]]]:
+    """Neighbours that may do harm together: the verb, and the verbs its second word goes with."""
+    return [
+        (low[at], cues.HARM_PAIRS[low[at + 1]])
+        for at in range(first, min(last, len(low) - 1))
+        if low[at + 1] in cues.HARM_PAIRS
+    ]
+
+
+def _is_speaker(words: Sequence[Token], at: int, cue: Cued) -> bool:
+    subject = subject_before(words, verb_start(words, at))
+    return subject is not None and cue.speaker is not None and subject.name == cue.speaker
+
+
+def _suffered(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
+    """ "its files were stolen", "we were hit by": the speaker's own, by nobody named."""
+    for at, word in enumerate(low):
+        if word == "under" and _at(low, at + 1) in ("attack", "constant", "heavy"):
+            return any(near in _OURSELVES for near in low[max(0, at - 6) : at])
+        passive = word in cues.HARM or word in _STRUCK or word in ("attacked", "encrypted")
+        if not passive or word.endswith("ing"):
+            continue
+        begin = verb_start(words, at)
+        helpers = set(low[begin:at])
+        if not helpers & _BE or helpers & cues.NEGATIONS:
+            continue
+        if not any(near in _OURSELVES for near in low[max(0, begin - 5) : begin]):
+            continue
+        by = _by(words, at)
+        if by is None or by.kind != "name":
+            return True
+    return False
+
+
 def _declared(words: Sequence[Token], speaker: str | None) -> str | None:
     for at, token in enumerate(words):
         if token.low in cues.DECLARED and at and words[at - 1].low not in _BE:
@@ -192,10 +340,22 @@ def _harm(words: Sequence[Token], cue: Cued) -> str | None:
         carried = (
             low in ("carried", "carrying") and at + 1 < len(words) and (words[at + 1].low == "out")
         )
-        if not carried and low not in cues.HARM and low not in cues.HARM_BASE:
+        follows = words[at + 1].low if at + 1 < len(words) else ""
+        paired = low in cues.HARM_PAIRS.get(follows, ())
+        plain = low in cues.HARM or low in cues.HARM_BASE
+        if not (carried or paired or plain or _acts(words, at)):
+            continue
+        if low in _READ_BY and cue.direct and any(t.low in cues.FIRST for t in words[:at]):
             continue
         begin = verb_start(words, at)
         helpers = {words[place].low for place in range(begin, at)}
+        tries = None
+        if begin and words[begin - 1].low == "to":
+            window = range(begin - 2, max(0, begin - 7) - 1, -1)
+            tries = next((k for k in window if words[k].low in cues.TRIES), None)
+        if tries is not None:
+            begin = verb_start(words, tries)
+            helpers |= cues.MODALS
         nobody = words[at + 1].low if at + 1 < len(words) else ""
         if helpers & cues.NEGATIONS or nobody in ("nobody", "no", "none", "nothing"):
             continue
@@ -209,6 +369,9 @@ def _harm(words: Sequence[Token], cue: Cued) -> str | None:
             continue
         if low.endswith("ing") and not helpers & _BE:
             continue
+        cleft = words[begin - 2] if begin > 2 and words[begin - 1].low in ("that", "who") else None
+        if cleft is not None and named(cleft, 1) and words[0].low == "it":
+            return cleft.text
         near = words[begin - 1] if begin else None
         if near is None or near.low in cues.FIRST:
             continue
@@ -220,7 +383,41 @@ def _harm(words: Sequence[Token], cue: Cued) -> str | None:
         subject = charged(words, at, cue.speaker)
         if subject is not None:
             return subject.name
+        doers = _doers(words, begin)
+        if doers is not None:
+            return doers
     return None
+
+
+def _doers(words: Sequence[Token], end: int) -> str | None:
+    """ "Dorran hackers", "the NAME services": who did it, with no word for one that speaks."""
+    if not end or words[end - 1].low not in cues.DOERS:
+        return None
+    first = end - 1
+    while first and named(words[first - 1], 1):
+        first -= 1
+    return joined(words[first:end]) if first < end - 1 else None
+
+
+def _acts(words: Sequence[Token], at: int) -> bool:
+    """ "directed this operation", "sent this malware", "reading our mail": harm by its object."""
+    low = words[at].low
+    if low in cues.ACTS:
+        wanted = cues.HARMFUL | cues.CHARGE_NOUNS
+    elif low in cues.READS:
+        wanted = cues.PRIVATE
+    else:
+        return False
+    start = verb_start(words, at)
+    if low in cues.ACTS and {token.low for token in words[start:at]} & _BE:
+        things = {token.low for token in words[max(0, start - 4) : start]}
+        return bool(things & wanted) and _by(words, at) is not None
+    for token in words[at + 1 : at + 6]:
+        if token.kind != WORD or token.low in cues.SUBORDINATORS | _AGAINST:
+            return False
+        if token.low in wanted:
+            return True
+    return False
 
 
 def _verbal(words: Sequence[Token], at: int) -> bool:
@@ -248,8 +445,20 @@ def _after(words: Sequence[Token], low: list[str], verbs: frozenset[str]) -> str
     return None
 
 
-def _tied(low: list[str]) -> bool:
+def _tied(words: Sequence[Token], low: list[str]) -> bool:
     for at, word in enumerate(low):
+        after = at + (3 if low[at + 1 : at + 4] == ["on", "behalf", "of"] else 1)
+        serves = word in cues.SERVES and (after > at + 1 or _at(low, after) == "for")
+        if serves or (word in ("belongs", "belonged", "belong") and _at(low, at + 1) == "to"):
+            ahead = range(after + 1, min(len(words), after + 6))
+            if any(named(words[place], 1) for place in ahead):
+                return True
+        if word in ("points", "point", "pointed") and _at(low, at + 1) == "to":
+            return any(named(words[k], 1) for k in range(at + 2, min(len(words), at + 5)))
+        if word == "responsible" and _at(low, at + 1) == "for" and _at(low, at - 1) in _BE:
+            return True
+        if word == "behind" and any(near in _BE for near in low[at + 1 : at + 6]):
+            return True  # "the group behind this is NAME"
         if word in cues.TIES and any(near in _BE for near in low[max(0, at - 3) : at]):
             return _at(low, at + 1) in ("to", "with")
         if word in ("attribute", "attributes") or (word == "behind" and _at(low, at - 1) in _BE):
@@ -289,6 +498,17 @@ def _owner_name(words: Sequence[Token], at: int) -> str | None:
 
 
 def _finds(low: list[str]) -> bool:
+    for at, word in enumerate(low):
+        across = word in _CAME and _at(low, at + 1) in ("across", "upon")
+        if not across and word not in _SEES:
+            continue
+        before = low[max(0, at - 4) : at]
+        if _any(before, cues.NEGATIONS):
+            continue
+        if _any(before, _BE) and _any(before, cues.FINDINGS):
+            return True  # "malware had been found"
+        if _any(before, _OURSELVES) and _any(low[at + 1 : at + 10], cues.FINDINGS):
+            return True  # "we found a new implant"
     return any(
         word in _FIND and not any(near in _BE for near in low[max(0, at - 2) : at]) and at
         for at, word in enumerate(low)
@@ -297,6 +517,11 @@ def _finds(low: list[str]) -> bool:
 
 def _victim(words: Sequence[Token], low: list[str]) -> bool:
     for at, word in enumerate(low):
+        suffers = word in ("suffer", "suffers", "suffered", "suffering")
+        if suffers and _any(low[at + 1 : at + 8], cues.CHARGE_NOUNS | cues.HARMFUL):
+            return True
+        if word == "victim" and _at(low, at - 1) in ("fell", "fall", "falls", "fallen"):
+            return True
         before = low[max(0, at - 4) : at]
         if (
             word in ("victim", "victims", "target")
@@ -316,11 +541,16 @@ def _calls(low: list[str], cue: Cued) -> bool:
     if cue.group == "call":
         return True
     for at, word in enumerate(low):
-        if word in ("call", "calls", "appeal", "appeals") and _at(low, at + 1) in (
-            "for",
-            "on",
-            "to",
-        ):
+        calls = word in ("call", "calls", "appeal", "appeals", "calling", "appealing")
+        if calls and _at(low, at + 1) in ("for", "on", "upon", "to"):
+            return True
+        if word in ("invite", "encourage", "propose") and _at(low, at - 1) in cues.FIRST:
+            return True
+        lets = word in ("let's", "let’s") or (word == "let" and _at(low, at + 1) == "us")
+        together = word in ("should", "must", "need", "needs")
+        if together and _any(low[at + 1 : at + 7], cues.JOINT):
+            return True
+        if lets and _any(low[at + 1 : at + 12], cues.JOINT):
             return True
         if word in ("require", "requires", "needs", "need") and any(
             near in cues.JOINT for near in low[at + 1 : at + 5]

@@ -20,7 +20,8 @@ LONGEST = 600  # tokens; a longer sentence is cut, so that no text can make its 
 WORD, PUNCT, QUOTE = "w", "p", "q"
 
 _TOKEN = re.compile(
-    r"(?:[^\W\d_]\.){2,}"  # U.N.
+    r"\*{1,3}|\[(?=[^\[\]\n]{1,200}\]\()|\]\([^()\s]{1,300}\)"  # Markdown's, dropped
+    r"|(?:[^\W\d_]\.){2,}"  # U.N.
     r"|(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Lt|Col|Capt|Sgt|Adm)\.(?=\s)"
     r"|\d+(?:[.,:]\d+)*\w*"
     r"|\w+(?:(?:[-'’/&]|\.(?=[a-z0-9]))\w+)*['’]?"
@@ -330,6 +331,8 @@ def _plain(text: str, start: int, end: int, found: list[Token]) -> None:
         word, begin = match.group(), match.start()
         first = word[0]
         if not (first.isalnum() or first == "_"):
+            if first == "*" or (first in "[]" and (len(word) > 1 or _links(text, begin))):
+                continue
             keep(new(Token, (word, word, begin, begin + 1, PUNCT, False, False)))
         elif word[-1] in "'’" and word[-2:-1] != "s":
             stop = match.end() - 1
@@ -339,6 +342,12 @@ def _plain(text: str, start: int, end: int, found: list[Token]) -> None:
         else:
             low, name, stirs = _shape(word)
             keep(new(Token, (word, low, begin, match.end(), WORD, name, stirs)))
+
+
+def _links(text: str, at: int) -> bool:
+    """Does the bracket at `at` open a Markdown link?"""
+    close = text.find("]", at, at + 202)
+    return close > 0 and text.startswith("](", close)
 
 
 def sentences(found: list[Token]) -> list[list[Token]]:

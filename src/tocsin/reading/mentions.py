@@ -17,6 +17,7 @@ _REACH = 30  # tokens; nobody's name or apposition is longer, and it keeps every
 _LINKS = cues.words("of for from at in with to on de van von al bin la le du der")
 _INSIDE = cues.words("of for and the & de van von ,")  # within a name, or a list of names
 _SOME = cues.words("one some many several most two three four both another none")
+_OF_WHO = cues.words("of for at from in by")
 _AFTER_NOUN = cues.words(
     "familiar close briefed involved present aware"
 )  # "a person familiar with"
@@ -105,13 +106,20 @@ def _phrase_forward(tokens: Sequence[Token], at: int) -> int:
             break
         if token.low in TIMES or token.low in _AFTER_NOUN:
             break
-        if end > at and token.low in ("of", "for", "at", "from", "in") and end + 1 < stop:
+        if end > at and token.low in _OF_WHO and end + 1 < stop:
             following = end + 1
             while following < stop and tokens[following].low in cues.DETERMINERS:
                 following += 1
             near = tokens[end - 1]
             ok = following < stop and tokens[following].kind == WORD
             role = near.low in cues.ROLES or near.low in cues.SPEAKING
+            if ok and token.low == "by":
+                told = tokens[following].low in cues.SPEAKING or named(tokens[following], 1)
+                ok = near.low in cues.DOCUMENTS and told
+                if not ok:
+                    break
+                end = following
+                continue
             if ok and (
                 (token.low == "of" and (named(tokens[following], following) or role))
                 or (token.low == "for" and role)
@@ -251,12 +259,29 @@ def _proper(
                 whose = joined([tokens[k] for k in name[number:]])
                 role, name = whose if role is None else f"{role} {whose}", name[:number]
                 break
+    if not person:
+        role, name = _seat(tokens, name)
+        person = role is not None
     if possessive(tokens[name[-1]]):
         return None  # "Northland's" alone owns something; it does not speak
     start, end = tokens[name[0]].start, tokens[name[-1]].end
     return Mention(
         joined([tokens[i] for i in name]), role, "name", first, last, start, end, gender, person
     )
+
+
+def _seat(tokens: Sequence[Token], name: list[int]) -> tuple[str | None, list[int]]:
+    """ "NAME NAME of NAME Security": a person, and where that one sits as a role."""
+    for number, i in enumerate(name):
+        if tokens[i].low not in ("of", "from", "at"):
+            continue
+        before, after = name[:number], name[number + 1 :]
+        sits = any(tokens[k].low in cues.ORGANS for k in after)
+        own = all(tokens[k].text[1:].islower() and tokens[k].low not in cues.ORGANS for k in before)
+        if 2 <= number <= 3 and sits and own:
+            return joined([tokens[k] for k in name[number:]]), before
+        break
+    return None, name
 
 
 def _own_name(tokens: Sequence[Token], words: list[int]) -> list[int]:
@@ -430,6 +455,12 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
         if low in cues.DETERMINERS:
             first -= 1
             near = tokens[first - 1] if first > floor else None
+            if near is not None and low == "the" and first - 2 >= floor and first + 1 < end:
+                pair = named(tokens[first - 2], first - 2) and named(tokens[first + 1], 1)
+                if pair and (near.low == "and" or (near.text == "," and both >= 0)):
+                    both = first if both < 0 else both
+                    first -= 1  # "the NAME, the NAME and the NAME"
+                    continue
             if (
                 near is not None
                 and near.low in _OF_WHICH

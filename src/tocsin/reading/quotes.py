@@ -46,6 +46,13 @@ from tocsin.reading.turns import Turn, turns
 
 __all__ = ["Draft", "boilerplate", "read_claims"]
 
+_TELLS = cues.words("say note tell source")
+_TOLD = cues.words("say note tell warn demand deny")
+_DECLARES = cues.words(
+    "declare announce admit acknowledge boast state proclaim confirm concede believe think"
+)
+_NOBODY = cues.words("pronoun author")
+DEEPEST = 2  # quotations inside quotations that are read
 SHORTEST = 12  # code points of a quotation that is taken without a cue right beside it
 MOST_ECHOES = 200
 """Headings of nothing but a quotation that are looked for further on: each is a pass over the rest,
@@ -133,6 +140,10 @@ class _Reader:
                 self.carry = None
             if number in transcript:
                 self._turn(paragraph, transcript[number])
+                continue
+            if self.text.startswith("> ", paragraph.start):
+                before = all_paragraphs[number - 1] if number else None
+                self._block(paragraph, before, number)
                 continue
             quotes = quotations(self.text, paragraph.start, paragraph.end)
             start = after_dateline(self.text, paragraph)
@@ -228,8 +239,17 @@ class _Reader:
             if cue is not None and index is not None:
                 taken.add(index)
             self._keep_quote(sentence, at=at, quote=quote, event=cue, speaker=speaker, notes=notes)
+        relayed = _relayed(found)
         for index, event in enumerate(found):
             speaker, why = speakers[index]
+            teller = relayed.get(index)
+            if index in relayed.values() and index not in taken:
+                continue  # it only says that somebody else said it
+            if teller is not None:
+                teller_name = speakers[teller][0]
+                whose = "somebody" if teller_name is None else teller_name.name
+                why = [*why, f"told by {whose}, whose words these are not"]
+                event.embedded = False
             if index in taken:
                 self._keep_before(sentence, event, speaker, why)
             elif not event.negated and not event.embedded:
@@ -282,6 +302,7 @@ class _Reader:
             if sentence[end - 1].text.endswith(("'s", "’s")):
                 break
         if end == the:
+            self._turn_to_aside(sentence)
             return
         last = sentence[end - 1]
         plain = reworded(last, base(last.text))
@@ -300,6 +321,25 @@ class _Reader:
             speaker = _Speaker(known.name, None, known.gender, True)
             self.topic = None if base(last.text) != last.text else speaker
             self._heard(speaker)
+            self.spoke_here = spoke
+
+    def _turn_to_aside(self, sentence: list[Token]) -> None:
+        """ "The operator's chief engineer, NAME, disagreed.": the one named in the aside."""
+        comma = next((k for k in range(1, min(9, len(sentence))) if sentence[k].text == ","), 0)
+        if not comma or sentence[comma - 1].low not in cues.ROLES:
+            return
+        end = comma + 1
+        while end < len(sentence) and end - comma < 6 and named(sentence[end], end):
+            end += 1
+        if end == comma + 1 or end >= len(sentence) or sentence[end].text != ",":
+            return
+        one = mention(sentence, comma + 1, end)
+        known = None if one is None else self.full.get(one.name)
+        if one is not None:
+            spoke = self.spoke_here
+            gender = None if known is None else known.gender
+            self.topic = _Speaker(one.name, None, gender, True)
+            self._heard(_Speaker(one.name, None, gender, True))
             self.spoke_here = spoke
 
     def _before_colon(self, sentence: list[Token], at: int) -> _Speaker | None:
@@ -348,7 +388,11 @@ class _Reader:
             return None, [f"{one.name!r} is whoever wrote this text"]
         if one.kind == "role":
             for speaker in reversed(self.recent):
-                same = _same_office(one.name, speaker.role)
+                known = self.full.get(speaker.name)
+                office = speaker.role or (known.role if known is not None else None)
+                if office is None and speaker.name.split()[0].lower() in cues.ROLES:
+                    office = speaker.name  # "a spokesman for the department"
+                same = _same_office(one.name, office)
                 if speaker.person and same and _agree(one.gender, speaker.gender):
                     note = f"speaker from {one.name!r}: the last person speaking before"
                     return speaker, [note]
@@ -418,6 +462,7 @@ class _Reader:
             begin = event.content[0]
         context = tuple(sentence[begin:at])
         late = _late(sentence, at, event, self.published)
+        self._keep_inner(quote.start, quote.end, speaker, DEEPEST)
         pieces = self._pieces(quote.start, quote.end, event, speaker)
         for number, (start, end, words) in enumerate(pieces):
             self.found.append(
@@ -436,6 +481,57 @@ class _Reader:
                     paragraph=self.number,
                 )
             )
+
+    def _keep_inner(self, start: int, end: int, outer: _Speaker | None, depth: int) -> None:
+        """Quotations inside a quotation: each is somebody's words too, as told by another."""
+        inner = quotations(self.text, start, end)
+        if not inner or not depth:
+            return
+        whose = "somebody" if outer is None else outer.name
+        by_start = {quote.start - 1: quote for quote in inner}
+        for sentence in sentences(tokens(self.text, start, end, inner)):
+            found = events(sentence, self.published)
+            for at, token in enumerate(sentence):
+                if token.kind != QUOTE:
+                    continue
+                quote = by_start[token.start]
+                first, last = self._trim(quote.start, quote.end)
+                index = _event_of(sentence, at, found, None)
+                cue = None if index is None else found[index]
+                if last - first < SHORTEST or (cue is None and _thing(sentence, at, False)):
+                    continue
+                speaker, notes = self._teller(cue, outer)
+                notes.append(f"quoted inside the words of {whose}")
+                if speaker is None:
+                    notes.append("no speaker given for these words")
+                self.found.append(
+                    _Found(
+                        start=first,
+                        end=last,
+                        direct=True,
+                        event=None if speaker is None else cue,
+                        speaker=None if speaker is None else speaker.name,
+                        role=None if speaker is None else speaker.role,
+                        notes=notes,
+                        context=(),
+                        sentence=tuple(sentence),
+                        paragraph=self.number,
+                    )
+                )
+                self._keep_inner(quote.start, quote.end, speaker, depth - 1)
+
+    def _teller(
+        self, cue: Event | None, outer: _Speaker | None
+    ) -> tuple[_Speaker | None, list[str]]:
+        """Whose words a quotation inside another is: "I" is who speaks there, "he" is unknown."""
+        if cue is None or cue.negated or cue.subject is None:
+            return None, []
+        one = cue.subject
+        if one.kind == "author" or one.name.lower() == "i":
+            return outer, ["'I' is whoever speaks there"] if outer is not None else []
+        if one.kind == "pronoun":
+            return None, [f"{one.name!r} may be anybody"]
+        return self._resolve(cue)
 
     def _pieces(
         self, start: int, end: int, event: Event | None, speaker: _Speaker | None
@@ -528,7 +624,18 @@ class _Reader:
             )
         )
 
-    # --- transcripts ---
+    # --- words without marks ---
+
+    def _block(self, paragraph: Paragraph, before: Paragraph | None, number: int) -> None:
+        """Markdown's "> words": quoted, by whoever spoke last if a colon leads over to them."""
+        opened = before is not None and self.text.endswith(":", before.start, before.end)
+        speaker = self.recent[-1] if opened and self.recent and self.number == number - 1 else None
+        notes = ["a block quotation: words without quotation marks"]
+        if speaker is None:
+            notes.append("no speaker given for these words")
+        else:
+            notes.append("speaker from the sentence that leads over to it")
+        self._keep_plain(paragraph.start + 2, paragraph.end, speaker, notes)
 
     def _turn(self, paragraph: Paragraph, turn: Turn) -> None:
         """ "NAME: words": a transcript gives the very words without marks."""
@@ -549,6 +656,9 @@ class _Reader:
             notes.append("said through an interpreter: a translation's words")
         if speaker is None:
             notes.append("no speaker given for these words")
+        self._keep_plain(start, end, speaker, notes)
+
+    def _keep_plain(self, start: int, end: int, speaker: _Speaker | None, notes: list[str]) -> None:
         for first, last, words in self._pieces(start, end, None, speaker):
             self.found.append(
                 _Found(
@@ -724,6 +834,37 @@ def _event_of(
     return None
 
 
+def _relayed(found: list[Event]) -> dict[int, int]:
+    """ "X said that Y had told Z that": by the number of Y's cue, that of X's.
+
+    Y declaring something is what X charges Y with, and stays X's claim (claims.md §3.7).
+    """
+    chains: dict[int, int] = {}
+    for outer, event in enumerate(found):
+        if event.content is None or event.negated or event.group not in _TELLS:
+            continue
+        if outer in chains:
+            continue
+        first, last = event.content
+        near = range(max(0, outer - 4), min(len(found), outer + 5))
+        inner = [k for k in near if k != outer and first <= found[k].at < last]
+        opens = next((k for k in inner if found[k].first <= first + 1), None)
+        if opens is None or not _told_on(found[opens]):
+            continue
+        teller = found[opens].subject
+        for k in inner:
+            if found[k].subject == teller and _told_on(found[k]):
+                chains[k] = outer
+    return chains
+
+
+def _told_on(event: Event) -> bool:
+    one = event.subject
+    plain = event.group in _TOLD and not event.participle and not event.negated
+    plain = plain and event.content is not None and event.lemma not in _DECLARES
+    return plain and not event.passive and one is not None and one.kind not in _NOBODY
+
+
 def _beside(sentence: list[Token], at: int, event: Event) -> bool:
     """Is the cue right next to the quotation, so that even a short one is somebody's words?"""
     before = at - 1
@@ -737,6 +878,10 @@ def _beside(sentence: list[Token], at: int, event: Event) -> bool:
         return True
     if event.content is not None and event.content[0] == at and not event.inverted:
         return True
+    if event.group in ("label", "call") and event.content is not None and event.at < at:
+        between = sentence[event.content[0] : at]
+        if len(between) <= 6 and any(t.low in cues.CHARGES | cues.SPEECH_NOUNS for t in between):
+            return True  # "termed the statement Q"
     after = at + 1
     if after < len(sentence) and sentence[after].text in (",", "—", "–"):
         after += 1

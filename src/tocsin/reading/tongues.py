@@ -141,8 +141,8 @@ def _by_small_words(sample: str) -> str | None:
         return None
     share = {code: sum(word in small for word in printed) for code, small in _SMALL.items()}
     best = max(share, key=lambda code: (share[code], code == "en"))
-    if share[best] * 12 < len(printed):
-        return None
+    if share[best] * 12 < len(printed) or len(_SMALL[best] & set(printed)) < 2:
+        return None  # one small word is no sign: "a" is one in several languages
     return best
 
 

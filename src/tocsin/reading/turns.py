@@ -77,6 +77,10 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
                 note = "speaker from the turn before the interpreter's"
         elif not question:
             asked_last = name
+        asks = text[paragraph.start : paragraph.end].endswith(("?", "？", "؟"))
+        follows = labelled.get(number + 1)
+        if asks and follows is not None and follows[0] != name:
+            question = True  # an outlet that asks
         last = Turn(who, start, interpreted, question, note)
         result[number] = last
     return result
