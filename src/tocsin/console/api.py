@@ -26,7 +26,8 @@ from tocsin.console import (
     problems,
 )
 from tocsin.console.api_parts import BASE, JSON, Answer, Created, Request, Route, decode
-from tocsin.errors import ForbiddenError, NotFoundError, TocsinError, UsageError
+from tocsin.errors import ForbiddenError, NotFoundError, RateError, TocsinError, UsageError
+from tocsin.flows import shares
 from tocsin.flows.node import Node
 from tocsin.policy import Actor, may_act
 
@@ -94,6 +95,8 @@ def answer(
                 f"your user role does not allow {method} {path}",
                 remedy="ask somebody whose role does, or use a token with that scope",
             )
+        if guest and method != "GET":
+            shares.take(node, f"guest {actor.reader.party}", shares.GUEST, 1, len(body))
         request = Request(
             node=node, actor=actor, params=params, query=query, body=body, headers=headers
         )
@@ -107,6 +110,7 @@ def answer(
             status=problem.status,
             media_type="application/problem+json",
             body=msgspec.json.encode(problem),
+            headers=(("retry-after", str(error.seconds)),) if isinstance(error, RateError) else (),
         )
     if isinstance(result, Answer):
         return result

@@ -31,8 +31,8 @@ from tocsin.console.auth import Doors, Rates
 from tocsin.errors import CredentialError, RateError, TocsinError
 from tocsin.flows import taxii, taxii_users
 from tocsin.flows.node import Node
+from tocsin.flows.shares import Share
 from tocsin.flows.taxii import Opened, Who
-from tocsin.flows.taxii_shares import Share
 from tocsin.flows.taxii_users import User
 from tocsin.policy import ANONYMOUS, may_act
 from tocsin.record.directory import Directory

@@ -28,7 +28,7 @@ from tocsin.errors import (
 from tocsin.flows import respond
 from tocsin.flows.intake import Act, begin, logged, parse_kept
 from tocsin.flows.node import Node
-from tocsin.flows.taxii_shares import DOOR, Share, drop_old, keep_evidence, take
+from tocsin.flows.shares import DOOR, Share, drop_old, keep_evidence, take
 from tocsin.policy import Reader, Tlp
 from tocsin.record.statement import Statement
 from tocsin.stix.bundle import Received, open_object

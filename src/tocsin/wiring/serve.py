@@ -88,7 +88,7 @@ def doors(
     """
     from tocsin.console import peer, public, taxii
     from tocsin.console.auth import Rates
-    from tocsin.flows.taxii_shares import Share
+    from tocsin.flows.shares import Share
 
     rates = Rates(monotonic)
     share = Share(objects=config.objects_a_day, mib=config.mib_a_day)

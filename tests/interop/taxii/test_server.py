@@ -34,7 +34,7 @@ from tests.interop.taxii.served import (
 from tocsin.console.auth import Doors
 from tocsin.console.taxii import Desk
 from tocsin.errors import RateError
-from tocsin.flows import intake, respond, taxii_shares, taxii_users
+from tocsin.flows import intake, respond, shares, taxii_users
 from tocsin.flows import taxii as flow
 from tocsin.flows.intake import parse_kept
 from tocsin.flows.node import Node
@@ -334,7 +334,7 @@ def test_one_version_with_two_contents_is_a_conflict_and_both_are_kept(fresh: Se
 def test_evidence_of_one_account_leaves_room_for_anothers_and_goes_in_time(fresh: Served) -> None:
     fresh.user("second", GRID, write=True)
     fresh.push(*(indicator(n) for n in range(4)))
-    with patch.object(taxii_shares, "MAX_EVIDENCE", 2):
+    with patch.object(shares, "MAX_EVIDENCE", 2):
         answer = fresh.push(*(indicator(n, name="other") for n in range(3))).json()
         told = [
             f["message"].endswith("(not kept: there is no more room)") for f in answer["failures"]
@@ -344,14 +344,14 @@ def test_evidence_of_one_account_leaves_room_for_anothers_and_goes_in_time(fresh
         assert "not kept" not in other["failures"][0]["message"]
         kept = fresh.node.store.list_local("taxii-evidence")
         assert len(kept) == 3
-        later = datetime.now(UTC) + timedelta(days=taxii_shares.EVIDENCE_DAYS - 1)
+        later = datetime.now(UTC) + timedelta(days=shares.EVIDENCE_DAYS - 1)
         object.__setattr__(fresh.node, "clock", lambda: later)
-        taxii_shares.drop_old(fresh.node)
+        shares.drop_old(fresh.node)
         assert fresh.node.store.list_local("taxii-evidence") == kept
         later += timedelta(days=1)
-        taxii_shares.drop_old(fresh.node, "second")
+        shares.drop_old(fresh.node, "second")
         assert len(fresh.node.store.list_local("taxii-evidence")) == 2
-        taxii_shares.drop_old(fresh.node)
+        shares.drop_old(fresh.node)
     assert not fresh.node.store.list_local("taxii-evidence")
     assert not fresh.node.store.list_local("taxii-evidence-held")
 
@@ -360,7 +360,7 @@ def test_a_days_share_is_each_accounts_own_and_what_is_over_it_is_refused_whole(
     tmp_path: Path,
 ) -> None:
     now = datetime(2026, 11, 22, 23, 50, tzinfo=UTC)
-    with node_with_taxii(tmp_path, share=taxii_shares.Share(objects=3, mib=1)) as served:
+    with node_with_taxii(tmp_path, share=shares.Share(objects=3, mib=1)) as served:
         object.__setattr__(served.node, "clock", lambda: now)
         served.user("second", GRID, write=True)
         assert served.push(indicator(1), indicator(2)).status_code == 202
@@ -381,12 +381,12 @@ def test_a_days_share_is_each_accounts_own_and_what_is_over_it_is_refused_whole(
 
 
 def test_requests_of_one_account_at_once_are_all_counted(fresh: Served) -> None:
-    share = taxii_shares.Share(objects=60)
+    share = shares.Share(objects=60)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: taxii_shares.take(fresh.node, "writer", share, 1, 10), range(60)))
+        list(pool.map(lambda _: shares.take(fresh.node, "writer", share, 1, 10), range(60)))
     with pytest.raises(RateError, match="60 objects came"):
-        taxii_shares.take(fresh.node, "writer", share, 1, 10)
-    taxii_shares.take(fresh.node, "writer", taxii_shares.Share(objects=0, mib=0), 10**9, 10**15)
+        shares.take(fresh.node, "writer", share, 1, 10)
+    shares.take(fresh.node, "writer", shares.Share(objects=0, mib=0), 10**9, 10**15)
 
 
 def test_two_contents_of_one_version_in_one_request_are_a_conflict(fresh: Served) -> None:

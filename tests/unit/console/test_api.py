@@ -17,7 +17,7 @@ from tocsin import errors
 from tocsin.cli import EXIT_CODES, exit_code
 from tocsin.console import api, problems
 from tocsin.errors import NotFoundError, TocsinError, UsageError
-from tocsin.flows import advise, intake, respond
+from tocsin.flows import advise, intake, respond, shares
 from tocsin.flows import drafts as drafting
 from tocsin.flows.intake import Act
 from tocsin.policy import ROLE_RANK, Actor, Reader, UserRole, may_act
@@ -335,6 +335,24 @@ def test_a_guest_changes_nothing_in_anothers_name(shared: World) -> None:
             assert world.ask(method, path, party=party, body=body).status >= 400
     found = world.json("POST", "/cases", party=world.GRID, body={"title": "Mine"})
     assert found["statement"]["author"] == world.GRID
+    assert world.size == size
+
+
+def test_a_guest_brings_no_more_than_its_share_of_a_day(
+    shared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, size = shared, shared.size
+    monkeypatch.setattr(shares, "GUEST", shares.Share(objects=0, mib=1, setting=""))
+    ask = {"path": "/statements", "body": b"x" * 400_000}
+    statuses = [world.ask("POST", **ask, party=world.SOUTH).status for _ in range(3)]
+    refused = world.ask("POST", **ask, party=world.SOUTH)
+    assert statuses[:2] == [400, 400]
+    assert statuses[2] == refused.status == 429
+    assert b"1 MiB of a day" in refused.body
+    assert 0 < int(dict(refused.headers)["retry-after"]) <= 86_400
+    assert world.ask("POST", **ask, party=world.GRID).status == 400  # each its own
+    assert world.ask("POST", **ask, party=world.NORTH).status == 400  # whose node it is
+    assert world.ask("GET", "/me", party=world.SOUTH).status == 200
     assert world.size == size
 
 

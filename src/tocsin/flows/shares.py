@@ -1,6 +1,7 @@
-"""What one account of the TAXII server may take of this node: a day's objects and bytes, and room.
+"""What one account may take of this node: a day's objects and bytes, and room for evidence.
 
-An account is whoever shows a credential: no account's use takes anything from another's.
+An account is whoever shows a credential of the TAXII server, or a guest: a party that speaks
+through this node and has none of its own. No account's use takes anything from another's.
 
 Spec: exchange.md §2.
 """
@@ -23,7 +24,7 @@ MAX_EVIDENCE = 100
 """Objects kept as evidence of a version that has two contents, of one account."""
 MAX_EVIDENCE_BYTES = 8 * MIB
 EVIDENCE_DAYS = 90
-_USED = "taxii-used"
+_USED = "used-today"
 _EVIDENCE = "taxii-evidence"
 _HELD = "taxii-evidence-held"
 
@@ -33,6 +34,8 @@ class Share(Struct, frozen=True, kw_only=True):
 
     objects: int = 1_000_000
     mib: int = 2_048
+    setting: str = ": [taxii] objects_a_day and mib_a_day in tocsin.toml"
+    """Where it is set, for a remedy."""
 
     def left(self, used: _Used, objects: int, size: int) -> str | None:
         """Why so much more is too much, for whoever sent it; None: it is not."""
@@ -47,6 +50,10 @@ class Share(Struct, frozen=True, kw_only=True):
                 f"the {self.mib} MiB of a day"
             )
         return None
+
+
+GUEST = Share(objects=0, mib=2_048, setting="")
+"""Of a guest's requests that bring something."""
 
 
 class _Used(Struct, frozen=True, kw_only=True):
@@ -76,8 +83,8 @@ def take(node: Node, account: str, share: Share, objects: int, size: int) -> Non
             tomorrow = datetime.fromtimestamp((today + 1) * 86_400, UTC)
             raise RateError(
                 f"{why}; nothing of it is taken",
-                remedy=f"send it after {tomorrow:%Y-%m-%dT%H:%MZ}; whoever runs this node sets "
-                "[taxii] objects_a_day and mib_a_day in tocsin.toml",
+                remedy=f"send it after {tomorrow:%Y-%m-%dT%H:%MZ}, or in agreement with whoever "
+                f"runs this node{share.setting}",
                 seconds=86_400 - left_of_day,
             )
         if not objects:
