@@ -422,26 +422,63 @@ def accept(
             todo = f"accept with: {terminal.again()} accept {' '.join(chosen)}"
             line(f"edited {_count(len(chosen), 'draft')}; {todo}")
             return
+        if everything and not said and any(by_id[i]["machine"].get("coded") for i in chosen):
+            chosen = _dated(chosen, by_id)
         if everything or len(chosen) > 1:
             terminal.agree(f"say {_count(len(chosen), 'draft')} in your party's name?", yes)
         case = terminal.whole_id(client, "case", case) if case else None
         if said is None and _undated(by_id[i] for i in chosen) and terminal.somebody_is_there():
             said = click.prompt("when was it said (2026, 2026-11 or 2026-11-20)?", err=True)
-        done = client.act(
-            "/drafts/accept",
-            {
-                "drafts": [[i, by_id[i]["revision"]] for i in chosen],
-                "date": said,
-                "outlet": outlet,
-                "tlp": tlp.upper() if tlp else None,
-                "to": list(to),
-                "case": case,
-            },
-            lambda s: s.kind == "say",
-        )
+        how = {
+            "date": said,
+            "outlet": outlet,
+            "tlp": tlp.upper() if tlp else None,
+            "to": list(to),
+            "case": case,
+        }
+        parts = [
+            client.act(
+                "/drafts/accept",
+                {"drafts": [[i, by_id[i]["revision"]] for i in part], **how},
+                lambda s: s.kind == "say",
+            )
+            for part in _parts(chosen, by_id)
+        ]
+    done = parts[0]
+    if len(parts) > 1:
+        done = {
+            "drafts": [draft for one in parts for draft in one["drafts"]],
+            "statements": [one["statement"] for one in parts if one.get("statement")],
+        }
     _report_done(as_json, done, f"said {_count(len(chosen), 'draft')}")
-    if not as_json and done.get("statement"):
-        line(f"statement {done['statement']['id']}  log index {done['statement']['index']}")
+    for one in parts if not as_json else ():
+        if one.get("statement"):
+            line(f"statement {one['statement']['id']}  log index {one['statement']['index']}")
+
+
+_TOGETHER = 40
+"""Drafts of a data set in one statement: a claim with all whom it names, and the incident."""
+
+
+def _parts(chosen: list[str], known: dict[str, Any]) -> list[list[str]]:
+    """All in one statement; the drafts of a data set, which are many, in several."""
+    if not any(known[i]["machine"].get("coded") for i in chosen):
+        return [chosen]
+    return [chosen[at : at + _TOGETHER] for at in range(0, len(chosen), _TOGETHER)]
+
+
+def _dated(chosen: list[str], known: dict[str, Any]) -> list[str]:
+    """Those of a data set's drafts that have a date; the others stay open, which is told."""
+    found = [i for i in chosen if not _undated([known[i]])]
+    left = len(chosen) - len(found)
+    if not found:
+        raise UsageError(
+            f"none of {_count(left, 'draft')} has a date", remedy="say when it was said: --date"
+        )
+    if left:
+        told = f"left open: {_count(left, 'draft')} without a date; say when with --date"
+        click.echo(told, err=True)
+    return found
 
 
 def _accept_objects(
@@ -615,7 +652,7 @@ def _list_objects(waiting: list[dict[str, Any]], *, after: bool, only: bool) -> 
 
 def _flagged(found: dict[str, Any]) -> str:
     names = dict.fromkeys(str(flag["name"]) for flag in found.get("flags") or ())
-    return f"  [{', '.join(names)}]" if names else ""
+    return f"[{', '.join(names)}] " if names else ""
 
 
 def _list_drafts(listed: list[dict[str, Any]]) -> None:
@@ -630,7 +667,7 @@ def _list_drafts(listed: list[dict[str, Any]]) -> None:
                 found["claim_type"] if claim else found["type"],
                 (found["speaker"] or "?") if claim else "-",
                 found.get("date") or "-",
-                (found["words"] if claim else found["value"]) + _flagged(found),
+                _flagged(found) + (found["words"] if claim else found["value"]),
             ]
         )
     terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=5, least=12)

@@ -432,7 +432,8 @@ def _capacity(basis: str) -> str:
 
 
 def _values(cell: str) -> list[str]:
-    return [one.strip() for one in cell.split(";")]
+    most = 10 * MAX_VALUES  # more than are read, so that a longer list is still told as too long
+    return [one.strip() for one in cell.split(";", most)[:most]]
 
 
 def _given(value: str) -> str:

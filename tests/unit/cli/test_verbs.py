@@ -332,3 +332,23 @@ def test_a_statement_of_ones_own_is_named_by_its_first_characters(
 
 def test_peers_of_a_node_that_is_off_says_so(tocsin: Terminal) -> None:
     assert tocsin.json("peers")["running"] is False
+
+
+def test_a_data_set_is_said_in_parts_and_what_has_no_date_stays_open(
+    tocsin: Terminal, tmp_path: Path
+) -> None:
+    head = "incident_id,name,attribution_date,initiator_name,attributing_actor,source_url\n"
+    rows = [
+        f"{n},Incident {n},12.02.2026,Heron {n},Eastmere,https://x.example/{n}" for n in range(90)
+    ]
+    (tmp_path / "set.csv").write_text(head + "\n".join([*rows, "90,Late,soon,Heron,Eastmere,"]))
+    shown = tocsin("ingest", str(tmp_path / "set.csv"))
+    assert "bad-date" in shown
+    [report] = {d["report"] for d in tocsin.json("accept")}
+    done = tocsin.json("accept", "--report", report, "--all", "--yes", "--outlet", "A set")
+    assert len(done["drafts"]) == 90
+    assert len(done["statements"]) == 3
+    assert [d["n"] for d in tocsin.json("accept") if d["state"] == "open"] == [91]
+    assert "[bad-date]" in tocsin("accept", "--report", report)
+    assert len(tocsin.json("claims")) == 90
+    assert "has a date" in tocsin("accept", "--report", report, "--all", "--yes", code=2)
