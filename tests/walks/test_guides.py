@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -53,6 +54,26 @@ def test_the_guide_to_misp_says_what_a_misp_user_sees(tmp_path: Path) -> None:
     )
     assert asked.returncode == 2
     assert "--yes" in asked.stderr
+
+
+BUNDLE = ROOT / "src" / "tocsin" / "samples" / "bundle.json"
+
+
+@pytest.mark.parametrize("guide", ["federation.md", "witnesses.md"])
+def test_a_guide_to_several_nodes_says_what_their_operators_see(tmp_path: Path, guide: str) -> None:
+    shutil.copy(BUNDLE, tmp_path / "bundle.json")
+    with Walk(tmp_path) as walk:
+        walk.ports(8971, 8972, 8973)
+        typed = walk.go((GUIDES / guide).read_text("utf-8"))
+    assert len(typed) > 10
+
+
+def test_the_guide_to_disputes_says_what_a_party_that_is_named_sees(tmp_path: Path) -> None:
+    (tmp_path / "flows.csv").write_text("time,from,to\n", "utf-8")
+    walk = Walk(tmp_path)
+    walk.type("tocsin", "demo", "reset")
+    typed = walk.go((GUIDES / "disputes.md").read_text("utf-8"))
+    assert len(typed) > 10
 
 
 @pytest.fixture

@@ -77,9 +77,10 @@ def up(
         click.echo(f"console {url}{link}   (one-time sign-in link, 10 minutes)")
         if node.exercise:
             click.echo(f"loaded  exercise: invented states, nothing leaves this machine ({home})")
-        click.echo(
-            f"next    {again} ingest REPORT · {again} sweep /var/log · tocsin verify CASE.tocsin"
-        )
+        verbs = ["ingest REPORT", "sweep /var/log", "verify CASE.tocsin"]
+        if not node.exercise:
+            verbs = ["case open TITLE", "party invite PARTY"]
+        terminal.line("next    " + " · ".join(f"{again} {verb}" for verb in verbs))
         click.echo("stop    Ctrl-C")
         sys.stdout.flush()
 

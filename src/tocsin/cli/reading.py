@@ -678,7 +678,7 @@ def _list_drafts(listed: list[dict[str, Any]]) -> None:
 @click.option("--by", help="Only what this one says (part of a name, or an id).")
 @click.option("--about", help="Only what is said about this one.")
 @click.option("--challenged", is_flag=True, help="Only claims that somebody answered.")
-@click.option("--as-known", metavar="TIME", help="As known then (2026-11-22T08:30:00Z).")
+@click.option("--as-known", metavar="TIME", help="As known then: a day, or 2026-11-22T08:30:00Z.")
 @terminal.CASE
 @terminal.AS
 @terminal.JSON
@@ -746,7 +746,7 @@ def _answered(row: dict[str, Any]) -> str:
 @click.argument("what", metavar="FILE|CLAIM")
 @click.option("--claim", "only", metavar="ID", help="Only this claim of the file.")
 @click.option("--for", "reader", metavar="PARTY", help="As this party may see it (identity id).")
-@click.option("--as-known", metavar="TIME", help="As known then (2026-11-22T08:30:00Z).")
+@click.option("--as-known", metavar="TIME", help="As known then: a day, or 2026-11-22T08:30:00Z.")
 @click.option("--coded-by", metavar="ID", help="Only what this coder published.")
 @click.option("--since", metavar="TIME", help="What changed since then, and why.")
 @terminal.AS

@@ -152,15 +152,16 @@ def witness_quorum(wanted: str, as_json: bool) -> None:
             if r.startswith(f"group {GROUP} ")
         )
         # Two quorums share at least 2k - n witnesses: decisions/0028.
-        liars = 2 * k - n - 1
-        words = f"holds while at most {liars} of them cosign anything" if liars >= 0 else ""
-        words = words or "two histories can each reach it: ask for more than half"
+        liars = 2 * k - n
+        words = f"two histories take {liars} of them that sign anything they are given"
+        if liars <= 0:
+            words = "two histories can each reach it: ask for more than half"
         click.echo(f"{k} of {n}: {words}; {n - k} may be away", err=True)
 
 
 @witness.command("run")
 @click.option("--host", help="Address to answer on (default 127.0.0.1).")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port (default 8470; 0: any free one).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (as tocsin.toml says; 0: free).")
 @click.option("--behind-proxy", is_flag=True, help="A TLS proxy stands in front.")
 @terminal.JSON
 def witness_run(host: str | None, port: int | None, behind_proxy: bool, as_json: bool) -> None:
@@ -250,4 +251,6 @@ def _said(done: Any, as_json: bool, words: str) -> None:
         terminal.json_out(done)
     else:
         terminal.line(words)
-        click.echo(safe(done["policy"], one_line=False), err=True)
+        if "quorum none" in done["policy"].splitlines():
+            again = terminal.again()
+            click.echo(f"no quorum is asked for: {again} witness quorum K", err=True)

@@ -81,7 +81,7 @@ def _standing(r: Request) -> Any:
 
 def _changes(r: Request) -> Any:
     q = r.query
-    after, until = weigh.as_known(q.get("after")), weigh.as_known(q.get("until"))
+    after, until = weigh.since(q.get("after")), weigh.as_known(q.get("until"))
     found = weigh.changed(r.node, r.actor.reader, r.params["id"], after=after, until=until)
     return {"items": found}
 

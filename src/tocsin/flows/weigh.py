@@ -1073,14 +1073,27 @@ def _of_position(p: Position) -> Cell:
 
 
 def as_known(text: str | None) -> datetime | None:
-    """An as-known time from outside: RFC 3339 with a zone, or a day (its start, UTC).
+    """An as-known time from outside: RFC 3339 with a zone, or a day (all of it, UTC).
 
     Raises:
         UsageError: anything else; a naive time above all.
     """
+    return _outside(text, "T23:59:59.999999Z")
+
+
+def since(text: str | None) -> datetime | None:
+    """The time after which changes are asked for, as `as_known`; of a day its start, UTC.
+
+    Raises:
+        UsageError: as `as_known`.
+    """
+    return _outside(text, "T00:00:00Z")
+
+
+def _outside(text: str | None, clock: str) -> datetime | None:
     if not text:
         return None
-    value = text + "T00:00:00Z" if len(text) == 10 else text
+    value = text + clock if len(text) == 10 else text
     try:
         found = instant(value)
     except ValueError as wrong:

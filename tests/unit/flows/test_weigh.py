@@ -130,13 +130,19 @@ def test_claims_are_found_by_words_speaker_and_addressee(world: World) -> None:
 def test_an_as_known_time_needs_a_zone(text: str) -> None:
     with pytest.raises(UsageError):
         weigh.as_known(text)
+    with pytest.raises(UsageError):
+        weigh.since(text)
 
 
-def test_a_day_is_its_start_in_utc() -> None:
+def test_a_day_is_all_of_it_in_utc() -> None:
+    """What came on the day is known as of that day, and is a change since that day."""
     assert weigh.as_known(None) is None
-    found = weigh.as_known("2026-11-22")
-    assert found is not None
-    assert found.isoformat() == "2026-11-22T00:00:00+00:00"
+    assert weigh.since("") is None
+    known, since = weigh.as_known("2026-11-22"), weigh.since("2026-11-22")
+    assert known is not None
+    assert since is not None
+    assert since.isoformat() == "2026-11-22T00:00:00+00:00"
+    assert known.isoformat() == "2026-11-22T23:59:59.999999+00:00"
 
 
 def test_every_level_and_reason_has_words() -> None:
