@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -135,12 +136,12 @@ class Names:
         """Every actor that some source calls `name`; no candidate where none does."""
         folded = fold(name)
         found = self._by_name.get(folded, {})
-        speakers = [key[0] for key in found]
+        speakers = Counter(key[0] for key in found)
         return Answer(
             asked=name,
             folded=folded,
             candidates=tuple(found[key] for key in sorted(found)),
-            shared=tuple(sorted({s for s in speakers if speakers.count(s) > 1})),
+            shared=tuple(sorted(one for one, actors in speakers.items() if actors > 1)),
         )
 
     def several(self) -> tuple[Answer, ...]:

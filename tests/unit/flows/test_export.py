@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from tests.unit.flows.test_weigh import claim
 
 from tocsin.errors import NotFoundError, UsageError
 from tocsin.flows import export as exporting
-from tocsin.flows import intake
+from tocsin.flows import intake, respond
 from tocsin.flows.export import Exported, Wanted
 from tocsin.flows.intake import Act
 from tocsin.policy import Audience, may_leave
@@ -138,6 +139,34 @@ def test_a_list_of_which_all_has_ended_is_written_without_values(world: World, f
     assert made.left_out == {"expired": 1, "withdrawn": 1}
     if form == "misp-feed":
         assert dict(made.written.files) == {"hashes.csv": b"", "manifest.json": b"{}"}
+
+
+@pytest.mark.parametrize("form", ["stix", "misp"])
+def test_what_was_taken_back_and_stays_on_record_leaves_in_no_file(world: World, form: str) -> None:
+    """Claims stay readable, marked as withdrawn; a file has no place for that mark."""
+    raw = claim(world, world.NORTH, words={"text": "so said nobody", "lang": "en"})
+    say(world, indicator(world, 1, "a.example"))
+    statement = say(world, open_object(raw))
+    assert b"so said nobody" in export(world, form).written.raw
+    intake.withdraw(world.node, world.NORTH, statement)
+    made = export(world, form)
+    assert b"so said nobody" not in made.written.raw
+    assert made.left_out == {"withdrawn": 1}
+
+
+@pytest.mark.parametrize("path", ["/exports/lists", "/exports"])
+def test_nobody_but_the_nodes_own_party_asks_what_another_may_read(world: World, path: str) -> None:
+    case, _ = respond.open_case(world.node, world.NORTH, "Grid wiper")
+    act = Act(
+        author=world.NORTH, kind="say", tlp="GREEN", case=case,
+        objects=(indicator(world, 1, "a.example"),),
+    )  # fmt: skip
+    intake.record(world.node, act)
+    how = {"as": "blocklist" if path.endswith("lists") else "stix", "case": case}
+    for party in (world.SOUTH, "nobody.example"):
+        told = world.refused("GET", path, party=world.GRID, **how, **{"for": party})
+        assert told[:2] == (403, "forbidden")
+    assert world.ask("GET", path, **how, **{"for": world.SOUTH}).status == 200
 
 
 MARKED: tuple[tuple[str, dict[str, Any]], ...] = (
