@@ -199,7 +199,11 @@ class DraftsView(Struct, frozen=True, kw_only=True):
     """What this reader had sent then: nothing is lost."""
 
 
-CLAIM_FIELDS = ("claim_type", "speaker", "speaker_role", "addressee", "date", "gist", "norms")
+ORIGINAL_FIELDS = ("original", "original_lang", "original_url", "translated_by")
+CLAIM_FIELDS = (
+    *("claim_type", "speaker", "speaker_role", "addressee", "date", "gist", "norms"),
+    *ORIGINAL_FIELDS,
+)
 INDICATOR_FIELDS = ("kind", "value")
 SHOWN_OF_CLAIM = (*CLAIM_FIELDS, "about", "precision", "direct", "cue", "lang", "outlet")
 SHOWN_OF_INDICATOR = (*INDICATOR_FIELDS, "raw", "defanged")

@@ -84,7 +84,7 @@ class KeptReport(Struct, kw_only=True):
 EDITABLE = frozenset(
     {"claim_type", "speaker", "speaker_role", "addressee", "about", "date", "precision", "gist"}
     | {"lang", "value", "kind", "outlet"}
-    | {"original", "original_lang", "original_url", "norms"}
+    | {"original", "original_lang", "original_url", "translated_by", "norms"}
 )
 
 
@@ -509,6 +509,7 @@ def _claim(
         "actor_ref": identity(coded.get("actor")),
         "sponsor_ref": identity(coded.get("sponsor")),
     }
+    translator = identity(one.get("translated_by")) if one.get("original") else None
     outlet_name = one.get("outlet") or how.outlet or coded.get("outlet") or source.source.name
     outlet = identity(outlet_name)
     incident = _incident(node, how.by, outlet_name, coded)
@@ -555,6 +556,7 @@ def _claim(
             }
             if one.get("original")
             else None,
+            translation_by_ref=translator,
             reported_by_ref=outlet,
             flags=[
                 {"name": "as-reported", "of": "outlet"},

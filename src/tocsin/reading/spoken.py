@@ -14,6 +14,7 @@ from datetime import date
 
 from msgspec import Struct
 
+from tocsin.reading.about import about
 from tocsin.reading.draft import Draft
 from tocsin.reading.layout import (
     PUNCT,
@@ -78,7 +79,7 @@ def read_spoken(
             reader.turn(paragraph, transcript[number])
         else:
             reader.paragraph(paragraph, number)
-    return sorted(reader.drafts, key=lambda draft: draft.span)
+    return about(sorted(reader.drafts, key=lambda draft: draft.span), table)
 
 
 class _Reader:

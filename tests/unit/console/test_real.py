@@ -115,6 +115,32 @@ def test_nothing_is_lost_by_a_stale_edit(sign_in: Callable[..., Any]) -> None:
     assert kept["words"] == one["words"]
 
 
+def test_original_words_are_given_in_the_form_and_what_differs_is_shown(
+    sign_in: Callable[..., Any],
+) -> None:
+    client = sign_in()
+    path, found = drafts(client)
+    one = next(d for d in found if d["kind"] == "claim")
+    sent = {
+        "revision": str(one["revision"]),
+        "original": "三千次",
+        "original_lang": "zh",
+        "original_url": "https://spokesperson.southmark.example/2026-11-17",
+        "translated_by": "Riverton News",
+    }
+    lacking = client.post(
+        f"{path}/{one['n']}/edit", data={**sent, "original_url": ""}, headers=SAME
+    )
+    assert lacking.status_code == 422
+    assert "original_url" in lacking.text
+    assert client.post(f"{path}/{one['n']}/edit", data=sent, headers=SAME).status_code == 303
+    page = client.get(path).text
+    assert "三千次" in page
+    after = next(d for d in client.get(path + ".json").json()["drafts"] if d["n"] == one["n"])
+    assert after["fields"]["translated_by"] == "Riverton News"
+    assert set(after["notes"]) > set(one["notes"])
+
+
 def test_a_rejection_has_a_reason(sign_in: Callable[..., Any]) -> None:
     client = sign_in()
     path, found = drafts(client)

@@ -308,7 +308,8 @@ ORIGINAL = {
 
 def test_original_words_stand_beside_the_printed_ones_with_what_differs(world: World) -> None:
     one = next(d for d in world.ingest() if d.kind == "claim")
-    edited = drafting.edit(world.node, one.id, one.revision, {"original": "三千次", **ORIGINAL})
+    fields = {"original": "三千次", "translated_by": "Riverton News", **ORIGINAL}
+    edited = drafting.edit(world.node, one.id, one.revision, fields)
     assert [found.name for found in drafting.unlike(edited)] == ["number-mismatch"]
     _, statement = drafting.accept(world.node, seen([edited]), how(world))
     assert statement is not None
@@ -316,6 +317,11 @@ def test_original_words_stand_beside_the_printed_ones_with_what_differs(world: W
     page = weigh.claim_page(world.node, world.node.reader(world.NORTH), row.id)
     assert page.positions[0].original == "三千次"
     assert "number-mismatch (of the outlet)" in page.positions[0].flags
+    allowed = world.node.allowed(world.node.reader(world.NORTH))
+    [note] = world.node.store.versions(row.id, allowed)
+    translator = json.loads(note.raw)["extensions"][EXTENSION_ID]["translation_by_ref"]
+    [outlet] = world.node.store.versions(translator, allowed)
+    assert json.loads(outlet.raw)["name"] == "Riverton News"
 
 
 @pytest.mark.parametrize("left_out", sorted(ORIGINAL))

@@ -246,3 +246,33 @@ def test_a_heading_is_no_repetition_of_itself_whatever_letters_stand_before_it()
     assert [draft.words for draft in read_claims(text, published=None, lang="en")] == [
         "It was our own network"
     ]
+
+
+SPOKEN_OF = {
+    "fr": (
+        "Le ministre Paul Renier a déclaré que le port de Valmer avait été attaqué par Ostrelle.",
+        {"Valmer", "Ostrelle"},
+    ),
+    "es": (
+        "El ministro Pablo Renes dijo que el puerto de Valmera fue atacado por Ostrela.",
+        {"Valmera", "Ostrela"},
+    ),
+    "ru": (
+        "Министр Павел Ренин заявил, что порт Вальмера был атакован из Острелии.",
+        {"Вальмера", "Острелии"},
+    ),
+}
+
+
+@pytest.mark.parametrize("code", SPOKEN_OF)
+def test_words_in_every_language_say_of_whom_they_speak(code: str) -> None:
+    text, names = SPOKEN_OF[code]
+    drafts = read_claims(text, published=DAY, lang=code)
+    found = {name for draft in drafts for name in (*draft.about, draft.addressee) if name}
+    assert names <= found
+    assert all(name in draft.words for draft in drafts for name in draft.about)
+
+
+def test_where_names_have_no_capitals_only_those_named_elsewhere_are_known() -> None:
+    drafts = read_claims(article("zh_briefing"), published=DAY)
+    assert ("北原国",) in {draft.about for draft in drafts}
