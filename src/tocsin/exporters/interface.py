@@ -151,7 +151,8 @@ def plain(text: str, length: int = 80) -> str:
 
 def told(line: Line) -> str:
     """What a comment says of a line: the indicator, its end, its marking."""
-    expires = line.expires or "not set"
+    # A time in every object of others'; what is the author's own may be anything.
+    expires = plain(line.expires, 40) if line.expires else "not set"
     return f"{line.indicator} expires {expires} TLP:{line.tlp}"
 
 

@@ -49,7 +49,7 @@ def write(selection: Selection) -> Written:
 
 def _rule(header: str, options: str, line: Line, look: str, taken: set[int]) -> str:
     sid = sid_of(line.indicator, f"{look} {line.value}", taken)
-    expires = f", expires {line.expires[:10].replace('-', '_')}" if line.expires else ""
+    expires = f", expires {plain(line.expires, 10).replace('-', '_')}" if line.expires else ""
     message = plain(f"tocsin {look} {line.value}", 120)
     return (
         f'alert {header} (msg:"{message}"; {options}'

@@ -265,21 +265,17 @@ def _selection(
             things.append(thing)
             continue
         made = _lines(thing, names, losses, left_out)
-        on = [line for line in made if (hit := listed(line.kind, line.value)) is not None
-              and hit not in wanted.overrides]  # fmt: skip
-        if on and len(on) == len(made):
+        off = []
+        for line in made:
+            hit = listed(line.kind, line.value)
+            if hit is None or hit in wanted.overrides:
+                off.append(line)
+            else:
+                why = f"{line.value} is on the warninglist {hit}"
+                losses.append(Loss(id=line.indicator, why=why))
+        if made and not off:
             left_out["warninglisted"] += 1
-            losses.extend(
-                Loss(id=x.indicator, why=f"{x.value} is on the warninglist "
-                     f"{listed(x.kind, x.value)}")
-                for x in on
-            )  # fmt: skip
             continue
-        losses.extend(
-            Loss(id=x.indicator, why=f"{x.value} is on the warninglist {listed(x.kind, x.value)}")
-            for x in on
-        )
-        off = [line for line in made if line not in on]
         asked = [line for line in off if not wanted.kinds or line.kind in wanted.kinds]
         if len(asked) < len(off):
             left_out["other-kind"] += len(off) - len(asked)

@@ -58,7 +58,7 @@ LINES = st.lists(
         KINDS,
         n=st.integers(0, 255),
         port=st.none() | st.integers(0, 65_535),
-        expires=st.sampled_from([None, "2026-12-01T00:00:00.000Z"]),
+        expires=st.sampled_from([None, "2026-12-01T00:00:00.000Z", "x\n203.0.113.1", 'é";']),
         name=st.text(max_size=20),
     ),
     max_size=8,
