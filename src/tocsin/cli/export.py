@@ -14,7 +14,7 @@ import orjson
 from tocsin.canonical import b64decode
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
-from tocsin.errors import UnreadableError, UsageError
+from tocsin.errors import NotFoundError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from tocsin.client import Client
@@ -147,19 +147,24 @@ def _list(
     white: bool,
     as_json: bool,
 ) -> None:
-    found = client.get(
-        "/exports/lists",
-        **{
-            "as": as_,
-            "case": case,
-            "q": "" if case or what == "all" else what,
-            "for": party,
-            "tlp": tlp.upper() if tlp else None,
-            "override": ",".join(override),
-            "kind": ",".join(kinds),
-            "white": "1" if white else None,
-        },
-    )
+    asked = {
+        "as": as_,
+        "case": case,
+        "q": "" if case or what == "all" else what,
+        "for": party,
+        "tlp": tlp.upper() if tlp else None,
+        "override": ",".join(override),
+        "kind": ",".join(kinds),
+        "white": "1" if white else None,
+    }
+    try:
+        found = client.get("/exports/lists", **asked)
+    except NotFoundError as wrong:
+        what = "nothing is said here" if what == "all" else f"nothing that is said here is {what!r}"
+        raise NotFoundError(
+            f"{what}, or nothing that you may see",
+            remedy=f"{terminal.again()} accept lists what was ingested and is not said yet",
+        ) from wrong
     data = b64decode(found.pop("data"))
     target = out or _stem(case) + ("-feed" if as_ == "misp-feed" else found["suffix"])
     if as_ == "misp-feed" and target != "-" and not target.endswith(".zip"):

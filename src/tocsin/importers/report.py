@@ -298,6 +298,9 @@ _BLOCKS = words(
 )
 
 
+_BROKEN = re.compile(r"\[\.\]|\(\.\)|\[dot\]|\bhxxps?\b|\[:\]|\[at\]|\[@\]", re.IGNORECASE)
+
+
 def _html_text(page: str, losses: list[Loss]) -> str:
     """The article in a page: its headline and every paragraph, one line each.
 
@@ -326,13 +329,17 @@ def _article_lines(body: str, everything: list[str]) -> tuple[list[str], int]:
     """Those lines of the page that the extractor kept, or that are prose; and how many are not."""
     kept = [" ".join(line.split()) for line in body.split("\n")]
     exact = set(kept)
+    for line in kept:
+        if line.startswith("|"):  # a row of a table, as the extractor writes it
+            exact.update(cell.strip() for cell in line.split("|"))
     whole = " ".join(kept)
     merged = 3 * len(kept) < len(everything)  # the extractor ran the blocks into each other
     lines: list[str] = []
     left, looks = 0, 0
     for line in everything:
         prose = len(line) >= PROSE and line[-1] in ".!?…”\"'’»」)"
-        if line not in exact and not prose:
+        # Whoever breaks a value means it as one: no menu holds it.
+        if line not in exact and not prose and not _BROKEN.search(line):
             looks += 1
             long = len(line) >= 25 or (merged and line.count(" ") >= 2)
             if looks > _LOOKS or not long or line not in whole:

@@ -104,6 +104,27 @@ def test_html_keeps_headline_and_paragraphs_and_no_script() -> None:
     assert reading.drafts[0].speaker == "Northland"
 
 
+def test_the_cells_of_a_table_in_an_article_are_kept_however_short() -> None:
+    said = "<p>The intruders came in by a gateway that stood open, and stayed for some weeks.</p>"
+    rows = "<tr><td>IP</td><td>203.0.113[.]8</td></tr><tr><td>C2</td><td>198.51.100.7</td></tr>"
+    page = (
+        f"<html><nav>Home About</nav><article><h1>At PortCo</h1>{said}<h2>Indicators</h2>"
+        f"<table>{rows}</table></article><p>relay[.]example</p><p>Terms</p></html>"
+    )
+    reading = report.read(page.encode(), "a.html", published=DAY)
+    lines = reading.text.split("\n\n")
+    assert "203.0.113[.]8" in lines
+    assert "198.51.100.7" in lines
+    # Outside the article a broken value is kept, a menu is not.
+    assert "relay[.]example" in reading.text
+    assert "Home About" not in reading.text
+    assert [one.value for one in reading.indicators] == [
+        "203.0.113.8",
+        "198.51.100.7",
+        "relay.example",
+    ]
+
+
 def test_html_in_a_declared_charset_is_read_in_it() -> None:
     page = (
         '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1252">'
