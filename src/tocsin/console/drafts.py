@@ -121,7 +121,8 @@ def bring_in(ask: Ask) -> Go:
         raise UsageError("no file and no text", remedy="pick a file, or paste the text")
     given = ask.form.get("published", "").strip()
     published = forms.day(given) if given else None
-    kept, _ = drafting.ingest(ask.node, raw, name, published=published)
+    as_claims = bool(ask.form.get("claims"))
+    kept, _ = drafting.ingest(ask.node, raw, name, published=published, as_claims=as_claims)
     return Go(f"/drafts/{kept.id}")
 
 
@@ -187,6 +188,8 @@ class DraftsView(Struct, frozen=True, kw_only=True):
     text_sha256: str
     text: str
     drafts: tuple[DraftRow, ...]
+    more: int
+    """Drafts that are not on the page: of very many, the first that are to decide on are."""
     losses: tuple[LossRow, ...]
     objects: tuple[BundleRow, ...]
     saying: sayings.Saying | None
@@ -244,8 +247,15 @@ def _draft_row(d: KeptDraft) -> DraftRow:
     )
 
 
+MOST_SHOWN = 500
+"""Drafts on one page: a data set has thousands, and a browser shows them slowly."""
+
+
 def _drafts_view(node: Node, party: str, kept: KeptReport, **extra: Any) -> DraftsView:
     found = drafting.drafts(node, kept.id)
+    shown = found
+    if len(found) > MOST_SHOWN:
+        shown = [d for d in found if d.state == "open"][:MOST_SHOWN]
     saying = sayings.saying(node, kept.id)
     return DraftsView(
         saying=saying,
@@ -255,7 +265,8 @@ def _drafts_view(node: Node, party: str, kept: KeptReport, **extra: Any) -> Draf
         ),
         text_sha256=kept.source.text_sha256 or "",
         text=kept.text,
-        drafts=tuple(_draft_row(d) for d in found),
+        drafts=tuple(_draft_row(d) for d in shown),
+        more=len(found) - len(shown),
         losses=tuple(
             LossRow(kind=x.kind, span=x.span, note=x.note, pointer=x.pointer) for x in kept.losses
         ),

@@ -331,3 +331,41 @@ def test_who_may_not_publish_says_no_objects(sign_in: Callable[..., Any]) -> Non
     assert "/accept-objects" not in client.get(path).text
     refused = client.post(path + "/accept-objects", data={"objects": "2"}, headers=SAME)
     assert refused.status_code == 403
+
+
+def data_set(rows: int) -> bytes:
+    head = "incident_id,name,start_date,attribution_date,initiator_country,attributing_actor\n"
+    row = "{0},Incident {0},2026,12.02.2026,Westmark,Eastmere\n"
+    return (head + "".join(row.format(n) for n in range(rows))).encode()
+
+
+def test_a_data_sets_flags_places_and_norms_are_on_the_pages(sign_in: Callable[..., Any]) -> None:
+    client = sign_in()
+    path = bring(client, data_set(1), "incidents.csv").headers["location"]
+    shown = client.get(path).text
+    for word in ("our paraphrase of a row", "year-only", "/1/start_date", "not mended"):
+        assert word in shown
+    edit = {"revision": "1", "claim_type": "demand", "norms": "un-13f, un-13z"}
+    [one] = client.get(path + ".json").json()["drafts"]
+    edit["revision"] = str(one["revision"])
+    assert client.post(f"{path}/1/edit", data=edit, headers=SAME).status_code == 303
+    [one] = client.get(path + ".json").json()["drafts"]
+    took = {"revision": str(one["revision"])}
+    assert client.post(f"{path}/1/accept", data=took, headers=SAME).status_code == 303
+    [one] = client.get(path + ".json").json()["drafts"]
+    page = client.get(f"/claims/{one['object_id']}").text
+    assert "Invoked by the speaker, not judged here" in page
+    assert "no damage to critical infrastructure" in page
+    assert "none of un-13a to un-13k" in page
+    assert "no answer here" in page
+
+
+def test_of_very_many_drafts_the_page_shows_the_first(
+    sign_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.console.drafts.MOST_SHOWN", 5)
+    client = sign_in()
+    path = bring(client, data_set(7), "incidents.csv").headers["location"]
+    shown = client.get(path)
+    assert shown.text.count('class="card draft') == 5
+    assert "5 drafts of 7" in shown.text

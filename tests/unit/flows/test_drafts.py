@@ -368,3 +368,15 @@ def test_a_row_of_a_data_set_becomes_a_claim_with_a_gist_and_no_words(world: Wor
         ("un-13f", "no damage to critical infrastructure"),
         ("un-13c", "no knowing use of one's territory"),
     ]
+
+
+def test_claims_of_a_data_set_are_read_by_a_strict_parser(world: World) -> None:
+    stix2 = pytest.importorskip("stix2")
+    _, drafts = drafting.ingest(world.node, INCIDENTS, "incidents.csv")
+    drafting.accept(world.node, seen(drafts), how(world))
+    said = [o.data for o in world.node.store.select(world.node.everything())]
+    kinds = {o["type"] for o in said}
+    assert {"note", "incident", "identity"} <= kinds
+    for one in said:
+        if one["type"] in ("note", "incident", "identity"):
+            stix2.parse(one, allow_custom=False)
