@@ -12,9 +12,8 @@ from datetime import date
 
 from msgspec import Struct, structs
 
-from tocsin.reading import cues
+from tocsin.reading.bringing import beside, event_of, late, relayed, thing
 from tocsin.reading.brings import Event
-from tocsin.reading.dates import when_at
 from tocsin.reading.draft import Draft
 from tocsin.reading.events import events
 from tocsin.reading.kinds import Cued, charge_holder, joint, kind_of, tied_to
@@ -28,14 +27,10 @@ from tocsin.reading.layout import (
     boilerplate,
     paragraphs,
     quotations,
-    reworded,
     sentences,
     tokens,
 )
 from tocsin.reading.mentions import (
-    Mention,
-    apposition,
-    base,
     mention,
     mention_at,
     named,
@@ -43,28 +38,15 @@ from tocsin.reading.mentions import (
 from tocsin.reading.spoken import read_spoken
 from tocsin.reading.tongues import READ, language_of, tongue
 from tocsin.reading.turns import Turn, turns
+from tocsin.reading.voices import Speaker, Voices
 
 __all__ = ["Draft", "boilerplate", "read_claims"]
 
-_TELLS = cues.words("say note tell source")
-_TOLD = cues.words("say note tell warn demand deny")
-_DECLARES = cues.words(
-    "declare announce admit acknowledge boast state proclaim confirm concede believe think"
-)
-_NOBODY = cues.words("pronoun author")
 DEEPEST = 2  # quotations inside quotations that are read
 SHORTEST = 12  # code points of a quotation that is taken without a cue right beside it
 MOST_ECHOES = 200
 """Headings of nothing but a quotation that are looked for further on: each is a pass over the rest,
 and no report has so many. Those behind them are read as words that were said."""
-
-
-class _Speaker(Struct):
-    name: str
-    role: str | None
-    gender: str | None
-    person: bool
-    human: bool = True  # may a "he" or "she" mean this one?
 
 
 class _Found(Struct):
@@ -117,16 +99,9 @@ class _Reader:
         self.lang = lang
         self.published = published
         self.found: list[_Found] = []
-        self.names: set[str] = set()  # printed with a capital where no sentence begins
-        self.people: dict[str, _Speaker] = {}  # by surname or first name, newest wins
-        self.full: dict[str, _Speaker] = {}  # the same by full name
-        self.bare: set[str] = set()  # single names printed before any longer name with them
-        self.recent: list[_Speaker] = []  # speakers since the last heading, newest last
+        self.voices = Voices()
         self.number = 0  # of the paragraph being read
-        self.here: dict[str, int] = {}  # persons named in this paragraph, and where first
-        self.spoke_here = False
-        self.topic: _Speaker | None = None  # the known person whom the sentence opens with
-        self.carry: tuple[_Speaker | None, Event | None] | None = None
+        self.carry: tuple[Speaker | None, Event | None] | None = None
         self.echoes = 0  # headings looked for in the rest of the text
         self.folded = ""  # the text without case, place by place, once somebody asks
 
@@ -136,7 +111,7 @@ class _Reader:
         transcript = turns(self.text, all_paragraphs)
         for number, paragraph in enumerate(all_paragraphs):
             if paragraph.heading and number:
-                self.recent.clear()
+                self.voices.heading()
                 self.carry = None
             if number in transcript:
                 self._turn(paragraph, transcript[number])
@@ -150,11 +125,10 @@ class _Reader:
             words = tokens(self.text, start, paragraph.end, quotes)
             by_start = {quote.start - 1: quote for quote in quotes}
             self.number = number
-            self.here.clear()
-            self.spoke_here = False
+            self.voices.paragraph()
             carried = self.carry
             self.carry = None
-            previous: _Speaker | None = None
+            previous: Speaker | None = None
             if paragraph.heading and number and self._echo(words, quotes):
                 continue
             for sentence in sentences(words):
@@ -179,31 +153,31 @@ class _Reader:
         self,
         sentence: list[Token],
         quotes: dict[int, Quotation],
-        previous: _Speaker | None,
-        carried: tuple[_Speaker | None, Event | None] | None,
-    ) -> _Speaker | None:
+        previous: Speaker | None,
+        carried: tuple[Speaker | None, Event | None] | None,
+    ) -> Speaker | None:
         """Read one sentence; gives the speaker its quotations had, for the next one."""
-        self._learn(sentence)
-        self._turn_to(sentence)
+        self.voices.learn(sentence)
+        self.voices.turn_to(sentence)
         found = events(sentence, self.published)
-        speakers: list[tuple[_Speaker | None, list[str]]] = []
+        speakers: list[tuple[Speaker | None, list[str]]] = []
         for event in found:
-            resolved = self._resolve(event)
+            resolved = self.voices.resolve(event)
             speakers.append(resolved)
             if event.subject is not None and event.subject.person:
-                self._remember(event.subject, event.role)
+                self.voices.remember(event.subject, event.role)
             if resolved[0] is not None and not event.embedded:
-                self._heard(resolved[0])
+                self.voices.heard(resolved[0])
         taken: set[int] = set()
-        spoke: _Speaker | None = None
+        spoke: Speaker | None = None
         places = [at for at, token in enumerate(sentence) if token.kind == QUOTE]
         bare = not any(token.kind == WORD for token in sentence)
         trailing: int | None = None
         for at in places:
             quote = quotes[sentence[at].start]
-            index = _event_of(sentence, at, found, trailing)
+            index = event_of(sentence, at, found, trailing)
             notes: list[str] = []
-            speaker: _Speaker | None = None
+            speaker: Speaker | None = None
             cue: Event | None = None
             if index is not None:
                 cue = found[index]
@@ -214,19 +188,19 @@ class _Reader:
                 elif cue.trailing or cue.inverted or cue.at > at:
                     trailing = index
             elif bare and previous is not None:
-                speaker = _Speaker(previous.name, None, previous.gender, previous.person)
+                speaker = Speaker(previous.name, None, previous.gender, previous.person)
                 notes.append("speaker as in the sentence before")
-            elif at and sentence[at - 1].text == ":" and self._before_colon(sentence, at):
-                speaker = self._before_colon(sentence, at)
+            elif at and sentence[at - 1].text == ":" and self.voices.before_colon(sentence, at):
+                speaker = self.voices.before_colon(sentence, at)
                 notes.append("speaker from whom the words before the colon are about")
             elif carried is not None and carried[0] is not None and at == places[0]:
                 speaker = carried[0]
                 notes.append("speaker as in the paragraph before, whose quotation goes on")
             length = quote.end - quote.start
-            near = cue is not None and _beside(sentence, at, cue)
+            near = cue is not None and beside(sentence, at, cue)
             if length < SHORTEST and not near:
                 continue
-            if not near and (cue is None or cue.at < at) and _thing(sentence, at, bare):
+            if not near and (cue is None or cue.at < at) and thing(sentence, at, bare):
                 continue
             if not any(char.isalnum() for char in sentence[at].text):
                 continue
@@ -239,11 +213,11 @@ class _Reader:
             if cue is not None and index is not None:
                 taken.add(index)
             self._keep_quote(sentence, at=at, quote=quote, event=cue, speaker=speaker, notes=notes)
-        relayed = _relayed(found)
+        chains = relayed(found)
         for index, event in enumerate(found):
             speaker, why = speakers[index]
-            teller = relayed.get(index)
-            if index in relayed.values() and index not in taken:
+            teller = chains.get(index)
+            if index in chains.values() and index not in taken:
                 continue  # it only says that somebody else said it
             if teller is not None:
                 teller_name = speakers[teller][0]
@@ -256,195 +230,6 @@ class _Reader:
                 self._keep_clause(sentence, event, speaker, why)
         return spoke or (previous if bare else None)
 
-    # --- who ---
-
-    def _learn(self, sentence: list[Token]) -> None:
-        """Remember full names, so that a later surname is that person."""
-        at = 0
-        while at < len(sentence):
-            if not named(sentence[at], at):
-                at += 1
-                continue
-            end = at
-            while end < len(sentence) and named(sentence[end], end) and end - at < 8:
-                end += 1
-            first = at
-            while first > 0 and sentence[first - 1].low in cues.ROLES and at - first < 4:
-                first -= 1
-            one = mention(sentence, first, end)
-            if one is not None and one.kind == "name":
-                if at:
-                    self.names.add(one.name)
-                role: str | None = None
-                if end < len(sentence) and sentence[end].text == ",":
-                    role, _ = apposition(sentence, end)
-                if role is None and first > 1 and sentence[first - 1].text == ",":
-                    office = sentence[first - 2].low  # "NAME's deputy, NAME"
-                    role = office if office in cues.ROLES else None
-                self._remember(one, role)
-                if one.name in self.people or one.person or role is not None:
-                    known = self.people.get(one.name)
-                    self.here.setdefault(one.name if known is None else known.name, one.start)
-            at = end + 1 if end == at else end
-
-    def _turn_to(self, sentence: list[Token]) -> None:
-        """ "NAME disagreed." and "NAME's office": whom a sentence opens with is its topic.
-
-        A later "she" of the paragraph means that person, unless others are named there too.
-        """
-        self.topic = None
-        the = int(bool(sentence) and sentence[0].low in cues.DETERMINERS)
-        end = the
-        while end < len(sentence) and end < 8:
-            if not named(sentence[end], end) and sentence[end].low not in cues.ROLES:
-                break
-            end += 1
-            if sentence[end - 1].text.endswith(("'s", "’s")):
-                break
-        if end == the:
-            self._turn_to_aside(sentence)
-            return
-        last = sentence[end - 1]
-        plain = reworded(last, base(last.text))
-        one = mention([*sentence[: end - 1], plain], 0, end)
-        if one is None or one.kind != "name":
-            return
-        if (the and sentence[0].low == "the") or {
-            part.lower() for part in one.name.split()
-        } & cues.ORGANS:
-            if not one.person and one.name not in self.people:
-                self._heard(_Speaker(one.name, None, None, False, human=False))
-            return
-        known = self.people.get(one.name) or self.people.get(one.name.rsplit(" ", 1)[-1])
-        if known is not None and (known.name == one.name or " " not in one.name):
-            spoke = self.spoke_here
-            speaker = _Speaker(known.name, None, known.gender, True)
-            self.topic = None if base(last.text) != last.text else speaker
-            self._heard(speaker)
-            self.spoke_here = spoke
-
-    def _turn_to_aside(self, sentence: list[Token]) -> None:
-        """ "The operator's chief engineer, NAME, disagreed.": the one named in the aside."""
-        comma = next((k for k in range(1, min(9, len(sentence))) if sentence[k].text == ","), 0)
-        if not comma or sentence[comma - 1].low not in cues.ROLES:
-            return
-        end = comma + 1
-        while end < len(sentence) and end - comma < 6 and named(sentence[end], end):
-            end += 1
-        if end == comma + 1 or end >= len(sentence) or sentence[end].text != ",":
-            return
-        one = mention(sentence, comma + 1, end)
-        known = None if one is None else self.full.get(one.name)
-        if one is not None:
-            spoke = self.spoke_here
-            gender = None if known is None else known.gender
-            self.topic = _Speaker(one.name, None, gender, True)
-            self._heard(_Speaker(one.name, None, gender, True))
-            self.spoke_here = spoke
-
-    def _before_colon(self, sentence: list[Token], at: int) -> _Speaker | None:
-        """ "NAME's deputy, NAME, was more careful: Q": the person that the sentence is about."""
-        if any(
-            token.kind != WORD and token.text not in (",", "-", "—") for token in sentence[: at - 1]
-        ):
-            return None
-        owner = self.topic.name if self.topic is not None else None
-        first = sentence[0].start
-        stop = sentence[at].start
-        inside = [n for n, place in self.here.items() if first <= place < stop and n in self.full]
-        others = [name for name in inside if name != owner]
-        if len(others) > 1 or (owner is None and not others):
-            return None
-        name = others[0] if others else owner
-        known = self.full.get(name or "")
-        return None if known is None else _Speaker(known.name, None, known.gender, True)
-
-    def _remember(self, one: Mention, role: str | None) -> None:
-        parts = one.name.split()
-        organ = any(part.lower() in cues.ORGANS for part in parts)
-        if len(parts) == 1:
-            if one.name not in self.people:
-                self.bare.add(one.name)
-            return
-        if len(parts) > 4 or organ or any(part[0].isdigit() for part in parts):
-            return
-        if any(not part[0].isupper() for part in parts):
-            return
-        if not one.person and role is None:
-            return
-        gender = one.gender or _gender_of(role)
-        speaker = self.full.setdefault(one.name, _Speaker(one.name, one.role or role, gender, True))
-        for part in (parts[0], parts[-1]):
-            if part not in self.bare:
-                self.people.setdefault(part, speaker)
-
-    def _resolve(self, event: Event) -> tuple[_Speaker | None, list[str]]:
-        one = event.subject
-        if one is None:
-            return None, []
-        if one.kind == "pronoun":
-            return self._pronoun(one)
-        if one.kind == "author":
-            return None, [f"{one.name!r} is whoever wrote this text"]
-        if one.kind == "role":
-            for speaker in reversed(self.recent):
-                known = self.full.get(speaker.name)
-                office = speaker.role or (known.role if known is not None else None)
-                if office is None and speaker.name.split()[0].lower() in cues.ROLES:
-                    office = speaker.name  # "a spokesman for the department"
-                same = _same_office(one.name, office)
-                if speaker.person and same and _agree(one.gender, speaker.gender):
-                    note = f"speaker from {one.name!r}: the last person speaking before"
-                    return speaker, [note]
-        role = one.role
-        if role is None:
-            role = event.role
-        if one.kind == "name" and " " not in one.name and one.name in self.people:
-            full = self.people[one.name]
-            if full.name != one.name:
-                note = f"speaker from {one.name!r}: the full name printed before"
-                return _Speaker(full.name, one.role, full.gender, True), [note]
-        gender = one.gender or _gender_of(role)
-        if one.kind == "name" and gender is None and one.name in self.full:
-            gender = self.full[one.name].gender
-        human = one.person or role is not None
-        if one.kind == "name" and not human:
-            own = one.name.split(" of ")[0].split(" for ")[0]
-            human = not any(part.lower() in cues.ORGANS for part in own.split())
-        return _Speaker(one.name, role, gender, one.person or role is not None, human), []
-
-    def _pronoun(self, one: Mention) -> tuple[_Speaker | None, list[str]]:
-        low = one.name.lower()
-        if low in ("he", "she"):
-            fitting = (
-                speaker
-                for speaker in reversed(self.recent)
-                if speaker.human and _agree(one.gender, speaker.gender)
-            )
-            speaker = next(fitting, None)
-            if speaker is not None:
-                others = [name for name, at in self.here.items() if at < one.start]
-                if not self.spoke_here and any(name != speaker.name for name in others):
-                    return None, [f"{low!r} may be several of those named before"]
-                note = f"speaker from {low!r}: the last one speaking before"
-                return _Speaker(speaker.name, None, one.gender, True), [note]
-        elif self.recent and not self.recent[-1].person:
-            note = f"speaker from {low!r}: the last one speaking before"
-            last = self.recent[-1]
-            return _Speaker(last.name, None, None, False), [note]
-        return None, [f"{low!r} stands for nobody named before"]
-
-    def _heard(self, speaker: _Speaker) -> None:
-        self.spoke_here = self.spoke_here or speaker.human
-        if self.recent and self.recent[-1].name == speaker.name:
-            last = self.recent[-1]
-            last.gender = last.gender or speaker.gender
-            last.person = last.person or speaker.person
-            return
-        self.recent.append(speaker)
-        if len(self.recent) > 12:
-            del self.recent[0]
-
     # --- what ---
 
     def _keep_quote(
@@ -454,14 +239,14 @@ class _Reader:
         at: int,
         quote: Quotation,
         event: Event | None,
-        speaker: _Speaker | None,
+        speaker: Speaker | None,
         notes: list[str],
     ) -> None:
         begin = 0
         if event is not None and event.content is not None and event.content[0] <= at:
             begin = event.content[0]
         context = tuple(sentence[begin:at])
-        late = _late(sentence, at, event, self.published)
+        undated = late(sentence, at, event, self.published)
         self._keep_inner(quote.start, quote.end, speaker, DEEPEST)
         pieces = self._pieces(quote.start, quote.end, event, speaker)
         for number, (start, end, words) in enumerate(pieces):
@@ -473,7 +258,7 @@ class _Reader:
                     event=event,
                     speaker=None if speaker is None else speaker.name,
                     role=None if speaker is None else speaker.role,
-                    notes=[*notes, *late],
+                    notes=[*notes, *undated],
                     context=context if number == 0 else (),
                     sentence=tuple(sentence),
                     words=words,
@@ -482,7 +267,7 @@ class _Reader:
                 )
             )
 
-    def _keep_inner(self, start: int, end: int, outer: _Speaker | None, depth: int) -> None:
+    def _keep_inner(self, start: int, end: int, outer: Speaker | None, depth: int) -> None:
         """Quotations inside a quotation: each is somebody's words too, as told by another."""
         inner = quotations(self.text, start, end)
         if not inner or not depth:
@@ -496,9 +281,9 @@ class _Reader:
                     continue
                 quote = by_start[token.start]
                 first, last = self._trim(quote.start, quote.end)
-                index = _event_of(sentence, at, found, None)
+                index = event_of(sentence, at, found, None)
                 cue = None if index is None else found[index]
-                if last - first < SHORTEST or (cue is None and _thing(sentence, at, False)):
+                if last - first < SHORTEST or (cue is None and thing(sentence, at, False)):
                     continue
                 speaker, notes = self._teller(cue, outer)
                 notes.append(f"quoted inside the words of {whose}")
@@ -520,9 +305,7 @@ class _Reader:
                 )
                 self._keep_inner(quote.start, quote.end, speaker, depth - 1)
 
-    def _teller(
-        self, cue: Event | None, outer: _Speaker | None
-    ) -> tuple[_Speaker | None, list[str]]:
+    def _teller(self, cue: Event | None, outer: Speaker | None) -> tuple[Speaker | None, list[str]]:
         """Whose words a quotation inside another is: "I" is who speaks there, "he" is unknown."""
         if cue is None or cue.negated or cue.subject is None:
             return None, []
@@ -531,10 +314,10 @@ class _Reader:
             return outer, ["'I' is whoever speaks there"] if outer is not None else []
         if one.kind == "pronoun":
             return None, [f"{one.name!r} may be anybody"]
-        return self._resolve(cue)
+        return self.voices.resolve(cue)
 
     def _pieces(
-        self, start: int, end: int, event: Event | None, speaker: _Speaker | None
+        self, start: int, end: int, event: Event | None, speaker: Speaker | None
     ) -> list[tuple[int, int, list[Token]]]:
         """A quotation's claims: cut at the sentence, plain assessments in a row kept together."""
         start, end = self._trim(start, end)
@@ -566,7 +349,7 @@ class _Reader:
         return start, end
 
     def _keep_before(
-        self, sentence: list[Token], event: Event, speaker: _Speaker | None, why: list[str]
+        self, sentence: list[Token], event: Event, speaker: Speaker | None, why: list[str]
     ) -> None:
         """A long clause before a quotation says something of its own."""
         if event.content is None or event.embedded or event.group in ("label", "find", "noun"):
@@ -582,7 +365,7 @@ class _Reader:
             self._keep_clause(sentence, before, speaker, why)
 
     def _keep_clause(
-        self, sentence: list[Token], event: Event, speaker: _Speaker | None, why: list[str]
+        self, sentence: list[Token], event: Event, speaker: Speaker | None, why: list[str]
     ) -> None:
         if event.content is None or event.loose or event.group in ("label", "noun", "colon"):
             return
@@ -629,7 +412,8 @@ class _Reader:
     def _block(self, paragraph: Paragraph, before: Paragraph | None, number: int) -> None:
         """Markdown's "> words": quoted, by whoever spoke last if a colon leads over to them."""
         opened = before is not None and self.text.endswith(":", before.start, before.end)
-        speaker = self.recent[-1] if opened and self.recent and self.number == number - 1 else None
+        led = opened and bool(self.voices.recent) and self.number == number - 1
+        speaker = self.voices.recent[-1] if led else None
         notes = ["a block quotation: words without quotation marks"]
         if speaker is None:
             notes.append("no speaker given for these words")
@@ -642,13 +426,13 @@ class _Reader:
         start, end = self._trim(turn.start, paragraph.end)
         if turn.question or end - start < SHORTEST:
             return
-        speaker: _Speaker | None = None
+        speaker: Speaker | None = None
         if turn.name is not None:
             words = tokens(turn.name, 0, len(turn.name), [])
             one = mention(words, 0, len(words))
-            known = self.people.get(turn.name)
+            known = self.voices.people.get(turn.name)
             label = one.name if one is not None else turn.name
-            speaker = known or _Speaker(label, one.role if one is not None else None, None, True)
+            speaker = known or Speaker(label, one.role if one is not None else None, None, True)
         notes = ["a turn of a transcript: words without quotation marks"]
         if turn.note is not None:
             notes.append(turn.note)
@@ -658,7 +442,7 @@ class _Reader:
             notes.append("no speaker given for these words")
         self._keep_plain(start, end, speaker, notes)
 
-    def _keep_plain(self, start: int, end: int, speaker: _Speaker | None, notes: list[str]) -> None:
+    def _keep_plain(self, start: int, end: int, speaker: Speaker | None, notes: list[str]) -> None:
         for first, last, words in self._pieces(start, end, None, speaker):
             self.found.append(
                 _Found(
@@ -730,7 +514,7 @@ class _Reader:
             speaker=one.speaker,
             speaker_role=one.role,
             addressee=addressee,
-            about=_about(words, {one.speaker, addressee}, self.names),
+            about=_about(words, {one.speaker, addressee}, self.voices.names),
             words=self.text[one.start : one.end],
             span=(one.start, one.end),
             direct=one.direct,
@@ -768,146 +552,6 @@ def _cued(event: Event | None, speaker: str | None, direct: bool) -> Cued:
     if event.addressee is not None and event.addressee.kind == "pronoun":
         asked = None
     return Cued(event.lemma, event.group, speaker, asked, direct)
-
-
-def _gender_of(role: str | None) -> str | None:
-    if role is None:
-        return None
-    words = role.lower().split()[:6]
-    if any(word in cues.FEMALE for word in words):
-        return "f"
-    return "m" if any(word in cues.MALE for word in words) else None
-
-
-def _same_office(noun: str, role: str | None) -> bool:
-    """May "the minister" be the one whose role is printed so?"""
-    word = noun.lower().split()[-1]
-    if word.startswith("spokes"):
-        return role is None or "spokes" in role.lower()
-    if role is None:
-        return False
-    return word in role.lower().split() or word in ("official", "leader")
-
-
-def _agree(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or one == other
-
-
-def _event_of(
-    sentence: list[Token], at: int, found: list[Event], trailing: int | None
-) -> int | None:
-    """Which event brings the quotation at token `at`: right after it, around it, before it."""
-    after = at + 1
-    if after < len(sentence) and sentence[after].text in (",", "—", "–", "-"):
-        after += 1
-    for index, event in enumerate(found):
-        begins = event.at if event.inverted else event.first
-        helped = event.subject is not None and event.subject.first == after
-        if (
-            begins == after
-            and event.at > at
-            and (event.inverted or event.group == "source" or helped)
-        ):
-            if event.passive and event.subject is None:
-                continue
-            return index
-    best: int | None = None
-    for index, event in enumerate(found):
-        if event.content is None or not event.content[0] <= at < event.content[1]:
-            continue
-        if event.group == "find":
-            continue
-        if event.subject is None and not event.passive:
-            continue
-        if best is not None and event.negated and not found[best].negated:
-            continue  # "said the embassy would answer Q"
-        if event.group == "noun" and best is not None and found[best].group != "noun":
-            continue  # "rejected NAME's charges as Q": not NAME's words
-        if best is None or event.at > found[best].at or found[best].trailing:
-            if best is not None and event.trailing and not found[best].trailing:
-                continue
-            best = index
-    if best is not None:
-        return best
-    if trailing is not None and found[trailing].at < at:
-        return trailing
-    return None
-
-
-def _relayed(found: list[Event]) -> dict[int, int]:
-    """ "X said that Y had told Z that": by the number of Y's cue, that of X's.
-
-    Y declaring something is what X charges Y with, and stays X's claim (claims.md §3.7).
-    """
-    chains: dict[int, int] = {}
-    for outer, event in enumerate(found):
-        if event.content is None or event.negated or event.group not in _TELLS:
-            continue
-        if outer in chains:
-            continue
-        first, last = event.content
-        near = range(max(0, outer - 4), min(len(found), outer + 5))
-        inner = [k for k in near if k != outer and first <= found[k].at < last]
-        opens = next((k for k in inner if found[k].first <= first + 1), None)
-        if opens is None or not _told_on(found[opens]):
-            continue
-        teller = found[opens].subject
-        for k in inner:
-            if found[k].subject == teller and _told_on(found[k]):
-                chains[k] = outer
-    return chains
-
-
-def _told_on(event: Event) -> bool:
-    one = event.subject
-    plain = event.group in _TOLD and not event.participle and not event.negated
-    plain = plain and event.content is not None and event.lemma not in _DECLARES
-    return plain and not event.passive and one is not None and one.kind not in _NOBODY
-
-
-def _beside(sentence: list[Token], at: int, event: Event) -> bool:
-    """Is the cue right next to the quotation, so that even a short one is somebody's words?"""
-    before = at - 1
-    while before >= 0 and sentence[before].text in (",", ":"):
-        before -= 1
-    if event.inverted and before < at - 1 and before == event.after - 1:
-        return True
-    if event.group == "tell" and before == at - 1 == event.after - 1:
-        return False  # told "A Programme"
-    if not event.inverted and event.at <= before < event.after:
-        return True
-    if event.content is not None and event.content[0] == at and not event.inverted:
-        return True
-    if event.group in ("label", "call") and event.content is not None and event.at < at:
-        between = sentence[event.content[0] : at]
-        if len(between) <= 6 and any(t.low in cues.CHARGES | cues.SPEECH_NOUNS for t in between):
-            return True  # "termed the statement Q"
-    after = at + 1
-    if after < len(sentence) and sentence[after].text in (",", "—", "–"):
-        after += 1
-    return event.at >= after and (event.first == after or (event.inverted and event.at == after))
-
-
-def _thing(sentence: list[Token], at: int, bare: bool) -> bool:
-    """A title, a name, a term: what no one said. Only asked of words with no cue beside them."""
-    near = sentence[at - 1].low if at else ""
-    if near in cues.NAMING:
-        return True
-    words = sentence[at].text.split()
-    if bare:
-        return False
-    big = sum(word[:1].isupper() or len(word) <= 3 for word in words)
-    return len(words) <= 12 and big == len(words) and sum(w[:1].isupper() for w in words) >= 2
-
-
-def _late(sentence: list[Token], at: int, event: Event | None, published: date | None) -> list[str]:
-    """A time right after the words may be the time of the deed: it is named, not used."""
-    if event is None or event.at > at or event.when is not None:
-        return []
-    time = when_at(sentence, at + 1, published)
-    if time is None:
-        return []
-    return [f"{time.printed!r} stands after the words and may belong to them: not dated"]
 
 
 def _folded(text: str) -> str:

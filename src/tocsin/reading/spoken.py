@@ -8,11 +8,8 @@ no speaker is None, never a guess. Spec: claims.md §3.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date
-
-from msgspec import Struct
 
 from tocsin.reading.about import about
 from tocsin.reading.draft import Draft
@@ -25,47 +22,19 @@ from tocsin.reading.layout import (
     Token,
     quotations,
 )
-from tocsin.reading.nouns import REACH, Noun, noun, printed
+from tocsin.reading.nouns import Noun, noun, printed
 from tocsin.reading.scan import ASIDE, cut, parts
 from tocsin.reading.speech import dialogue
-from tocsin.reading.tongue_dates import day_in, time_word
+from tocsin.reading.subjects import Said, Subjects, Voice
+from tocsin.reading.told import Told
+from tocsin.reading.tongue_dates import day_in
 from tocsin.reading.tongues import Tongue
 from tocsin.reading.turns import Turn, turns
 
-_STOPS = frozenset(";；")
 _SHORT = {"zh": 6}
 SHORTEST = 12
 _ATTACHED = re.compile(r"(.+?)(?:-t)?-(ils?|elles?)$")
 _GENDER = {"il": "m", "elle": "f"}
-_NO_CLAUSE = frozenset(["tie", "find"])
-
-
-class Voice(Struct):
-    """One who has spoken in this text."""
-
-    name: str
-    role: str | None
-    gender: str | None
-    person: bool
-
-
-class Said(Struct):
-    """A cue with what it governs; places are token indexes of its sentence."""
-
-    first: int  # where its own words begin: its subject, its auxiliary or itself
-    at: int
-    after: int
-    group: str
-    cue: str
-    subject: Noun | None = None
-    bare: bool = False  # no subject printed
-    joined: bool = False  # no subject printed, and a joining word before it
-    inverted: bool = False
-    negated: bool = False
-    content: tuple[int, int] | None = None
-    asked: str | None = None
-    voice: Voice | None = None
-    notes: tuple[str, ...] = ()
 
 
 def read_spoken(
@@ -86,17 +55,16 @@ class _Reader:
     def __init__(self, text: str, table: Tongue, published: date | None) -> None:
         self.text, self.table, self.published = text, table, published
         self.drafts: list[Draft] = []
-        self.heard: list[Voice] = []  # since the last heading, newest last
-        self.people: dict[str, Voice] = {}  # by full name and by its last word
+        self.subjects = Subjects(text, table)
+        self.told = Told(text, table, self.subjects)
         self.patterns = [
             (kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in table.kinds
         ]
-        self.times = time_word(table)
         self.shortest = _SHORT.get(table.code, SHORTEST)
 
     def paragraph(self, paragraph: Paragraph, number: int) -> None:
         if paragraph.heading and number:
-            self.heard.clear()
+            self.subjects.heard.clear()
         quotes = dialogue(self.text, paragraph, self.table)
         if not quotes:
             quotes = quotations(self.text, paragraph.start, paragraph.end)
@@ -137,9 +105,9 @@ class _Reader:
         self._turn_to(sentence)
         found = self._cues(sentence)
         for number, cue in enumerate(found):
-            self._subject(sentence, found, number)
-            self._content(sentence, cue)
-        self._end(sentence, found)
+            self.subjects.find(sentence, found, number)
+            self.told.begin(sentence, cue)
+        self.told.end(sentence, found)
         when = self._when(sentence, found)
         taken: set[int] = set()
         spoke: Voice | None = None
@@ -207,16 +175,16 @@ class _Reader:
         """Whom a sentence opens with, an office or a known person, may be the next "she"."""
         if self.table.shape != "capital" or not sentence or sentence[0].kind != WORD:
             return
-        one, begin = self._phrase(sentence, 0, len(sentence))
+        one, begin = self.subjects.phrase(sentence, 0, len(sentence))
         if one is None or begin or one.kind == "pronoun":
             return
         words = one.name.split()
         office = words[0].lower() in self.table.roles
         if one.kind == "name" and office and len(words) <= 6:
-            self._hear(Voice(one.name, None, one.gender, True))
-        elif one.name in self.people:
-            known = self.people[one.name]
-            self._hear(Voice(known.name, None, known.gender, True))
+            self.subjects.hear(Voice(one.name, None, one.gender, True))
+        elif one.name in self.subjects.people:
+            known = self.subjects.people[one.name]
+            self.subjects.hear(Voice(known.name, None, known.gender, True))
 
     def _cues(self, sentence: list[Token]) -> list[Said]:
         table = self.table
@@ -269,7 +237,7 @@ class _Reader:
             begins = at == 0 or sentence[at - 1].kind in (PUNCT, QUOTE)
             if not begins:
                 return None
-            one = self._behind(self._unprefixed(sentence, at + span), at + span)
+            one = self.subjects.behind(self._unprefixed(sentence, at + span), at + span)
             if one is None or one.kind == "pronoun":
                 return None
             if listed in (("pour",), ("para",)) and one.kind != "person":
@@ -326,422 +294,7 @@ class _Reader:
 
     # --- who ---
 
-    def _subject(self, sentence: list[Token], found: list[Said], number: int) -> None:
-        said = found[number]
-        if said.subject is None:
-            self._find_subject(sentence, found, number)
-        one = said.subject
-        if one is None:
-            self._without_subject(sentence, found, number)
-            return
-        if one.gender is None and one.kind != "pronoun":
-            for ending, gender in self.table.cue_genders:
-                if said.cue.lower().endswith(ending) and one.kind == "person":
-                    one = one._replace(gender=gender)
-                    break
-        said.voice, said.notes = self._voice(one)
-        if said.voice is not None and not said.negated:
-            self._hear(said.voice)
-
-    def _find_subject(self, sentence: list[Token], found: list[Said], number: int) -> None:
-        said, table = found[number], self.table
-        near = said.first - 1
-        while near >= 0 and (
-            sentence[near].kind == ASIDE or sentence[near].low in table.adverbs | table.negations
-        ):
-            near -= 1
-        stop = found[number - 1].after if number else 0
-        if number and said.first == stop and found[number - 1].subject is not None:
-            said.joined = True  # "answered NAME saying: Q"
-            return
-        if (
-            near < 0
-            or sentence[near].kind == QUOTE
-            or sentence[near].text in "—–"
-            or (sentence[near].text in ",،，" and near > 0 and sentence[near - 1].kind == QUOTE)
-        ):
-            behind = True
-        else:
-            behind = table.verb_first or said.joined
-        if behind and table.shape != "run":
-            quoted = near >= 0 and (sentence[near].kind == QUOTE or sentence[near].text in ",—–")
-            one = self._behind(sentence, said.after, group=said.group, loose=quoted)
-            if one is not None:
-                said.subject, said.inverted, said.after = one, True, one.last
-                return
-            if table.verb_first and near >= 0 and sentence[near].kind == WORD and not said.joined:
-                self._ahead(sentence, said, stop, near)
-            return
-        if near >= stop:
-            self._ahead(sentence, said, stop, near)
-        if said.subject is None and table.shape == "capital":
-            self._leaning(sentence, said, near)
-
-    def _leaning(self, sentence: list[Token], said: Said, near: int) -> None:
-        """ "NAME has claimed it, saying Q", "as said NAME": the subject stands elsewhere."""
-        table = self.table
-        if table.gerund is not None and re.search(table.gerund, said.cue):
-            one, begin = self._phrase(sentence, 0, near + 1)
-            if one is not None and begin < near:
-                said.subject = one
-        elif near == 0 and sentence[near].low in table.halts:
-            one = self._behind(sentence, said.after)
-            if one is not None:
-                said.subject, said.inverted, said.after = one, True, one.last
-
-    def _ahead(self, sentence: list[Token], said: Said, stop: int, near: int) -> None:
-        """The subject before a cue: the noun phrase next to it, or over an aside in commas."""
-        table = self.table
-        if sentence[near].low in table.ands:
-            said.joined = True
-            return
-        low = max(stop, near - 3 * REACH)
-        segments: list[tuple[int, int]] = []
-        end = near + 1
-        for at in range(near, low - 1, -1):
-            token = sentence[at]
-            if token.kind == PUNCT and token.text in ",،，—–":
-                segments.append((at + 1, end))
-                end = at
-            elif token.kind == QUOTE or (token.kind == PUNCT and token.text not in "-·’'«»()、"):
-                segments.append((at + 1, end))
-                break
-            elif at == low:
-                segments.append((at, end))
-        if not segments:
-            return
-        first, last = segments[0]
-        if first < last:
-            one, begin = self._phrase(sentence, first, last)
-        elif len(segments) > 2:
-            one, begin = self._phrase(sentence, *segments[2])
-            office = self._phrase(sentence, *segments[1])[0]
-            if one is not None and office is not None:
-                one = self._joined(sentence, one, office, segments[1])
-        else:
-            return
-        if one is not None:
-            said.subject, said.first = one, max(begin, 0)
-        elif table.dropped and all(sentence[k].low in table.ands for k in range(first, last)):
-            said.joined = True
-
-    def _joined(
-        self, sentence: list[Token], one: Noun, other: Noun, place: tuple[int, int]
-    ) -> Noun:
-        """ "OFFICE, NAME," or "NAME, OFFICE,": the person with the office."""
-        words = sentence[place[0] : place[1]]
-        office = any(token.low in self.table.roles for token in words)
-        if one.kind == "role" or (
-            one.kind == "name" and self._officed(one.name) and other.kind == "name" and not office
-        ):
-            return Noun(other.name, one.name, "person", one.gender, other.last)
-        if office and one.kind in ("name", "person"):
-            role = printed(self.text, [w for w in words if w.low not in self.table.articles])
-            gender = "f" if any(w.low in self.table.women for w in words) else one.gender
-            return Noun(one.name, one.role or role, "person", gender, one.last)
-        return one
-
-    def _officed(self, name: str) -> bool:
-        return any(word.lower() in self.table.roles for word in name.split()[:3])
-
-    def _phrase(self, sentence: list[Token], first: int, last: int) -> tuple[Noun | None, int]:
-        """The noun phrase that begins a stretch of words, cut where a place or a time begins."""
-        table = self.table
-        begin = first
-        if table.shape == "run":
-            listed = [k for k in range(first, last) if sentence[k].text == "、"]
-            begin = listed[-1] + 1 if listed else first
-        while begin < last and (
-            sentence[begin].kind == ASIDE
-            or sentence[begin].low in table.adverbs | table.ands
-            or sentence[begin].text in "—–"
-            or self.times.fullmatch(sentence[begin].text)
-        ):
-            begin += 1
-        end = begin
-        while end < last and end - begin < REACH:
-            token = sentence[end]
-            halt = token.kind == WORD and token.low in table.halts and end > begin
-            if halt or (token.kind == PUNCT and token.text not in "-·"):
-                break
-            if table.shape != "run" and (token.low in table.that or token.low in table.cues):
-                break
-            verbal = token.low in table.auxiliaries or token.low in table.negations
-            if table.shape == "capital" and verbal and end > begin:
-                break
-            end += 1
-        if begin < last and sentence[begin].low in table.halts:
-            return None, begin
-        return noun(self.text, sentence, begin, end, table), begin
-
-    def _behind(
-        self, sentence: list[Token], at: int, group: str = "say", *, loose: bool = False
-    ) -> Noun | None:
-        """The noun phrase behind a cue or a source word, and the name or office after its comma."""
-        table = self.table
-        while at < len(sentence) and (
-            sentence[at].low in table.adverbs or self.times.fullmatch(sentence[at].text)
-        ):
-            at += 1
-        if at < len(sentence) and sentence[at].low in table.before_asked:
-            return None  # "dijo a NAME": the hearer
-        end = at
-        while end < len(sentence) and end - at < REACH:
-            token = sentence[end]
-            if token.kind != WORD or token.low in table.halts or token.low in table.that:
-                break
-            if token.low in table.cues and table.shape != "run":
-                break
-            end += 1
-        if end == at:
-            return None
-        if table.verb_first and group in ("deny", "stand", "accuse", "tie", "find", "demand"):
-            end = self._first_of_two(sentence, at, end)
-        one = noun(self.text, sentence, at, end, table, loose=loose)
-        if one is None:
-            return None
-        one = one._replace(last=end)
-        if end + 1 < len(sentence) and sentence[end].text in ",،" and one.kind != "pronoun":
-            stop = end + 1
-            while stop < len(sentence) and stop - end < REACH and sentence[stop].kind == WORD:
-                stop += 1
-            closes = stop >= len(sentence) or sentence[stop].text in ",.،:;—–"
-            other, _ = self._phrase(sentence, end + 1, stop)
-            if closes and other is not None and other.kind != "pronoun":
-                both = self._joined(sentence, one, other, (end + 1, stop))
-                if both is not one:
-                    return both._replace(last=stop)
-        return one
-
-    def _first_of_two(self, sentence: list[Token], at: int, end: int) -> int:
-        """Where subject and object stand in a row behind the verb: where the subject ends."""
-        words = sentence[at:end]
-        if words[0].low not in self.table.roles | self.table.organs and len(words) > 1:
-            return at + 1
-        for place, word in enumerate(words):
-            if place >= 2 and word.low in self.table.roles:
-                return at + place
-            if place and word.low.startswith("ال") and place + 1 < len(words):
-                return at + place + 1
-        if words[0].low in self.table.organs and len(words) > 2:
-            return at + 2 + (words[1].low in self.table.organs)
-        return end
-
-    def _without_subject(self, sentence: list[Token], found: list[Said], number: int) -> None:
-        """A cue whose subject is not printed: the one before in the sentence, or in the text."""
-        said, table = found[number], self.table
-        said.bare = True
-        earlier = next((one for one in reversed(found[:number]) if one.voice is not None), None)
-        if earlier is not None and (said.joined or table.dropped):
-            said.voice, said.notes = earlier.voice, earlier.notes
-            return
-        opens = all(
-            token.kind != WORD or token.low in table.ands | table.adverbs
-            for token in sentence[: said.first]
-        )
-        if table.dropped and self.heard and opens:
-            said.voice = self.heard[-1]
-            said.notes = (f"no subject is printed with {said.cue!r}: the last one speaking before",)
-
-    def _voice(self, one: Noun) -> tuple[Voice | None, tuple[str, ...]]:
-        if one.kind == "pronoun":
-            for voice in reversed(self.heard):
-                personal = one.gender is None or voice.person or self.table.shape != "run"
-                if personal and (not one.gender or voice.gender in (None, one.gender)):
-                    voice.gender = voice.gender or one.gender
-                    note = f"speaker from {one.name!r}: the last one speaking before"
-                    return voice, (note,)
-            return None, (f"{one.name!r} stands for nobody named before",)
-        if one.kind == "role":
-            head = one.name.split()[0].lower() if self.table.shape != "run" else one.name
-            head = head.removeprefix("该").removeprefix("这位").removeprefix("这名")
-            head = head.removeprefix("ال")
-            for voice in reversed(self.heard):
-                if voice.person and voice.role is not None and head in voice.role.lower():
-                    note = f"speaker from {one.name!r}: the last person speaking before"
-                    return voice, (note,)
-        known = self.people.get(one.name) or self._inflected(one)
-        if known is not None:
-            if known.name != one.name:
-                note = f"speaker from {one.name!r}: the full name printed before"
-                return Voice(known.name, one.role, known.gender, True), (note,)
-            return Voice(one.name, one.role, one.gender or known.gender, True), ()
-        voice = Voice(one.name, one.role, one.gender, one.kind == "person")
-        if voice.person:
-            self.people[one.name] = voice
-            if " " in one.name:
-                self.people.setdefault(one.name.rsplit(" ", 1)[1], voice)
-        return voice, ()
-
-    def _inflected(self, one: Noun) -> Voice | None:
-        """A known surname in another case of its declension: the same beginning, a new ending."""
-        if not self.table.inflected or " " in one.name or len(one.name) < 5 or one.role:
-            return None
-        stem = one.name[: max(4, len(one.name) - 3)]
-        fitting = {
-            voice.name: voice
-            for voice in self.heard
-            if voice.person and voice.name.rsplit(" ", 1)[-1].startswith(stem)
-        }
-        return next(iter(fitting.values())) if len(fitting) == 1 else None
-
-    def _hear(self, voice: Voice) -> None:
-        if self.heard and self.heard[-1].name == voice.name:
-            return
-        self.heard.append(voice)
-        del self.heard[:-12]
-
     # --- what ---
-
-    def _content(self, sentence: list[Token], said: Said) -> None:
-        """Where the words begin that a cue brings; `_end` says where they stop."""
-        at = said.after
-        if said.group == "source":
-            if said.at == 0:
-                rest = at + int(at < len(sentence) and sentence[at].kind == PUNCT)
-                said.content = (rest, len(sentence)) if rest < len(sentence) else None
-            else:
-                said.content = (0, said.at)
-            return
-        if said.group in _NO_CLAUSE and said.group != "find":
-            said.content = (at, len(sentence)) if at < len(sentence) else None
-            return
-        comma = said.first - 1
-        trails = said.inverted and comma > 3 and sentence[comma].text in ",،"
-        if said.group == "say" and trails and sentence[comma - 1].kind == WORD:
-            quoted = any(token.kind == QUOTE for token in sentence[:comma])
-            if not quoted and sentence[0].low not in self.table.halts | self.table.ands:
-                said.content = (0, comma)
-                return
-        told = said.group == "say"
-        begin = self._clause(sentence, at) if told else self._object(sentence, said, at)
-        if begin is not None and begin < len(sentence):
-            said.content = (begin, len(sentence))
-
-    def _clause(self, sentence: list[Token], at: int) -> int | None:
-        """Behind "that"; where nothing stands between words, behind the cue or its comma."""
-        table = self.table
-        if table.shape == "run":
-            if at < len(sentence) and sentence[at].text in "，：,:":
-                at += 1
-            at_quote = at < len(sentence) and sentence[at].kind == QUOTE
-            word = at < len(sentence) and (
-                sentence[at].kind in (WORD, ASIDE) or sentence[at].text == "《"
-            )
-            return at if word and not at_quote else None
-        for place in range(at, min(len(sentence), at + 14)):
-            token = sentence[place]
-            if token.kind == QUOTE or (token.kind == PUNCT and token.text not in ",،-"):
-                return None
-            if token.kind == WORD and token.low in table.that:
-                if token.low.startswith(("انه", "بانه", "انن", "بانن")):
-                    return place
-                return place + 1
-        return None
-
-    def _object(self, sentence: list[Token], said: Said, at: int) -> int | None:
-        """Behind whom it is put to, "accuse NAME of", "urges NAME to"; else behind the cue."""
-        table = self.table
-        if at >= len(sentence):
-            return None
-        if table.shape == "run":
-            if said.group in ("accuse", "demand", "call", "tie") and table.asked is not None:
-                rest = self.text[sentence[at].start : sentence[-1].end]
-                asked = re.match(table.asked, rest) if sentence[at].kind == WORD else None
-                said.asked = asked[1] if asked is not None else None
-            return at if sentence[at].kind in (WORD, ASIDE) else None
-        ends = table.asked_by.get(said.group)
-        if ends is not None:
-            first = at
-            while first < len(sentence) and sentence[first].low in table.before_asked:
-                first += 1
-            for place in range(first, min(len(sentence), first + REACH)):
-                token = sentence[place]
-                if token.kind != WORD:
-                    break
-                if place > first and _fits(token.low, ends):
-                    asked_one = noun(self.text, sentence, first, place, table, loose=True)
-                    if asked_one is not None and asked_one.kind != "pronoun":
-                        said.asked = asked_one.name
-                        whole = any(end.endswith("*") for end in ends)
-                        infinitive = said.group in ("demand", "call")
-                        return place if whole or infinitive else place + 1
-                    break
-            if said.group == "demand" and first > at and first < len(sentence):
-                one, _ = self._phrase(sentence, first, len(sentence))
-                big = sentence[first].text[:1].isupper()
-                if one is not None and big and table.shape == "capital":
-                    end = first
-                    while end < len(sentence) and sentence[end].text[:1].isupper():
-                        end += 1
-                    said.asked = printed(self.text, sentence[first:end])
-                    return end if end < len(sentence) else None
-            if said.group == "demand" and table.shape == "capital":
-                end = at
-                while end < len(sentence) and sentence[end].text[:1].isupper():
-                    end += 1
-                if end > at and sentence[at].kind == WORD:
-                    said.asked = printed(self.text, sentence[at:end])
-                    return end if end < len(sentence) else None
-            if said.group == "accuse":
-                return None
-        begin = at
-        while begin < len(sentence) and (
-            sentence[begin].low in table.that or sentence[begin].text in ",،"
-        ):
-            begin += 1
-        if said.group in ("demand", "call") and said.asked is None and table.shape == "capital":
-            end = begin
-            while end < len(sentence) and sentence[end].text[:1].isupper():
-                end += 1
-            if begin < end:
-                said.asked = printed(self.text, sentence[begin:end])
-        if begin < len(sentence) and sentence[begin].kind == QUOTE:
-            return begin
-        if begin < len(sentence) and sentence[begin].kind == WORD:
-            plain = begin == at and sentence[begin].low in table.halts and said.group != "call"
-            return None if plain else begin
-        return None
-
-    def _end(self, sentence: list[Token], found: list[Said]) -> None:
-        cuts = self._cuts(sentence, found)
-        numbers = [number for number, *_ in cuts]
-        stops = [at for at, one in enumerate(sentence) if one.kind == PUNCT and one.text in _STOPS]
-        for number, said in enumerate(found):
-            if said.content is None or (said.group == "source" and said.inverted):
-                continue
-            first, last = said.content
-            for at in range(bisect_right(numbers, number), len(cuts)):
-                _, later, cutting, mark = cuts[at]
-                begin = max(cutting, first)
-                if later.first > first and (later.joined or mark >= begin):
-                    last = min(last, begin)
-                    break
-            stop = bisect_left(stops, first)
-            if stop < len(stops):
-                last = min(last, stops[stop])
-            said.content = (first, last) if last > first else None
-
-    def _cuts(self, sentence: list[Token], found: list[Said]) -> list[tuple[int, Said, int, int]]:
-        """Cues that may end what was said before them: (number, cue, where it is cut, last mark).
-
-        Worked out once for the sentence: a crafted one has a thousand cues.
-        """
-        cuts = []
-        passed = self.table.ands | self.table.adverbs
-        for number, later in enumerate(found):
-            if not later.bare or not (later.joined or self.table.shape == "run"):
-                continue
-            cutting, mark = later.first, -1
-            while cutting > 0 and (
-                sentence[cutting - 1].low in passed or sentence[cutting - 1].kind in (ASIDE, PUNCT)
-            ):
-                cutting -= 1
-                if mark < 0 and sentence[cutting].kind == PUNCT:
-                    mark = cutting
-            if later.joined or mark >= 0:
-                cuts.append((number, later, cutting, mark))
-        return cuts
 
     def _when(
         self, sentence: list[Token], found: list[Said]
@@ -877,12 +430,6 @@ class _Reader:
                 lang=self.table.code,
             )
         )
-
-
-def _fits(word: str, ends: frozenset[str]) -> bool:
-    if word in ends:
-        return True
-    return any(end.endswith("*") and word.startswith(end[:-1]) and len(word) > 3 for end in ends)
 
 
 def _bringing(sentence: list[Token], found: list[Said], at: int) -> Said | None:
