@@ -14,6 +14,12 @@ from tocsin.cli import tocsin
 GUIDES = Path(__file__).resolve().parent.parent.parent / "docs" / "guides"
 
 
+VALUED = {
+    name for p in tocsin.params if isinstance(p, click.Option) and not p.is_flag for name in p.opts
+}
+"""Options in front of a verb that take a value."""
+
+
 def commands() -> list[str]:
     """Every command line of every guide: those of blocks, and those within the text."""
     found = []
@@ -35,6 +41,8 @@ def test_a_guide_names_verbs_and_options_that_are_there(words: str) -> None:
         word = args.pop(0)
         if word.startswith("--"):
             assert word in options, f"{words}: no option {word}"
+            if command is tocsin and word in VALUED:
+                args.pop(0)
         elif isinstance(command, click.Group) and not word.startswith("http"):
             inner = command.get_command(context, word)
             assert inner is not None, f"{words}: no verb {word}"
