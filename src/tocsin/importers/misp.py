@@ -14,7 +14,9 @@ Spec: MISP core format (draft-dulaunoy-misp-core-format); exchange.md §3.
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -206,12 +208,24 @@ def _feed(raw: bytes, name: str, taken: Taken) -> Iterator[tuple[str, bytes]]:
                 document = _opened(archive, held[uuid], left, name)
                 left -= len(document)
                 yield f"/{_shown(uuid)}", document
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as wrong:
+    except _BROKEN as wrong:
         raise BundleError(
             f"{name}: the archive cannot be opened: {wrong}", remedy="pack the feed's folder anew"
         ) from wrong
     except ValueError as wrong:
         raise BundleError(f"{name}: {wrong}", remedy="pack the feed's folder anew") from wrong
+
+
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+)
+"""What reading an archive raises that is damaged, encrypted, or packed in a way we do not read."""
 
 
 def _base(path: str) -> str:

@@ -391,6 +391,15 @@ def test_a_feed_is_what_its_manifest_names() -> None:
     assert lost(reading) == [("missing", f"/{gone}"), ("missing", "/other")]
 
 
+def test_a_damaged_feed_is_refused_with_what_to_do() -> None:
+    raw = bytearray(feed(manifest={EVENT: {"info": "Tidebeacon " * 20}}, **{EVENT: event()}))
+    start = raw.index(b"manifest.json") + len("manifest.json")
+    raw[start : start + 8] = b"\xff" * 8
+    with pytest.raises(BundleError, match="cannot be opened") as refused:
+        misp.read(bytes(raw), "feed.zip")
+    assert "pack the feed's folder anew" in refused.value.remedy
+
+
 def test_a_feed_that_swells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(misp, "MAX_BYTES", 10_000)
     raw = feed(manifest={EVENT: {}}, **{EVENT: b" " * 1_000_000})
