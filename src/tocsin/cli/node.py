@@ -480,7 +480,44 @@ def token_link(ctx: click.Context, person: str, role: str) -> None:
 
 @click.group()
 def demo() -> None:
-    """Remove exactly the exercise, or load it with the sides exchanged."""
+    """Remove exactly the exercise, or load it with the sides exchanged; open the public record."""
+
+
+@demo.command("record")
+@click.option("--list", "listed", is_flag=True, help="List its claims here, and open no page.")
+@click.option("--claim", metavar="ID", help="How one claim stands, and why.")
+@click.option("--as-known", metavar="TIME", help="As it was known at a day or an instant.")
+@click.option("--save", metavar="DIR", help="Write its bundles there, byte for byte.")
+@click.option("--host", default="127.0.0.1", help="Address to answer on (default 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), default=8480, help="Port (default 8480).")
+@terminal.JSON
+def demo_record(
+    listed: bool,
+    claim: str | None,
+    as_known: str | None,
+    save: str | None,
+    host: str,
+    port: int,
+    as_json: bool,
+) -> None:
+    """Open the public record: disputes of the world outside, as we coded them from public pages.
+
+    A space of its own: it is only read; no node signs or logs any of it, and nothing is kept.
+
+    Example: tocsin demo record --list
+    """
+    from tocsin.cli import public_record
+
+    if sum((listed, claim is not None, save is not None)) > 1:
+        raise UsageError("--list, --claim and --save are three questions", remedy="ask one of them")
+    if claim is not None:
+        public_record.show(claim, as_known, as_json)
+    elif save is not None:
+        public_record.save(save, as_json)
+    elif listed or as_json or as_known:
+        public_record.show_all(as_known, as_json)
+    else:
+        public_record.serve(host, port)
 
 
 @demo.command("reset")

@@ -786,7 +786,7 @@ def standing(
         if as_json:
             terminal.json_out([one])
         else:
-            _print_standing(one, [said["text"] for said in page["now"]["sentences"]])
+            print_standing(one, [said["text"] for said in page["now"]["sentences"]])
         return
     from tocsin.wiring.offline import standings_of_file
 
@@ -802,7 +802,7 @@ def standing(
         terminal.json_out(found)
     else:
         for one, words in zip(found, sentences, strict=True):
-            _print_standing(one, words)
+            print_standing(one, words)
         if not found:
             click.echo("no claims in this file")
     if broken:
@@ -838,7 +838,7 @@ def _claim_id(client: Any, given: str) -> str:
     return str(near[0]) if near else given
 
 
-def _print_standing(one: dict[str, Any], sentences: list[str]) -> None:
+def print_standing(one: dict[str, Any], sentences: list[str]) -> None:
     line(f"{one['claim']}  {one['level'] or 'not weighed'}")
     for name, grade in one["links"].items():
         shown = "" if grade["shown"] or grade["grade"] == "none-shown" else "  (stated, not shown)"

@@ -71,6 +71,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     written out: to itself a page with a fragment in its address only scrolls."""
     alarms: tuple[Alarm, ...] = ()
     """What is wrong with a log: on every page, until it is explained."""
+    record: str = ""
+    """In the public record: what it is and who coded it, on every page; "" on a node."""
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,8 +21,10 @@ from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
 from tocsin.flows import advise, respond, weigh
 from tocsin.flows import drafts as drafting
 from tocsin.flows.drafts import KeptDraft
+from tocsin.flows.held import Library
 from tocsin.flows.node import Node
 from tocsin.flows.sayings import Saying, sayings
+from tocsin.policy import Reader
 
 # --- Now ---
 
@@ -231,10 +233,14 @@ class ClaimsView(Struct, frozen=True, kw_only=True):
 
 def claims(ask: Ask) -> Drawn:
     """Claims: who says what, as known then and now."""
-    q = ask.query
+    return claims_of(ask.node, ask.reader, ask.query)
+
+
+def claims_of(node: Library, reader: Reader, q: Mapping[str, str]) -> Drawn:
+    """The Claims page of a node, or of a space that has none."""
     found = weigh.claims(
-        ask.node,
-        ask.reader,
+        node,
+        reader,
         query=q.get("q", ""),
         by=q.get("by"),
         about=q.get("about"),

@@ -89,6 +89,7 @@ OTHERS = {
     "body-size": "The request's body is larger than this address takes.",
     "body-time": "The request's body came too slowly, and the rest of it was not waited for.",
     "not-signed-in": "The request carries no session and no token.",
+    "read-only": "This space is read and never written: nobody can say anything in it.",
     "internal": "Something failed inside the node; its log has the request under its number.",
 }
 """Refusals that no error class stands for, and what each means."""

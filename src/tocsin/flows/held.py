@@ -8,8 +8,9 @@ Spec: claims.md §2.2.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,9 +20,56 @@ from tocsin.claims.model import View
 from tocsin.claims.times import instant
 from tocsin.flows.beside import Differing, inconsistent
 from tocsin.flows.intake import parse_kept
-from tocsin.flows.node import Node
 from tocsin.policy import Reader
-from tocsin.store.interface import KeptObject
+from tocsin.record.directory import Party
+from tocsin.store.interface import Head, Kept, KeptObject
+
+
+class Shelf(Protocol):
+    """What is asked of a store here: a part of `store.interface.Reads` and `Log`."""
+
+    def head(self) -> Head | None: ...
+
+    def select(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> list[KeptObject]: ...
+
+    def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]: ...
+
+    def statement(self, id: str, allowed: frozenset[int]) -> Kept | None: ...
+
+    def statements(self, allowed: frozenset[int], *, kind: str | None = None) -> list[Kept]: ...
+
+
+class Roster(Protocol):
+    """Who is a party: a `Directory`, or nobody."""
+
+    def party(self, party: str) -> Party | None: ...
+
+    def by_identity(self, identity: str) -> Party | None: ...
+
+
+class Library(Protocol):
+    """Where claims are read: a `Node`, or a space that has neither log nor parties."""
+
+    @property
+    def store(self) -> Shelf: ...
+
+    @property
+    def everyone(self) -> Roster: ...
+
+    @property
+    def views(self) -> dict[Any, Any]: ...
+
+    def allowed(self, reader: Reader) -> frozenset[int]: ...
+
+    def identity(self, party: str) -> str: ...
+
+    def reader(self, party: str | None) -> Reader: ...
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -65,7 +113,7 @@ class Seen(Struct, frozen=True, kw_only=True):
         return self.views[key]
 
 
-def seen(node: Node, reader: Reader, case: str | None = None) -> Seen:
+def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:
     """Everything of the claim carrier that `reader` may see, in one case or in all.
 
     Raises nothing: what breaks the carrier is named in `view.broken`.
@@ -109,7 +157,7 @@ def _read(kept: Iterable[KeptObject], withdrawn: Mapping[str, datetime]) -> View
 
 
 def _revised(
-    node: Node, allowed: frozenset[int], view: View, kept: Mapping[str, KeptObject]
+    node: Library, allowed: frozenset[int], view: View, kept: Mapping[str, KeptObject]
 ) -> dict[str, tuple[tuple[datetime, KeptObject], ...]]:
     """See `Seen.revised`. What was said once has `modified` as it has `created`."""
     found = {}
@@ -152,7 +200,7 @@ def _tied(
     )
 
 
-def _withdrawn(node: Node, allowed: frozenset[int]) -> dict[str, datetime]:
+def _withdrawn(node: Library, allowed: frozenset[int]) -> dict[str, datetime]:
     """Object id → when a `withdraw` statement took it back."""
     found: dict[str, datetime] = {}
     for kept in node.store.statements(allowed, kind="withdraw"):

@@ -31,9 +31,8 @@ from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
 from tocsin.errors import UsageError
 from tocsin.flows.beside import Differing, Sightings, sightings
-from tocsin.flows.held import Seen, seen
+from tocsin.flows.held import Library, Seen, seen
 from tocsin.flows.intake import not_found, parse_kept
-from tocsin.flows.node import Node
 from tocsin.policy import TLP_RANK, Reader, Tlp, may_read
 from tocsin.store.interface import KeptObject
 
@@ -349,12 +348,12 @@ class Matrix(Struct, frozen=True, kw_only=True):
 # --- weighing ---------------------------------------------------------------------------------
 
 
-def identity_of(node: Node, reader: Reader) -> str | None:
+def identity_of(node: Library, reader: Reader) -> str | None:
     """The STIX identity for which a reader's own access is looked up."""
     return node.identity(reader.party) if reader.party else None
 
 
-def weigh(node: Node, reader: Reader, claim_id: str, at: datetime | None = None) -> Standing:
+def weigh(node: Library, reader: Reader, claim_id: str, at: datetime | None = None) -> Standing:
     """One claim's standing for this reader. Raises NotFoundError."""
     have = seen(node, reader)
     claim_in(have, claim_id)
@@ -372,7 +371,7 @@ def claim_in(have: Seen, claim_id: str) -> Claim:
 # --- names --------------------------------------------------------------------------------------
 
 
-def name_of(node: Node, view: View, ref: str) -> Name:
+def name_of(node: Library, view: View, ref: str) -> Name:
     """The name an organisation gives itself in the directory, else in its identity object."""
     entry = node.everyone.by_identity(ref)
     if entry is not None:
@@ -380,7 +379,7 @@ def name_of(node: Node, view: View, ref: str) -> Name:
     return Name(id=ref, name=view.name(ref))
 
 
-def party_name(node: Node, party: str) -> Name:
+def party_name(node: Library, party: str) -> Name:
     """A party by its directory id; one the directory does not list keeps its id as name."""
     entry = node.everyone.party(party)
     return Name(
@@ -396,7 +395,7 @@ def _dated(dated: Dated) -> str:
 
 
 def claims(
-    node: Node,
+    node: Library,
     reader: Reader,
     *,
     query: str = "",
@@ -444,7 +443,7 @@ def claims(
     return sorted((r for r in rows if passes(r)), key=lambda r: (r.said_at, r.id))
 
 
-def row(node: Node, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:
+def row(node: Library, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:
     """One claim as a line of a list."""
     who = identity_of(node, have.reader)
     now = standing(have.at(at), claim.id, reader=who, at=at)
@@ -452,7 +451,7 @@ def row(node: Node, have: Seen, claim: Claim, at: datetime | None = None) -> Cla
     return _row(node, have, claim, then, now)
 
 
-def _row(node: Node, have: Seen, claim: Claim, then: Standing, now: Standing) -> ClaimRow:
+def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing) -> ClaimRow:
     view, x = have.view, claim.x
     forms = [view.challenges[c].x.form for c in view.challenges_on.get(claim.id, ())]
     denials = sum(f == "denial" for f in forms)
@@ -482,13 +481,13 @@ def _row(node: Node, have: Seen, claim: Claim, then: Standing, now: Standing) ->
     )
 
 
-def _printed(node: Node, view: View, ref: str | None, printed: str | None) -> str | None:
+def _printed(node: Library, view: View, ref: str | None, printed: str | None) -> str | None:
     if printed is None or (ref and name_of(node, view, ref).name == printed):
         return None
     return printed
 
 
-def _coder(node: Node, view: View, publisher: str | None, speaker: str | None) -> Name | None:
+def _coder(node: Library, view: View, publisher: str | None, speaker: str | None) -> Name | None:
     if publisher is None or publisher == speaker:
         return None
     return name_of(node, view, publisher)
@@ -502,7 +501,7 @@ def _status(events: Iterable[Any], kept: KeptObject | None) -> str:
 
 
 def claim_page(
-    node: Node, reader: Reader, claim_id: str, *, at: datetime | None = None
+    node: Library, reader: Reader, claim_id: str, *, at: datetime | None = None
 ) -> ClaimPage:
     """Everything about one claim that `reader` may see. Raises NotFoundError."""
     have = seen(node, reader)
@@ -552,7 +551,7 @@ def claim_page(
     )
 
 
-def _answered(node: Node, have: Seen, claim: Claim) -> tuple[Answered, ...]:
+def _answered(node: Library, have: Seen, claim: Claim) -> tuple[Answered, ...]:
     found = []
     for ref, how in have.answers.get(claim.id, ()):
         x = have.view.claims[ref].x
@@ -562,7 +561,7 @@ def _answered(node: Node, have: Seen, claim: Claim) -> tuple[Answered, ...]:
 
 
 def changed(
-    node: Node,
+    node: Library,
     reader: Reader,
     claim_id: str,
     *,
@@ -650,14 +649,14 @@ def _named(claim: Claim) -> list[str]:
     )
 
 
-def _swap(node: Node, view: View, claim: Claim, named: list[str]) -> tuple[Name, Name] | None:
+def _swap(node: Library, view: View, claim: Claim, named: list[str]) -> tuple[Name, Name] | None:
     first = claim.x.speaker_ref or claim.publisher
     if first is None or not named:
         return None
     return name_of(node, view, first), name_of(node, view, named[0])
 
 
-def marked(node: Node, allowed: frozenset[int], kept: KeptObject) -> Marked | None:
+def marked(node: Library, allowed: frozenset[int], kept: KeptObject) -> Marked | None:
     """For whom an object was said, by the last statement that said it and by its own marking."""
     found = [node.store.statement(id, allowed) for id in kept.said_by[-1:]]
     last = found[0] if found else None
@@ -671,7 +670,7 @@ def marked(node: Node, allowed: frozenset[int], kept: KeptObject) -> Marked | No
     return Marked(tlp=tlp, to=tuple(sorted(to)), case=last.case)
 
 
-def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:
+def _first_shown(node: Library, have: Seen, claim: Claim, ref: str) -> str | None:
     entry = node.everyone.by_identity(ref)
     if entry is None:
         return None
@@ -682,13 +681,13 @@ def _first_shown(node: Node, have: Seen, claim: Claim, ref: str) -> str | None:
     return None
 
 
-def _statements_of(node: Node, have: Seen, ref: str) -> list[Any]:
+def _statements_of(node: Library, have: Seen, ref: str) -> list[Any]:
     kept = have.kept.get(ref)
     found = [node.store.statement(i, have.allowed) for i in (kept.said_by if kept else ())]
     return sorted((s for s in found if s is not None), key=lambda s: s.index)
 
 
-def _history(node: Node, have: Seen, claim: Claim) -> list[Happening]:
+def _history(node: Library, have: Seen, claim: Claim) -> list[Happening]:
     view = have.view
     supports = view.supports_into.get(claim.id, ())
     about: dict[str, str] = {claim.id: f"said this {claim.x.claim_type}"}
@@ -732,7 +731,7 @@ def _history(node: Node, have: Seen, claim: Claim) -> list[Happening]:
 
 
 def claim_position(
-    node: Node, have: Seen, claim: Claim, computed: Standing | None, effect: str | None
+    node: Library, have: Seen, claim: Claim, computed: Standing | None, effect: str | None
 ) -> Position:
     """A claim as one column of the Claim page."""
     view, x = have.view, claim.x
@@ -783,7 +782,7 @@ def _invoked(ref: str) -> Invoked:
 
 
 def challenge_position(
-    node: Node, have: Seen, challenge: Challenge, computed: Standing, code: str | None
+    node: Library, have: Seen, challenge: Challenge, computed: Standing, code: str | None
 ) -> Position:
     """A challenge as one column: the same fields, the same size."""
     x = challenge.x
@@ -812,7 +811,7 @@ def challenge_position(
 
 
 def _position(
-    node: Node, have: Seen, item: Claim | Challenge, speaker: str | None
+    node: Library, have: Seen, item: Claim | Challenge, speaker: str | None
 ) -> dict[str, Any]:
     said = _statements_of(node, have, item.id)
     return {
@@ -827,7 +826,7 @@ def _position(
     }
 
 
-def grounds(node: Node, have: Seen, target: str, computed: Standing) -> tuple[Ground, ...]:
+def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple[Ground, ...]:
     """The evidence that supports a claim or challenge, as this reader may see it."""
     view = have.view
     plain = computed.to_json()
@@ -900,7 +899,7 @@ def grounds(node: Node, have: Seen, target: str, computed: Standing) -> tuple[Gr
     return tuple(sorted(found, key=lambda g: (g.published, g.id)))
 
 
-def _committed(node: Node, have: Seen, evidence: Evidence) -> tuple[str | None, str | None]:
+def _committed(node: Library, have: Seen, evidence: Evidence) -> tuple[str | None, str | None]:
     """What this piece was first committed to, and in words whether it has been kept."""
     if evidence.x.commitment is None:
         return None, None
@@ -929,7 +928,7 @@ def _committed(node: Node, have: Seen, evidence: Evidence) -> tuple[str | None, 
     return first, f"{since}; not shown yet"
 
 
-def standing_view(node: Node, have: Seen, claim: Claim, computed: Standing) -> StandingView:
+def standing_view(node: Library, have: Seen, claim: Claim, computed: Standing) -> StandingView:
     """A computed standing in words."""
     plain = computed.to_json()
     links = tuple(
@@ -984,7 +983,7 @@ def _roots(view: View, pieces: list[Evidence]) -> int:
 
 
 def matrix(
-    node: Node, reader: Reader, case: str, parties: Iterable[str], asked: Mapping[str, str]
+    node: Library, reader: Reader, case: str, parties: Iterable[str], asked: Mapping[str, str]
 ) -> Matrix:
     """Claims of a case by its parties. No cell is blank.
 
@@ -1009,7 +1008,12 @@ def matrix(
 
 
 def _cell(
-    node: Node, have: Seen, claim: Claim, column: Name, computed: Standing, asked: Mapping[str, str]
+    node: Library,
+    have: Seen,
+    claim: Claim,
+    column: Name,
+    computed: Standing,
+    asked: Mapping[str, str],
 ) -> Cell:
     view = have.view
     if claim.x.speaker_ref == column.id:

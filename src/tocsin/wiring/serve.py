@@ -50,9 +50,9 @@ def serve(
     from tocsin.console.app import LOOPBACK, build
 
     check_joined(home)
-    _check_bind(host, behind_proxy)
+    check_bind(host, behind_proxy)
     with bound(host, port) as sock:
-        url = _url(host, sock)
+        url = url_of(host, sock)
         config = load_config(home)
         with (
             open_node(home, url=url) as node,
@@ -68,7 +68,7 @@ def serve(
             )
             with _announced(home, url, node, console.doors):
                 link = console.doors.link(Person(name="operator", party=node.party, role="admin"))
-                _answer(console.asgi, sock, lambda: say(node, url, link), console.stop)
+                answer(console.asgi, sock, lambda: say(node, url, link), console.stop)
 
 
 def doors(
@@ -123,7 +123,7 @@ def serve_witness(
     from tocsin.console.guard import Guard
     from tocsin.console.public import routes
 
-    _check_bind(host, behind_proxy)
+    check_bind(host, behind_proxy)
     config = load_config(home)
     with bound(host, port) as sock, open_node(home) as node:
         signer = load_witness_signer(home, node.party)
@@ -135,8 +135,8 @@ def serve_witness(
             inner = Router(routes(node, Rates(time.monotonic)), redirect_slashes=False)
             hosts = (*LOOPBACK, host, *config.node.hosts, *listed_hosts(node))
             app = Guard(inner, hosts)
-            at = _url(host, sock)
-            _answer(app, sock, lambda: say(node.party, at, signer.vkeys()))
+            at = url_of(host, sock)
+            answer(app, sock, lambda: say(node.party, at, signer.vkeys()))
 
 
 @contextmanager
@@ -152,11 +152,11 @@ def _at_work(node: Node, home: Path, config: Config) -> Iterator[None]:
         yield
 
 
-def _url(host: str, sock: socket.socket) -> str:
+def url_of(host: str, sock: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
 
 
-def _answer(
+def answer(
     app: Any,
     sock: socket.socket,
     ready: Callable[[], None],
@@ -173,7 +173,7 @@ def _answer(
     _server(config, stop_streams).run(sockets=[sock])
 
 
-def _check_bind(host: str, behind_proxy: bool) -> None:
+def check_bind(host: str, behind_proxy: bool) -> None:
     if not behind_proxy and host not in OWN_MACHINE:
         raise ConfigError(
             f"refusing to answer on {host} without TLS",
