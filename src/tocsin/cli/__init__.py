@@ -61,7 +61,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "peers": ("sync", "Other nodes: who is reached, what waits, what is held back."),
     "holders": ("sync", "To whom something of yours went, and what became of it there."),
     "token": ("node", "One-time sign-in links: tocsin token link."),
-    "demo": ("node", "Remove exactly the exercise, or load it with the sides exchanged."),
+    "demo": ("node", "Remove or reload the exercise; open the public record."),
     "doctor": ("node", "What works here and what does not, each with a remedy."),
 }
 

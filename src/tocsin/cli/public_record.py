@@ -29,7 +29,7 @@ def show_all(as_known: str | None, as_json: bool) -> None:
         return
     _opening()
     terminal.table(
-        ["CLAIM", "SAID", "SPEAKER", "TYPE", "STANDING", "WORDS"],
+        ["CLAIM", "SAID", "SPEAKER", "TYPE", "STANDING", "WORDS", "TRANSLATED"],
         [
             [
                 row.id[:13],
@@ -38,12 +38,13 @@ def show_all(as_known: str | None, as_json: bool) -> None:
                 row.word,
                 row.now_words
                 + ("" if row.now_words == row.then_words else f" (then: {row.then_words})"),
-                terminal.clip(f"“{row.text}”" if row.quoted else row.text, 70),
+                terminal.clip(row.original or row.text, 70),
+                terminal.clip(row.text, 70) if row.original else "",
             ]
             for row in found
         ],
         grow=2,
-        below=2,
+        below=3,
     )
 
 

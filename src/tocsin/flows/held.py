@@ -182,6 +182,7 @@ def _tied(
     """Rivals and answers of every claim that has some: see `Seen`."""
     rivals: dict[str, set[str]] = {}
     answers: dict[str, list[tuple[str, str | None]]] = {}
+    held_against: dict[str, set[str]] = {}
     for link in view.links.values():
         if link.source not in view.claims or link.target not in view.claims:
             continue
@@ -190,6 +191,16 @@ def _tied(
             rivals.setdefault(link.target, set()).add(link.source)
         elif link.kind == "answers":
             answers.setdefault(link.target, []).append((link.source, link.x.answer))
+    # A challenge that rests on a claim holds it against another: each is the other's rival, and
+    # each page shows both.
+    for challenge in view.challenges.values():
+        rival = challenge.x.counter_claim_ref
+        if rival is None or rival not in view.claims or rival == challenge.target:
+            continue
+        if challenge.target in view.claims:
+            held_against.setdefault(rival, set()).add(challenge.target)
+    for rival, targets in held_against.items():
+        rivals.setdefault(rival, set()).update(targets)
     return (
         {ref: tuple(sorted(found)) for ref, found in rivals.items()},
         # Of two links that say how one claim answers, the same one counts whatever came first.

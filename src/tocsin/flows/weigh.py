@@ -112,6 +112,8 @@ class Ground(Struct, frozen=True, kw_only=True):
     sha256: str | None
     """None: withheld from this reader, or not held."""
     name: str
+    description: str | None
+    """What its coder says it is."""
     kind: str
     strength: int | None
     plantable: bool
@@ -119,11 +121,13 @@ class Ground(Struct, frozen=True, kw_only=True):
     producers: tuple[Name, ...]
     coder: Name | None
     published: str
+    """Where nobody gave a date: when the object was made (`undated`)."""
     links: tuple[str, ...]
     sources: tuple[str, ...]
     counts: bool
     reasons: tuple[str, ...]
     """Why it does not count, or counts for less, in plain words."""
+    undated: bool = False
     commitment: str | None = None
     """The SHA-256 that was given first, where it was committed to before it was shown."""
     committed: str | None = None
@@ -150,6 +154,9 @@ class Position(Struct, frozen=True, kw_only=True):
     speaker: Name | None
     printed: str | None
     """The speaker as printed, where that is another word ("Beijing")."""
+    capacity: str | None
+    """As what it speaks, as its coder gives it: "spokesperson", "vendor", ..."""
+    speaks_for: Name | None
     words: str | None
     lang: str
     original: str | None
@@ -173,6 +180,8 @@ class Position(Struct, frozen=True, kw_only=True):
     differing: tuple[Differing, ...]
     """Where the same speaker gives other figures for the same matter; it has no effect."""
     grounds: tuple[Ground, ...]
+    rests_on: str | None
+    """The claim whose grounds a challenge brings as its own: they stand on that claim's page."""
     status: str
     """open, corrected, withdrawn, superseded."""
     effect: str | None
@@ -263,6 +272,9 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
     """The words, else the coder's gist."""
     quoted: bool
     lang: str
+    original: str | None
+    """The words before they were translated."""
+    original_lang: str | None
     speaker: Name | None
     printed: str | None
     coder: Name | None
@@ -464,6 +476,8 @@ def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing)
         text=text,
         quoted=x.words is not None,
         lang=(x.words.lang if x.words else None) or claim.lang or "en",
+        original=x.words_original.text if x.words_original else None,
+        original_lang=x.words_original.lang if x.words_original else None,
         speaker=name_of(node, view, x.speaker_ref) if x.speaker_ref else None,
         printed=_printed(node, view, x.speaker_ref, x.speaker_as_printed),
         coder=_coder(node, view, claim.publisher, x.speaker_ref),
@@ -511,25 +525,28 @@ def claim_page(
     now = standing(have.at(at), claim.id, reader=who, at=at)
     then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
     positions = [claim_position(node, have, claim, now, None)]
+    held_against: set[str] = set()
     effects = {r["ref"]: r["code"] for r in now.to_json()["reasons"] if r["code"] in EFFECT_WORDS}
     for ref in view.challenges_on.get(claim.id, ()):
+        rests = view.challenges[ref].x.counter_claim_ref
+        if rests is not None:
+            held_against.add(rests)
         positions.append(
             challenge_position(node, have, view.challenges[ref], now, effects.get(ref))
         )
     for ref, how in have.answers.get(claim.id, ()):
         effect = "answers: " + how if how else "answers; no effect on the level"
         positions.append(claim_position(node, have, view.claims[ref], None, effect))
-    listed = {p.id for p in positions}
+    # A rival that stands here as a challenge has its own words in that column.
+    listed = {p.id for p in positions} | held_against
     for ref in have.rivals.get(claim.id, ()):
         if ref not in listed:
             positions.append(
-                claim_position(
-                    node, have, view.claims[ref], None, "a rival account; no effect on the level"
-                )
+                claim_position(node, have, view.claims[ref], None, _rival(view, ref, claim.id))
             )
     positions.sort(key=lambda p: (p.said_at, p.index if p.index is not None else 0, p.id))
     named = _named(claim)
-    spoken = {p.speaker.id for p in positions if p.speaker}
+    spoken = {n.id for p in positions for n in (p.speaker, p.speaks_for) if n}
     shown = tuple(
         Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref))
         for ref in named
@@ -549,6 +566,14 @@ def claim_page(
         marked=marked(node, have.allowed, have.kept[claim.id]) if claim.id in have.kept else None,
         swap=_swap(node, view, claim, named),
     )
+
+
+def _rival(view: View, other: str, claim: str) -> str:
+    """How another account of the same matter stands beside a claim."""
+    for ref in view.challenges_on.get(other, ()):
+        if view.challenges[ref].x.counter_claim_ref == claim:
+            return "the claim that this one is held against; no effect on the level"
+    return "a rival account; no effect on the level"
 
 
 def _answered(node: Library, have: Seen, claim: Claim) -> tuple[Answered, ...]:
@@ -742,6 +767,8 @@ def claim_position(
         **base,
         word=x.claim_type,
         printed=_printed(node, view, x.speaker_ref, x.speaker_as_printed),
+        capacity=x.capacity,
+        speaks_for=name_of(node, view, x.speaks_for_ref) if x.speaks_for_ref else None,
         words=x.words.text if x.words else None,
         lang=(x.words.lang if x.words else None) or claim.lang or "en",
         original=x.words_original.text if x.words_original else None,
@@ -758,6 +785,7 @@ def claim_position(
         flags=_flags(have, claim),
         differing=have.differing.get(claim.id, ()),
         grounds=grounds(node, have, claim.id, computed),
+        rests_on=None,
         status=_status(x.status_events, have.kept.get(claim.id)),
         effect=effect,
     )
@@ -791,6 +819,8 @@ def challenge_position(
         **base,
         word=x.form,
         printed=None,
+        capacity=None,
+        speaks_for=None,
         words=x.words.text if x.words else None,
         lang=(x.words.lang if x.words else None) or "en",
         original=None,
@@ -805,6 +835,7 @@ def challenge_position(
         flags=(),
         differing=(),
         grounds=grounds(node, have, challenge.id, computed),
+        rests_on=x.counter_claim_ref if x.counter_claim_ref in have.view.claims else None,
         status=_status(x.status_events, have.kept.get(challenge.id)),
         effect=EFFECT_WORDS.get(code or "", "recorded"),
     )
@@ -846,6 +877,7 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
                     id=link.source,
                     sha256=None,
                     name="withheld",
+                    description=None,
                     kind="withheld",
                     strength=None,
                     plantable=False,
@@ -864,7 +896,7 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
         why = list(reasons.get(evidence.id, ()))
         for fallen in (evidence.id, ref):
             if fallen in dropped:
-                by = ", ".join(view.name(b) for b in dropped[fallen]["by"])
+                by = ", ".join(_called(view, b) for b in dropped[fallen]["by"])
                 why.append(f"dropped ({dropped[fallen]['why']}): {by}")
         publisher = evidence.publisher
         commitment, committed = _committed(node, have, evidence)
@@ -875,6 +907,7 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
                 id=evidence.id,
                 sha256=evidence.sha256,
                 name=evidence.name,
+                description=evidence.description,
                 kind=evidence.x.kind,
                 strength=KIND_CLASS.get(evidence.x.kind, 0),
                 plantable=evidence.x.kind in PLANTABLE,
@@ -886,12 +919,14 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
                 published=_dated(evidence.x.published)
                 if evidence.x.published
                 else evidence.created[:10],
+                undated=evidence.x.published is None,
                 links=link.x.links,
                 sources=evidence.urls,
                 counts=access in ("described", "inspectable", "reproduced")
                 and evidence.id not in dropped
                 and ref not in dropped
-                and bool(link.x.links)
+                # What a challenge rests on need not name a link: that is asked of claims.
+                and (bool(link.x.links) or target in view.challenges)
                 and KIND_CLASS.get(evidence.x.kind, 0) > 0,
                 reasons=tuple(dict.fromkeys(why)),
             )

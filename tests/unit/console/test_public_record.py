@@ -1,0 +1,209 @@
+"""The public record: read by anybody, written by nobody; every word with its source; both sides
+alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.console.conftest import Client
+
+from tocsin.cli import run
+from tocsin.console.record_space import build
+from tocsin.flows.public_record import CODER, PublicRecord
+from tocsin.wiring.public_record import NAMES, bundles, public_record
+
+EXTENSION = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+V1 = "note--5fe3130e-9405-5aaa-9070-b762cb444fe1"
+V2 = "note--4cd9e3b1-1bb0-5cdc-8aa1-2edd4c64678f"
+S10 = "note--91250bba-f595-5e7d-a4e0-b1163b24cb12"
+# Of claims.md §2.6: (claim, as known at) → its level.
+GOLDEN: dict[tuple[str, str], str | None] = {
+    (V1, "2023-06-01"): "links-missing",
+    (V1, "2024-04-15"): "links-missing",
+    (V1, "2024-04-16"): "contested(links-missing)",
+    (V1, ""): "contested(links-missing)",
+    (V2, "2024-04-16"): "links-missing",
+    (V2, ""): "links-missing",
+    (S10, "2020-03-04"): "one-root",
+    (S10, ""): "one-root",
+    ("note--57fbfd88-02d5-5939-81de-3a9557646582", ""): "none-shown",
+    ("note--1d6e0039-b1ea-53da-a971-b2f273dc0b34", ""): "none-shown",
+    ("note--21d1a161-e219-554d-8efd-be96677a315d", ""): "none-shown",
+    ("note--ba07fe3c-cd24-591a-af8c-8dce90404abb", ""): "none-shown",
+    ("note--ffa0fb70-8f7b-565e-9737-512cdcec919f", ""): "none-shown",
+    ("note--001c8e18-6660-5de4-8311-6450d8fcadb5", ""): None,
+}
+
+
+def reader(record: PublicRecord | None = None) -> Client:
+    return Client(build(record or public_record(), clock=lambda: NOW))
+
+
+def ids() -> list[str]:
+    return [row["id"] for row in reader().get("/claims.json").json()["claims"]]
+
+
+def test_every_page_opens_with_what_it_shows_and_says_who_coded_it() -> None:
+    client = reader()
+    for path in ("/claims", *(f"/claims/{id}" for id in ids())):
+        page = client.get(path)
+        assert page.status_code == 200
+        main = page.text.partition('<main id="main"')[2]
+        assert main.index("This page shows what has been shown, not what is true.") < 80
+        assert CODER in page.text.partition("<main")[0]
+        assert "sign in" not in page.text.casefold()
+
+
+@pytest.mark.parametrize(("claim", "at"), GOLDEN)
+def test_standings_hold_now_and_on_named_days(claim: str, at: str) -> None:
+    page = reader().get(f"/claims/{claim}.json" + (f"?at={at}" if at else "")).json()
+    assert page["now"]["level"] == GOLDEN[claim, at]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_standings_are_the_expected_ones_to_the_digest(
+    name: str, corpus: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through the space's own page, and as a file for `tocsin standing`."""
+    expected = json.loads(corpus("claims/disputes/expected.json").read_text("utf-8"))
+    client = reader()
+    assert run(["demo", "record", "--save", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert bundles()[name] == corpus(f"claims/disputes/{name}").read_bytes()
+    for one in expected["expected"][name.removesuffix(".json")]:
+        at = one.get("at", "")
+        page = client.get(f"/claims/{one['claim']}.json" + (f"?at={at}" if at else "")).json()
+        now = page["now"]
+        assert now["level"] == one["level"], one["key"]
+        assert {link["link"]: link["grade"] for link in now["links"]} == one["links"]
+        assert now["inputs_sha256"] == one["inputs_sha256"], one["key"]
+        words = ["standing", str(tmp_path / name), "--claim", one["claim"], "--json"]
+        assert run([*words, *(["--as-known", at] if at else [])]) == 0
+        [told] = json.loads(capsys.readouterr().out)
+        assert told["inputs_sha256"] == one["inputs_sha256"]
+        assert told["level"] == one["level"]
+
+
+def words_of(one: dict[str, Any]) -> list[str]:
+    x = one.get("extensions", {}).get(EXTENSION, {})
+    return [x[key]["text"] for key in ("words", "words_original") if key in x]
+
+
+def test_words_are_few_and_each_stands_beside_the_address_it_is_from() -> None:
+    client = reader()
+    shown = "\n".join(client.get(f"/claims/{id}").text for id in ids())
+    for raw in bundles().values():
+        assert re.search(rb"/(home|root|tmp|work|Users)/", raw) is None
+        for one in json.loads(raw)["objects"]:
+            for words in words_of(one):
+                assert len(words.split()) <= 25, words
+                urls = [r["url"] for r in one["external_references"] if "url" in r]
+                x = one["extensions"][EXTENSION]
+                urls += [x[k]["source_url"] for k in ("words", "words_original") if k in x
+                         and "source_url" in x[k]]  # fmt: skip
+                assert urls, one["id"]
+                assert any(url in shown for url in urls), (one["id"], urls)
+
+
+def test_whatever_would_write_is_refused_with_the_reason() -> None:
+    client = reader()
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        for path in ("/claims", f"/claims/{V1}", f"/claims/{V1}/answers", "/api/v1/statements"):
+            answer = client.ask(method, path, headers={"sec-fetch-site": "none"})
+            assert answer.status_code == 405, (method, path)
+            problem = answer.json()
+            assert "never written" in problem["detail"]
+            assert "tocsin init" in problem["remedy"]
+    page = client.get(f"/claims/{V1}").text
+    assert 'method="post"' not in page
+    assert "set-cookie" not in client.get("/claims").headers
+
+
+def test_what_is_not_there_is_not_found() -> None:
+    client = reader()
+    for path in ("/claims/note--0", "/objects/" + "0" * 64, "/log", "/cases"):
+        assert client.get(path).status_code == 404
+    assert client.get("/claims.json?at=never").status_code == 400
+
+
+def test_a_rival_brings_its_own_grounds_and_both_pages_show_both_sides() -> None:
+    """The grounds of a challenge that rests on a claim are never told as "none"."""
+    client = reader()
+    first = client.get(f"/claims/{V1}").text
+    assert f'Its grounds stand with <a href="/claims/{V2}">' in first
+    second = client.get(f"/claims/{V2}.json").json()
+    spoke = [p["speaker"]["name"] for p in second["positions"]]
+    assert spoke == ["Microsoft", "CVERC and 360"]
+    assert "disowned by its owner" in client.get(f"/claims/{V2}").text
+    assert "opinion--" not in client.get(f"/claims/{V2}").text
+
+
+def test_what_the_grounds_are_is_said_for_every_side() -> None:
+    client = reader()
+    described = 0
+    for id in ids():
+        text = client.get(f"/claims/{id}").text
+        for p in client.get(f"/claims/{id}.json").json()["positions"]:
+            for g in p["grounds"]:
+                described += g["description"] is not None
+                assert g["kind"] == "assertion" or g["description"], g["name"]
+                assert g["coder"]["name"] == CODER
+        assert "coded by" in text
+    assert described >= 12
+    critique = client.get(f"/claims/{S10}.json").json()["positions"][1]
+    assert [g["counts"] for g in critique["grounds"]] == [True]
+
+
+PAIRS = (
+    ("Microsoft", "China"),
+    ("CVERC and 360", "Central Intelligence Agency"),
+    ("Mao Ning", "United States"),
+    ("Qihoo 360", "SentinelLABS"),
+)
+
+
+def test_exchanging_the_sides_changes_nothing_but_names() -> None:
+    """Every page of the record twice: as it is, and with the organisations' names exchanged."""
+    to = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
+
+    def renamed(names: dict[str, str]) -> Client:
+        made = []
+        for raw in bundles().values():
+            data = json.loads(raw)
+            for one in data["objects"]:
+                if one["type"] == "identity":
+                    one["name"] = names.get(one["name"], one["name"])
+            made.append(json.dumps(data).encode())
+        return reader(PublicRecord(made))
+
+    # Tokens of one length, so that a name never stands in a speaker's own words.
+    tokens = {name: f"Organisation {n:02d}" for n, name in enumerate(sorted(to))}
+    one, two = renamed(tokens), renamed({name: tokens[to[name]] for name in to})
+    exchange = {tokens[a]: tokens[b] for a, b in to.items()}
+    for path in ("/claims", *(f"/claims/{id}" for id in ids())):
+        here = re.sub("Organisation [0-9]{2}", lambda m: exchange[m[0]], one.get(path).text)
+        there = two.get(path).text
+        assert blanked(here) == blanked(there), path
+
+
+def blanked(text: str) -> str:
+    return re.sub(r"[0-9a-f]{64}|[0-9a-f]{12}…", "#", text)
+
+
+def test_the_verb_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demo", "record", "--list"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("what has been shown, not what is true\n")
+    assert CODER in said
+    assert run(["demo", "record", "--claim", V1[:14], "--as-known", "2023-06-01", "--json"]) == 0
+    [told] = json.loads(capsys.readouterr().out)
+    assert told["level"] == "links-missing"
+    assert run(["demo", "record", "--claim", "note--"]) == 1
+    assert run(["demo", "record", "--list", "--save", "x"]) == 2
