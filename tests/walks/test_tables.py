@@ -85,3 +85,19 @@ def test_a_short_verdict_counts_what_the_long_one_lists(shown: Callable[..., lis
     heads = [line for line in long if line.startswith("    head ")]
     assert heads
     assert [line for line in short if line.startswith("    head ")] == heads
+
+
+def test_a_case_shows_what_was_said_in_it_and_its_statements_by_their_first_characters(
+    shown: Callable[..., list[str]],
+) -> None:
+    lines = shown("case", "show", CASE)
+    at = next(i for i, line in enumerate(lines) if line.startswith("TIME") and "SAID IN" in line)
+    said = json.loads("\n".join(shown("case", "show", CASE, "--json")))["said"]
+    assert len(said) > 20
+    assert [line.split()[-1] for line in lines[at + 1 : at + 21]] == [
+        one["id"][:16] for one in said[-20:]
+    ]
+    assert f"the last 20 of {len(said)} statements" in "\n".join(lines)
+    # Anybody's, not one's own alone.
+    other = next(one["id"] for one in said if one["author"] != "cert.northland.example")
+    assert shown("log", "show", other[:16]) == shown("log", "show", other)

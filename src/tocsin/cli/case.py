@@ -132,8 +132,9 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
         case_id = terminal.whole_id(client, "case", case_id)
         s = client.get(f"/cases/{case_id}")
         sealed = client.get("/sealed", case=case_id)["items"]
+        said = _said_in(client, case_id)
     if as_json:
-        terminal.json_out({**s, "sealed": sealed})
+        terminal.json_out({**s, "said": said, "sealed": sealed})
         return
     line(f"{s['title']}  stage {s['stage']}  TLP:{s['tlp']}  owner {s['owner']}")
     click.echo()
@@ -152,6 +153,16 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
         [[e["at"], e["author"], e["event"], e["id"][:16]] for e in s["timeline"]],
         grow=1,
     )
+    if said:
+        click.echo()
+        terminal.table(
+            ["TIME", "BY", "TLP", "SAID IN"],
+            [[one["time"], one["author"], one["tlp"], one["id"][:16]] for one in said[-_SAID:]],
+            grow=1,
+        )
+        if len(said) > _SAID:
+            click.echo(f"the last {_SAID} of {len(said)} statements with objects: --json has all")
+        click.echo(f"next  {terminal.again()} export {case_id} --as stix", err=True)
     again = [v for v in s["void"] if v["reason"] == "duplicate"]
     if again:
         click.echo(f"{len(again)} said again to a wider circle; no further effect")
@@ -164,6 +175,22 @@ def case_show(case_id: str, as_party: str | None, as_json: bool) -> None:
         back = "; withdrawn" if one["withdrawn"] else ""
         line(f"sealed by {one['author']}, for {', '.join(others)}{back}")
         line(f"  {terminal.again()} open {one['entry'][:12]}")
+
+
+_SAID = 20
+"""Statements with objects that are shown on a terminal."""
+
+
+def _said_in(client: Client, case: str) -> list[dict[str, Any]]:
+    """Every statement of a case that says objects and was not taken back, in log order."""
+    said: list[dict[str, Any]] = []
+    after: int | None = None
+    while True:
+        page = client.get("/statements", case=case, kind="say", limit=1000, after_index=after)
+        said += [one for one in page["items"] if not one["withdrawn"]]
+        after = page["next"]
+        if after is None:
+            return said
 
 
 def deadline(text: str) -> str:

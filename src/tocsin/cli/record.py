@@ -344,8 +344,9 @@ def _whole(statement: str) -> str:
 
 
 def _envelope(client: Client, statement: str) -> str:
+    whole = terminal.whole_statement(client, statement, mine=False)
     try:
-        return client.call("GET", f"/statements/{_whole(statement)}").decode("utf-8", "replace")
+        return client.call("GET", f"/statements/{_whole(whole)}").decode("utf-8", "replace")
     except NotFoundError as wrong:
         items = client.get("/sealed")["items"]
         if statement not in {name for s in items for name in (s["id"], s["entry"])}:

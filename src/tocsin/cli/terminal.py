@@ -276,8 +276,11 @@ def whole_id(client: Client, kind: str, given: str) -> str:
     return near[0] if near else given
 
 
-def whole_statement(client: Client, given: str) -> str:
-    """The id of the one statement of one's own that begins with `given`; else as it is.
+def whole_statement(client: Client, given: str, *, mine: bool = True) -> str:
+    """The id of the one statement that begins with `given`; else as it is.
+
+    Args:
+        mine: only one's own are looked at; else all that one may read.
 
     Raises:
         UsageError: several begin with it, or fewer than six characters are given.
@@ -286,7 +289,7 @@ def whole_statement(client: Client, given: str) -> str:
         return given
     if len(given) < 6:
         raise UsageError(f"{given} is too short", remedy="give at least six of its characters")
-    me, after = client.get("/me")["party"], -1
+    me, after = client.get("/me")["party"] if mine else None, -1
     near: list[dict[str, Any]] = []
     while True:
         page = client.get("/statements", party=me, after_index=after, limit=1000)
@@ -297,7 +300,7 @@ def whole_statement(client: Client, given: str) -> str:
     if len(near) > 1:
         named = ", ".join(f"{one['id'][:16]}… ({one['kind']}, {one['time'][:10]})" for one in near)
         raise UsageError(
-            f"{given} fits {len(near)} statements of yours",
+            f"{given} fits {len(near)} statements" + " of yours" * mine,
             remedy=f"give more of its characters: {named}",
         )
     return str(near[0]["id"]) if near else given

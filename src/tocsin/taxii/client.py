@@ -472,6 +472,7 @@ def _object(body: bytes) -> dict[str, Any]:
         raise _broken(f"it answers with what is no JSON object: {wrong}") from None
 
 
+_NOT_THERE = "see what there is: tocsin taxii ls URL (of its discovery: it often ends in /taxii2/)"
 _DENIED = (
     "set TOCSIN_TAXII_USER and TOCSIN_TAXII_PASSWORD, or TOCSIN_TAXII_TOKEN, to an account of that "
     "server; check the address too: a discovery URL often ends in /taxii2/"
@@ -488,7 +489,7 @@ def _refused(answer: Fetched) -> TocsinError:
     if answer.status in (401, 403):
         return ForbiddenError(told, remedy=_DENIED)
     if answer.status == 404:
-        return NotFoundError(told, remedy="see what there is: tocsin taxii ls URL")
+        return NotFoundError(told, remedy=_NOT_THERE)
     if answer.status == 406 or answer.media_type.startswith("application/vnd.oasis."):
         return _older()
     if answer.status == 400:
