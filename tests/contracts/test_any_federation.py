@@ -502,6 +502,35 @@ def test_what_waits_is_found_by_what_it_waits_for(opener: Opener, northland: Aut
     assert store.quarantined(waiting=["c"]) == []
 
 
+def test_what_is_held_back_is_listed_and_counted_without_its_bytes(
+    opener: Opener, northland: Author
+) -> None:
+    store = opener.store
+    assert store.held_back() == []
+    assert store.held_back_counts() == {}
+    one = replace(held_back(northland.say(), b"\x00" * 5_000), waits=("a", "b"))
+    two = replace(held_back(northland.say()), since=LATER)
+    theirs = held_back(northland.say(), b"{}", OTHER)
+    for each in (two, theirs, one):
+        assert store.quarantine(each)
+    store = opener.reopen()
+    assert store.held_back_counts() == {PEER: 2, OTHER: 1}
+    for peer in (None, PEER, OTHER, "nobody.example"):
+        whole, listed = store.quarantined(peer), store.held_back(peer)
+        assert [q.id for q in listed] == [q.id for q in whole]
+        assert not any(hasattr(q, "item") for q in listed)
+        for q, full in zip(listed, whole, strict=True):
+            assert all(getattr(q, name) == getattr(full, name) for name in q.__struct_fields__)
+    assert [q.id for q in store.held_back(waiting=["b", "z"])] == [one.id]
+    assert store.held_back(OTHER, waiting=["b"]) == store.held_back(waiting=[]) == []
+    assert store.quarantined(ids=[two.id, theirs.id]) == [theirs, two]
+    assert store.quarantined(PEER, ids=[two.id, theirs.id]) == [two]
+    assert store.quarantined(PEER, waiting=["a"], ids=[two.id]) == []
+    assert store.quarantined(ids=[]) == []
+    store.release(PEER, [one.id, two.id])
+    assert store.held_back_counts() == {OTHER: 1}
+
+
 def test_what_has_waited_too_long_goes(store: Store, northland: Author) -> None:
     old = replace(held_back(northland.say()), waits=("a",))
     new = replace(held_back(northland.say(), peer=OTHER), since=LATER)

@@ -14,6 +14,7 @@ from tocsin.store.federation import (
     MAX_QUARANTINED_BYTES,
     Absent,
     Given,
+    HeldBack,
     Outgoing,
     Quarantined,
 )
@@ -196,8 +197,24 @@ class MemoryFederation:
         kept[one.id] = replace(one, since=since, waits=tuple(sorted(set(one.waits))))
         return True
 
-    def quarantined(
+    def held_back(
         self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[HeldBack]:
+        names = HeldBack.__struct_fields__
+        return [
+            HeldBack(**{name: getattr(q, name) for name in names})
+            for q in self.quarantined(peer, waiting=waiting)
+        ]
+
+    def held_back_counts(self) -> dict[str, int]:
+        return {name: len(box.quarantine) for name, box in self._peers.items() if box.quarantine}
+
+    def quarantined(
+        self,
+        peer: str | None = None,
+        *,
+        waiting: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> list[Quarantined]:
         found = [
             q
@@ -205,6 +222,7 @@ class MemoryFederation:
             if peer in (None, name)
             for q in box.quarantine.values()
             if waiting is None or not set(waiting).isdisjoint(q.waits)
+            if ids is None or q.id in ids
         ]
         return sorted(found, key=lambda q: (q.since, q.author, q.chain, q.seq, q.id, q.peer))
 

@@ -44,6 +44,7 @@ from tocsin.stix.bundle import open_object
 from tocsin.stix.markings import marking_definition
 from tocsin.stix.model import make
 from tocsin.store import feeds
+from tocsin.store.federation import Quarantined
 from tocsin.store.interface import Attachment
 from tocsin.wiring.folder import TaxiiConfig
 from tocsin.wiring.serve import doors
@@ -553,8 +554,26 @@ def test_every_address_that_is_read_is_looked_at(world: World) -> None:
     assert WAYS.keys() - found == set(), "gone: take it out above"
 
 
+def _held_back(scene: Scene) -> None:
+    """Each thing also waits in quarantine: why it does is told in words that name it."""
+    for x in scene.things:
+        one = Quarantined(
+            peer="cert.eastmere.example",
+            id=x.sha256,
+            author=x.author,
+            chain="",
+            seq=2,
+            reason="SpeakerError",
+            message=f"{x.word}: {x.id} is of another",
+            since="2026-11-22T08:00:00Z",
+            item=x.word.encode(),
+        )
+        assert scene.world.node.store.quarantine(one)
+
+
 def test_nobody_finds_what_they_may_not_read(world: World) -> None:
     scene = Scene(world, "leaks", 24)
+    _held_back(scene)
     app, entrance = _application(scene)
     cases = 0
     for who in _readers(scene):

@@ -58,7 +58,8 @@ def peers(evidence: str | None, as_party: str | None, as_json: bool) -> None:
         if len(p["home"]) > 1:
             terminal.line(f"{p['party']} has guests: {', '.join(p['home'][1:])}")
     for q in found["quarantine"]:
-        terminal.line(f"held back  {q['id'][:16]} of {q['author']}, by {q['peer']}: {q['detail']}")
+        said = f"{q['id'][:16]} of" if q["id"] else "one of"
+        terminal.line(f"held back  {said} {q['author']}, by {q['peer']}: {q['detail']}")
 
     for s in found["splits"]:
         terminal.line(f"{s['author']} signed two statements for number {s['seq']} of its chain:")

@@ -26,6 +26,7 @@ from tocsin.flows import (
     holders,
     join,
     neighbours,
+    quarantine,
     respond,
     rivals,
     splits,
@@ -218,17 +219,12 @@ def _signed_with(r: Request) -> Any:
 
 
 def _peers(r: Request) -> Any:
-    waiting = [
-        {"peer": q.peer, "id": q.id, "author": q.author, "since": q.since,
-         "reason": q.reason, "detail": q.message}
-        for q in r.node.store.quarantined()
-    ]  # fmt: skip
     found = splits.splits(r.node, r.actor.reader)
     if r.query.get("evidence") != "1":  # each may be a MiB
         found = [replace(one, held_envelope="", other_envelope="") for one in found]
     return {
         "items": neighbours.peers(r.node),
-        "quarantine": waiting,
+        "quarantine": quarantine.listed(r.node, r.actor.reader),
         "splits": found,
         "running": r.node.jobs.served,
     }

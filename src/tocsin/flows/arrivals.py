@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -34,9 +33,9 @@ from tocsin.errors import (
     TocsinError,
     UnreachableError,
 )
-from tocsin.flows import before, intake, sealed, splits
+from tocsin.flows import before, intake, quarantine, sealed, splits
 from tocsin.flows import waiting as waits
-from tocsin.flows.homes import host_of, peers_of
+from tocsin.flows.homes import peers_of
 from tocsin.flows.node import Node
 from tocsin.flows.owners import check_owners, marking_of, object_audiences
 from tocsin.flows.pages import MAX_NAMED, Item
@@ -55,7 +54,6 @@ from tocsin.store.interface import Attachment
 
 log = logging.getLogger("tocsin.sync")
 
-KEPT_FOR = timedelta(days=30)
 MAX_OBJECT_BYTES = 64 << 20
 TOGETHER_BYTES = 8 << 20
 """Of objects that are in memory at once for one peer, about, and one more."""
@@ -170,10 +168,6 @@ class Arrivals:
                     found[ref.sha256] = None
         return list(found)
 
-    def expire(self) -> list[str]:
-        """Drop what has waited for thirty days; the peers of whose something was dropped."""
-        return self._node.store.expire(intake.stamp(self._node.clock() - KEPT_FOR))
-
     def retry(self) -> Taken:
         """What has come in by other doors since the last time may be what something waits for.
 
@@ -186,8 +180,7 @@ class Arrivals:
         end = head.size if head is not None else 0
         if self._retried % ALL_AGAIN == 0:
             for peer in peers_of(self._node.directory, self._node.party):
-                waiting = store.quarantined(peer)
-                waiting = [one for one in waiting if waits.EVIDENCE not in one.waits]
+                waiting = quarantine.whole(self._node, peer, evidence=False)
                 self._again(taken, self._try_all(waiting, _nothing, taken))
         else:
             while self._looked < end:
@@ -208,7 +201,7 @@ class Arrivals:
             fetch: the way to them.
         """
         taken = Taken()
-        waiting = self._node.store.quarantined(peer, waiting=[waits.OBJECTS])
+        waiting = quarantine.whole(self._node, peer, waits=[waits.OBJECTS])
         self._again(taken, self._try_all(waiting, fetch, taken), {peer: fetch})
         return taken
 
@@ -219,11 +212,11 @@ class Arrivals:
         left = list(dict.fromkeys(ended))
         while left:
             some, left = left[:KEYS_AT_ONCE], left[KEYS_AT_ONCE:]
-            for one in self._node.store.quarantined(waiting=some):
+            for one in quarantine.whole(self._node, waits=some):
                 fetch = fetches.get(one.peer, _nothing)
                 left += self._try_all([one], fetch, taken)
 
-    def _try_all(self, waiting: Sequence[Quarantined], fetch: Fetch, taken: Taken) -> list[str]:
+    def _try_all(self, waiting: Iterable[Quarantined], fetch: Fetch, taken: Taken) -> list[str]:
         """Whether they can be let in now; what nobody has to wait for any more."""
         ended: list[str] = []
         for one in waiting:
@@ -373,39 +366,15 @@ class _Batch:
             item=msgspec.json.encode(item),
             waits=tuple(sorted(wait.waits)),
         )
-        if self._node.store.quarantine(one):
+        kept, let_go = quarantine.keep(self._node, one)
+        self.taken.dropped += let_go
+        if kept:
             return
-        full = RateError(
-            f"what {self._peer} brings cannot be let in yet, and there is no room to keep more "
-            "of it",
-            remedy="keep it, and bring it again later",
-        )
-        if not self._of_peer(author):
-            # Whoever signs two histories fills this. It must not stop what an honest peer says.
-            self.taken.quarantined -= 1
-            self.taken.dropped += 1
-            self.refuse(item, full)
-        elif not (self._make_room() and self._node.store.quarantine(one)):
-            raise full
-
-    def _of_peer(self, author: str) -> bool:
-        return not author or host_of(self._node.directory, author) == self._peer
-
-    def _make_room(self) -> bool:
-        """Let go of what others' statements this peer brought take up, but the first of each
-        author, which is evidence; whether anything went."""
-        seen: set[str] = set()
-        gone: list[str] = []
-        for one in self._node.store.quarantined(self._peer):
-            if self._of_peer(one.author):
-                continue
-            if one.author in seen:
-                gone.append(one.id)
-            seen.add(one.author)
-        if gone:
-            self.taken.dropped += len(gone)
-            self._node.store.release(self._peer, gone)
-        return bool(gone)
+        if quarantine.of_peer(self._node, self._peer, author):
+            raise quarantine.full(self._peer)
+        self.taken.quarantined -= 1
+        self.taken.dropped += 1
+        self.refuse(item, quarantine.full(self._peer))
 
     def refuse(self, item: Item, wrong: TocsinError) -> None:
         try:

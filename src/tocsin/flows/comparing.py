@@ -29,7 +29,7 @@ from tocsin.flows.pages import (
     bucket_hashes,
     open_page,
 )
-from tocsin.record.envelope import commitment
+from tocsin.record.envelope import statement_id
 from tocsin.record.requests import Answer
 from tocsin.record.seal import open_sealed
 
@@ -98,7 +98,7 @@ class Comparing:
             page = open_page(self._get(peer, target, MAX_PAGE_BYTES).body)
             requests += 1
             # Only what was asked for counts: a peer that gives other things is not asked for ever.
-            came = {_prefix_of(item) for item in page.items}.intersection(asked)
+            came = {prefix_of(item) for item in page.items}.intersection(asked)
             entered += self._take(peer, page.items)
             if came:
                 left = [id for id in left if id not in came]
@@ -187,7 +187,13 @@ def _first(missing: dict[bytes, int], most: int) -> dict[bytes, int]:
     return dict(heapq.nsmallest(most, missing.items(), key=lambda one: one[1]))
 
 
-def _prefix_of(item: Item) -> bytes:
+def id_of(item: Item) -> str:
+    """The id by which a log holds what an item brings."""
     if item.sealed:
-        return bytes.fromhex(open_sealed(item.sealed.encode())[1].entry)[:PREFIX]
-    return commitment(item.envelope.encode())[:PREFIX]
+        return open_sealed(item.sealed.encode())[1].entry
+    return statement_id(item.envelope.encode())
+
+
+def prefix_of(item: Item) -> bytes:
+    """Its first bytes, by which it is asked for."""
+    return bytes.fromhex(id_of(item))[:PREFIX]

@@ -5,8 +5,7 @@ Spec: exchange.md §5, "Withdrawals and narrowings", "Who still holds it".
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from datetime import timedelta
 from typing import Any
 
@@ -15,15 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.errors import ConflictError
-from tocsin.flows import intake
+from tocsin.flows import intake, rows
 from tocsin.flows.homes import host_of, peers_of
-from tocsin.flows.neighbours import state_of
+from tocsin.flows.neighbours import State, state_of
 from tocsin.flows.node import Node
 from tocsin.flows.pages import passed_over
 from tocsin.policy import TLP_ORDER, Reader, Tlp
 from tocsin.record.envelope import sealed_entry
 from tocsin.record.statement import Statement, read_time
-from tocsin.store.interface import stays_on_record
+from tocsin.store.federation import Given
+from tocsin.store.interface import Kept, stays_on_record
 
 TOLD = "withdrawal"
 """Local rows: what came of each withdrawal that this node knows; from acks, so recomputable."""
@@ -32,6 +32,10 @@ HEARD = "heard"
 MAX_ACKS = 8
 """Of one party to one withdrawal; it has nothing new to say after that."""
 SILENT_AFTER = timedelta(days=1)
+AT_ONCE = 500
+"""Statements in memory at once."""
+NOT_TAKEN = "not-taken"
+"""Local rows, by peer/statement: what a peer refused when it was brought there."""
 
 
 class Acked(Struct, frozen=True, kw_only=True):
@@ -71,7 +75,8 @@ class Holder(Struct, frozen=True, kw_only=True):
     received: str
     """When that node said it has it; "": it has not said so."""
     state: str
-    """not yet, holds, told, removed, kept-as-record, not-held, refused, silent, unreachable."""
+    """not yet, holds (that node says that it has read it), not taken (that node refused it), told,
+    removed, kept-as-record, not-held, refused (to remove it), silent, unreachable."""
     since: str
     """Of the state."""
 
@@ -92,19 +97,33 @@ def follow_up(node: Node, tellers: Mapping[str, str]) -> None:
         TocsinError: this node says nothing now; the next time goes on here.
     """
     row = node.store.local(HEARD, HEARD)
-    after = int(row.value) if row else -1
+    after, version = (int(row.value), row.version) if row else (-1, None)
     head = node.store.head()
-    if head is None or head.size - 1 <= after:
-        return
-    everything = node.everything()
-    for kept in node.store.statements(everything, kind="ack", after_index=after):
-        _acknowledged(node, intake.parse_kept(kept))
-    for kept in node.store.statements(everything, kind="withdraw", after_index=after):
-        if host_of(node.directory, kept.author) != node.party and _told(node, kept.id).answered < 0:
-            _heard(node, kept.id, intake.parse_kept(kept), tellers.get(kept.id, ""))
-    value = str(head.size - 1).encode()
-    with contextlib.suppress(ConflictError):
-        node.store.keep_local(HEARD, HEARD, value, row.version if row else None)
+    end = head.size - 1 if head is not None else -1
+    while after < end:
+        acks = _page(node, "ack", after)
+        withdrawals = _page(node, "withdraw", after)
+        # So far both have been read: neither gets ahead of the other.
+        upto = min([end, *(page[-1].index for page in (acks, withdrawals) if len(page) == AT_ONCE)])
+        for kept in acks:
+            if kept.index <= upto:
+                _acknowledged(node, intake.parse_kept(kept))
+        for kept in withdrawals:
+            if (
+                kept.index <= upto
+                and host_of(node.directory, kept.author) != node.party
+                and _told(node, kept.id).answered < 0
+            ):
+                _heard(node, kept.id, intake.parse_kept(kept), tellers.get(kept.id, ""))
+        after = upto
+        try:
+            version = node.store.keep_local(HEARD, HEARD, str(after).encode(), version)
+        except ConflictError:
+            return  # somebody else is at it
+
+
+def _page(node: Node, kind: str, after: int) -> list[Kept]:
+    return node.store.statements(node.everything(), kind=kind, after_index=after, limit=AT_ONCE)
 
 
 def _heard(node: Node, id: str, s: Statement, peer: str) -> None:
@@ -220,17 +239,7 @@ def _told(node: Node, id: str) -> Told:
 
 
 def _change(node: Node, id: str, **changed: Any) -> None:
-    for _ in range(8):
-        row = node.store.local(TOLD, id)
-        before = msgspec.json.decode(row.value, type=Told) if row else Told()
-        after = replace(before, **changed)
-        try:
-            node.store.keep_local(
-                TOLD, id, msgspec.json.encode(after), row.version if row else None
-            )
-        except ConflictError:
-            continue
-        return
+    rows.change(node, TOLD, id, Told, Told(), rows.to(**changed))
 
 
 # --- asking -----------------------------------------------------------------------------------
@@ -249,24 +258,22 @@ def holders(node: Node, reader: Reader, id: str) -> list[Holder]:
     own = _own(node, reader, id)
     if not own:
         raise intake.not_found(f"statement or object {id} of yours")
-    peers = peers_of(node.directory, node.party)
+    asked = _Asked(node, reader, {statement for _, statement in own})
     found: list[Holder] = []
     for held, statement in own:
-        withdrawals = _withdrawals(node, reader, statement)
         for given in node.store.given(held):
             if passed_over(node, given.peer, held):
                 continue
-            peer = peers.get(given.peer)
-            state, since = _state(node, given.peer, given.at, withdrawals)
-            for party in peer.home if peer is not None else (given.peer,):
-                if party == reader.party or not _may(node, party, held):
+            state, since = asked.state(given, held, statement)
+            for party in asked.homes(given.peer):
+                if party == reader.party or not asked.may(party, held):
                     continue
                 found.append(
                     Holder(
                         party=party,
                         node=given.peer,
                         statement=statement,
-                        received=given.at,
+                        received="" if state == "not taken" else given.at,
                         state=state,
                         since=since,
                     )
@@ -288,37 +295,89 @@ def _own(node: Node, reader: Reader, id: str) -> list[tuple[str, str]]:
     return sorted(said)
 
 
-def _may(node: Node, party: str, statement: str) -> bool:
-    """Whether `party` is one of those for whom the node there was given the statement."""
-    if node.directory.party(party) is None:
-        return True
-    allowed = node.allowed(node.reader(party))
-    return bool(node.store.holdings(statement, allowed))
+class _Asked:
+    """What one answer needs of many statements: each thing is read once."""
+
+    def __init__(self, node: Node, reader: Reader, statements: Set[str]) -> None:
+        self._node = node
+        self._peers = peers_of(node.directory, node.party)
+        self._withdrawals = _withdrawals(node, reader, statements)
+        self._states: dict[str, State] = {}
+        self._told: dict[str, tuple[Told, list[Given]]] = {}
+        self._allowed: dict[str, frozenset[int] | None] = {}
+
+    def homes(self, peer: str) -> tuple[str, ...]:
+        """Who is at home at this node."""
+        found = self._peers.get(peer)
+        return found.home if found is not None else (peer,)
+
+    def may(self, party: str, statement: str) -> bool:
+        """Whether `party` is one of those for whom the node there was given the statement."""
+        node = self._node
+        if party not in self._allowed:
+            known = node.directory.party(party) is not None
+            self._allowed[party] = node.allowed(node.reader(party)) if known else None
+        allowed = self._allowed[party]
+        return allowed is None or bool(node.store.holdings(statement, allowed))
+
+    def state(self, given: Given, held: str, statement: str) -> tuple[str, str]:
+        """How it stands there, and since when."""
+        peer, received = given.peer, given.at
+        told = [self._told_of(id) for id in self._withdrawals.get(statement, ())]
+        acks = [a for one, _ in told for a in one.acks if a.party == peer]
+        if acks:
+            last = max(acks, key=lambda a: a.time)
+            return last.effect, last.time
+        refused = self._node.store.local(NOT_TAKEN, f"{peer}/{held}")
+        if refused is not None:
+            return "not taken", refused.value.decode()
+        at = [g.at for _, givens in told for g in givens if g.peer == peer and g.at]
+        if at:
+            first = min(at)
+            silent = self._node.clock() - read_time(first) > SILENT_AFTER
+            return ("silent" if silent else "told"), first
+        if peer not in self._states:
+            self._states[peer] = state_of(self._node, peer)
+        unreachable = self._states[peer].unreachable
+        if unreachable and (told or not received):
+            return "unreachable", unreachable
+        if received:
+            return "holds", received
+        return "not yet", ""
+
+    def _told_of(self, withdrawal: str) -> tuple[Told, list[Given]]:
+        if withdrawal not in self._told:
+            known = _told(self._node, withdrawal), self._node.store.given(withdrawal)
+            self._told[withdrawal] = known
+        return self._told[withdrawal]
 
 
-def _withdrawals(node: Node, reader: Reader, statement: str) -> list[str]:
-    return [
-        kept.id
-        for kept in node.store.statements(
-            node.allowed(reader), author=reader.party, kind="withdraw"
-        )
-        if statement in intake.parse_kept(kept).refs
-    ]
+def _withdrawals(node: Node, reader: Reader, statements: Set[str]) -> dict[str, list[str]]:
+    """Statement → what of the reader's party takes it back; each withdrawal is read once."""
+    found: dict[str, list[str]] = {}
+    allowed, after = node.allowed(reader), -1
+    while page := node.store.statements(
+        allowed, author=reader.party, kind="withdraw", after_index=after, limit=AT_ONCE
+    ):
+        for kept in page:
+            for ref in statements & set(intake.parse_kept(kept).refs):
+                found.setdefault(ref, []).append(kept.id)
+        after = page[-1].index
+    return found
 
 
-def _state(node: Node, peer: str, received: str, withdrawals: Sequence[str]) -> tuple[str, str]:
-    now = node.clock()
-    stands = state_of(node, peer)
-    acks = [a for id in withdrawals for a in _told(node, id).acks if a.party == peer]
-    if acks:
-        last = max(acks, key=lambda a: a.time)
-        return last.effect, last.time
-    told = [g.at for id in withdrawals for g in node.store.given(id) if g.peer == peer]
-    if withdrawals and any(told):
-        at = min(filter(None, told))
-        return ("silent" if now - read_time(at) > SILENT_AFTER else "told"), at
-    if stands.failing and (withdrawals or not received):
-        return "unreachable", stands.failing
-    if received:
-        return "holds", received
-    return "not yet", ""
+def not_taken(node: Node, peer: str, brought: Set[str], refused: Set[str]) -> None:
+    """Note which of the statements that were brought to a peer it refused; the rest it took.
+
+    Args:
+        brought: as the log holds them.
+        refused: as the peer names them; what was not brought is passed over.
+    """
+    for id in sorted(brought):
+        key = f"{peer}/{id}"
+        row = node.store.local(NOT_TAKEN, key)
+        value = intake.stamp(node.clock()).encode() if id in refused else None
+        if (row is None) == (value is None):
+            continue
+        # One exchange with a peer at a time: nobody else writes this row.
+        node.store.keep_local(NOT_TAKEN, key, value, row.version if row else None)

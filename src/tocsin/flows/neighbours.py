@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.errors import ConflictError
+from tocsin.flows import rows
 from tocsin.flows.homes import peers_of
 from tocsin.flows.node import Node
 from tocsin.flows.pages import Pages
@@ -35,6 +35,8 @@ class State(Struct, frozen=True, kw_only=True):
     """Why the last round failed; "": it did not."""
     failing: str = ""
     """Since when rounds have failed without one between that did not."""
+    unreachable: str = ""
+    """Since when it has given no answer at all; "": it answered, if only that it is to be later."""
     wait_until: str = ""
     """Not asked before."""
     refused: int = 0
@@ -60,19 +62,29 @@ def state_of(node: Node, party: str) -> State:
 
 
 def note(node: Node, party: str, **changed: Any) -> None:
-    """Change some of it; what another thread writes meanwhile stays."""
-    for _ in range(8):
-        row = node.store.local(STATE, party)
-        before = msgspec.json.decode(row.value, type=State) if row else State(party=party)
-        after = replace(before, **changed)
-        if after == before:
-            return
-        value = msgspec.json.encode(after)
-        try:
-            node.store.keep_local(STATE, party, value, row.version if row else None)
-        except ConflictError:
-            continue
-        return
+    """Change some of it; what another thread writes meanwhile stays.
+
+    Raises:
+        ConflictError: see `rows.change`.
+    """
+    rows.change(node, STATE, party, State, State(party=party), rows.to(**changed))
+
+
+def add(node: Node, party: str, *, refused: int = 0, contradicted: int = 0) -> None:
+    """Count so many more; what another thread counts meanwhile counts too.
+
+    Raises:
+        ConflictError: see `rows.change`.
+    """
+
+    def more(before: State) -> State:
+        return replace(
+            before,
+            refused=before.refused + refused,
+            contradicted=before.contradicted + contradicted,
+        )
+
+    rows.change(node, STATE, party, State, State(party=party), more)
 
 
 class PeerRow(Struct, frozen=True, kw_only=True):
@@ -100,14 +112,12 @@ class PeerRow(Struct, frozen=True, kw_only=True):
 
 def peers(node: Node) -> list[PeerRow]:
     """Every peer of the directory, and how this node stands with it."""
-    counts: dict[str, int] = {}
-    for one in node.store.quarantined():
-        counts[one.peer] = counts.get(one.peer, 0) + 1
+    counts = node.store.held_back_counts()
     pages = Pages(node)
-    rows = []
+    found = []
     for party, peer in sorted(peers_of(node.directory, node.party).items()):
         state = state_of(node, party)
-        rows.append(
+        found.append(
             PeerRow(
                 party=party,
                 url=peer.url,
@@ -123,4 +133,4 @@ def peers(node: Node) -> list[PeerRow]:
                 contradicted=state.contradicted,
             )
         )
-    return rows
+    return found

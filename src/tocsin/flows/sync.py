@@ -7,6 +7,7 @@ nothing. Spec: exchange.md §5; decisions/0032.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -27,11 +28,11 @@ from tocsin.errors import (
     TocsinError,
     UnreachableError,
 )
-from tocsin.flows import holders, intake
+from tocsin.flows import holders, intake, quarantine
 from tocsin.flows.arrivals import MAX_OBJECT_BYTES, Arrivals, Taken
-from tocsin.flows.comparing import Comparing, Later, decode
+from tocsin.flows.comparing import Comparing, Later, decode, id_of
 from tocsin.flows.homes import Peer, peers_of
-from tocsin.flows.neighbours import State, note, state_of
+from tocsin.flows.neighbours import State, add, note, state_of
 from tocsin.flows.node import Node
 from tocsin.flows.pages import (
     MAX_PAGE_BYTES,
@@ -44,16 +45,13 @@ from tocsin.flows.pages import (
     open_page,
 )
 from tocsin.flows.turns import Turns
-from tocsin.flows.waiting import EVIDENCE
 from tocsin.record.requests import Answer
 from tocsin.record.statement import read_time
-from tocsin.store.federation import MAX_QUARANTINED
 
 log = logging.getLogger("tocsin.sync")
 
 PAGES_A_ROUND = 50
 """Of one peer; whoever has more holds up no other."""
-ROUNDS_TO_ASK_AGAIN = 10
 TURN_SECONDS = 120.0
 """Of waiting for one peer's answers in a turn: who answers slowly makes room for others."""
 SLOW_SECONDS = 10.0
@@ -136,6 +134,7 @@ class Sync:
         self._sending = threading.Lock()
         self._sent_sizes: dict[str, tuple[int, int]] = {}
         self._rounds = 0
+        self._asking = quarantine.Asking(node)
 
     def peers(self) -> dict[str, Peer]:
         """The other nodes of the directory, by party."""
@@ -335,11 +334,10 @@ class Sync:
 
     def _came_in(self, party: str, taken: Taken) -> None:
         if taken.refused:
-            state = self.state(party)
-            self._note_party(party, refused=state.refused + len(taken.refused))
+            add(self.node, party, refused=len(taken.refused))
         for peer in taken.contradicted:
             log.warning("%s names a statement otherwise than its author signed it", peer)
-            self._note_party(peer, contradicted=self.state(peer).contradicted + 1)
+            add(self.node, peer, contradicted=1)
         if taken.dropped:
             self._note_party(party, dropped=True)
         if taken.entered:
@@ -358,7 +356,7 @@ class Sync:
         self._rounds += 1
         # It may be judged by now, and is asked for once more. Noted before anything is let in: that
         # may fail, and nothing else knows any more of what was dropped.
-        for party in self.arrivals.expire():
+        for party in quarantine.expire(self.node):
             self._note_party(party, dropped=True)
         try:
             taken = self.arrivals.retry()
@@ -396,23 +394,24 @@ class Sync:
         if entered:
             self._drop_sent(peer)
         state = self.state(peer.party)
-        if state.dropped and len(self.node.store.quarantined(peer.party)) <= MAX_QUARANTINED // 2:
+        if state.dropped and quarantine.has_room(self.node, peer.party):
             # What had no room in quarantine is found by comparing, once there is room again.
             self._note(peer, epoch="", after=0, at="", compared=0, dropped=False)
-        if self._rounds % ROUNDS_TO_ASK_AGAIN == 0:
+        if self._asking.due(peer.party, self._rounds):
             entered += self._ask_again(peer)
         return entered
 
     def _ask_again(self, peer: Peer) -> int:
         """Ask for what waits for a key: who speaks in its own log may show by now that a statement
         was there before its key was revoked."""
-        waiting = self.node.store.quarantined(peer.party)
-        ids = [one.id for one in waiting if one.reason == "SignatureError"]
+        ids = self._asking.next(peer.party, MAX_WANTED)
         if not ids:
             return 0
-        target = "/peer/outbox?want=" + ",".join(id[: 2 * PREFIX] for id in ids[:MAX_WANTED])
+        target = "/peer/outbox?want=" + ",".join(id[: 2 * PREFIX] for id in ids)
         answer = self._asked(peer, "GET", target, limit=MAX_PAGE_BYTES)
-        return self._take(peer, open_page(answer.body).items)
+        items = open_page(answer.body).items
+        self._asking.settle(peer.party, ids, _ids(items))
+        return self._take(peer, items)
 
     # --- bringing -----------------------------------------------------------------------------
 
@@ -435,6 +434,9 @@ class Sync:
             for one in delivered.refused:
                 log.info("%s refuses %s", peer.party, one)
             if not delivered.wanted:
+                brought = {id_of(item) for item in page.items}
+                refused = {one.get("id", "") for one in delivered.refused}
+                holders.not_taken(self.node, peer.party, brought, refused)
                 return
             for sha256 in delivered.wanted:
                 raw = self.pages.object(peer, sha256)
@@ -457,8 +459,14 @@ class Sync:
         started = self._monotonic()
         try:
             answer = self._wire.ask(peer.party, peer.url, method, target, body, limit=limit)
+        except UnreachableError:
+            if not self.state(peer.party).unreachable:
+                self._note(peer, unreachable=self._now())
+            raise
         finally:
             self._waited[peer.party] = waited + self._monotonic() - started
+        if self.state(peer.party).unreachable:
+            self._note(peer, unreachable="")
         if answer.status in (200, 201, 202, 204, 409) or (
             answer.status == 404 and "/objects/" in target
         ):
@@ -553,10 +561,10 @@ class Sync:
             return
         rows = self.node.store.list_local(SENT, f"{peer.party}/")
         needed: dict[str, None] = {}
-        for one in self.node.store.quarantined(peer.party):
-            if EVIDENCE not in one.waits:  # nothing is asked of that any more
-                item = msgspec.json.decode(one.item, type=Item)
-                needed.update((f"{peer.party}/{sha256}", None) for sha256, _ in item.objects)
+        # Nothing is asked any more of what is evidence only.
+        for one in quarantine.whole(self.node, peer.party, evidence=False):
+            item = msgspec.json.decode(one.item, type=Item)
+            needed.update((f"{peer.party}/{sha256}", None) for sha256, _ in item.objects)
         here = {row.key: row for row in rows}
         count = size = 0
         for key in needed:
@@ -578,9 +586,10 @@ class Sync:
         """The peer has asked for something: it is there. Noted once a minute."""
         now = self.node.clock()
         state = self.state(peer.party)
-        if state.reached < intake.stamp(now - timedelta(minutes=1)) or state.wait_until:
+        long_ago = state.reached < intake.stamp(now - timedelta(minutes=1))
+        if long_ago or state.wait_until or state.unreachable:
             # It was not to be reached before: now it may be, and is asked again.
-            self._note(peer, reached=intake.stamp(now), wait_until="")
+            self._note(peer, reached=intake.stamp(now), wait_until="", unreachable="")
 
     # --- state --------------------------------------------------------------------------------
 
@@ -596,6 +605,15 @@ class Sync:
 
     def _note_party(self, party: str, **changed: Any) -> None:
         note(self.node, party, **changed)
+
+
+def _ids(items: Sequence[Item]) -> frozenset[str]:
+    """Of what can be told apart; the rest is refused when it is taken in."""
+    found = set()
+    for item in items:
+        with contextlib.suppress(TocsinError):
+            found.add(id_of(item))
+    return frozenset(found)
 
 
 class _TurnOver(UnreachableError):

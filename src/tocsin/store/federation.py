@@ -72,7 +72,7 @@ class Given(Struct, frozen=True, kw_only=True):
     """It has brought it itself."""
 
 
-class Quarantined(Struct, frozen=True, kw_only=True):
+class HeldBack(Struct, frozen=True, kw_only=True):
     """What a peer brought and is not let in yet: unseen, never passed on, tried again."""
 
     peer: str
@@ -86,10 +86,15 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     message: str
     since: str
     """When it came first (20 characters)."""
-    item: bytes
-    """As it came in the page."""
     waits: tuple[str, ...] = ()
     """What could let it in, sorted: names given by whoever keeps it."""
+
+
+class Quarantined(HeldBack, frozen=True, kw_only=True):
+    """The same with its bytes, of which one peer's may be 64 MiB together."""
+
+    item: bytes
+    """As it came in the page."""
 
 
 class Outboxes(Protocol):
@@ -203,13 +208,28 @@ class Inboxes(Protocol):
         ...
 
     def quarantined(
-        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+        self,
+        peer: str | None = None,
+        *,
+        waiting: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> list[Quarantined]:
         """What is kept so, of one peer or of all, oldest first.
 
         Args:
             waiting: only what waits for any of these. It costs no more for what waits for others.
+            ids: only these statements.
         """
+        ...
+
+    def held_back(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[HeldBack]:
+        """As `quarantined`, in the same order, and no bytes are read."""
+        ...
+
+    def held_back_counts(self) -> dict[str, int]:
+        """Peer → how many statements that it brought are in quarantine; only where there are."""
         ...
 
     def expire(self, before: str) -> list[str]:

@@ -27,7 +27,7 @@ from tocsin.store import postgres_log as log
 from tocsin.store import postgres_purge as purging
 from tocsin.store import postgres_reads as reads
 from tocsin.store import postgres_schema as schema
-from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
+from tocsin.store.federation import Absent, Given, HeldBack, Outgoing, Quarantined
 from tocsin.store.files import lock_folder
 from tocsin.store.interface import (
     Attachment,
@@ -548,10 +548,24 @@ class PostgresStore:
         return self._write(lambda db: federation.quarantine(db, one))
 
     def quarantined(
-        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+        self,
+        peer: str | None = None,
+        *,
+        waiting: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> list[Quarantined]:
         """See `Inboxes.quarantined`."""
-        return self._read(lambda db: federation.quarantined(db, peer, waiting))
+        return self._read(lambda db: federation.quarantined(db, peer, waiting, ids))
+
+    def held_back(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[HeldBack]:
+        """See `Inboxes.held_back`."""
+        return self._read(lambda db: federation.held_back(db, peer, waiting))
+
+    def held_back_counts(self) -> dict[str, int]:
+        """See `Inboxes.held_back_counts`."""
+        return self._read(federation.held_back_counts)
 
     def expire(self, before: str) -> list[str]:
         """See `Inboxes.expire`."""

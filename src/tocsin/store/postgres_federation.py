@@ -10,6 +10,7 @@ from tocsin.store.federation import (
     MAX_QUARANTINED_BYTES,
     Absent,
     Given,
+    HeldBack,
     Outgoing,
     Quarantined,
 )
@@ -116,13 +117,24 @@ ON CONFLICT (peer, id) DO UPDATE SET
   reason = excluded.reason, message = excluded.message, item = excluded.item
 """
 _WAITS = "INSERT INTO waits SELECT DISTINCT k, %(peer)s, %(id)s FROM unnest(%(waits)s::text[]) k"
-_QUARANTINED = """
-SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since, q.item,
+_HELD_BACK = """
+SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since,
   ARRAY(SELECT w.key FROM waits w WHERE w.peer = q.peer AND w.id = q.id ORDER BY w.key)
 FROM quarantine q JOIN peer p ON p.n = q.peer
 WHERE (%(peer)s::text IS NULL OR p.id = %(peer)s)
   AND (%(waiting)s::text[] IS NULL OR (q.peer, q.id) IN (
     SELECT w.peer, w.id FROM waits w WHERE w.key = ANY(%(waiting)s::text[])))
+ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id
+"""
+_QUARANTINED = """
+SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since,
+  ARRAY(SELECT w.key FROM waits w WHERE w.peer = q.peer AND w.id = q.id ORDER BY w.key),
+  q.item
+FROM quarantine q JOIN peer p ON p.n = q.peer
+WHERE (%(peer)s::text IS NULL OR p.id = %(peer)s)
+  AND (%(waiting)s::text[] IS NULL OR (q.peer, q.id) IN (
+    SELECT w.peer, w.id FROM waits w WHERE w.key = ANY(%(waiting)s::text[])))
+  AND (%(ids)s::bytea[] IS NULL OR q.id = ANY(%(ids)s::bytea[]))
 ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id
 """
 
@@ -396,27 +408,51 @@ def quarantine(db: Db, one: Quarantined) -> bool:
     return True
 
 
-def quarantined(db: Db, peer: str | None, waiting: Sequence[str] | None) -> list[Quarantined]:
+def quarantined(
+    db: Db, peer: str | None, waiting: Sequence[str] | None, ids: Sequence[str] | None
+) -> list[Quarantined]:
     """See `Inboxes.quarantined`."""
-    return [
-        Quarantined(
-            peer=from_,
-            id=id.hex(),
-            author=author,
-            chain=chain,
-            seq=seq,
-            reason=reason,
-            message=message,
-            since=since,
-            item=item,
-            waits=tuple(waits),
-        )
-        for from_, id, author, chain, seq, reason, message, since, item, waits in ask(
-            db,
-            _QUARANTINED,
-            {"peer": peer, "waiting": None if waiting is None else list(waiting)},
-        )
-    ]
+    rows = ask(
+        db,
+        _QUARANTINED,
+        {
+            "peer": peer,
+            "waiting": None if waiting is None else list(waiting),
+            "ids": None if ids is None else [digest(id) for id in ids],
+        },
+    )
+    return [Quarantined(**_held_back(row), item=row[-1]) for row in rows]
+
+
+def held_back(db: Db, peer: str | None, waiting: Sequence[str] | None) -> list[HeldBack]:
+    """See `Inboxes.held_back`."""
+    given = {"peer": peer, "waiting": None if waiting is None else list(waiting)}
+    return [HeldBack(**_held_back(row)) for row in ask(db, _HELD_BACK, given)]
+
+
+def _held_back(row: Row) -> dict[str, Any]:
+    peer, id, author, chain, seq, reason, message, since, waits = row[:9]
+    return {
+        "peer": peer,
+        "id": id.hex(),
+        "author": author,
+        "chain": chain,
+        "seq": seq,
+        "reason": reason,
+        "message": message,
+        "since": since,
+        "waits": tuple(waits),
+    }
+
+
+def held_back_counts(db: Db) -> dict[str, int]:
+    """See `Inboxes.held_back_counts`."""
+    rows = ask(
+        db,
+        "SELECT p.id, count(*) FROM quarantine q JOIN peer p ON p.n = q.peer GROUP BY p.id",
+        {},
+    )
+    return dict(rows.fetchall())
 
 
 def expire(db: Db, before: str) -> list[str]:

@@ -33,7 +33,7 @@ from tocsin.store import sqlite_local as own
 from tocsin.store import sqlite_log as log
 from tocsin.store import sqlite_purge as purging
 from tocsin.store import sqlite_reads as reads
-from tocsin.store.federation import Absent, Given, Outgoing, Quarantined
+from tocsin.store.federation import Absent, Given, HeldBack, Outgoing, Quarantined
 from tocsin.store.files import cannot_write, lock_folder, sync_file, sync_folder
 from tocsin.store.interface import (
     Attachment,
@@ -579,11 +579,27 @@ class SqliteStore:
         return self._write(lambda db: federation.quarantine(db, one))
 
     def quarantined(
-        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+        self,
+        peer: str | None = None,
+        *,
+        waiting: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> list[Quarantined]:
         """See `Inboxes.quarantined`."""
         with self._reading() as db:
-            return federation.quarantined(db, peer, waiting)
+            return federation.quarantined(db, peer, waiting, ids)
+
+    def held_back(
+        self, peer: str | None = None, *, waiting: Sequence[str] | None = None
+    ) -> list[HeldBack]:
+        """See `Inboxes.held_back`."""
+        with self._reading() as db:
+            return federation.held_back(db, peer, waiting)
+
+    def held_back_counts(self) -> dict[str, int]:
+        """See `Inboxes.held_back_counts`."""
+        with self._reading() as db:
+            return federation.held_back_counts(db)
 
     def expire(self, before: str) -> list[str]:
         """See `Inboxes.expire`."""

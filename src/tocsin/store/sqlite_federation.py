@@ -12,6 +12,7 @@ from tocsin.store.federation import (
     MAX_QUARANTINED_BYTES,
     Absent,
     Given,
+    HeldBack,
     Outgoing,
     Quarantined,
 )
@@ -344,36 +345,83 @@ def quarantine(db: sqlite3.Connection, one: Quarantined) -> bool:
     return True
 
 
+_HELD_BACK = """
+SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since,
+  (SELECT json_group_array(key) FROM (
+    SELECT key FROM waits w WHERE w.peer = q.peer AND w.id = q.id ORDER BY key))
+FROM quarantine q JOIN peer p ON p.n = q.peer
+WHERE (:peer IS NULL OR p.id = :peer)
+  AND (:waiting IS NULL OR q.rowid IN (
+    SELECT x.rowid FROM json_each(:waiting) k CROSS JOIN waits w ON w.key = k.value
+    CROSS JOIN quarantine x ON x.peer = w.peer AND x.id = w.id))
+ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id
+"""
+_QUARANTINED = """
+SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since,
+  (SELECT json_group_array(key) FROM (
+    SELECT key FROM waits w WHERE w.peer = q.peer AND w.id = q.id ORDER BY key)),
+  q.item
+FROM quarantine q JOIN peer p ON p.n = q.peer
+WHERE (:peer IS NULL OR p.id = :peer)
+  AND (:waiting IS NULL OR q.rowid IN (
+    SELECT x.rowid FROM json_each(:waiting) k CROSS JOIN waits w ON w.key = k.value
+    CROSS JOIN quarantine x ON x.peer = w.peer AND x.id = w.id))
+  AND (:ids IS NULL OR hex(q.id) IN (SELECT upper(value) FROM json_each(:ids)))
+ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id
+"""
+
+
 def quarantined(
-    db: sqlite3.Connection, peer: str | None, waiting: Sequence[str] | None
+    db: sqlite3.Connection,
+    peer: str | None,
+    waiting: Sequence[str] | None,
+    ids: Sequence[str] | None,
 ) -> list[Quarantined]:
     """See `Inboxes.quarantined`."""
     rows = db.execute(
-        "SELECT p.id, q.id, q.author, q.chain, q.seq, q.reason, q.message, q.since, q.item,"
-        " (SELECT json_group_array(key) FROM (SELECT key FROM waits w"
-        "  WHERE w.peer = q.peer AND w.id = q.id ORDER BY key))"
-        " FROM quarantine q JOIN peer p ON p.n = q.peer WHERE (:peer IS NULL OR p.id = :peer)"
-        " AND (:waiting IS NULL OR q.rowid IN ("
-        "  SELECT x.rowid FROM json_each(:waiting) k CROSS JOIN waits w ON w.key = k.value"
-        "  CROSS JOIN quarantine x ON x.peer = w.peer AND x.id = w.id))"
-        " ORDER BY q.since, q.author, q.chain, q.seq, q.id, p.id",
+        _QUARANTINED,
+        {
+            "peer": peer,
+            "waiting": None if waiting is None else json.dumps(list(waiting)),
+            "ids": None if ids is None else json.dumps(list(ids)),
+        },
+    )
+    return [Quarantined(**_held_back(row), item=row[-1]) for row in rows]
+
+
+def held_back(
+    db: sqlite3.Connection, peer: str | None, waiting: Sequence[str] | None
+) -> list[HeldBack]:
+    """See `Inboxes.held_back`."""
+    rows = db.execute(
+        _HELD_BACK,
         {"peer": peer, "waiting": None if waiting is None else json.dumps(list(waiting))},
     )
-    return [
-        Quarantined(
-            peer=peer,
-            id=id.hex(),
-            author=author,
-            chain=chain,
-            seq=seq,
-            reason=reason,
-            message=message,
-            since=since,
-            item=item,
-            waits=tuple(json.loads(waits)),
-        )
-        for peer, id, author, chain, seq, reason, message, since, item, waits in rows
-    ]
+    return [HeldBack(**_held_back(row)) for row in rows]
+
+
+def _held_back(row: Sequence[Any]) -> dict[str, Any]:
+    peer, id, author, chain, seq, reason, message, since, waits = row[:9]
+    return {
+        "peer": peer,
+        "id": id.hex(),
+        "author": author,
+        "chain": chain,
+        "seq": seq,
+        "reason": reason,
+        "message": message,
+        "since": since,
+        "waits": tuple(json.loads(waits)),
+    }
+
+
+def held_back_counts(db: sqlite3.Connection) -> dict[str, int]:
+    """See `Inboxes.held_back_counts`."""
+    return dict(
+        db.execute(
+            "SELECT p.id, count(*) FROM quarantine q JOIN peer p ON p.n = q.peer GROUP BY p.id"
+        ).fetchall()
+    )
 
 
 def expire(db: sqlite3.Connection, before: str) -> list[str]:

@@ -16,7 +16,7 @@ from tocsin.errors import ConflictError, MarkingError, NotFoundError, PurgedErro
 from tocsin.flows import audit, holders, intake, purge, respond, sealed
 from tocsin.flows import keys as key_flow
 from tocsin.flows.arrivals import Arrivals
-from tocsin.flows.comparing import _prefix_of
+from tocsin.flows.comparing import prefix_of
 from tocsin.flows.homes import Peer
 from tocsin.flows.intake import Act, Done
 from tocsin.flows.pages import PREFIX, Item, Pages
@@ -376,4 +376,4 @@ def test_what_was_asked_for_by_its_first_bytes_is_known_when_it_comes(world: Wor
     held = bytes.fromhex(entry(world.SOUTH, id))
     assert held in world.node.store.exchanged(world.GRID, theirs=False)
     [item] = pages.wanted(peer, [held[:PREFIX]]).items
-    assert _prefix_of(item) == held[:PREFIX]
+    assert prefix_of(item) == held[:PREFIX]
