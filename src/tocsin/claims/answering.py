@@ -190,7 +190,7 @@ def grounds(
     if access in ("inspectable", "reproduced") and not (files or objects or urls):
         raise ClaimError(
             f"access {access}, and nothing to look at",
-            remedy="give a file, an object or a URL, or say --access described",
+            remedy="give a file, an object or a page, or say that it is only described",
         )
     made = [_artifact(one) for one in files]
     piece = saying.new("grouping")
@@ -298,7 +298,7 @@ def _artifact(file: File) -> tuple[str, bytes]:
     if len(file.raw) > MOST_MATERIAL:
         raise ClaimError(
             f"{file.name} has {len(file.raw):,} bytes, and {MOST_MATERIAL:,} go in one object",
-            remedy="publish it at an address and give --url, or cut it into parts",
+            remedy="publish it where it can be seen and name that page, or cut it into parts",
         )
     props: dict[str, Any] = {
         "payload_bin": base64.b64encode(file.raw).decode(),

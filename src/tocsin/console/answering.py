@@ -7,18 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 from tocsin.claims.answering import KINDS, REPLIES, File
-from tocsin.claims.model import FORMS, KIND_CLASS, PLANTABLE
+from tocsin.claims.model import KIND_CLASS, PLANTABLE
 from tocsin.console.page import Ask, Go
 from tocsin.errors import UsageError
 from tocsin.flows import answers
 from tocsin.flows.weigh import ClaimPage
 
 _REPLIED_TO = frozenset({"call", "demand"})
-_FORMS = tuple(
-    form
-    for form in ("denial", "request", "rebut", "alternative", "method-critique")
-    if form in FORMS
-)
+_FORMS = ("denial", "request", "rebut", "alternative", "method-critique")
 """Those that are aimed at a claim; an undercut is aimed at a piece of evidence."""
 
 

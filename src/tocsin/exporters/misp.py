@@ -156,15 +156,18 @@ class _Making:
             and not _is_observable(t.data["type"])
         )  # fmt: skip
         carriers = [t for t in self._all.values() if t.data["type"] in _CARRIERS]
-        parts = {str(t.data["id"]): t for t in carriers if _part_of(t.data, self._all)}
+        whole = {str(t.data["id"]): _part_of(t.data, self._all) for t in carriers}
+        parts: dict[str, list[Thing]] = {}
+        for carrier in carriers:
+            if (of := whole[str(carrier.data["id"])]) is not None:
+                parts.setdefault(of, []).append(carrier)
         for carrier in carriers:
             id = str(carrier.data["id"])
-            if id in parts:
+            if whole[id] is not None:
                 continue
-            members = [r for r in _refs(carrier.data) if r in self._all]
-            for part in parts.values():
-                if _part_of(part.data, self._all) == id:
-                    members += [r for r in _refs(part.data) if r in self._all]
+            members = [
+                r for one in (carrier, *parts.get(id, ())) for r in _refs(one.data) if r in self._all
+            ]
             for member in members:
                 rest.pop(member, None)
             made.append(self._event(carrier, members))

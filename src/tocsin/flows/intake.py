@@ -143,16 +143,7 @@ def record_many(node: Node, acts: Iterable[Act]) -> list[Done]:
     waiting: list[Waiting] = []
     try:
         for act in acts:
-            signer = node.signers.get(act.author)
-            if signer is None:
-                raise ForbiddenError(
-                    f"the signing key of {act.author} is not in this folder",
-                    remedy=f"run this verb at {act.author}, or give --home of its folder",
-                )
-            with node.lock:
-                payload = _payload(node, act, signer.keyid)
-                opened = sign_composed(payload, signer)
-                waiting.append(_enter(node, opened, act.objects))
+            waiting.append(begin(node, act))
     finally:
         done = [logged(one) for one in waiting]
     return done
@@ -205,10 +196,10 @@ def enter(node: Node, raw: bytes) -> Done:
     except DirectoryError:
         rivals.note(node, raw)
         raise
-    for public, signature in signed:
-        verify(public, signature, pae(envelope.payload))
-    items = _items(node, statement)
     message = pae(envelope.payload)
+    for public, signature in signed:
+        verify(public, signature, message)
+    items = _items(node, statement)
     arrival = _Arrival((envelope, statement), [(*pair, message) for pair in signed], items)
     node.arrivals.append(arrival)
     with node.lock:

@@ -166,9 +166,10 @@ def _held(node: Node, reader: Reader, id: str) -> list[Holding]:
 
 
 def _check_why(why: str) -> None:
-    if not why.strip() or len(why) > MAX_WHY:
+    size = len(why.strip())
+    if not 1 <= size <= MAX_WHY:
         raise UsageError(
-            f"a purge needs a reason of 1 to {MAX_WHY} characters, and this has {len(why.strip())}",
+            f"a purge needs a reason of 1 to {MAX_WHY} characters, and this has {size}",
             remedy='say why: --why "personal data of a third party"',
         )
 

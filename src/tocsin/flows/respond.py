@@ -498,7 +498,7 @@ def export(node: Node, case: str, reader: Reader, as_: str, *, own: Reader) -> t
     """A case as one file, for one reader: (bytes, media type).
 
     Args:
-        as_: dossier, sheet, stix or html.
+        as_: dossier, sheet or stix.
         own: who exports: the file holds at most what both may read.
 
     Raises:

@@ -229,6 +229,9 @@ class Watch:
             self._ask(node, party)
         except TocsinError as wrong:
             error = wrong.message
+        except Exception:  # nor does what nobody thought of keep the others from being asked
+            log.exception("gossip with %s", node.url)
+            error = "what it shows made this program fail; the log of this node says how"
         row = PeerRow(
             party=party,
             url=node.url,

@@ -10,8 +10,11 @@ Spec: TAXII 2.1 §3 to §5; exchange.md §2 "Client".
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -494,10 +497,17 @@ def _refused(answer: Fetched) -> TocsinError:
         return _older()
     if answer.status == 400:
         return TaxiiRequestError(told, remedy="begin anew: tocsin taxii pull URL --anew")
-    later = answer.headers.get("retry-after", "")
-    return TaxiiServerError(
-        told, remedy=f"try again in {later[:20]} s" if later else "try again later"
-    )
+    return TaxiiServerError(told, remedy="try again " + _when(answer.headers.get("retry-after", "")))
+
+
+def _when(later: str) -> str:
+    """When to come back, as `Retry-After` says it: seconds or a date (RFC 9110 §10.2.3)."""
+    if re.fullmatch(r"[0-9]{1,9}", later):
+        return f"in {later} s"
+    try:
+        return f"after {parsedate_to_datetime(later).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return "later"
 
 
 def _older() -> TaxiiServerError:

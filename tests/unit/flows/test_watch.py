@@ -618,6 +618,27 @@ def test_whoever_lists_no_forks_is_asked_for_the_rest_all_the_same(world: World)
     assert world.kinds() == [("rollback", world.own.origin)]
 
 
+def test_a_node_whose_answer_nobody_thought_of_keeps_no_other_from_being_asked(
+    world: World,
+) -> None:
+    class Unforeseen(Peers):
+        def checkpoint(self, url: str) -> bytes:
+            if url == min(self.nodes):
+                raise ZeroDivisionError
+            return super().checkpoint(url)
+
+    other = Unforeseen()
+    other.nodes = world.peers.nodes
+    assert len(other.nodes) > 1
+    world.peers = other
+    world.watch = world.started()
+    world.watch.round()
+    rows = {row.url: row for row in world.watch.witnessing().peers}
+    broken = rows.pop(min(other.nodes))
+    assert "made this program fail" in str(broken.error)
+    assert [row.time is not None for row in rows.values()] == [True] * len(rows)
+
+
 def test_of_a_fork_proof_only_the_logs_own_lines_are_kept(world: World) -> None:
     """A forger could else blow up what every node lists, and make others read none of it."""
     log = world.south.log

@@ -220,6 +220,23 @@ def test_a_first_page_that_is_none_is_an_error_with_its_reason(
         Fetching(lambda _: answer)()
 
 
+@pytest.mark.parametrize(
+    ("later", "remedy"),
+    [
+        ("30", "try again in 30 s"),
+        ("Wed, 25 Nov 2026 08:30:00 GMT", "try again after 2026-11-25 08:30 UTC"),
+        ("", "try again later"),
+        ("soon", "try again later"),
+        ("Wed, 25 Nov 99999999999999 08:30:00 GMT", "try again later"),
+        ("9" * 40, "try again later"),
+    ],
+)
+def test_when_to_come_back_is_told_in_seconds_or_as_a_time(later: str, remedy: str) -> None:
+    with pytest.raises(TaxiiServerError) as refused:
+        Fetching(lambda _: httpx.Response(503, headers={"retry-after": later}))()
+    assert refused.value.remedy == remedy
+
+
 def test_endless_paging_ends_by_pages_and_by_bytes() -> None:
     count = iter(range(10_000))
 
