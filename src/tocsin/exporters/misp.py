@@ -166,7 +166,10 @@ class _Making:
             if whole[id] is not None:
                 continue
             members = [
-                r for one in (carrier, *parts.get(id, ())) for r in _refs(one.data) if r in self._all
+                r
+                for one in (carrier, *parts.get(id, ()))
+                for r in _refs(one.data)
+                if r in self._all
             ]
             for member in members:
                 rest.pop(member, None)

@@ -351,7 +351,7 @@ def accept(
 
     Raises:
         StaleDraftError: one of them has changed, or was dealt with already.
-        DraftError: a claim has no date.
+        DraftError: a claim has no date, or an indicator ends before it would begin.
     """
     if not wanted:
         raise DraftError("no draft is named", remedy="list them with: tocsin accept")
@@ -378,6 +378,7 @@ def _accept(
     now = node.clock()
     made: dict[str, Received] = {}
     objects: list[tuple[str, str | None]] = []
+    ended: list[str] = []
     for one in chosen:
         source = report(node, one.report)
         raws = (
@@ -390,6 +391,12 @@ def _accept(
         objects.append((opened[-1].id, before))
         if before is None:
             made.update((received.id, received) for received in opened)
+            ended += [one.id] if one.kind == "indicator" and _has_ended(one, now) else []
+    if ended:
+        raise DraftError(
+            f"draft {', '.join(ended)} ended before today, and nothing says when it began",
+            remedy="reject it; or give its table a column first_seen, and ingest that",
+        )
     if len(made) > MAX_TOGETHER:
         raise DraftError(
             f"{len(chosen)} drafts make {len(made)} objects, and one statement says at most "
@@ -598,6 +605,18 @@ def has_pattern(one: KeptDraft) -> bool:
 
 def _clipped(raw: str, most: int = 200) -> str:
     return raw if len(raw) <= most else raw[: most - 1] + "…"
+
+
+def _has_ended(one: KeptDraft, now: datetime) -> bool:
+    """Whether it would be valid from now, and until a time that is over.
+
+    No indicator is (STIX 2.1 §4.7: valid_until is later than valid_from), and without its end it
+    would be in force for ever.
+    """
+    until = one.machine.get("valid_until")
+    if until is None or one.machine.get("first_seen"):
+        return False
+    return datetime.fromisoformat(str(until)) <= now
 
 
 def _indicator(

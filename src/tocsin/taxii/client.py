@@ -497,7 +497,8 @@ def _refused(answer: Fetched) -> TocsinError:
         return _older()
     if answer.status == 400:
         return TaxiiRequestError(told, remedy="begin anew: tocsin taxii pull URL --anew")
-    return TaxiiServerError(told, remedy="try again " + _when(answer.headers.get("retry-after", "")))
+    later = answer.headers.get("retry-after", "")
+    return TaxiiServerError(told, remedy=f"try again {_when(later)}")
 
 
 def _when(later: str) -> str:

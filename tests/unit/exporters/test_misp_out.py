@@ -261,6 +261,17 @@ def test_what_is_stricter_than_its_event_and_cannot_be_tagged_stays_out() -> Non
     assert len(losses) == 1
 
 
+def test_what_was_cut_into_parts_comes_back_as_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.importers.misp_event.MAX_REFS", 2)
+    hosts = [
+        {"uuid": f"5f0c2a1e-0000-4000-8000-0000000001{n:02}", "type": "ip-dst", "to_ids": True,
+         "value": f"203.0.113.{n}"}
+        for n in range(9)
+    ]  # fmt: skip
+    made, _ = there_and_back(event(*hosts))
+    assert sorted(a["value"] for a in made["Attribute"]) == [h["value"] for h in hosts]
+
+
 def test_a_feed_has_a_manifest_its_events_and_the_hashes_a_misp_looks_up() -> None:
     one = {"type": "domain|ip", "value": "a.example|203.0.113.9", "to_ids": True}
     reading = misp.read(json.dumps(event(one)).encode(), "e.json")

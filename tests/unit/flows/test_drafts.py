@@ -38,6 +38,22 @@ def seen(drafts: Any) -> list[tuple[str, int]]:
     return [(d.id, d.revision) for d in drafts]
 
 
+def test_an_indicator_that_has_ended_is_not_said_to_begin_today(world: World) -> None:
+    rows = b"value,first_seen,valid_until\n" + b"\n".join(
+        (b"old.example,,2025-01-01", b"dated.example,2024-01-01,2025-01-01", b"new.example,,")
+    )
+    _, found = drafting.ingest(world.node, rows, "list.csv")
+    before = world.size
+    with pytest.raises(DraftError, match="nothing says when it began") as refused:
+        drafting.accept(world.node, seen(found), how(world))
+    assert f"draft {found[0].id} ended" in str(refused.value)
+    assert world.size == before
+    done, _ = drafting.accept(world.node, seen(found[1:]), how(world))
+    for one in done:
+        [held] = world.node.store.versions(one.object_id, world.node.everything())
+        assert [r.problem for r in judged([open_object(held.raw)])] == [None]
+
+
 def test_reading_asserts_nothing(world: World) -> None:
     before = world.size
     assert len(world.ingest()) == 5

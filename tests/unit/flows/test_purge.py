@@ -167,6 +167,12 @@ def test_a_purge_needs_a_reason_and_an_admin(world: World) -> None:
     assert world.refused("POST", "/purge", body=body)[0] == 400
     with pytest.raises(UsageError):
         purge.purge(world.node, world.actor().reader, NOTE, "", actor="anna")
+    # Blanks around a reason are no reason, and none too many either.
+    padded = f" {WHY} " + " " * purge.MAX_WHY
+    preview = purge.purge(
+        world.node, world.actor().reader, NOTE, padded, actor="anna", dry_run=True
+    )
+    assert not preview.done
     body = {"id": NOTE, "why": WHY}
     for party, role in ((world.NORTH, "signer"), (world.GRID, "admin"), (None, "admin")):
         assert world.refused("POST", "/purge", body=body, party=party, role=role)[0] == 403
