@@ -45,6 +45,39 @@ _ACCEPTS = cues.words("recognise recognize accept share believe credit")
 _CAME = cues.words("came come comes stumbled")
 _SEES = cues.words("found observed identified spotted seen located recovered")
 _READ_BY = cues.words("read reading")
+# What each rule looks for, so that words without any of it are passed over at once.
+_STANDS = _STAND | cues.STANCES | cues.words("reserve stand stands accept tolerate")
+_DENYING = (
+    cues.DENIAL_PREDICATES
+    | cues.NO_PART
+    | cues.NEGATIONS
+    | cues.words("true evidence proof nothing")
+)
+_SUFFERED = frozenset(
+    word for word in cues.HARM | _STRUCK | {"encrypted", "under"} if not word.endswith("ing")
+)
+_HARMING = (
+    cues.HARM
+    | cues.HARM_BASE
+    | cues.ACTS
+    | cues.READS
+    | frozenset().union(*cues.HARM_PAIRS.values())
+)
+_TYING = (
+    cues.SERVES
+    | cues.TIES
+    | cues.words(
+        "belong belongs belonged point points pointed responsible behind attribute attributes"
+    )
+)
+_FINDING = _FIND | _SEES | _CAME
+_VICTIM = cues.HARM | cues.words(
+    "suffer suffers suffered suffering victim victims target hit struck"
+)
+_CALLING = cues.words(
+    "call calls calling appeal appeals appealing invite encourage propose let let's let’s should"
+    " must need needs require requires"
+)
 _AGAINST = cues.words("against of about after with")
 _US = frozenset(["our", "us", "we"])
 
@@ -108,9 +141,13 @@ def kind_of(words: Sequence[Token], cue: Cued) -> Kind:
 
 def _stands(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
     """ "we oppose", "NAME firmly opposes", "my government supports", "reserve the right"."""
+    if _STANDS.isdisjoint(low):
+        return False
     if _first_person(low, _STAND):
         return True
     for at, word in enumerate(low[:-1]):
+        if word not in _STANDS:
+            continue
         own = low[max(0, at - 4) : at]
         will = word in ("accept", "tolerate") and _any(low[max(0, at - 3) : at], cues.NEGATIONS)
         if will and _any(low[max(0, at - 4) : at], _WILL):
@@ -133,6 +170,8 @@ def _stands(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
 
 
 def _first_person(low: list[str], verbs: frozenset[str]) -> bool:
+    if verbs.isdisjoint(low):
+        return False
     for at, word in enumerate(low):
         if word in verbs and any(near in cues.FIRST for near in low[max(0, at - 4) : at]):
             return True
@@ -141,7 +180,8 @@ def _first_person(low: list[str], verbs: frozenset[str]) -> bool:
 
 def verb_start(words: Sequence[Token], at: int) -> int:
     """Where the verb group that ends at `at` begins: auxiliaries and adverbs before it."""
-    while at > 0:
+    floor = max(0, at - 12)
+    while at > floor:
         low = words[at - 1].low
         if words[at - 1].kind != WORD or not (
             low in cues.AUXILIARIES
@@ -169,9 +209,11 @@ def _name(subject: Mention | None) -> str | None:
 def _demanded(words: Sequence[Token], low: list[str], cue: Cued) -> str | None:
     """ "NAME must not", "NAME needs to stop": the one asked, "" if nobody is named."""
     if cue.direct:
-        for at, word in enumerate(low[1:], start=1):
+        for at, word in enumerate(low):
+            if word not in _DEMANDS:
+                continue
             before = low[max(0, at - 3) : at]
-            if word in _DEMANDS and _any(before, cues.FIRST) and not _any(before, cues.NEGATIONS):
+            if _any(before, cues.FIRST) and not _any(before, cues.NEGATIONS):
                 return _name(mention_at(words, at + 1)) or ""
         if words and low[0] in cues.ORDERS and words[0].text[0].isupper() and len(low) > 2:
             return ""
@@ -258,8 +300,12 @@ def _denies(low: list[str]) -> bool:
 
 def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
     """ "we did not break into", "it had never attacked", "had no role", "this is pure fiction"."""
+    if _DENYING.isdisjoint(low):
+        return False
     short = len(low) <= 7
     for at, word in enumerate(low):
+        if word not in _DENYING:
+            continue
         before = low[max(0, at - 4) : at]
         negated = _any(before, cues.NEGATIONS)
         said_of = (short and cue.group in ("label", "call")) or _any(before, _BE)
@@ -302,12 +348,13 @@ def _is_speaker(words: Sequence[Token], at: int, cue: Cued) -> bool:
 
 def _suffered(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
     """ "its files were stolen", "we were hit by": the speaker's own, by nobody named."""
+    if _SUFFERED.isdisjoint(low):
+        return False
     for at, word in enumerate(low):
+        if word not in _SUFFERED:
+            continue
         if word == "under" and _at(low, at + 1) in ("attack", "constant", "heavy"):
             return any(near in _OURSELVES for near in low[max(0, at - 6) : at])
-        passive = word in cues.HARM or word in _STRUCK or word in ("attacked", "encrypted")
-        if not passive or word.endswith("ing"):
-            continue
         begin = verb_start(words, at)
         helpers = set(low[begin:at])
         if not helpers & _BE or helpers & cues.NEGATIONS:
@@ -333,9 +380,10 @@ def _harm(words: Sequence[Token], cue: Cued) -> str | None:
     """The one said to have done harm; "" if it is not named; None if no harm is charged."""
     if cue.group in ("call", "stand", "vow"):
         return None
+    first_person = any(token.low in cues.FIRST for token in words)
     for at, token in enumerate(words):
         low = token.low
-        if token.kind != WORD:
+        if low not in _HARMING or token.kind != WORD:
             continue
         carried = (
             low in ("carried", "carrying") and at + 1 < len(words) and (words[at + 1].low == "out")
@@ -345,7 +393,7 @@ def _harm(words: Sequence[Token], cue: Cued) -> str | None:
         plain = low in cues.HARM or low in cues.HARM_BASE
         if not (carried or paired or plain or _acts(words, at)):
             continue
-        if low in _READ_BY and cue.direct and any(t.low in cues.FIRST for t in words[:at]):
+        if low in _READ_BY and cue.direct and first_person:
             continue
         begin = verb_start(words, at)
         helpers = {words[place].low for place in range(begin, at)}
@@ -446,7 +494,11 @@ def _after(words: Sequence[Token], low: list[str], verbs: frozenset[str]) -> str
 
 
 def _tied(words: Sequence[Token], low: list[str]) -> bool:
+    if _TYING.isdisjoint(low):
+        return False
     for at, word in enumerate(low):
+        if word not in _TYING:
+            continue
         after = at + (3 if low[at + 1 : at + 4] == ["on", "behalf", "of"] else 1)
         serves = word in cues.SERVES and (after > at + 1 or _at(low, after) == "for")
         if serves or (word in ("belongs", "belonged", "belong") and _at(low, at + 1) == "to"):
@@ -498,6 +550,8 @@ def _owner_name(words: Sequence[Token], at: int) -> str | None:
 
 
 def _finds(low: list[str]) -> bool:
+    if _FINDING.isdisjoint(low):
+        return False
     for at, word in enumerate(low):
         across = word in _CAME and _at(low, at + 1) in ("across", "upon")
         if not across and word not in _SEES:
@@ -516,7 +570,11 @@ def _finds(low: list[str]) -> bool:
 
 
 def _victim(words: Sequence[Token], low: list[str]) -> bool:
+    if _VICTIM.isdisjoint(low):
+        return False
     for at, word in enumerate(low):
+        if word not in _VICTIM:
+            continue
         suffers = word in ("suffer", "suffers", "suffered", "suffering")
         if suffers and _any(low[at + 1 : at + 8], cues.CHARGE_NOUNS | cues.HARMFUL):
             return True
@@ -540,7 +598,11 @@ def _victim(words: Sequence[Token], low: list[str]) -> bool:
 def _calls(low: list[str], cue: Cued) -> bool:
     if cue.group == "call":
         return True
+    if _CALLING.isdisjoint(low):
+        return False
     for at, word in enumerate(low):
+        if word not in _CALLING:
+            continue
         calls = word in ("call", "calls", "appeal", "appeals", "calling", "appealing")
         if calls and _at(low, at + 1) in ("for", "on", "upon", "to"):
             return True

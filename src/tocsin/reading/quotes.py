@@ -329,7 +329,8 @@ class _Reader:
             first, last = part[0].start, part[-1].end
             kind = kind_of(part, cued).claim_type
             if pieces and (kinds[-1] == kind == "assessment" or last - first < SHORTEST):
-                pieces[-1] = (pieces[-1][0], last, pieces[-1][2] + part)
+                pieces[-1][2].extend(part)
+                pieces[-1] = (pieces[-1][0], last, pieces[-1][2])
                 continue
             pieces.append((first, last, part))
             kinds.append(kind)

@@ -220,6 +220,16 @@ HOSTILE = {
     "spaces": lambda n: " " * n,
     "newlines": lambda n: "\n" * n,
     "quotations": lambda n: "“Eastmere attacked us,” she said. " * (n // 34),
+    "plain sentences in one quotation": lambda n: "“" + "It is late. " * (n // 12) + "” he said.",
+    "quotations in quotations": lambda n: "“He said ‘it was all over’ and " * (n // 31),
+    "marks in turn": lambda n: '“a ‘b "c ' * (n // 9) + '" ’ ”' * 9,
+    "block quotations": lambda n: "He said:\n> it was late\n" * (n // 23),
+    "links": lambda n: "[a" * (n // 4) + "](x)" * (n // 8),
+    "link heads": lambda n: "[He](http://a said " * (n // 19),
+    "mail read": lambda n: "“" + "read mail has read mail " * (n // 24) + "” he said.",
+    "helpers": lambda n: "“must " + "has also never " * (n // 15) + "attacked us,” he said.",
+    "chains of speakers": lambda n: "Vera Holm said that Portco told Mao that " * (n // 41),
+    "negations": lambda n: "“" + "We never had no role in nothing. " * (n // 33) + "” she said.",
     "victims": lambda n: "by a victim of must not stop related to " * (n // 40),
 }
 
