@@ -70,6 +70,7 @@ def paths(node: Any, chromium: Any, signed_in: dict[str, Any], article: Path) ->
         "case": case,
         "claims": "/claims",
         "claim": first("/claims", "/claims/note"),
+        "names": "/names",
         "log": "/log",
         "object": first(case, "/objects/"),
         "advisory": first(case, "/advisories/"),
@@ -79,7 +80,8 @@ def paths(node: Any, chromium: Any, signed_in: dict[str, Any], article: Path) ->
 
 
 KINDS = (
-    "now", "ingest", "drafts", "cases", "case", "claims", "claim", "log", "object", "advisory",
+    "now", "ingest", "drafts", "cases", "case", "claims", "claim", "names", "log", "object",
+    "advisory",
 )  # fmt: skip
 
 

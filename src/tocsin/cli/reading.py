@@ -738,7 +738,12 @@ def claims(
 
 
 def _answered(row: dict[str, Any]) -> str:
-    counts = [(row["denials"], "denied"), (row["rivals"], "rival"), (row["answers"], "answered")]
+    counts = [
+        (row["denials"], "denied"),
+        (row["rivals"], "rival"),
+        (row["critiques"], "critique"),
+        (row["answers"], "answered"),
+    ]
     return ", ".join(word if n == 1 else f"{word} {n}" for n, word in counts if n) or "-"
 
 

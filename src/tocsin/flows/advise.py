@@ -222,7 +222,7 @@ def _line(row: weigh.ClaimRow) -> ClaimLine:
         said_at=row.said_at,
         standing=row.now_words,
         denials=row.denials,
-        rivals=row.rivals,
+        rivals=row.rivals + row.critiques,
     )
 
 

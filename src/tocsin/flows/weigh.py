@@ -286,6 +286,9 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
     now_words: str
     denials: int
     rivals: int
+    """Rebuttals and other accounts of the matter."""
+    critiques: int
+    """What says no other thing of the matter: critiques of a method, and requests for grounds."""
     answers: int
     status: str
     case: str | None
@@ -449,7 +452,7 @@ def claims(
             all(w in hay for w in wanted)
             and (by is None or names([r.speaker], by))
             and (about is None or names(r.addressees, about))
-            and (not challenged or r.denials + r.rivals > 0)
+            and (not challenged or r.denials + r.rivals + r.critiques > 0)
         )
 
     return sorted((r for r in rows if passes(r)), key=lambda r: (r.said_at, r.id))
@@ -467,6 +470,7 @@ def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing)
     view, x = have.view, claim.x
     forms = [view.challenges[c].x.form for c in view.challenges_on.get(claim.id, ())]
     denials = sum(f == "denial" for f in forms)
+    critiques = sum(f in ("method-critique", "request") for f in forms)
     text = x.words.text if x.words else (x.gist or claim.content)
     kept = have.kept.get(claim.id)
     return ClaimRow(
@@ -488,7 +492,8 @@ def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing)
         then_words=level_words(then.level),
         now_words=level_words(now.level),
         denials=denials,
-        rivals=len(forms) - denials + len(have.rivals.get(claim.id, ())),
+        rivals=len(forms) - denials - critiques + len(have.rivals.get(claim.id, ())),
+        critiques=critiques,
         answers=len(have.answers.get(claim.id, ())),
         status=_status(claim.x.status_events, kept),
         case=have.cases.get(claim.id),

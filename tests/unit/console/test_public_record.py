@@ -157,6 +157,9 @@ def test_what_the_grounds_are_is_said_for_every_side() -> None:
                 assert g["coder"]["name"] == CODER
         assert "coded by" in text
     assert described >= 12
+    rows = {row["id"]: row for row in client.get("/claims.json").json()["claims"]}
+    assert (rows[S10]["rivals"], rows[S10]["critiques"]) == (0, 1), "a critique is no rival account"
+    assert rows[V1]["rivals"] == rows[V2]["rivals"] == 1, "each is the other's rival"
     critique = client.get(f"/claims/{S10}.json").json()["positions"][1]
     assert [g["counts"] for g in critique["grounds"]] == [True]
 

@@ -53,7 +53,7 @@ def pages_of(home: Path, client_of: Callable[..., Any]) -> dict[str, str]:
         person = Person(name="operator", party=node.party, role="signer")
         client.cookies.set("tocsin", console.doors.open_session(person))
         found: dict[str, str] = {}
-        waiting = ["/", "/cases", "/claims", "/log", "/ingest"]
+        waiting = ["/", "/cases", "/claims", "/names", "/log", "/ingest"]
         while waiting:
             path = waiting.pop()
             if path in found:
