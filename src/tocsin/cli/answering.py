@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import mimetypes
 import secrets
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 import orjson
+from msgspec import Struct
 
 from tocsin.cli import terminal
 from tocsin.cli.terminal import line
@@ -20,7 +22,7 @@ from tocsin.client import says
 from tocsin.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tocsin.claims.answering import File, Saying
     from tocsin.client import Client
@@ -28,7 +30,23 @@ if TYPE_CHECKING:
 FORMS = ("denial", "request", "rebut", "alternative", "method-critique", "undercut")
 REPLIES = ("accepted", "refused", "partly", "premise-denied")
 LINKS = ("activity", "actor", "sponsor", "statement")
-_BY_PUBLICATION = (
+
+
+class Publishing(Struct, frozen=True, kw_only=True):
+    """Whose words are said, and for whom: what both verbs are told in the same way."""
+
+    speaker: str | None
+    url: str | None
+    said_on: str | None
+    tlp: str | None
+    to: tuple[str, ...]
+    case: str | None
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+_PUBLISHING = (
     click.option(
         "--speaker",
         metavar="PARTY",
@@ -36,12 +54,27 @@ _BY_PUBLICATION = (
     ),
     click.option("--url", metavar="URL", help="Where it stands."),
     click.option("--on", "said_on", metavar="DATE", help="When it was said, if not now."),
+    terminal.TLP,
+    terminal.TO,
+    terminal.CASE,
+    terminal.AS,
+    click.option("--dry-run", is_flag=True, help="Show what would be said, and say nothing."),
+    terminal.YES,
+    terminal.JSON,
 )
 
 
-def _by_publication(command: Any) -> Any:
-    for option in reversed(_BY_PUBLICATION):
-        command = option(command)
+def _published(verb: Callable[..., None]) -> Any:
+    """Add the options of `Publishing`, and hand them to the verb as `how`."""
+
+    @functools.wraps(verb)
+    def command(**given: Any) -> None:
+        del given["as_party"]  # `terminal.node` has it from the context
+        how = Publishing(**{name: given.pop(name) for name in Publishing.__struct_fields__})
+        verb(**given, how=how)
+
+    for option in reversed(_PUBLISHING):
+        option(command)
     return command
 
 
@@ -49,38 +82,22 @@ def _by_publication(command: Any) -> Any:
 @click.argument("target", metavar="CLAIM|EVIDENCE|LINK")
 @click.argument("words", metavar="WORDS|-")
 @click.option("--form", type=click.Choice(FORMS), help="To a claim of fact. Default: denial.")
-@click.option("--reply", "how", type=click.Choice(REPLIES), help="To a call or a demand.")
+@click.option("--reply", type=click.Choice(REPLIES), help="To a call or a demand.")
 @click.option("--link", type=click.Choice(LINKS), help="The link of the claim it speaks to.")
 @click.option("--rival", metavar="CLAIM", help="Your own claim that it rests on.")
 @click.option("--norm", "norms", multiple=True, metavar="REF", help="With --reply: un-13f; repeat.")
 @click.option("--lang", default="en", show_default=True, metavar="TAG", help="Of the words.")
-@_by_publication
-@terminal.TLP
-@terminal.TO
-@terminal.CASE
-@terminal.AS
-@click.option("--dry-run", is_flag=True, help="Show what would be said, and say nothing.")
-@terminal.YES
-@terminal.JSON
+@_published
 def answer(
     target: str,
     words: str,
     form: str | None,
-    how: str | None,
+    reply: str | None,
     link: str | None,
     rival: str | None,
     norms: tuple[str, ...],
     lang: str,
-    speaker: str | None,
-    url: str | None,
-    said_on: str | None,
-    tlp: str | None,
-    to: tuple[str, ...],
-    case: str | None,
-    as_party: str | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+    how: Publishing,
 ) -> None:
     """Deny, rebut, ask for grounds, undercut: your words beside the claim, at the same size.
 
@@ -91,9 +108,9 @@ def answer(
     """
     from tocsin.claims import answering
 
-    if how is not None and (form or link or rival):
+    if reply is not None and (form or link or rival):
         raise UsageError("--reply together with --form, --link or --rival", remedy="give one")
-    if norms and how is None:
+    if norms and reply is None:
         raise UsageError(
             "--norm without --reply: a challenge invokes no norm",
             remedy="invoke it in a claim of your own: tocsin accept --edit norms=un-13f",
@@ -105,15 +122,15 @@ def answer(
     with terminal.node() as client:
         target, held = _target(client, target)
         rival = _target(client, rival)[0] if rival else None
-        saying = _saying(client, speaker, url, said_on)
-        if how is not None:
-            objects = answering.reply(saying, target, how, text, lang=lang, norms=invoked)
+        saying = _saying(client, how)
+        if reply is not None:
+            objects = answering.reply(saying, target, reply, text, lang=lang, norms=invoked)
         else:
             objects = answering.answer(
                 saying, target, form or "denial", text, lang=lang, link=link, rival=rival
             )
-        what = f"this {'reply' if how else form or 'denial'}"
-        _say(client, objects, what, held, tlp, to, case, dry_run, yes, as_json)
+        what = f"this {'reply' if reply else form or 'denial'}"
+        _say(client, objects, what, held, how)
 
 
 def _norms(given: Sequence[str]) -> list[str]:
@@ -197,14 +214,7 @@ def _kinds(ctx: click.Context, _: Any, asked: bool) -> None:
     callback=_kinds,
     help="List the kinds of evidence, and stop.",
 )
-@_by_publication
-@terminal.TLP
-@terminal.TO
-@terminal.CASE
-@terminal.AS
-@click.option("--dry-run", is_flag=True, help="Show what would be said, and say nothing.")
-@terminal.YES
-@terminal.JSON
+@_published
 def evidence(
     target: str,
     name: str | None,
@@ -219,16 +229,7 @@ def evidence(
     court: str | None,
     commit: str | None,
     reveal: str | None,
-    speaker: str | None,
-    url: str | None,
-    said_on: str | None,
-    tlp: str | None,
-    to: tuple[str, ...],
-    case: str | None,
-    as_party: str | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+    how: Publishing,
 ) -> None:
     """Give grounds for a claim or a challenge; or commit to them now and show them later.
 
@@ -240,13 +241,19 @@ def evidence(
     """
     from tocsin.claims import answering
 
+    given = (name, kind, links, files, objects, urls, made_by, access, describe, court, commit)
+    if reveal is not None and any(given):
+        raise UsageError(
+            "--reveal together with what describes evidence",
+            remedy="give --reveal FILE alone: it shows what was described then",
+        )
     with terminal.node() as client:
         target, held = _target(client, target)
-        saying = _saying(client, speaker, url, said_on)
+        saying = _saying(client, how)
         if reveal is not None:
             piece = orjson.loads(client.call("GET", f"/objects/{held['sha256']}"))
             made = answering.reveal(saying, piece, _file(reveal))
-            _say(client, made, "what was committed to", held, tlp, to, case, dry_run, yes, as_json)
+            _say(client, made, "what was committed to", held, how)
             return
         if not name or not kind:
             raise UsageError(
@@ -262,7 +269,7 @@ def evidence(
             kept, commitment = answering.opening(
                 terminal.read_input(commit), secrets.token_bytes(32)
             )
-            if not dry_run:
+            if not how.dry_run:
                 _keep(Path(commit + ".committed"), kept)
         shown = bool(files or objects or urls)
         made = answering.grounds(
@@ -284,8 +291,8 @@ def evidence(
         )
         if not links:
             click.echo("note: without --for it counts for no link", err=True)
-        _say(client, made, f"“{name}” as evidence", held, tlp, to, case, dry_run, yes, as_json)
-        if commitment is not None and not dry_run:
+        _say(client, made, f"“{name}” as evidence", held, how)
+        if commitment is not None and not how.dry_run:
             piece = next(one["id"] for one in map(orjson.loads, made) if one["type"] == "grouping")
             click.echo(
                 f"keep {commit}.committed and show it with:"
@@ -319,7 +326,7 @@ def _newest(client: Client, id: str) -> dict[str, Any]:
     return newest
 
 
-def _saying(client: Client, speaker: str | None, url: str | None, said_on: str | None) -> Saying:
+def _saying(client: Client, how: Publishing) -> Saying:
     from tocsin.claims.answering import Saying
 
     me = client.get("/me")
@@ -329,9 +336,9 @@ def _saying(client: Client, speaker: str | None, url: str | None, said_on: str |
         new=lambda type: f"{type}--{uuid.uuid4()}",
         now=datetime.now(UTC),
         by=me["identity"],
-        speaker=_identity(client, speaker) if speaker else None,
-        url=url,
-        said_on=said_on,
+        speaker=_identity(client, how.speaker) if how.speaker else None,
+        url=how.url,
+        said_on=how.said_on,
     )
 
 
@@ -366,31 +373,26 @@ def _say(
     objects: Sequence[bytes],
     what: str,
     held: dict[str, Any],
-    tlp: str | None,
-    to: Sequence[str],
-    case: str | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+    how: Publishing,
 ) -> None:
     """Say these objects, for those the target was said for unless it is said otherwise."""
     marked = held["marked"] or {}
     me = client.get("/me")["party"]
-    level = tlp.upper() if tlp else marked.get("tlp") or "AMBER+STRICT"
-    readers = list(to) or [one for one in marked.get("to", ()) if one != me]
-    where = terminal.whole_id(client, "case", case) if case else marked.get("case")
+    level = how.tlp.upper() if how.tlp else marked.get("tlp") or "AMBER+STRICT"
+    readers = list(how.to) or [one for one in marked.get("to", ()) if one != me]
+    where = terminal.whole_id(client, "case", how.case) if how.case else marked.get("case")
     bundle = b'{"type":"bundle","id":"bundle--%s","objects":[%s]}' % (
         str(uuid.uuid4()).encode(),
         b",".join(objects),
     )
     whom = f"TLP:{level}" + (f" for {', '.join(readers)}" if readers else "")
-    if dry_run:
-        if as_json:
+    if how.dry_run:
+        if how.as_json:
             terminal.json_out(orjson.loads(bundle))
         else:
             click.echo(f"would say {what}, {whom}; nothing was published")
         return
-    terminal.agree(f"say {what} in your party's name, {whom}?", yes)
+    terminal.agree(f"say {what} in your party's name, {whom}?", how.yes)
     query = {"tlp": level, "to": ",".join(readers), "case": where}
     done = msgspec.json.decode(client.call("POST", "/say", query=query, body=bundle))
     expect = says(
@@ -404,7 +406,7 @@ def _say(
     )
     statements = client.sign_if_asked(done, expect)["statements"]
     ids = [orjson.loads(one)["id"] for one in objects]
-    if as_json:
+    if how.as_json:
         terminal.json_out({"statements": statements, "objects": ids})
         return
     for one in statements:

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from tests.unit.cli.test_verbs import Terminal, article, tocsin
 
+from tocsin.claims import answering, model
+from tocsin.cli import answering as verbs
+from tocsin.console import answering as page
+
 __all__ = ["tocsin"]
 
 World = Any  # tests/unit/conftest.py
@@ -78,6 +82,8 @@ def test_what_was_committed_to_is_shown_later_and_only_that(tocsin: Terminal, ch
     assert tocsin.json("standing", charge)[0]["links"]["actor"]["grade"] == "none-shown"
     refused = tocsin("evidence", piece, "--reveal", "flows.csv", "--yes", code=1)
     assert "was committed to" in refused
+    both = ("--reveal", "flows.csv.committed", "--describe", "More.", "--yes")
+    assert "give --reveal FILE alone" in tocsin("evidence", piece, *both, code=2)
     tocsin("evidence", piece, "--reveal", "flows.csv.committed", "--yes")
     assert tocsin.json("standing", charge)[0]["links"]["actor"]["grade"] == "one-root"
     assert "holds no commitment" not in refused
@@ -103,3 +109,10 @@ def test_a_reply_invokes_norms_and_one_we_do_not_know_is_kept_and_told(
     [note] = [o for o in objects if o["type"] == "note"]
     [x] = note["extensions"].values()
     assert x["norm_refs"] == ["un-13f", "un-99z"]
+
+
+def test_the_words_a_terminal_and_a_page_offer_are_those_of_the_carrier() -> None:
+    """They stand in both doors by themselves: in an order to be read, and quick to load."""
+    assert set(verbs.FORMS) == model.FORMS
+    assert {*page._FORMS, "undercut"} == model.FORMS
+    assert verbs.REPLIES == answering.REPLIES
