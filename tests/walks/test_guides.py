@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,63 @@ def test_the_guide_to_disputes_says_what_a_party_that_is_named_sees(tmp_path: Pa
     walk.type("tocsin", "demo", "reset")
     typed = walk.go((GUIDES / "disputes.md").read_text("utf-8"))
     assert len(typed) > 10
+
+
+def section(guide: str, title: str) -> str:
+    """What stands under one heading of a guide."""
+    text = (GUIDES / guide).read_text("utf-8")
+    return text.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_guide_to_keys_says_what_changes_them_between_two_nodes(tmp_path: Path) -> None:
+    federation = section("federation.md", "1. Both in one directory")
+    with Walk(tmp_path, tmp_path / "grid") as walk:
+        walk.ports(8971, 8972)
+        walk.go(federation)
+        walk.folders = {"registrar": "north"}
+        root = tmp_path / "grid" / "keys" / "gridco.example.root"
+        safe = tmp_path / "safe" / "PARTY.root"
+        safe.parent.mkdir()
+        root.rename(safe)
+        walk.known |= {"/media/safe": str(safe.parent)}
+        walk.type("tocsin", "key", "rotate", code=2)
+        walk.go(section("keys.md", "The root key in a safe"))
+        safe.rename(root)
+        walk.go(section("keys.md", "Now and then"))
+        keys = json.loads(walk.type("tocsin", "key", "list", "--json"))["items"]
+        signing = [key["id"] for key in keys if key["role"] == "signing" and key["until"] is None]
+        walk.known |= {"5f0c37d2": signing[0][:8]}
+        url = json.loads((tmp_path / "north" / "run" / "node.json").read_text("utf-8"))["url"]
+        walk.known |= {"https://tocsin.northland.example": url}
+        walk.go(section("keys.md", "The signing key is stolen"))
+        shown = walk.type("tocsin", "--node", url, "--home", "grid", "key", "list")
+        assert "suspect since 2026-11-20T00:00:00Z  reason stolen" in shown
+        walk.type("tocsin", "key", "rotate")
+        walk.go(section("keys.md", "A party leaves"))
+        left = json.loads(walk.type("tocsin", "--home", "north", "party", "list", "--json"))
+    assert [party["id"] for party in left["items"]] == ["cert.northland.example"]
+
+
+def test_the_guides_to_patterns_and_findings_need_no_node(tmp_path: Path) -> None:
+    patterns = "[file:name = 'x']\n[file:hashes.SHA-256 = 'x']\n"
+    (tmp_path / "patterns.txt").write_text(patterns, "utf-8")
+    walk = Walk(tmp_path)
+    block = re.search(r"```console\n\$ (.*)\n(.*)\n(.*)\n```", (GUIDES / "patterns.md").read_text())
+    assert block
+    printed = walk.type(*block[1].split(), code=1).splitlines()
+    answered = [line for line in printed if line.startswith("{")]
+    for line, told in zip(answered, block.groups()[1:], strict=True):
+        got, said = json.loads(line), json.loads(told)
+        assert {k: v for k, v in got.items() if k != "remedy"} == {
+            k: v for k, v in said.items() if k != "remedy"
+        }
+    shutil.copy(BUNDLE, tmp_path / "bundle.json")
+    verbs = re.findall(
+        r"^tocsin (stix check .*?)(?:  #.*)?$", (GUIDES / "stix-findings.md").read_text(), re.M
+    )
+    assert len(verbs) == 3
+    for verb in verbs:
+        walk.type("tocsin", *verb.split())
 
 
 @pytest.fixture

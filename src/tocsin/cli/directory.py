@@ -136,7 +136,7 @@ def directory_propose(
             click.echo(safe(told), err=True)
     terminal.write_output(out, write_proposal(proposal))
     if out != "-":
-        click.echo(safe(f"wrote {out}: tocsin directory sign {out}"), err=True)
+        click.echo(safe(f"wrote {out}: {terminal.again()} directory sign {out}"), err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -489,7 +489,9 @@ def _sign(file: str, out: str | None, keyfile: str | None, yes: bool) -> int:
     for lack in lacks:
         click.echo(safe(f"waits  {lack}"), err=True)
     if not lacks:
-        click.echo(safe(f"enough have signed: tocsin directory publish {target}"), err=True)
+        click.echo(
+            safe(f"enough have signed: {terminal.again()} directory publish {target}"), err=True
+        )
     return 0
 
 
