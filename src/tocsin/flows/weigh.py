@@ -903,6 +903,11 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
             if fallen in dropped:
                 by = ", ".join(_called(view, b) for b in dropped[fallen]["by"])
                 why.append(f"dropped ({dropped[fallen]['why']}): {by}")
+        strength = KIND_CLASS.get(evidence.x.kind, 0)
+        if not why and not strength:
+            why.append("somebody's word, which shows nothing by itself")
+        elif not why and access == "none":
+            why.append("nothing of it is open to anybody")
         publisher = evidence.publisher
         commitment, committed = _committed(node, have, evidence)
         found.append(
@@ -914,7 +919,7 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
                 name=evidence.name,
                 description=evidence.description,
                 kind=evidence.x.kind,
-                strength=KIND_CLASS.get(evidence.x.kind, 0),
+                strength=strength,
                 plantable=evidence.x.kind in PLANTABLE,
                 access=access,
                 producers=tuple(name_of(node, view, p) for p in evidence.x.producer_refs),
@@ -932,7 +937,7 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
                 and ref not in dropped
                 # What a challenge rests on need not name a link: that is asked of claims.
                 and (bool(link.x.links) or target in view.challenges)
-                and KIND_CLASS.get(evidence.x.kind, 0) > 0,
+                and strength > 0,
                 reasons=tuple(dict.fromkeys(why)),
             )
         )

@@ -155,6 +155,7 @@ def test_what_the_grounds_are_is_said_for_every_side() -> None:
                 described += g["description"] is not None
                 assert g["kind"] == "assertion" or g["description"], g["name"]
                 assert g["coder"]["name"] == CODER
+                assert g["counts"] or g["reasons"], g["name"]  # why not is said, to every side
         assert "coded by" in text
     assert described >= 12
     rows = {row["id"]: row for row in client.get("/claims.json").json()["claims"]}
