@@ -225,8 +225,7 @@ def test_an_object_that_was_brought_stays_for_what_waits(three: World) -> None:
     first = of(three, B)
     second = of(three, B, seq=2, prev=statement_id(first.encode()), objects=(ref,))
     sync = three.running[A].sync
-    peer = sync.peers()[B]
-    sync.keep_sent(peer, sha256, raw)
+    sync.sent.keep(B, sha256, raw)
     assert posted(
         three, B, A, [Item(n=2, envelope=second, objects=((sha256, len(raw)),))]
     ).status == 200  # fmt: skip
@@ -244,21 +243,20 @@ def test_what_is_brought_and_waits_leaves_room_for_what_comes(
     """An object that a statement in quarantine names outlives a flood of others; those do not."""
     three.unlisted = frozenset({B})
     sync = three.running[A].sync
-    peer = sync.peers()[B]
     waiting = b"what waits"
     sha256 = hashlib.sha256(waiting).hexdigest()
     ref = ObjectRef(id=f"urn:sha256:{sha256}", sha256=sha256, type="text/plain")
     second = of(three, B, seq=2, prev="0" * 64, objects=(ref,))
-    sync.keep_sent(peer, sha256, waiting)
+    sync.sent.keep(B, sha256, waiting)
     assert posted(
         three, B, A, [Item(n=2, envelope=second, objects=((sha256, len(waiting)),))]
     ).status == 200  # fmt: skip
     for limit, most in (("MAX_SENT", 6), ("MAX_SENT_BYTES", 60)):
-        monkeypatch.setattr(f"tocsin.flows.sync.{limit}", most)
+        monkeypatch.setattr(f"tocsin.flows.sent.{limit}", most)
         for n in range(40):
             other = f"other {limit} {n}".encode()
             with contextlib.suppress(RateError):
-                sync.keep_sent(peer, hashlib.sha256(other).hexdigest(), other)
+                sync.sent.keep(B, hashlib.sha256(other).hexdigest(), other)
             rows = three.node(A).store.list_local("peer-object")
             assert len(rows) <= 6
             assert limit == "MAX_SENT" or sum(len(row.value) for row in rows) <= 60

@@ -230,7 +230,7 @@ class PeerDoor:
                 f"{len(body)} bytes with the digest {digest} came as {sha256}",
                 remedy="send exactly the bytes that the address names",
             )
-        self._sync.keep_sent(peer, sha256, body)
+        self._sync.sent.keep(peer.party, sha256, body)
         return Answer(status=201)
 
 

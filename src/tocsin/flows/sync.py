@@ -22,7 +22,6 @@ from msgspec import Struct
 from tocsin.errors import (
     InputError,
     LogHalted,
-    RateError,
     RollbackError,
     StoreError,
     TocsinError,
@@ -44,6 +43,7 @@ from tocsin.flows.pages import (
     Pages,
     open_page,
 )
+from tocsin.flows.sent import Sent
 from tocsin.flows.turns import Turns
 from tocsin.record.requests import Answer
 from tocsin.record.statement import read_time
@@ -61,11 +61,6 @@ LARGE_BYTES = 1 << 20
 STOP_SECONDS = 2.0
 BACK_OFF = timedelta(seconds=30)
 MAX_BACK_OFF = timedelta(minutes=15)
-SENT = "peer-object"
-"""Local rows: objects that a peer brought ahead of the statements that say them."""
-MAX_SENT_BYTES = 64 << 20
-MAX_SENT = 2_000
-"""Of one peer, so many bytes and so many objects."""
 
 
 class Wire(Protocol):
@@ -115,6 +110,7 @@ class Sync:
         self.node = node
         self.pages = Pages(node)
         self.arrivals = Arrivals(node)
+        self.sent = Sent(node)
         self._wire = wire
         self._address = address
         self._monotonic = monotonic
@@ -131,8 +127,6 @@ class Sync:
         self._wake = threading.Event()
         self._told = -1
         self._following_up = threading.Lock()
-        self._sending = threading.Lock()
-        self._sent_sizes: dict[str, tuple[int, int]] = {}
         self._rounds = 0
         self._asking = quarantine.Asking(node)
 
@@ -364,10 +358,10 @@ class Sync:
             entered += len(taken.entered)
             for party, peer in self.peers().items():
                 if not peer.url:
-                    taken = self.arrivals.retry_of(party, self._sent(peer))
+                    taken = self.arrivals.retry_of(party, self.sent.fetch(peer.party))
                     self._came_in(party, taken)
                     entered += len(taken.entered)
-                    self._drop_sent(peer)
+                    self.sent.drop(peer.party)
         except UnreachableError as wrong:
             log.info("quarantine: %s", wrong.message)
         return entered
@@ -377,9 +371,9 @@ class Sync:
         fetch, gave_up = self._fetch(peer), list[UnreachableError]()
 
         def asked(sha256: str, size: int) -> bytes:
-            row = self.node.store.local(SENT, f"{peer.party}/{sha256}")
-            if row is not None:
-                return row.value
+            raw = self.sent.get(peer.party, sha256)
+            if raw is not None:
+                return raw
             if gave_up:
                 raise gave_up[0]
             try:
@@ -392,7 +386,7 @@ class Sync:
         self._came_in(peer.party, taken)
         entered = len(taken.entered)
         if entered:
-            self._drop_sent(peer)
+            self.sent.drop(peer.party)
         state = self.state(peer.party)
         if state.dropped and quarantine.has_room(self.node, peer.party):
             # What had no room in quarantine is found by comparing, once there is room again.
@@ -491,91 +485,24 @@ class Sync:
         if wanted := self._wanted(peer, page):
             return wanted
         try:
-            taken = self.arrivals.take(peer.party, page.items, self._sent(peer))
+            taken = self.arrivals.take(peer.party, page.items, self.sent.fetch(peer.party))
         except UnreachableError:
             # The key of something came in with the same page: now it is known what that lacks.
             if wanted := self._wanted(peer, page):
                 return wanted
             raise
         self._came_in(peer.party, taken)
-        self._drop_sent(peer)
+        self.sent.drop(peer.party)
         self._note(peer, reached=self._now())
         return Delivered(
             taken=taken.taken, refused=tuple(msgspec.to_builtins(one) for one in taken.refused)
         )
 
     def _wanted(self, peer: Peer, page: Page) -> Delivered | None:
-        found = self.arrivals.wanted(peer.party, page.items, lambda sha256: self._has(peer, sha256))
+        found = self.arrivals.wanted(
+            peer.party, page.items, lambda sha256: self.sent.get(peer.party, sha256) is not None
+        )
         return Delivered(taken=0, wanted=tuple(found)[:1_000]) if found else None
-
-    def _has(self, peer: Peer, sha256: str) -> bool:
-        return self.node.store.local(SENT, f"{peer.party}/{sha256}") is not None
-
-    def keep_sent(self, peer: Peer, sha256: str, raw: bytes) -> None:
-        """Keep an object that a peer brings ahead of its statement.
-
-        Raises:
-            RateError: there is no more room for this peer.
-        """
-        with self._sending:
-            count, size = self._sizes_of(peer)
-            if size + len(raw) > MAX_SENT_BYTES or count >= MAX_SENT:
-                self._let_go(peer)
-                raise RateError(
-                    f"{peer.party} has brought more than {MAX_SENT_BYTES} bytes or {MAX_SENT} "
-                    "objects without their statements",
-                    remedy="bring the page again",
-                )
-            key = f"{peer.party}/{sha256}"
-            row = self.node.store.local(SENT, key)
-            if row is None:
-                self.node.store.keep_local(SENT, key, raw, None)
-                self._sent_sizes[peer.party] = (count + 1, size + len(raw))
-
-    def _sizes_of(self, peer: Peer) -> tuple[int, int]:
-        """How many objects that a peer brought are kept, and their bytes: read once, then known."""
-        known = self._sent_sizes.get(peer.party)
-        if known is None:
-            rows = self.node.store.list_local(SENT, f"{peer.party}/")
-            known = (len(rows), sum(len(row.value) for row in rows))
-            self._sent_sizes[peer.party] = known
-        return known
-
-    def _sent(self, peer: Peer) -> Callable[[str, int], bytes]:
-        def fetch(sha256: str, _: int) -> bytes:
-            row = self.node.store.local(SENT, f"{peer.party}/{sha256}")
-            if row is None:
-                raise UnreachableError(f"object {sha256} has not come", remedy="put it first")
-            return row.value
-
-        return fetch
-
-    def _drop_sent(self, peer: Peer) -> None:
-        with self._sending:
-            self._let_go(peer)
-
-    def _let_go(self, peer: Peer) -> None:
-        """Let go of objects that a peer brought. What waits in quarantine keeps its own, to half of
-        the room: the rest is for what comes."""
-        if self._sizes_of(peer) == (0, 0):
-            return
-        rows = self.node.store.list_local(SENT, f"{peer.party}/")
-        needed: dict[str, None] = {}
-        # Nothing is asked any more of what is evidence only.
-        for one in quarantine.whole(self.node, peer.party, evidence=False):
-            item = msgspec.json.decode(one.item, type=Item)
-            needed.update((f"{peer.party}/{sha256}", None) for sha256, _ in item.objects)
-        here = {row.key: row for row in rows}
-        count = size = 0
-        for key in needed:
-            row = here.get(key)
-            room = row is not None and size + len(row.value) <= MAX_SENT_BYTES // 2
-            if row is not None and room and count < MAX_SENT // 2:
-                count, size = count + 1, size + len(row.value)
-                del here[key]
-        for row in here.values():
-            self.node.store.keep_local(SENT, row.key, None, row.version)
-        self._sent_sizes[peer.party] = (count, size)
 
     def has(self, peer: Peer, mark: Mark) -> None:
         """The peer has everything up to this place of its outbox durably: it asks for more."""

@@ -18,7 +18,6 @@ from tocsin import canonical
 from tocsin.console.auth import Rates
 from tocsin.console.peer import AT_ONCE, PeerDoor
 from tocsin.errors import InputError
-from tocsin.flows import sync
 from tocsin.flows.pages import Page, open_page
 from tocsin.record.requests import Answer, sign_request
 from tocsin.wiring.keys import load_node_key
@@ -199,7 +198,7 @@ def test_what_is_left_ahead_of_its_statement_has_so_much_room(
 ) -> None:
     import hashlib
 
-    monkeypatch.setattr(sync, "MAX_SENT_BYTES", 10)
+    monkeypatch.setattr("tocsin.flows.sent.MAX_SENT_BYTES", 10)
     small = b"123456"
     name = hashlib.sha256(small).hexdigest()
     assert asked(two, "PUT", f"/peer/objects/{name}", small).status == 201
