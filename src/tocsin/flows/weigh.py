@@ -569,7 +569,7 @@ def claim_page(
         answers=_answered(node, have, claim),
         sightings=sightings(view, have.kept, claim),
         marked=marked(node, have.allowed, have.kept[claim.id]) if claim.id in have.kept else None,
-        swap=_swap(node, view, claim, named),
+        swap=_swap(node, view, claim, named or _other_speakers(have, claim)),
     )
 
 
@@ -677,6 +677,12 @@ def _named(claim: Claim) -> list[str]:
     return list(
         dict.fromkeys(r for r in found if r and r.startswith("identity--") and r != x.speaker_ref)
     )
+
+
+def _other_speakers(have: Seen, claim: Claim) -> list[str]:
+    """Who else speaks of the matter, where a claim names nobody: whoever a rival account is of."""
+    found = [have.view.claims[ref].x.speaker_ref for ref in have.rivals.get(claim.id, ())]
+    return [ref for ref in found if ref is not None and ref != claim.x.speaker_ref]
 
 
 def _swap(node: Library, view: View, claim: Claim, named: list[str]) -> tuple[Name, Name] | None:

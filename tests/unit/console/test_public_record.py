@@ -141,6 +141,7 @@ def test_a_rival_brings_its_own_grounds_and_both_pages_show_both_sides() -> None
     second = client.get(f"/claims/{V2}.json").json()
     spoke = [p["speaker"]["name"] for p in second["positions"]]
     assert spoke == ["Microsoft", "CVERC and 360"]
+    assert [one["name"] for one in second["swap"]] == ["CVERC and 360", "Microsoft"]
     assert "disowned by its owner" in client.get(f"/claims/{V2}").text
     assert "opinion--" not in client.get(f"/claims/{V2}").text
 
@@ -211,3 +212,14 @@ def test_the_verb_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
     assert told["level"] == "links-missing"
     assert run(["demo", "record", "--claim", "note--"]) == 1
     assert run(["demo", "record", "--list", "--save", "x"]) == 2
+
+
+def test_a_translation_stands_under_the_original_and_says_whose_it_is() -> None:
+    """An outlet prints another word than was said: it is not put into the speaker's mouth."""
+    client = reader()
+    page = client.get("/claims/note--57fbfd88-02d5-5939-81de-3a9557646582").text
+    main = page.partition("<main")[2]
+    assert main.index("无差别") < main.index("as translated") < main.index("discriminatory")
+    assert "has it:" in main
+    listed = client.get("/claims").text
+    assert listed.index("无差别") < listed.index("discriminatory")
