@@ -311,10 +311,14 @@ def _ipv6(text: str) -> str:
     return str(address if mapped is None else mapped)
 
 
+_LENGTH = re.compile(r"0|[1-9][0-9]{0,2}")
+"""Of a prefix. Python reads no number of thousands of digits, and raises what is no refusal."""
+
+
 def _cidr(text: str) -> str:
     text = mended(text)
     address, slash, length = text.partition("/")
-    if not slash or not length.isascii() or not length.isdigit() or str(int(length)) != length:
+    if not slash or not _LENGTH.fullmatch(length):
         raise _wrong("cidr", text, "it is not network/length")
     try:
         network = ipaddress.ip_network((address, int(length)), strict=True)
@@ -372,7 +376,7 @@ _URL = re.compile(
 _AUTHORITY = re.compile(
     r"(?:(?P<user>.*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]*))?", re.DOTALL
 )
-_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_HEX_CHARS = frozenset("0123456789abcdefABCDEF")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -393,8 +397,8 @@ def _url(text: str) -> str:
     except IndicatorError as wrong:
         raise _wrong("url", text, f"its host: {wrong.message}") from None
     port = (authority["port"] or "").lstrip("0")
-    if port and int(port) > 65535:
-        raise _wrong("url", text, f"port {port} is over 65535")
+    if len(port) > 5 or int(port or 0) > 65535:
+        raise _wrong("url", text, f"port {port[:20]} is over 65535")
     if port == DEFAULT_PORT.get(scheme):
         port = ""
     user = _percent(authority["user"]) + "@" if authority["user"] else ""
@@ -418,20 +422,33 @@ def _host(host: str, *, bare: bool) -> str:
 
 def _percent(text: str) -> str:
     """RFC 3986 §6.2.2: hex digits of `%HH` upper, unreserved decoded; other than ASCII encoded."""
-    text = unicodedata.normalize("NFC", text)
-
-    def one(match: re.Match[str]) -> str:
-        char = chr(int(match[0][1:], 16))
-        return char if char in _UNRESERVED else match[0].upper()
-
-    # Decoding may complete a new escape (`%%341`), so go on until nothing changes.
-    while (again := _PERCENT.sub(one, text)) != text:
-        text = again
+    text = _unescaped(unicodedata.normalize("NFC", text))
     if text.isascii():
         return text
     return "".join(
         ch if ch.isascii() else "".join(f"%{byte:02X}" for byte in ch.encode()) for ch in text
     )
+
+
+def _unescaped(text: str) -> str:
+    """Escapes that need none decoded, the others in upper case, until nothing changes.
+
+    What is decoded may complete an escape that began before it (`%%341` is `A`): each is looked at
+    where it ends, once, so that no chain of them costs more than its length.
+    """
+    if "%" not in text:
+        return text
+    out: list[str] = []
+    for char in text:
+        out.append(char)
+        while out[-3:-2] == ["%"] and _HEX_CHARS.issuperset(out[-2:]):
+            digits = "".join(out[-2:])
+            plain = chr(int(digits, 16))
+            if plain not in _UNRESERVED:
+                out[-2:] = digits.upper()
+                break
+            out[-3:] = [plain]
+    return "".join(out)
 
 
 def _without_dots(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from pathlib import Path
 
@@ -202,3 +203,42 @@ def test_what_a_value_is_takes_no_longer_than_to_read_it(text: str) -> None:
         with contextlib.suppress(IndicatorError):
             guess(text)
     assert time.process_time() - started < 1.0
+
+
+def unescaped_by_passes(text: str) -> str:
+    """What `_unescaped` has to give: pass after pass, until nothing changes."""
+
+    def one(match: re.Match[str]) -> str:
+        char = chr(int(match[0][1:], 16))
+        return char if re.match(r"[A-Za-z0-9._~-]", char) else match[0].upper()
+
+    while (again := re.sub("%[0-9A-Fa-f]{2}", one, text)) != text:
+        text = again
+    return text
+
+
+@given(st.text("%0123456789abcdefABCDEF/x", max_size=60))
+def test_escapes_are_decoded_as_far_as_it_goes(text: str) -> None:
+    assert normalise("url", "http://a.example/" + text) == (
+        "http://a.example/" + unescaped_by_passes(text)
+    )
+
+
+def test_escapes_that_complete_each_other_cost_no_more_than_their_length() -> None:
+    chain = "%3" * 4_000
+    started = time.process_time()
+    for _ in range(20):
+        assert normalise("url", f"http://a.example/{chain}%34").endswith("%34"[2:])
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("url", "http://a.example:{}/"), ("cidr", "192.0.2.0/{}")]
+)
+def test_a_number_of_thousands_of_digits_is_refused_as_any_other(kind: str, value: str) -> None:
+    value = value.format("9" * 5_000)
+    for ask in (normalise, settle):
+        with pytest.raises(IndicatorError):
+            ask(kind, value)
+    with contextlib.suppress(IndicatorError):
+        guess(value)
