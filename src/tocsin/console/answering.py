@@ -11,7 +11,7 @@ from tocsin.claims.model import KIND_CLASS, PLANTABLE
 from tocsin.console.page import Ask, Go
 from tocsin.errors import UsageError
 from tocsin.flows import answers
-from tocsin.flows.weigh import ClaimPage
+from tocsin.flows.weighed import ClaimPage
 
 _REPLIED_TO = frozenset({"call", "demand"})
 _FORMS = ("denial", "request", "rebut", "alternative", "method-critique")

@@ -17,7 +17,7 @@ from tocsin.console.draw import Mark
 from tocsin.console.live import News
 from tocsin.console.page import Ask, Bytes, Drawn, command, in_words, names, says, sealed_for
 from tocsin.errors import NotFoundError
-from tocsin.flows import advise, intake, respond, weigh
+from tocsin.flows import advise, intake, respond, weigh, weighed
 from tocsin.record.statement import Statement
 from tocsin.store.interface import Kept, KeptObject
 
@@ -35,7 +35,7 @@ class CasesView(Struct, frozen=True, kw_only=True):
 class PartyRow(Struct, frozen=True, kw_only=True):
     """One organisation in a case."""
 
-    name: weigh.Name
+    name: weighed.Name
     role: str
     state: str
     """In words."""
@@ -90,9 +90,9 @@ class CaseView(Struct, frozen=True, kw_only=True):
     title: str
     stage: str
     tlp: str
-    owner: weigh.Name
+    owner: weighed.Name
     statements: int
-    matrix: weigh.Matrix
+    matrix: weighed.Matrix
     marks: tuple[Mark, ...]
     parties: tuple[PartyRow, ...]
     indicators: tuple[IndicatorRow, ...]
@@ -326,7 +326,7 @@ _HAPPENED = {
 def _marks(
     said: Sequence[tuple[Kept, Statement]],
     objects: Iterable[KeptObject],
-    matrix: weigh.Matrix,
+    matrix: weighed.Matrix,
     called: Mapping[str, str],
 ) -> Iterable[Mark]:
     """What happened, by its own date, and when it was learnt: the time of the statement."""

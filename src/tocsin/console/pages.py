@@ -18,7 +18,7 @@ from msgspec import Struct
 from tocsin.console import answering, case_pages, drafts, i18n, record_pages, relate_pages
 from tocsin.console.live import News
 from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
-from tocsin.flows import advise, respond, weigh
+from tocsin.flows import advise, respond, weigh, weighed
 from tocsin.flows import drafts as drafting
 from tocsin.flows.drafts import KeptDraft
 from tocsin.flows.held import Library
@@ -225,7 +225,7 @@ def _of_objects(one: Saying) -> str:
 class ClaimsView(Struct, frozen=True, kw_only=True):
     """One page of claims, by the date they were said."""
 
-    claims: tuple[weigh.ClaimRow, ...]
+    claims: tuple[weighed.ClaimRow, ...]
     count: int
     page_rows: int
     next: str | None
@@ -296,7 +296,7 @@ def claim(ask: Ask) -> Drawn:
     return draw_claim(view, at, answering.controls(ask, view))
 
 
-def _who_spoke(positions: Sequence[weigh.Position], most: int = 3) -> str:
+def _who_spoke(positions: Sequence[weighed.Position], most: int = 3) -> str:
     """The heading of a Claim page: who spoke and how, in order; no side's words are a headline."""
     spoke = [
         f"{p.word} by {i18n.clip(p.speaker.name if p.speaker else p.printed or 'nobody named')}"
@@ -308,7 +308,7 @@ def _who_spoke(positions: Sequence[weigh.Position], most: int = 3) -> str:
 
 
 def draw_claim(
-    view: weigh.ClaimPage, at: str | None = None, controls: Mapping[str, Any] | None = None
+    view: weighed.ClaimPage, at: str | None = None, controls: Mapping[str, Any] | None = None
 ) -> Drawn:
     """The Claim page of a view; `controls`: what this person may say on it."""
     order = [p.speaker.id for p in view.positions if p.speaker] + [s.id for s in view.silent]

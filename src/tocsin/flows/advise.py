@@ -17,7 +17,7 @@ from tocsin.advisory.compose import Composed, compose
 from tocsin.advisory.model import Advisory, Author, ClaimLine, IndicatorLine, Source
 from tocsin.cases.model import AdvisoryState, CaseState
 from tocsin.errors import CaseError, HoldError, NotFoundError, QuorumError, RenderingError
-from tocsin.flows import held, respond, weigh
+from tocsin.flows import held, respond, weigh, weighed
 from tocsin.flows.intake import (
     Act,
     Done,
@@ -59,7 +59,7 @@ class KeptAdvisory(Struct, kw_only=True):
 class Signature(Struct, frozen=True, kw_only=True):
     """What one party answered: signed in a capacity, refused, or nothing yet."""
 
-    party: weigh.Name
+    party: weighed.Name
     word: str
     rev: int | None
     dissent: str | None
@@ -93,7 +93,7 @@ class AdvisoryPage(Struct, frozen=True, kw_only=True):
     manifest_sha256: str | None
     cosigns: tuple[Signature, ...]
     renderings: tuple[RenderingRow, ...]
-    proposer: weigh.Name
+    proposer: weighed.Name
     problem: str | None = None
     """Why what was frozen cannot be shown or signed."""
 
@@ -211,7 +211,7 @@ def _composed(node: Node, kept: KeptAdvisory, rev: int) -> Composed:
     )
 
 
-def _line(row: weigh.ClaimRow) -> ClaimLine:
+def _line(row: weighed.ClaimRow) -> ClaimLine:
     return ClaimLine(
         id=row.id,
         type=row.word,

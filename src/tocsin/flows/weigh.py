@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
 from tocsin.claims.answering import revealed
 from tocsin.claims.changes import Change, changes
 from tocsin.claims.consistency import FLAG
@@ -30,335 +28,37 @@ from tocsin.claims.norms import norm
 from tocsin.claims.standing import Standing, roots, standing
 from tocsin.claims.times import instant
 from tocsin.errors import UsageError
-from tocsin.flows.beside import Differing, Sightings, sightings
+from tocsin.flows.beside import sightings
 from tocsin.flows.held import Library, Seen, seen
 from tocsin.flows.intake import not_found, parse_kept
-from tocsin.policy import TLP_RANK, Reader, Tlp, may_read
+from tocsin.flows.weighed import (
+    EFFECT_WORDS,
+    LEVEL_WORDS,
+    LINK_QUESTIONS,
+    REASON_WORDS,
+    Answered,
+    Borne,
+    Cell,
+    ClaimPage,
+    ClaimRow,
+    Ground,
+    Happening,
+    Invoked,
+    LinkGrade,
+    LinkStep,
+    Marked,
+    Matrix,
+    MatrixRow,
+    Name,
+    Position,
+    Said,
+    Shown,
+    StandingView,
+    Step,
+    level_words,
+)
+from tocsin.policy import TLP_RANK, Reader, may_read
 from tocsin.store.interface import KeptObject
-
-LEVEL_WORDS: Mapping[str, str] = {
-    "none-shown": "no grounds shown here",
-    "links-missing": "some links show none",
-    "indicative": "indicative grounds",
-    "one-root": "one root",
-    "independent-roots": "independent roots",
-    "withdrawn": "withdrawn by its speaker",
-    "superseded": "superseded by a newer claim",
-}
-LINK_QUESTIONS: Mapping[str, str] = {
-    "activity": "it happened, to whom",
-    "actor": "this activity belongs to this group",
-    "sponsor": "that group acts for, or is, this organisation",
-    "statement": "these words were said, by whom",
-}
-REASON_WORDS: Mapping[str, str] = {
-    "dropped-by-owner": "disowned by its owner",
-    "dropped-undercut": "undercut",
-    "dropped-source": "its source fell",
-    "withheld": "withheld",
-    "committed": "committed: a hash is shown, the content not yet",
-    "no-link": "names no link it speaks to",
-    "nothing-to-inspect": "called open, but nothing is attached",
-    "capped": "counts for no more than what it derives from",
-    "undercut-undecided": "an undercut of it is undecided",
-    "not-inspectable": "independent, but neither piece can be inspected",
-}
-EFFECT_WORDS: Mapping[str, str] = {
-    "denied": "recorded; a denial changes no level",
-    "requested": "recorded; a request changes no level",
-    "class-critique": "recorded; it speaks of a kind of report",
-    "contested-by": "contests the claim with grounds",
-    "challenge-none-shown": "recorded; no grounds shown for it here",
-    "challenge-undercut": "undercut",
-    "challenge-not-open": "no longer open",
-}
-
-
-def level_words(level: str | None) -> str:
-    """A level in plain words; what has no level is said to have none."""
-    if level is None:
-        return "not weighed"
-    if level.startswith("contested("):
-        return "contested; " + LEVEL_WORDS.get(level[10:-1], level[10:-1])
-    return LEVEL_WORDS.get(level, level)
-
-
-class Name(Struct, frozen=True, kw_only=True):
-    """An organisation or person as it is to be shown."""
-
-    id: str
-    """STIX identity id, or a directory id where a party has said nothing yet."""
-    name: str
-    party: str | None = None
-    """Its directory id, if it is a party."""
-
-
-class LinkGrade(Struct, frozen=True, kw_only=True):
-    """One required link of a claim: activity, actor, sponsor or statement."""
-
-    link: str
-    question: str
-    """What the link asks, in words."""
-    grade: str
-    words: str
-    """The grade in plain words, with "stated, not shown" where nothing open counts."""
-    shown: bool
-
-
-class Ground(Struct, frozen=True, kw_only=True):
-    """One piece of evidence as it speaks to one claim or challenge."""
-
-    id: str
-    sha256: str | None
-    """None: withheld from this reader, or not held."""
-    name: str
-    description: str | None
-    """What its coder says it is."""
-    kind: str
-    strength: int | None
-    plantable: bool
-    access: str
-    producers: tuple[Name, ...]
-    coder: Name | None
-    published: str
-    """Where nobody gave a date: when the object was made (`undated`)."""
-    links: tuple[str, ...]
-    sources: tuple[str, ...]
-    counts: bool
-    reasons: tuple[str, ...]
-    """Why it does not count, or counts for less, in plain words."""
-    undated: bool = False
-    commitment: str | None = None
-    """The SHA-256 that was given first, where it was committed to before it was shown."""
-    committed: str | None = None
-    """Since when, and whether what is shown now is that, in plain words."""
-
-
-class Invoked(Struct, frozen=True, kw_only=True):
-    """A norm that a speaker invokes: whether it was kept or broken is nobody's word here."""
-
-    ref: str
-    title: str | None
-    """None: it is no norm we know, and stands as it was said."""
-    clause: str | None
-    url: str | None
-
-
-class Position(Struct, frozen=True, kw_only=True):
-    """What one speaker says on the matter of a claim: the claim itself, or an answer to it."""
-
-    id: str
-    sha256: str
-    word: str
-    """The claim type or the form of challenge, as the carrier names it."""
-    speaker: Name | None
-    printed: str | None
-    """The speaker as printed, where that is another word ("Beijing")."""
-    capacity: str | None
-    """As what it speaks, as its coder gives it: "spokesperson", "vendor", ..."""
-    speaks_for: Name | None
-    words: str | None
-    lang: str
-    original: str | None
-    original_lang: str | None
-    gist: str | None
-    """The coder's paraphrase, never in quotation marks."""
-    said_at: str
-    signed: bool
-    """The speaker's own party signed it; otherwise it stands here by publication."""
-    coder: Name | None
-    """Who published somebody else's words here; None where the speaker did."""
-    reported_by: Name | None
-    sources: tuple[str, ...]
-    confidence: str | None
-    """The speaker's own word on its named scale."""
-    target_link: str | None
-    norms: tuple[Invoked, ...]
-    law: tuple[str, ...]
-    """What of the law it invokes, as its coder gives it."""
-    flags: tuple[str, ...]
-    differing: tuple[Differing, ...]
-    """Where the same speaker gives other figures for the same matter; it has no effect."""
-    grounds: tuple[Ground, ...]
-    rests_on: str | None
-    """The claim whose grounds a challenge brings as its own: they stand on that claim's page."""
-    status: str
-    """open, corrected, withdrawn, superseded."""
-    effect: str | None
-    """What it does to the level, in plain words; None for the claim itself."""
-    statement: str | None
-    index: int | None
-
-
-class Borne(Struct, frozen=True, kw_only=True):
-    """An object that bears out a sentence; `sha256` None: not for this reader, or not held."""
-
-    id: str
-    sha256: str | None
-    name: str
-
-
-class Said(Struct, frozen=True, kw_only=True):
-    """A plain sentence about a standing, and what bears it out."""
-
-    text: str
-    refs: tuple[Borne, ...]
-
-
-class StandingView(Struct, frozen=True, kw_only=True):
-    """One computed standing, in words."""
-
-    level: str | None
-    words: str
-    base: str | None
-    links: tuple[LinkGrade, ...]
-    weakest: str | None
-    sentences: tuple[Said, ...]
-    by_coder: tuple[tuple[Name, str], ...]
-    at: str | None
-    reports: int
-    roots: int
-    """"N reports, M roots": pieces of evidence that count, and independent sources of them."""
-    inputs_sha256: str
-
-
-class Shown(Struct, frozen=True, kw_only=True):
-    """When a party the claim names was first among those it was said to."""
-
-    party: Name
-    at: str | None
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """One change of a standing: what came, what became of it, and why (`claims.changes`)."""
-
-    at: str
-    came: tuple[Borne, ...]
-    level_before: str | None
-    level_after: str | None
-    words_before: str
-    """The level in plain words; "not said yet" before the claim was."""
-    words_after: str
-    links: tuple[LinkStep, ...]
-    sentences: tuple[Said, ...]
-    no_longer: tuple[Said, ...]
-
-
-class LinkStep(Struct, frozen=True, kw_only=True):
-    """A link whose grade changed, in plain words; "not asked for" where it is not required."""
-
-    link: str
-    before: str
-    after: str
-
-
-class Happening(Struct, frozen=True, kw_only=True):
-    """One step in the history of a claim."""
-
-    at: str
-    who: Name
-    what: str
-    statement: str
-    index: int
-
-
-class ClaimRow(Struct, frozen=True, kw_only=True):
-    """A claim in a list."""
-
-    id: str
-    sha256: str
-    word: str
-    text: str
-    """The words, else the coder's gist."""
-    quoted: bool
-    lang: str
-    original: str | None
-    """The words before they were translated."""
-    original_lang: str | None
-    speaker: Name | None
-    printed: str | None
-    coder: Name | None
-    addressees: tuple[Name, ...]
-    said_at: str
-    level_then: str | None
-    level_now: str | None
-    then_words: str
-    now_words: str
-    denials: int
-    rivals: int
-    """Rebuttals and other accounts of the matter."""
-    critiques: int
-    """What says no other thing of the matter: critiques of a method, and requests for grounds."""
-    answers: int
-    status: str
-    case: str | None
-
-
-class Answered(Struct, frozen=True, kw_only=True):
-    """One answer to a claim: who gave it, when, and how."""
-
-    claim: str
-    how: str | None
-    """accepted, refused, partly, premise-denied; None: it says none of these."""
-    speaker: Name | None
-    at: str
-
-
-class Marked(Struct, frozen=True, kw_only=True):
-    """For whom something was said: an answer to it is said for the same, and for its author."""
-
-    tlp: Tlp
-    to: tuple[str, ...]
-    case: str | None
-
-
-class ClaimPage(Struct, frozen=True, kw_only=True):
-    """Everything the Claim page shows."""
-
-    row: ClaimRow
-    positions: tuple[Position, ...]
-    """In order of speaking, the claim among them."""
-    silent: tuple[Name, ...]
-    """Named by the claim, and without a statement here."""
-    then: StandingView
-    now: StandingView
-    named: tuple[Shown, ...]
-    history: tuple[Happening, ...]
-    steps: tuple[Step, ...]
-    """How it came to stand as it does: every change up to the time asked for, in order."""
-    answers: tuple[Answered, ...]
-    """In the order in which they were given."""
-    sightings: Sightings | None
-    """Of what a demand or call is about; None: no demand, or nothing is tied to it."""
-    marked: Marked | None
-    swap: tuple[Name, Name] | None
-    """The two organisations whose names "Swap the names" exchanges."""
-
-
-class Cell(Struct, frozen=True, kw_only=True):
-    """One party's position on one claim, in words; never blank."""
-
-    word: str
-    confidence: str | None
-    grounds: int
-    signed: bool | None
-    at: str | None
-    position: str | None
-
-
-class MatrixRow(Struct, frozen=True, kw_only=True):
-    """One claim across the parties of a case."""
-
-    claim: ClaimRow
-    cells: tuple[Cell, ...]
-
-
-class Matrix(Struct, frozen=True, kw_only=True):
-    """Claims by parties; columns in the order in which parties came to the case."""
-
-    parties: tuple[Name, ...]
-    rows: tuple[MatrixRow, ...]
-
 
 # --- weighing ---------------------------------------------------------------------------------
 

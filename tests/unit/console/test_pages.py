@@ -20,7 +20,7 @@ from tocsin.console import case_pages, drafts, pages, record_pages, relate_pages
 from tocsin.console.app import Frame, Me, templates
 from tocsin.console.assets import Assets
 from tocsin.console.page import Drawn
-from tocsin.flows import advise, respond, weigh
+from tocsin.flows import advise, respond, weighed
 from tocsin.flows.witnessing import Alarm
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -104,7 +104,7 @@ def draft_view(text: str) -> drafts.DraftsView:
 @cache
 def drawn_pages(text: str) -> dict[str, Drawn]:
     """One of each page, full of `text`."""
-    claim: weigh.ClaimPage = fill(weigh.ClaimPage, text)
+    claim: weighed.ClaimPage = fill(weighed.ClaimPage, text)
     case: case_pages.CaseView = fill(case_pages.CaseView, text)
     marks = tuple(
         msgspec.structs.replace(m, lane=lane, who=n, learnt="2026-11-22T01:00:00Z")
@@ -371,13 +371,13 @@ def test_no_cell_of_the_matrix_is_blank() -> None:
 
 def test_swapping_two_names_changes_only_the_names() -> None:
     """The page of a mirrored claim is the mirrored page: nothing depends on who is who."""
-    one: weigh.ClaimPage = fill(weigh.ClaimPage, "NAMEA said this of NAMEB")
+    one: weighed.ClaimPage = fill(weighed.ClaimPage, "NAMEA said this of NAMEB")
     mirrored = msgspec.json.decode(
         msgspec.json.encode(one)
         .replace(b"NAMEA", b"NAMEX")
         .replace(b"NAMEB", b"NAMEA")
         .replace(b"NAMEX", b"NAMEB"),
-        type=weigh.ClaimPage,
+        type=weighed.ClaimPage,
     )
     there = render(pages.draw_claim(one))
     back = render(pages.draw_claim(mirrored))
@@ -389,7 +389,7 @@ def test_swapping_two_names_changes_only_the_names() -> None:
 def test_a_table_is_safe_in_a_spreadsheet() -> None:
     from tocsin.console.app import _csv
 
-    drawn = pages.draw_claim(fill(weigh.ClaimPage, "=HYPERLINK(1)"))
+    drawn = pages.draw_claim(fill(weighed.ClaimPage, "=HYPERLINK(1)"))
     assert drawn.table is not None
     assert b"'=HYPERLINK(1)" in _csv(*drawn.table)
     assert b",=HYPERLINK" not in _csv(*drawn.table)

@@ -9,7 +9,7 @@ import pytest
 
 from tocsin.claims import answering, write
 from tocsin.claims.answering import Saying
-from tocsin.flows import intake, weigh
+from tocsin.flows import intake, weigh, weighed
 from tocsin.flows.intake import Act
 from tocsin.stix.bundle import open_object
 from tocsin.stix.model import make
@@ -43,7 +43,7 @@ def new(type: str) -> str:
     return f"{type}--{uuid4()}"
 
 
-def page(world: World, id: str, party: str | None = None) -> weigh.ClaimPage:
+def page(world: World, id: str, party: str | None = None) -> weighed.ClaimPage:
     return weigh.claim_page(world.node, world.node.reader(party or world.NORTH), id)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tocsin.claims import answering, write
 from tocsin.claims.model import EXTENSION_ID
 from tocsin.errors import NotFoundError, UsageError
-from tocsin.flows import intake, weigh
+from tocsin.flows import intake, weigh, weighed
 from tocsin.flows.intake import Act
 from tocsin.stix.bundle import open_object
 
@@ -146,8 +146,8 @@ def test_a_day_is_all_of_it_in_utc() -> None:
 
 
 def test_every_level_and_reason_has_words() -> None:
-    assert weigh.level_words(None) == "not weighed"
-    assert weigh.level_words("contested(one-root)") == "contested; one root"
+    assert weighed.level_words(None) == "not weighed"
+    assert weighed.level_words("contested(one-root)") == "contested; one root"
 
 
 # --- committed to, and shown later ----------------------------------------------------------------
@@ -190,7 +190,7 @@ def committed(world: World) -> tuple[bytes, dict[str, Any]]:
     return kept, piece
 
 
-def ground(world: World) -> weigh.Ground:
+def ground(world: World) -> weighed.Ground:
     page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
     [found] = page.positions[0].grounds
     return found
