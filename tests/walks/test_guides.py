@@ -134,6 +134,58 @@ def test_the_guides_to_patterns_and_findings_need_no_node(tmp_path: Path) -> Non
         walk.type("tocsin", *verb.split())
 
 
+INCIDENTS = (
+    "incident_id,name,start_date,end_date,attribution_date,attributing_actor,"
+    "attributed_initiator_country,sources_url\n"
+    "1,Outage,2025-01-02,2025-01-03,2025-02-01,CERT Northland,XB,https://report.example/a\n"
+)
+GALAXY = {
+    "name": "Threat actor", "type": "threat-actor", "version": 3, "uuid": f"{U}f1",
+    "values": [{"value": "GREY HERON", "uuid": f"{U}f2", "meta": {"synonyms": ["Salt Lantern"]}}],
+}  # fmt: skip
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """A group and a campaign that use the same tool, as a catalogue of groups has them."""
+    made = {"created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z"}
+    group, campaign, tool = (
+        f"{kind}--{U}{n}"
+        for kind, n in (("intrusion-set", "c1"), ("campaign", "c2"), ("tool", "c3"))
+    )
+    reference = [{"source_name": "mitre-attack", "external_id": "C0042"}]
+    rows: list[dict[str, Any]] = [
+        {"type": "intrusion-set", "id": group, "name": "Ash Crane", "aliases": ["Grey Heron"]},
+        {"type": "campaign", "id": campaign, "name": "Outage", "external_references": reference},
+        {"type": "tool", "id": tool, "name": "wiper"},
+    ]
+    for n, source in (("c4", group), ("c5", campaign)):
+        rows.append(
+            {
+                "type": "relationship",
+                "id": f"relationship--{U}{n}",
+                "source_ref": source,
+                "relationship_type": "uses",
+                "target_ref": tool,
+            }
+        )
+    return [{"spec_version": "2.1", **made, **row} for row in rows]
+
+
+def test_the_guides_to_data_sets_and_names_run_over_small_ones(tmp_path: Path) -> None:
+    (tmp_path / "incidents.csv").write_text(INCIDENTS, "utf-8")
+    (tmp_path / "threat-actor.json").write_text(json.dumps(GALAXY), "utf-8")
+    attack = {"type": "bundle", "id": f"bundle--{U}c0", "objects": catalogue()}
+    (tmp_path / "enterprise-attack.json").write_text(json.dumps(attack), "utf-8")
+    walk = Walk(tmp_path, tmp_path / "north")
+    walk.type("tocsin", "init", "--party", "cert.northland.example")
+    assert len(walk.go((GUIDES / "datasets.md").read_text("utf-8"))) == 4
+    walk.type("tocsin", "say", "enterprise-attack.json")
+    walk.known["campaign--5f0c…"] = f"campaign--{U}c2"
+    assert len(walk.go((GUIDES / "names.md").read_text("utf-8"))) == 4
+    drafts = walk.type("tocsin", "accept").splitlines()
+    assert max(map(len, drafts)) <= 80
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Walk, str]]:
     """The exercise, running as its owner starts it, and its address."""

@@ -667,10 +667,10 @@ def _list_drafts(listed: list[dict[str, Any]]) -> None:
                 found["claim_type"] if claim else found["type"],
                 (found["speaker"] or "?") if claim else "-",
                 found.get("date") or "-",
-                _flagged(found) + (found["words"] if claim else found["value"]),
+                terminal.clip(_flagged(found) + (found["words"] if claim else found["value"]), 68),
             ]
         )
-    terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=5, least=12)
+    terminal.table(["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], rows, grow=3, below=1)
 
 
 @click.command()

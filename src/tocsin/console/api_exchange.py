@@ -105,7 +105,7 @@ def _join(r: Request) -> Any:
 
 def _link(r: Request, body: LinkBody) -> Any:
     if r.node.new_link is None:
-        raise ForbiddenError("this node prints no links", remedy="tocsin up runs one that does")
+        raise ForbiddenError("a sign-in link is for a node that runs", remedy="start it: tocsin up")
     return {"url": r.node.new_link(body.person, body.role)}
 
 
