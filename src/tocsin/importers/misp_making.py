@@ -128,6 +128,9 @@ class Maker:
         """What the event groups, in the order it was made."""
         self.seed = ""
         self._scos: dict[str, tuple[dict[str, Any], Context, frozenset[Limits]]] = {}
+        self._lists: dict[tuple[str, str], dict[str, None]] = {}
+        """What the lists of `_scos` hold, by id and property, where several attributes fill one: a
+        name may resolve to as many addresses as there are attributes."""
         self._organisations: set[str] = set()
 
     def organisation(self, org: Mapping[str, Any], pointer: str) -> str | None:
@@ -267,7 +270,7 @@ class Maker:
             self.refs[id] = None
             return
         merged, before, ways = held
-        more = {k: v for k, v in props.items() if merged.get(k) != v}
+        more = {k: v for k, v in props.items() if not self._holds(id, k, merged.get(k), v)}
         order = TLP_RANK[context.tlp] - TLP_RANK[before.tlp]
         if more or len(merged) > len(props):
             # What only one of them says is shown to no more than that one.
@@ -279,17 +282,27 @@ class Maker:
             self._scos[id] = (merged, context, frozenset((context.groups,)))
         for key, value in more.items():
             if isinstance(value, list) and isinstance(merged.get(key), list):
-                merged[key] = list(dict.fromkeys([*merged[key], *value]))
+                named = self._lists.setdefault((id, key), dict.fromkeys(merged[key]))
+                named.update(dict.fromkeys(value))
             else:
                 merged.setdefault(key, value)
         self.refs[id] = None
+
+    def _holds(self, id: str, key: str, first: Any, value: Any) -> bool:
+        """Whether a property is this value already, with all that was added to the first one."""
+        named = self._lists.get((id, key))
+        if named is None:
+            return bool(first == value)
+        return len(named) == len(value) and list(named) == value
 
     def write_observables(self) -> None:
         """Write the observables that were named, each once."""
         for id, (props, context, ways) in self._scos.items():
             body = {k: v for k, v in props.items() if k != "type"}
+            body |= {k: list(self._lists[id, k]) for k in body if (id, k) in self._lists}
             self.write(id, context, None, None, body, ways=ways)
         self._scos.clear()
+        self._lists.clear()
 
     def write_organisations(self, context: Context) -> None:
         """Let the organisations an event names go where the event goes."""

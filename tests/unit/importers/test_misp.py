@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -330,6 +331,26 @@ def test_a_cluster_keeps_its_uuid_and_its_attack_number() -> None:
     assert one["external_references"] == [{"source_name": "mitre-attack", "external_id": "T1566"}]
     [link] = [d for d in made.values() if d["type"] == "relationship"]
     assert link["relationship_type"] == "indicates"
+
+
+def test_a_name_of_many_addresses_costs_no_more_than_their_number() -> None:
+    taken = misp_making.Taken()
+    maker = misp_making.Maker(taken, "e.json", None)
+    name, props = f"domain-name--{ONE}", {"type": "domain-name", "value": "a.example"}
+    amber = misp_making.Context(pointer="", tlp="AMBER", pap=None)
+    ids = [f"ipv4-addr--5f0c2a1e-0000-4000-8000-{n:012}" for n in range(20_000)]
+    started = time.process_time()
+    for id in ids:
+        maker.observable(name, {**props, "resolves_to_refs": [id]}, amber)
+    assert time.process_time() - started < 2
+    # What only one of them says is shown to no more than that one, however often it is said.
+    for _ in range(2):
+        clear = misp_making.Context(pointer="", tlp="CLEAR", pap=None)
+        maker.observable(name, {**props, "resolves_to_refs": ids[:1]}, clear)
+    maker.write_observables()
+    [made] = [o.data for o in taken.objects]
+    assert made["resolves_to_refs"] == ids
+    assert [TLP_OF_ID[ref] for ref in made["object_marking_refs"]] == ["AMBER"]
 
 
 def test_a_large_event_is_told_in_several_groupings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,7 +229,7 @@ def test_escapes_that_complete_each_other_cost_no_more_than_their_length() -> No
     started = time.process_time()
     for _ in range(20):
         assert normalise("url", f"http://a.example/{chain}%34").endswith("%34"[2:])
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
