@@ -35,9 +35,18 @@ def until(page: Any, holds: str) -> None:
     Playwright's own wait is evaluated by the page after its first look, and the pages forbid that.
     """
     last = time.monotonic() + PATIENCE_MS / 1000
-    while not page.evaluate(holds):
+    while not _holds(page, holds):
         assert time.monotonic() < last, f"not within {PATIENCE_MS / 1000:.0f} s: {holds}"
         page.wait_for_timeout(50)
+
+
+def _holds(page: Any, expression: str) -> bool:
+    try:
+        return bool(page.evaluate(expression))
+    except Exception as wrong:
+        if "context was destroyed" in str(wrong):  # the page goes elsewhere: look at that one
+            return False
+        raise
 
 
 def absent(what: str) -> None:

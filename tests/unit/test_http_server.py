@@ -135,6 +135,16 @@ def test_a_slow_reader_that_reads_on_gets_all_of_it() -> None:
             time.sleep(0.01)
 
 
+def test_many_small_answers_that_wait_are_counted_whole() -> None:
+    with serving(body=LARGE[: 2**20], unread=8 * 2**20, read_seconds=60) as port:
+        held = [asked(port) for _ in range(24)]
+        time.sleep(1)
+        whole = sum(len(rest(one)) > 2**20 for one in held[:8])
+        for one in held:
+            one.close()
+        assert whole == 0  # the first ones were let go for those after them
+
+
 def test_what_waits_for_its_readers_is_bounded_and_the_longest_silent_goes_first() -> None:
     with serving(body=LARGE, unread=40 * 1024 * 1024, read_seconds=60) as port:
         held = []

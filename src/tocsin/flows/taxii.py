@@ -264,7 +264,11 @@ def add(node: Node, who: Who, body: bytes, share: Share) -> Status:
         LogHalted, StoreError: nothing more is taken now; what was taken before stays.
     """
     take(node, who.name, share, 0, len(body))
-    checking = begin_check(body, limits=LIMITS)
+    try:
+        checking = begin_check(body, limits=LIMITS)
+    except TocsinError:
+        take(node, who.name, share, 1, len(body))  # what cannot be read counts too
+        raise
     take(node, who.name, share, len(checking.objects), len(body))
     now = node.clock()
     arrived = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond:06d}Z"

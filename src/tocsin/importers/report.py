@@ -298,6 +298,8 @@ _BLOCKS = words(
 )
 
 
+_AS_WRITTEN = frozenset(["pre", "textarea", "listing", "xmp"])
+_BLANKS = re.compile(r"[ \t\n\f\r]+")
 _BROKEN = re.compile(r"\[\.\]|\(\.\)|\[dot\]|\bhxxps?\b|\[:\]|\[at\]|\[@\]", re.IGNORECASE)
 
 
@@ -398,14 +400,20 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str]:
         if hidden and element.getparent() is not None:
             element.drop_tree()
     pieces: list[str] = []
+    as_written = 0  # depth of elements whose line ends are their own
     for event, element in lxml.etree.iterwalk(tree, events=("start", "end")):
+        if element.tag in _AS_WRITTEN:
+            as_written += 1 if event == "start" else -1
+        text = (element.text if event == "start" else element.tail) or ""
+        if not as_written:  # the source's line ends are blanks (HTML, "Rendering", white-space)
+            text = _BLANKS.sub(" ", text)
         if not isinstance(element.tag, str):
             if event == "end":
-                pieces.append(element.tail or "")
+                pieces.append(text)
             continue
         if element.tag in _BLOCKS or (element.tag == "br" and event == "start"):
             pieces.append("\n")
-        pieces.append((element.text if event == "start" else element.tail) or "")
+        pieces.append(text)
     lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
     shown = lxml.html.tostring(tree, encoding="unicode")
     return headline, [line for line in lines if line], shown

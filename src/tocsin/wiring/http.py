@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from typing import Any
 
 import uvicorn
@@ -24,6 +25,8 @@ READ_BYTES = 64 * 1024
 MAX_UNREAD = 512 * 1024 * 1024
 """Bytes of answers that wait for their readers, all together. Over it, whoever has read nothing for
 the longest time is let go."""
+SEND_BUFFER = 128 * 1024
+"""Bytes the system keeps of an answer, so that what waits is seen here and counted."""
 _LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -87,6 +90,9 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         full = len(self.connections) >= self.most
         super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if full:
             transport.abort()
         else:

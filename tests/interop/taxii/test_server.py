@@ -372,6 +372,8 @@ def test_a_days_share_is_each_accounts_own_and_what_is_over_it_is_refused_whole(
         assert served.push(indicator(3)).status_code == 202  # a smaller one still fits
         assert served.push(indicator(5), auth="second").status_code == 202
         refused(served.push(indicator(6)), 429)
+        refused(served.push(content=b"{" * 9, auth="second"), 400)  # unreadable, and counted
+        refused(served.push(indicator(7), indicator(8), auth="second"), 429)
         now += timedelta(minutes=10)
         assert served.push(indicator(6)).status_code == 202
         big = indicator(7, description="x" * 600_000)

@@ -104,6 +104,22 @@ def test_html_keeps_headline_and_paragraphs_and_no_script() -> None:
     assert reading.drafts[0].speaker == "Northland"
 
 
+def test_line_ends_of_the_source_are_blanks_but_where_they_are_written_so() -> None:
+    page = (
+        "<html><body><nav><a href='/'>Home</a></nav><article><h1>Valves</h1>"
+        "<p>The operator of the harbour,\nPortco, said on Monday that\n  its valves had been "
+        "opened by\nstrangers.</p>\n<p>“Nothing of the kind has been\nseen in <b>twenty\nyears</b>,” "
+        "said Ada Lund, its\nspokeswoman.</p>"
+        "<pre>relay[.]example\nother[.]example</pre></article></body>"
+    )
+    reading = report.read(page.encode(), "a.html", published=DAY)
+    assert "Portco, said on Monday that its valves had been opened by strangers." in reading.text
+    assert "relay[.]example\n\nother[.]example" in reading.text
+    told, quoted = reading.drafts
+    assert (told.speaker, told.words) == ("Portco", "its valves had been opened by strangers")
+    assert quoted.words == "Nothing of the kind has been seen in twenty years"
+
+
 def test_the_cells_of_a_table_in_an_article_are_kept_however_short() -> None:
     said = "<p>The intruders came in by a gateway that stood open, and stayed for some weeks.</p>"
     rows = "<tr><td>IP</td><td>203.0.113[.]8</td></tr><tr><td>C2</td><td>198.51.100.7</td></tr>"
