@@ -108,7 +108,7 @@ def test_line_ends_of_the_source_are_blanks_but_where_they_are_written_so() -> N
     page = (
         "<html><body><nav><a href='/'>Home</a></nav><article><h1>Valves</h1>"
         "<p>The operator of the harbour,\nPortco, said on Monday that\n  its valves had been "
-        "opened by\nstrangers.</p>\n<p>“Nothing of the kind has been\nseen in <b>twenty\nyears</b>,” "
+        "opened by\nstrangers.</p>\n<p>“Nothing of the kind was\nseen in <b>twenty\nyears</b>,” "
         "said Ada Lund, its\nspokeswoman.</p>"
         "<pre>relay[.]example\nother[.]example</pre></article></body>"
     )
@@ -117,7 +117,7 @@ def test_line_ends_of_the_source_are_blanks_but_where_they_are_written_so() -> N
     assert "relay[.]example\n\nother[.]example" in reading.text
     told, quoted = reading.drafts
     assert (told.speaker, told.words) == ("Portco", "its valves had been opened by strangers")
-    assert quoted.words == "Nothing of the kind has been seen in twenty years"
+    assert quoted.words == "Nothing of the kind was seen in twenty years"
 
 
 def test_the_cells_of_a_table_in_an_article_are_kept_however_short() -> None:
