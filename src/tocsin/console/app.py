@@ -48,6 +48,7 @@ NAV = (
     ("now", "/", "Now"),
     ("cases", "/cases", "Cases"),
     ("claims", "/claims", "Claims"),
+    ("names", "/names", "Names"),
     ("ingest", "/ingest", "Ingest"),
     ("log", "/log", "Log"),
 )

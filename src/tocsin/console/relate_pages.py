@@ -106,7 +106,7 @@ def names(ask: Ask) -> Drawn:
     return Drawn(
         template="names.html",
         view=view,
-        key="claims",
+        key="names",
         title=f"Names: {asked}" if asked else "Names",
         cli=command("names", "--", asked) if asked else None,
         table=(
@@ -148,7 +148,7 @@ def overlap(ask: Ask) -> Drawn:
     return Drawn(
         template="overlap.html",
         view=view,
-        key="claims",
+        key="names",
         title="What is shared with groups",
         cli=command("overlap", id),
         table=(
