@@ -260,7 +260,7 @@ def evidence(
                 "no --name or no --kind",
                 remedy="say what it is; tocsin evidence --kinds lists them",
             )
-        commitment = None
+        commitment = keep = None
         if commit is not None:
             if files or objects or urls:
                 raise UsageError(
@@ -269,8 +269,7 @@ def evidence(
             kept, commitment = answering.opening(
                 terminal.read_input(commit), secrets.token_bytes(32)
             )
-            if not how.dry_run:
-                _keep(Path(commit + ".committed"), kept)
+            keep = functools.partial(_keep, Path(commit + ".committed"), kept)
         shown = bool(files or objects or urls)
         made = answering.grounds(
             saying,
@@ -291,7 +290,7 @@ def evidence(
         )
         if not links:
             click.echo("note: without --for it counts for no link", err=True)
-        _say(client, made, f"“{name}” as evidence", held, how)
+        _say(client, made, f"“{name}” as evidence", held, how, keep)
         if commitment is not None and not how.dry_run:
             piece = next(one["id"] for one in map(orjson.loads, made) if one["type"] == "grouping")
             click.echo(
@@ -374,8 +373,12 @@ def _say(
     what: str,
     held: dict[str, Any],
     how: Publishing,
+    keep: Callable[[], None] | None = None,
 ) -> None:
-    """Say these objects, for those the target was said for unless it is said otherwise."""
+    """Say these objects, for those the target was said for unless it is said otherwise.
+
+    `keep`: what has to be on this disk before anything is said.
+    """
     marked = held["marked"] or {}
     me = client.get("/me")["party"]
     level = how.tlp.upper() if how.tlp else marked.get("tlp") or "AMBER+STRICT"
@@ -393,6 +396,8 @@ def _say(
             click.echo(f"would say {what}, {whom}; nothing was published")
         return
     terminal.agree(f"say {what} in your party's name, {whom}?", how.yes)
+    if keep is not None:
+        keep()
     query = {"tlp": level, "to": ",".join(readers), "case": where}
     done = msgspec.json.decode(client.call("POST", "/say", query=query, body=bundle))
     expect = says(

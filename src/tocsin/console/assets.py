@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tocsin.console.problems import not_found, respond
+from tocsin.taxii.wire import takes_gzip
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -78,7 +79,7 @@ class Assets:
         }
         if asset.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        if asset.packed and "gzip" in request.headers.get("accept-encoding", ""):
+        if asset.packed and takes_gzip(request.headers.get("accept-encoding", "")):
             headers["content-encoding"] = "gzip"
             return Response(asset.packed, headers=headers, media_type=asset.media_type)
         return Response(asset.plain, headers=headers, media_type=asset.media_type)

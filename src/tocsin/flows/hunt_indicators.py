@@ -291,9 +291,14 @@ def _text(raw: bytes, name: str, read_report: ReadReport | None) -> str | Indica
     return text
 
 
+def _lines(text: str) -> list[str]:
+    """Lines as a file has them: NEL and the separators of Unicode are characters of a value."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _csv(text: str) -> Indicators | None:
     """A table whose first line names a column `value`."""
-    lines = text.splitlines()
+    lines = _lines(text)
     start = next((n for n, line in enumerate(lines) if line.strip() and line[0] != "#"), None)
     if start is None:
         return None
@@ -322,7 +327,7 @@ def _list(text: str) -> Indicators | None:
     """One value per line; None where most lines are none, for then it is prose."""
     rows = [
         (number, line.strip())
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(_lines(text), 1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
     if not rows:

@@ -561,7 +561,7 @@ def case_objects(node: Node, case: str, reader: Reader) -> list[KeptObject]:
 def indicators(node: Node, reader: Reader, case: str | None = None) -> list[KeptObject]:
     """Indicators in force that `reader` may read: not withdrawn, not revoked."""
     found = node.store.select(node.allowed(reader), types=["indicator"], case=case)
-    return [o for o in found if not o.withdrawn and not o.data.get("revoked")]
+    return [o for o in found if not o.withdrawn and o.data.get("revoked") is not True]
 
 
 class TakenBack(Struct, frozen=True, kw_only=True):

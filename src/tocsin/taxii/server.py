@@ -43,7 +43,7 @@ from tocsin.errors import (
     TocsinError,
 )
 from tocsin.taxii import wire
-from tocsin.taxii.wire import Ask, Collection, Item, Status, Target
+from tocsin.taxii.wire import Ask, Collection, Item, Status, Target, takes_gzip
 
 log = logging.getLogger("tocsin.taxii")
 
@@ -419,7 +419,7 @@ def _given(scope: Scope) -> _Given:
         elif key == b"host":
             given.host = given.host or text
         elif key == b"accept-encoding":
-            given.packs = given.packs or "gzip" in text
+            given.packs = given.packs or takes_gzip(text)
     client = scope.get("client")
     if client:
         given.address = client[0]

@@ -162,6 +162,14 @@ def asks_for_taxii(accept: str) -> bool:
     return any(name in _OURS for name, _ in _ranges(accept))
 
 
+def takes_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding header takes gzip: RFC 9110 §12.5.3, a weight of 0 forbids."""
+    weights: dict[str, bool] = {}
+    for coding, params in _ranges(header):
+        weights[coding] = not re.fullmatch(r"0(\.0{0,3})?", params.get("q", "1").strip())
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
+
+
 def check_content(header: str | None) -> None:
     """Return if a body of this media type is taken.
 

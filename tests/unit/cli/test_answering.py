@@ -78,6 +78,9 @@ def test_what_was_committed_to_is_shown_later_and_only_that(tocsin: Terminal, ch
     commit = ("--name", "Flow records", "--kind", "telemetry", "--for", "actor", "--commit")
     done = tocsin.json("evidence", charge, *commit, "flows.csv", "--yes")
     piece = next(id for id in done["objects"] if id.startswith("grouping--"))
+    Path("roster.csv").write_text("a,b\n")
+    assert "say --yes" in tocsin("evidence", charge, *commit, "roster.csv", code=2)
+    assert not Path("roster.csv.committed").exists()  # nothing was said that it would open
     assert "is there already" in tocsin("evidence", charge, *commit, "flows.csv", "--yes", code=2)
     assert tocsin.json("standing", charge)[0]["links"]["actor"]["grade"] == "none-shown"
     refused = tocsin("evidence", piece, "--reveal", "flows.csv", "--yes", code=1)

@@ -59,6 +59,14 @@ def test_a_csv_names_its_columns() -> None:
     assert found.left_out[0].what == "line 4"
 
 
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\x0b", "\x1c"])
+def test_only_line_ends_of_a_file_end_a_row(mark: str) -> None:
+    text = f"value,note\r\n203.0.113.7,one{mark}two\rlure.example,\n"
+    found = load_indicators(text.encode(), "feed.csv")
+    assert values(found) == [("ipv4", "203.0.113.7"), ("domain", "lure.example")]
+    assert not found.left_out
+
+
 def test_a_quoted_cell_may_hold_a_comma() -> None:
     found = load_indicators(b'value,note\n"Gate/1.0 (x, y)","a, b"\n', "feed.csv")
     assert values(found) == [("user-agent", "Gate/1.0 (x, y)")]

@@ -183,3 +183,22 @@ def test_a_version_is_modified_else_created_else_the_arrival() -> None:
     assert wire.version_of(Thing(0, b"", created="c")) == "c"
     assert wire.version_of(Thing(1_500_000, b"")) == "1970-01-01T00:00:01.500000Z"
     assert wire.dates([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5, br", True),
+        ("*", True),
+        ("x-gzip", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("xgzipx", False),
+    ],
+)
+def test_packed_only_where_the_weight_is_not_zero(header: str, takes: bool) -> None:
+    assert wire.takes_gzip(header) is takes
