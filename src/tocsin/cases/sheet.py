@@ -558,6 +558,7 @@ def _claim(case: _Case, one: standing.Standing) -> dict[str, Any]:
         "original": x.words_original.text if x.words_original else "",
         "original_lang": x.words_original.lang if x.words_original else None,
         "speaker": _speaker(case, claim),
+        "voice": _voice(case, x),
         "type": x.claim_type,
         "said": _when(x.asserted_at),
         "reported": case.name(x.reported_by_ref) if x.reported_by_ref else "",
@@ -579,15 +580,25 @@ def _speaker(case: _Case, claim: Claim) -> str:
     return name or "speaker not given"
 
 
+def _voice(case: _Case, x: model.ClaimFields | model.ChallengeFields) -> str:
+    """As what somebody speaks, and for whom: the same line for a charge and an answer to it."""
+    capacity = x.capacity if x.capacity != "unknown" else None
+    if x.speaks_for_ref is None:
+        return capacity or ""
+    return f"{capacity or 'speaks'} for {case.name(x.speaks_for_ref)}"
+
+
 def _positions(case: _Case, claim: Claim) -> list[dict[str, Any]]:
     """The claim's speaker, everyone who answered, and the named who said nothing, all alike."""
     found: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
+    spoken_for: set[str | None] = set()
 
     def stands(who: str, rank: tuple[Any, ...], entry: dict[str, Any]) -> None:
         found.setdefault(who, []).append((rank, entry))
 
     def said(other: Claim, what: str) -> None:
         who = other.x.speaker_ref or f"?{_speaker(case, other)}"
+        spoken_for.add(other.x.speaks_for_ref)
         rank = (other.id != claim.id, other.known, case.order(other.id), other.id)
         stands(who, rank, _entry(case, other, what, other.x.words, other.content, other.lang))
 
@@ -608,6 +619,7 @@ def _positions(case: _Case, claim: Claim) -> list[dict[str, Any]]:
     for ref in case.view.challenges_on.get(claim.id, ()):
         challenge = case.view.challenges[ref]
         x = challenge.x
+        spoken_for.add(x.speaks_for_ref)
         part = f" of {x.target_link}" if x.target_link else ""
         what = f"{x.form}{part}" + (", of this kind of report" if x.scope == "class" else "")
         rank = (True, challenge.known, case.order(ref), ref)
@@ -615,7 +627,7 @@ def _positions(case: _Case, claim: Claim) -> list[dict[str, Any]]:
         stands(x.speaker_ref, rank, entry)
     names = claim.x.names
     for named in (*claim.x.addressee_refs, names.sponsor_ref, names.actor_ref):
-        if named and named.startswith("identity--"):
+        if named and named.startswith("identity--") and named not in spoken_for:
             found.setdefault(named, [])
     columns = [
         (min((rank for rank, _ in entries), default=(2,)), place, who, entries)
@@ -642,6 +654,7 @@ def _entry(
     state = ", withdrawn" if said.id in case.taken_back else ""
     return {
         "what": what + state,
+        "voice": _voice(case, said.x),
         "confidence": f"{confidence.term} ({confidence.scale})" if confidence else "",
         "words": words.text if words else otherwise,
         "lang": words.lang if words else lang,

@@ -27,6 +27,8 @@ MOST_MATERIAL = 700_000
 """Bytes of one file in one object: in base64 it stays under the 1 MiB that nodes take (§1)."""
 REPLIES = ("accepted", "refused", "partly", "premise-denied")
 """What a reply to a call or a demand may be."""
+CAPACITIES = ("personal", "spokesperson", "agency", "vendor", "court", "press", "unknown")
+"""As what somebody speaks (§1)."""
 _HEADING = b"tocsin commitment "
 
 New = Callable[[str], str]
@@ -53,6 +55,10 @@ class Saying(Struct, frozen=True, kw_only=True):
     url: str | None = None
     said_on: str | None = None
     """A day or an instant, where it was said before now."""
+    capacity: str | None = None
+    """As what the speaker speaks, one of `CAPACITIES`."""
+    speaks_for: str | None = None
+    """Identity of whoever the speaker speaks for, where that is not the speaker alone."""
 
     @property
     def common(self) -> dict[str, Any]:
@@ -64,6 +70,21 @@ class Saying(Struct, frozen=True, kw_only=True):
         if self.said_on is None:
             return {"value": rfc3339(self.now), "precision": "instant"}
         return {"value": self.said_on, "precision": "day" if len(self.said_on) == 10 else "instant"}
+
+    @property
+    def voice(self) -> dict[str, Any]:
+        """Whose words they are: the same fields for a charge, an answer and a reply."""
+        speaker = self.speaker or self.by
+        if self.speaks_for == speaker:
+            raise ClaimError(
+                f"{speaker} speaks for itself",
+                remedy="name another organisation, or leave out whom it speaks for",
+            )
+        return {
+            "speaker_ref": speaker,
+            "capacity": self.capacity,
+            "speaks_for_ref": self.speaks_for,
+        }
 
     @property
     def references(self) -> list[dict[str, Any]]:
@@ -97,14 +118,15 @@ def answer(
         rival: the claim of one's own that it rests on.
 
     Raises:
-        ClaimError: a form that cannot have this target, or words of others without a source.
+        ClaimError: a form that cannot have this target, words of others without a source, or a
+            speaker who is said to speak for itself.
     """
     return [
         write.challenge_object(
             id=saying.new("opinion"),
             target=target,
             form=form,
-            speaker_ref=saying.speaker or saying.by,
+            **saying.voice,
             asserted_at=saying.asserted,
             target_link=link,
             counter_claim_ref=rival,
@@ -130,7 +152,7 @@ def reply(
         norms: what it invokes, un-13a to un-13k; any other word is kept and shown as none.
 
     Raises:
-        ClaimError: `how` is none of `REPLIES`, or words of others without a source.
+        ClaimError: `how` is none of `REPLIES`, else as `answer`.
     """
     if how not in REPLIES:
         raise ClaimError(f"{how!r} is no reply", remedy="one of: " + ", ".join(REPLIES))
@@ -140,7 +162,7 @@ def reply(
             id=position,
             claim_type="position",
             asserted_at=saying.asserted,
-            speaker_ref=saying.speaker or saying.by,
+            **saying.voice,
             words=saying.words(words, lang),
             norm_refs=list(norms),
             external_references=saying.references,

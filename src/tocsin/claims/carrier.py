@@ -335,6 +335,7 @@ def _index(
         objects=held,
         broken=broken,
         withdrawn=withdrawn,
+        called={},
         challenges_on={ref: tuple(ids) for ref, ids in challenges_on.items()},
         challenged_ties=frozenset(
             ref for ref in challenges_on if ref in found["link"] and found["link"][ref].kind in TIES

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from tocsin.claims.model import View
+from tocsin.claims.model import Challenge, View
 from tocsin.claims.standing import Reason, Standing
 
 _GRADE_WORDS = {
@@ -105,9 +105,16 @@ def of_reason(reason: Reason, one: Standing, view: View) -> Sentence | None:
         return _sentence(text, reason.ref, *by)
     if reason.code in _CHALLENGE_WORDS:
         challenge = view.challenges.get(reason.ref)
-        who = view.name(challenge.x.speaker_ref) if challenge else reason.ref
+        who = _voice(challenge, view) if challenge else reason.ref
         return _sentence(_CHALLENGE_WORDS[reason.code].format(who=who), reason.ref)
     return None
+
+
+def _voice(challenge: Challenge, view: View) -> str:
+    """Who answers, and for whom, as a claim's page has it too."""
+    who = view.name(challenge.x.speaker_ref)
+    behind = challenge.x.speaks_for_ref
+    return f"{who} (for {view.name(behind)})" if behind else who
 
 
 def _sentence(text: str, *refs: str) -> Sentence:

@@ -206,6 +206,9 @@ class ChallengeFields(Struct, frozen=True, kw_only=True):
     form: str
     speaker_ref: IdentityRef
     asserted_at: Dated
+    capacity: str | None = None
+    speaks_for_ref: IdentityRef | None = None
+    """As for a claim (decisions/0066): whoever answers has a spokesman as whoever charges has."""
     target_link: str | None = None
     counter_claim_ref: str | None = None
     scope: str = "this"
@@ -350,9 +353,13 @@ class View(Ties, frozen=True, kw_only=True):
     """The `derived-from` and `controlled-by` that somebody undercuts."""
     named: frozenset[str]
     """Origins, and what others derive from: all else can be common to no two pieces."""
+    called: Mapping[str, str] = {}
+    """Identity → the name its party gives itself elsewhere: shown, and nothing is weighed by it."""
 
     def name(self, ref: str) -> str:
-        """What an object calls itself, or its id."""
+        """What a party calls itself; else what an object calls itself, or its id."""
+        if ref in self.called:
+            return self.called[ref]
         held = self.objects.get(ref)
         name = held.data.get("name") if held else None
         return name if isinstance(name, str) and name else ref

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FORMS = ("denial", "request", "rebut", "alternative", "method-critique", "undercut")
 REPLIES = ("accepted", "refused", "partly", "premise-denied")
 LINKS = ("activity", "actor", "sponsor", "statement")
+CAPACITIES = ("personal", "spokesperson", "agency", "vendor", "court", "press", "unknown")
 
 
 class Publishing(Struct, frozen=True, kw_only=True):
@@ -87,6 +88,8 @@ def _published(verb: Callable[..., None]) -> Any:
 @click.option("--rival", metavar="CLAIM", help="Your own claim that it rests on.")
 @click.option("--norm", "norms", multiple=True, metavar="REF", help="With --reply: un-13f; repeat.")
 @click.option("--lang", default="en", show_default=True, metavar="TAG", help="Of the words.")
+@click.option("--speaks-for", metavar="PARTY", help="On whose behalf the speaker says it.")
+@click.option("--capacity", type=click.Choice(CAPACITIES), help="As what the speaker says it.")
 @_published
 def answer(
     target: str,
@@ -97,6 +100,8 @@ def answer(
     rival: str | None,
     norms: tuple[str, ...],
     lang: str,
+    speaks_for: str | None,
+    capacity: str | None,
     how: Publishing,
 ) -> None:
     """Deny, rebut, ask for grounds, undercut: your words beside the claim, at the same size.
@@ -122,7 +127,11 @@ def answer(
     with terminal.node() as client:
         target, held = _target(client, target)
         rival = _target(client, rival)[0] if rival else None
-        saying = _saying(client, how)
+        saying = msgspec.structs.replace(
+            _saying(client, how),
+            capacity=capacity,
+            speaks_for=_identity(client, speaks_for) if speaks_for else None,
+        )
         if reply is not None:
             objects = answering.reply(saying, target, reply, text, lang=lang, norms=invoked)
         else:

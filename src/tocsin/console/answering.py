@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from tocsin.claims.answering import KINDS, REPLIES, File
 from tocsin.claims.model import KIND_CLASS, PLANTABLE
+from tocsin.claims.norms import NORMS, named
 from tocsin.console.page import Ask, Go
 from tocsin.errors import UsageError
 from tocsin.flows import answers
@@ -25,6 +26,8 @@ def controls(ask: Ask, view: ClaimPage) -> dict[str, Any]:
         "may_answer": may,
         "forms": REPLIES if view.row.word in _REPLIED_TO else _FORMS,
         "links": answers.links_of(ask.node, ask.reader, view.row.id) if may else (),
+        "spoken_for": answers.spoken_for(ask.node, ask.reader, view.row.id) if may else (),
+        "norms": NORMS if view.row.word in _REPLIED_TO else (),
         "kinds": [(one, KIND_CLASS[one], one in PLANTABLE) for one in KINDS],
         "did": ask.query.get("did", ""),
     }
@@ -34,6 +37,9 @@ def answer(ask: Ask) -> Go:
     """A person's words beside a claim."""
     ask.must("publish")
     how, words = ask.form.get("how", ""), ask.form.get("words", "").strip()
+    behind = ask.form.get("for", "")
+    if behind and not behind.startswith("identity--"):
+        raise UsageError(f"{behind!r} is nobody", remedy="choose one on the page itself")
     if not words:
         raise UsageError("an answer without words", remedy="write what your organisation says")
     if how not in (*_FORMS, *REPLIES):
@@ -46,6 +52,8 @@ def answer(ask: Ask) -> Go:
         words,
         lang=ask.form.get("lang", "").strip() or "en",
         link=ask.form.get("link") or None,
+        speaks_for=behind or None,
+        norms=named(ask.form.get("norms", "")),
     )
     return _back(ask, how)
 

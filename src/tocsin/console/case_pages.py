@@ -142,7 +142,7 @@ def draw_case(view: CaseView, query: Mapping[str, str]) -> Drawn:
         table=(
             ("claim", "words", *(p.name for p in parties)),
             [
-                (row.claim.id, row.claim.text, *(cell.word for cell in row.cells))
+                (row.claim.id, row.claim.text, *(cell.words for cell in row.cells))
                 for row in view.matrix.rows
             ],
         ),

@@ -204,7 +204,7 @@ class DraftsView(Struct, frozen=True, kw_only=True):
 
 ORIGINAL_FIELDS = ("original", "original_lang", "original_url", "translated_by")
 CLAIM_FIELDS = (
-    *("claim_type", "speaker", "speaker_role", "addressee", "date", "gist", "norms"),
+    *("claim_type", "speaker", "speaker_role", "speaks_for", "addressee", "date", "gist", "norms"),
     *ORIGINAL_FIELDS,
 )
 INDICATOR_FIELDS = ("kind", "value")

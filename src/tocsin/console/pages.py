@@ -300,6 +300,7 @@ def _who_spoke(positions: Sequence[weighed.Position], most: int = 3) -> str:
     """The heading of a Claim page: who spoke and how, in order; no side's words are a headline."""
     spoke = [
         f"{p.word} by {i18n.clip(p.speaker.name if p.speaker else p.printed or 'nobody named')}"
+        + (f" for {i18n.clip(p.speaks_for.name)}" if p.speaks_for else "")
         for p in positions
     ]
     more = [f"{len(spoke) - most} more"] if len(spoke) > most else []

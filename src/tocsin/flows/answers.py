@@ -12,11 +12,12 @@ from uuid import uuid4
 from tocsin.claims import answering
 from tocsin.claims.answering import File, Saying
 from tocsin.claims.standing import required_links
-from tocsin.errors import ForbiddenError
+from tocsin.errors import ClaimError, ForbiddenError
 from tocsin.flows import weigh
 from tocsin.flows.held import seen
 from tocsin.flows.intake import Act, Done, not_found, record
 from tocsin.flows.node import Node
+from tocsin.flows.weighed import Name
 from tocsin.policy import Reader
 from tocsin.stix.bundle import open_object
 
@@ -24,6 +25,14 @@ from tocsin.stix.bundle import open_object
 def links_of(node: Node, reader: Reader, claim_id: str) -> tuple[str, ...]:
     """The links that grounds for this claim may speak to. Raises NotFoundError."""
     return required_links(weigh.claim_in(seen(node, reader), claim_id))
+
+
+def spoken_for(node: Node, reader: Reader, claim_id: str) -> tuple[Name, ...]:
+    """Those a claim names, on whose behalf an answer may be: without the reader's own party."""
+    have = seen(node, reader)
+    own = node.identity(reader.party) if reader.party else None
+    found = weigh.named(weigh.claim_in(have, claim_id))
+    return tuple(weigh.name_of(node, have.view, ref) for ref in found if ref != own)
 
 
 def answer(
@@ -35,17 +44,27 @@ def answer(
     *,
     lang: str = "en",
     link: str | None = None,
+    speaks_for: str | None = None,
+    norms: Sequence[str] = (),
 ) -> Done:
     """Say an answer to a claim: a form of challenge, or a reply to a call or a demand.
 
+    Args:
+        speaks_for: the identity on whose behalf it is said, where that is another than the party.
+        norms: what a reply invokes (`claims.norms`).
+
     Raises:
-        ClaimError: a form or reply that is none.
+        ClaimError: a form or reply that is none, or norms that an answer of this form cannot have.
         ForbiddenError: this node has no key of the reader's party.
         NotFoundError: no such claim for this reader.
     """
-    saying = _saying(node, reader)
+    saying = _saying(node, reader, speaks_for)
     if how in answering.REPLIES:
-        objects = answering.reply(saying, claim_id, how, words, lang=lang)
+        objects = answering.reply(saying, claim_id, how, words, lang=lang, norms=norms)
+    elif norms:
+        raise ClaimError(
+            f"a {how} that invokes a norm", remedy="invoke it in a reply, or a claim of your own"
+        )
     else:
         objects = answering.answer(saying, claim_id, how, words, lang=lang, link=link)
     return _say(node, reader, claim_id, objects)
@@ -80,7 +99,7 @@ def ground(
     return _say(node, reader, claim_id, objects)
 
 
-def _saying(node: Node, reader: Reader) -> Saying:
+def _saying(node: Node, reader: Reader, speaks_for: str | None = None) -> Saying:
     if reader.party is None or reader.party not in node.signers:
         raise ForbiddenError(
             f"no key of {reader.party or 'nobody'} is on this node",
@@ -90,6 +109,7 @@ def _saying(node: Node, reader: Reader) -> Saying:
         new=lambda type: f"{type}--{uuid4()}",
         now=node.clock(),
         by=node.identity(reader.party),
+        speaks_for=speaks_for,
     )
 
 

@@ -24,6 +24,8 @@ from tocsin.flows.node import Node
 from tocsin.importers.interface import Loss, Reading, SharingGroup, Source, as_machine, chosen
 from tocsin.policy import Tlp
 from tocsin.reading import fidelity
+from tocsin.reading.draft import Draft
+from tocsin.reading.spokes import speaks_for
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_object
 from tocsin.stix.markings import MARKING_ID
@@ -84,7 +86,7 @@ class KeptReport(Struct, kw_only=True):
 EDITABLE = frozenset(
     {"claim_type", "speaker", "speaker_role", "addressee", "about", "date", "precision", "gist"}
     | {"lang", "value", "kind", "outlet"}
-    | {"original", "original_lang", "original_url", "translated_by", "norms"}
+    | {"original", "original_lang", "original_url", "translated_by", "norms", "speaks_for"}
 )
 
 
@@ -137,7 +139,7 @@ def _kept(
         refuse_purged(node, item.sha256, item.id or "an object in it")
         listed.append((item.id, item.sha256, item.problem))
     found = [
-        KeptDraft(report=tag, n=n, kind="claim", machine=as_machine(d))
+        KeptDraft(report=tag, n=n, kind="claim", machine=_machine(d))
         for n, d in enumerate(reading.drafts, 1)
     ]
     found += [
@@ -172,6 +174,12 @@ def _kept(
     # Last: a report that is listed has all its drafts.
     node.store.keep_local("report", tag, msgspec.json.encode(kept), None)
     return kept, drafts(node, tag)
+
+
+def _machine(found: Draft) -> dict[str, Any]:
+    """A draft as it was read, and whom its speaker speaks for where the role says it."""
+    behind = speaks_for(found.speaker_role) if found.speaker else None
+    return {**as_machine(found), **({"speaks_for": behind} if behind else {})}
 
 
 def _put(node: Node, kind: str, key: str, value: bytes) -> None:
@@ -512,6 +520,7 @@ def _claim(
     coded = one.machine.get("coded") or {}
     speaker = identity(one.get("speaker"))
     addressee = identity(one.get("addressee"))
+    behind = identity(one.get("speaks_for"))
     named = {
         "actor_ref": identity(coded.get("actor")),
         "sponsor_ref": identity(coded.get("sponsor")),
@@ -533,8 +542,9 @@ def _claim(
             speaker_ref=speaker,
             speaker_as_printed=one.get("speaker"),
             capacity="spokesperson"
-            if role and "spokes" in role
+            if role and ("spokes" in role or speaks_for(role))
             else coded.get("capacity", "unknown"),
+            speaks_for_ref=behind if behind != speaker else None,
             addressee_refs=[addressee] if addressee else [],
             asserted_at={"value": value, "precision": _precision(value)},
             words=None

@@ -351,6 +351,7 @@ class _Play:
                 target=self.ids[spec["on"]],
                 form=spec["form"],
                 speaker_ref=self.node.identity(self.by),
+                capacity="agency",
                 asserted_at=self.asserted(),
                 target_link=spec.get("link"),
                 words=self.words(spec["words"]),

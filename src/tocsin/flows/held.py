@@ -109,7 +109,8 @@ class Seen(Struct, frozen=True, kw_only=True):
             if len(self.views) >= 64:
                 self.views.clear()
             kept = {**self.kept, **changed}
-            self.views[key] = _read(kept.values(), self.view.withdrawn)
+            then_held = _read(kept.values(), self.view.withdrawn)
+            self.views[key] = replace(then_held, called=self.view.called)
         return self.views[key]
 
 
@@ -130,6 +131,7 @@ def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:
         kept.values(),
         {i: at for i, at in withdrawn.items() if i in kept and kept[i].withdrawn},
     )
+    view = replace(view, called=_called(node, view))
     rivals, answers = _tied(view)
     first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
     said = {i: node.store.statement(i, allowed) for i in set(first.values())}
@@ -154,6 +156,19 @@ def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:
 
 def _read(kept: Iterable[KeptObject], withdrawn: Mapping[str, datetime]) -> View:
     return read([(o.data, o.sha256) for o in kept], withdrawn=withdrawn)
+
+
+def _called(node: Library, view: View) -> dict[str, str]:
+    """What those who speak, or are spoken for, call themselves in the directory.
+
+    A party may never have said its identity object, and is no number for that.
+    """
+    refs: set[str | None] = set()
+    for x in (*(c.x for c in view.claims.values()), *(c.x for c in view.challenges.values())):
+        refs |= {x.speaker_ref, x.speaks_for_ref}
+    refs |= {ref for one in view.evidence.values() for ref in one.x.producer_refs}
+    found = ((ref, node.everyone.by_identity(ref)) for ref in refs if ref)
+    return {ref: party.name for ref, party in found if party is not None}
 
 
 def _revised(

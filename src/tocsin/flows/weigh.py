@@ -124,7 +124,7 @@ def claims(
 
     Args:
         query: words that must all occur in the words, gist or names (any case).
-        by: part of the speaker's name, or an id.
+        by: part of the name of the speaker or of whom it speaks for, or an id.
         about: part of an addressee's name, or an id.
         challenged: only claims that somebody answered.
         at: weigh "now" as known at this instant instead.
@@ -145,12 +145,12 @@ def claims(
                 r.text,
                 r.word,
                 r.printed or "",
-                *(n.name for n in (r.speaker, r.coder, *r.addressees) if n),
+                *(n.name for n in (r.speaker, r.speaks_for, r.coder, *r.addressees) if n),
             ]
         ).casefold()
         return (
             all(w in hay for w in wanted)
-            and (by is None or names([r.speaker], by))
+            and (by is None or names([r.speaker, r.speaks_for], by))
             and (about is None or names(r.addressees, about))
             and (not challenged or r.denials + r.rivals + r.critiques > 0)
         )
@@ -184,6 +184,8 @@ def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing)
         original_lang=x.words_original.lang if x.words_original else None,
         speaker=name_of(node, view, x.speaker_ref) if x.speaker_ref else None,
         printed=_printed(node, view, x.speaker_ref, x.speaker_as_printed),
+        capacity=x.capacity,
+        speaks_for=name_of(node, view, x.speaks_for_ref) if x.speaks_for_ref else None,
         coder=_coder(node, view, claim.publisher, x.speaker_ref),
         addressees=tuple(name_of(node, view, a) for a in x.addressee_refs),
         said_at=_dated(x.asserted_at),
@@ -250,17 +252,17 @@ def claim_page(
                 claim_position(node, have, view.claims[ref], None, _rival(view, ref, claim.id))
             )
     positions.sort(key=lambda p: (p.said_at, p.index if p.index is not None else 0, p.id))
-    named = _named(claim)
+    of = named(claim)
     spoken = {n.id for p in positions for n in (p.speaker, p.speaks_for) if n}
     shown = tuple(
         Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref))
-        for ref in named
+        for ref in of
         if node.everyone.by_identity(ref) is not None
     )
     return ClaimPage(
         row=_row(node, have, claim, then, now),
         positions=tuple(positions),
-        silent=tuple(name_of(node, view, ref) for ref in named if ref not in spoken),
+        silent=tuple(name_of(node, view, ref) for ref in of if ref not in spoken),
         then=standing_view(node, have, claim, then),
         now=standing_view(node, have, claim, now),
         named=shown,
@@ -269,7 +271,7 @@ def claim_page(
         answers=_answered(node, have, claim),
         sightings=sightings(view, have.kept, claim),
         marked=marked(node, have.allowed, have.kept[claim.id]) if claim.id in have.kept else None,
-        swap=_swap(node, view, claim, named or _other_speakers(have, claim)),
+        swap=_swap(node, view, claim, of or _other_speakers(have, claim)),
     )
 
 
@@ -356,10 +358,12 @@ def _called(view: View, ref: str) -> str:
     """What an object is called in a list: its name, or what it says and whose word it is."""
     if ref in view.claims:
         claim = view.claims[ref]
-        return f"{claim.x.claim_type} by {_speaker(view, claim.x.speaker_ref)}"
+        by = _speaker(view, claim.x.speaker_ref) + _for(view, claim.x.speaks_for_ref)
+        return f"{claim.x.claim_type} by {by}"
     if ref in view.challenges:
         challenge = view.challenges[ref]
-        return f"{challenge.x.form} by {_speaker(view, challenge.x.speaker_ref)}"
+        by = _speaker(view, challenge.x.speaker_ref) + _for(view, challenge.x.speaks_for_ref)
+        return f"{challenge.x.form} by {by}"
     if ref in view.links:
         link = view.links[ref]
         return f"{link.kind}: {view.name(link.source)}"
@@ -370,23 +374,31 @@ def _speaker(view: View, ref: str | None) -> str:
     return view.name(ref) if ref else "a speaker not given"
 
 
-def _named(claim: Claim) -> list[str]:
+def _for(view: View, ref: str | None) -> str:
+    return f" for {view.name(ref)}" if ref else ""
+
+
+def named(claim: Claim) -> list[str]:
     """Identities the claim's words are about or addressed to, in the carrier's order."""
     x = claim.x
     found = [*x.addressee_refs, x.names.sponsor_ref, x.names.actor_ref]
+    own = (x.speaker_ref, x.speaks_for_ref)
     return list(
-        dict.fromkeys(r for r in found if r and r.startswith("identity--") and r != x.speaker_ref)
+        dict.fromkeys(r for r in found if r and r.startswith("identity--") and r not in own)
     )
 
 
 def _other_speakers(have: Seen, claim: Claim) -> list[str]:
     """Who else speaks of the matter, where a claim names nobody: whoever a rival account is of."""
-    found = [have.view.claims[ref].x.speaker_ref for ref in have.rivals.get(claim.id, ())]
-    return [ref for ref in found if ref is not None and ref != claim.x.speaker_ref]
+    rivals = [have.view.claims[ref].x for ref in have.rivals.get(claim.id, ())]
+    found = [x.speaks_for_ref or x.speaker_ref for x in rivals]
+    own = (claim.x.speaker_ref, claim.x.speaks_for_ref)
+    return [ref for ref in found if ref is not None and ref not in own]
 
 
 def _swap(node: Library, view: View, claim: Claim, named: list[str]) -> tuple[Name, Name] | None:
-    first = claim.x.speaker_ref or claim.publisher
+    # Who answers for the words: a spokesman's organisation rather than the person.
+    first = claim.x.speaks_for_ref or claim.x.speaker_ref or claim.publisher
     if first is None or not named:
         return None
     return name_of(node, view, first), name_of(node, view, named[0])
@@ -524,14 +536,14 @@ def challenge_position(
     node: Library, have: Seen, challenge: Challenge, computed: Standing, code: str | None
 ) -> Position:
     """A challenge as one column: the same fields, the same size."""
-    x = challenge.x
+    view, x = have.view, challenge.x
     base = _position(node, have, challenge, x.speaker_ref)
     return Position(
         **base,
         word=x.form,
         printed=None,
-        capacity=None,
-        speaks_for=None,
+        capacity=x.capacity,
+        speaks_for=name_of(node, view, x.speaks_for_ref) if x.speaks_for_ref else None,
         words=x.words.text if x.words else None,
         lang=(x.words.lang if x.words else None) or "en",
         original=None,
@@ -546,7 +558,7 @@ def challenge_position(
         flags=(),
         differing=(),
         grounds=grounds(node, have, challenge.id, computed),
-        rests_on=x.counter_claim_ref if x.counter_claim_ref in have.view.claims else None,
+        rests_on=x.counter_claim_ref if x.counter_claim_ref in view.claims else None,
         status=_status(x.status_events, have.kept.get(challenge.id)),
         effect=EFFECT_WORDS.get(code or "", "recorded"),
     )
@@ -767,25 +779,20 @@ def _cell(
     asked: Mapping[str, str],
 ) -> Cell:
     view = have.view
-    if claim.x.speaker_ref == column.id:
-        p = claim_position(node, have, claim, computed, None)
-        return _of_position(p)
-    challenges = [
-        view.challenges[c]
-        for c in view.challenges_on.get(claim.id, ())
-        if view.challenges[c].x.speaker_ref == column.id
-    ]
-    if challenges:
-        last = max(challenges, key=lambda c: (c.known, c.id))
-        return _of_position(challenge_position(node, have, last, computed, None))
-    answers = [
-        view.claims[a]
-        for a, _ in have.answers.get(claim.id, ())
-        if view.claims[a].x.speaker_ref == column.id
-    ]
-    if answers:
-        last_answer = max(answers, key=lambda c: (c.known, c.id))
-        return _of_position(claim_position(node, have, last_answer, None, None))
+    challenges = [view.challenges[c] for c in view.challenges_on.get(claim.id, ())]
+    answers = [view.claims[a] for a, _ in have.answers.get(claim.id, ())]
+    # Its own word first; then what somebody says for it, which its own may well contradict.
+    for whose in ("speaker_ref", "speaks_for_ref"):
+        if getattr(claim.x, whose) == column.id:
+            return _of_position(claim_position(node, have, claim, computed, None), column)
+        said = [c for c in challenges if getattr(c.x, whose) == column.id]
+        if said:
+            last = max(said, key=lambda c: (c.known, c.id))
+            return _of_position(challenge_position(node, have, last, computed, None), column)
+        replies = [a for a in answers if getattr(a.x, whose) == column.id]
+        if replies:
+            reply = max(replies, key=lambda c: (c.known, c.id))
+            return _of_position(claim_position(node, have, reply, None, None), column)
     own = [
         g
         for g in grounds(node, have, claim.id, computed)
@@ -816,8 +823,9 @@ def _cell(
     )
 
 
-def _of_position(p: Position) -> Cell:
+def _of_position(p: Position, column: Name) -> Cell:
     return Cell(
+        through=p.speaker if p.speaker and p.speaker.id != column.id else None,
         word=p.word,
         confidence=p.confidence,
         grounds=len(p.grounds),

@@ -253,6 +253,8 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
     original_lang: str | None
     speaker: Name | None
     printed: str | None
+    capacity: str | None
+    speaks_for: Name | None
     coder: Name | None
     addressees: tuple[Name, ...]
     said_at: str
@@ -320,6 +322,13 @@ class Cell(Struct, frozen=True, kw_only=True):
     signed: bool | None
     at: str | None
     position: str | None
+    through: Name | None = None
+    """Who spoke for the party, where it did not speak itself."""
+
+    @property
+    def words(self) -> str:
+        """The cell in a line."""
+        return f"{self.word} (through {self.through.name})" if self.through else self.word
 
 
 class MatrixRow(Struct, frozen=True, kw_only=True):

@@ -172,3 +172,14 @@ def test_other_bytes_another_party_and_what_was_never_committed_show_nothing() -
     assert not answering.revealed("0" * 64, [("artifact", {"payload_bin": "?"}, "1" * 64)])
     assert not answering.revealed("0" * 64, [("artifact", {"payload_bin": 7}, "1" * 64)])
     assert answering.revealed("1" * 64, [("file", {}, "1" * 64)])
+
+
+def test_an_answer_and_a_reply_say_for_whom_they_are_given() -> None:
+    there = saying(capacity="agency", speaks_for=OTHER)
+    [denial] = opened(answering.answer(there, CLAIM, "denial", "No."))
+    position = opened(answering.reply(saying(speaks_for=OTHER), CLAIM, "refused", "No."))[0]
+    assert (x_of(denial)["capacity"], x_of(denial)["speaks_for_ref"]) == ("agency", OTHER)
+    assert (x_of(position)["speaker_ref"], x_of(position)["speaks_for_ref"]) == (BY, OTHER)
+    assert "capacity" not in x_of(position)
+    with pytest.raises(ClaimError, match="speaks for itself"):
+        answering.answer(saying(speaks_for=BY), CLAIM, "denial", "No.")

@@ -114,8 +114,19 @@ def test_a_reply_invokes_norms_and_one_we_do_not_know_is_kept_and_told(
     assert x["norm_refs"] == ["un-13f", "un-99z"]
 
 
+def test_an_answer_says_for_whom_it_is_given(tocsin: Terminal, charge: str) -> None:
+    words = ("answer", charge, "We did not.", "--speaks-for", "gridco.example")
+    said = (*words, "--capacity", "spokesperson", "--yes")
+    assert "party list" in tocsin(*words[:-1], "nobody", "--yes", code=1)
+    tocsin(*said)
+    assert "(for GridCo) denies it." in tocsin("standing", charge)
+    own = ("answer", charge, "No.", "--speaks-for", "cert.northland.example", "--yes")
+    assert "speaks for itself" in tocsin(*own, code=1)
+
+
 def test_the_words_a_terminal_and_a_page_offer_are_those_of_the_carrier() -> None:
     """They stand in both doors by themselves: in an order to be read, and quick to load."""
     assert set(verbs.FORMS) == model.FORMS
     assert {*page._FORMS, "undercut"} == model.FORMS
     assert verbs.REPLIES == answering.REPLIES
+    assert verbs.CAPACITIES == answering.CAPACITIES

@@ -22,8 +22,10 @@ CLAIM = "note--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a01"
 DENIAL = "opinion--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a02"
 
 
-def said(world: World, party: str, raw: bytes, *to: str, tlp: Any = "AMBER") -> intake.Done:
-    act = Act(author=party, kind="say", tlp=tlp, objects=(open_object(raw),), to=to)
+def said(
+    world: World, party: str, raw: bytes, *to: str, tlp: Any = "AMBER", case: str | None = None
+) -> intake.Done:
+    act = Act(author=party, kind="say", tlp=tlp, objects=(open_object(raw),), to=to, case=case)
     done: intake.Done = (
         intake.record(world.node, act) if party == world.NORTH else world.as_guest(act)
     )
@@ -44,16 +46,15 @@ def claim(world: World, party: str, **props: Any) -> bytes:
     return write.claim_object(**{**given, **props})
 
 
-def denial(world: World, party: str) -> bytes:
+def denial(world: World, party: str, **props: Any) -> bytes:
     return write.challenge_object(
-        id=DENIAL,
         created=intake.stix_time(world.clock()),
         created_by_ref=world.node.identity(party),
-        form="denial",
         target=CLAIM,
         speaker_ref=world.node.identity(party),
         asserted_at={"value": "2026-11-19", "precision": "day"},
         words={"text": "We did not", "lang": "en"},
+        **{"id": DENIAL, "form": "denial", **props},
     )
 
 
@@ -66,6 +67,45 @@ def test_a_claim_without_grounds_shows_none_and_stands_beside_its_denial(world: 
     page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
     assert [p.word for p in page.positions] == ["accusation", "denial"]
     assert all(p.signed for p in page.positions)
+
+
+def test_whose_spokesman_answered_is_not_called_silent(world: World) -> None:
+    """The same for a charge: who speaks for a party speaks in its column, its own word first."""
+    case = "case--1"
+    south = {"speaks_for_ref": world.node.identity(world.SOUTH), "capacity": "spokesperson"}
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID, world.SOUTH, case=case)
+    world.clock.later(hours=1)
+    said(world, world.GRID, denial(world, world.GRID, **south), world.NORTH, world.SOUTH, case=case)
+    reader = world.node.reader(world.NORTH)
+    page = weigh.claim_page(world.node, reader, CLAIM)
+    assert page.silent == ()
+    answer = page.positions[1]
+    assert answer.speaks_for is not None
+    assert (answer.capacity, answer.speaks_for.name) == ("spokesperson", "CERT Southmark")
+    assert "GridCo (for CERT Southmark) denies it." in [s.text for s in page.now.sentences]
+    assert page.steps[-1].came[-1].name == "denial by GridCo for CERT Southmark"
+
+    def cell() -> weighed.Cell:
+        [row] = weigh.matrix(world.node, reader, case, [world.SOUTH], {}).rows
+        return row.cells[0]
+
+    assert cell().through is not None
+    assert cell().words == "denial (through GridCo)"
+    own = {"id": DENIAL[:-1] + "3", "form": "request"}
+    said(world, world.SOUTH, denial(world, world.SOUTH, **own), world.NORTH, world.GRID, case=case)
+    assert (cell().word, cell().through) == ("request", None), "its own word comes first"
+
+
+def test_a_charge_by_a_spokesman_is_found_under_whom_it_is_made_for(world: World) -> None:
+    grid = world.node.identity(world.GRID)
+    said(world, world.NORTH, claim(world, world.NORTH, speaks_for_ref=grid), world.GRID)
+    reader = world.node.reader(world.NORTH)
+    [row] = weigh.claims(world.node, reader, by="gridco")
+    assert row.speaks_for is not None
+    assert row.speaks_for.name == "GridCo"
+    page = weigh.claim_page(world.node, reader, CLAIM)
+    assert page.swap is not None
+    assert [one.name for one in page.swap] == ["GridCo", "CERT Southmark"]
 
 
 def test_a_hidden_denial_is_not_counted(world: World) -> None:
