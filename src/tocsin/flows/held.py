@@ -164,8 +164,10 @@ def _called(node: Library, view: View) -> dict[str, str]:
     A party may never have said its identity object, and is no number for that.
     """
     refs: set[str | None] = set()
-    for x in (*(c.x for c in view.claims.values()), *(c.x for c in view.challenges.values())):
-        refs |= {x.speaker_ref, x.speaks_for_ref}
+    for claim in view.claims.values():
+        refs |= {claim.x.speaker_ref, claim.x.speaks_for_ref}
+    for answer in view.challenges.values():
+        refs |= {answer.x.speaker_ref, answer.x.speaks_for_ref}
     refs |= {ref for one in view.evidence.values() for ref in one.x.producer_refs}
     found = ((ref, node.everyone.by_identity(ref)) for ref in refs if ref)
     return {ref: party.name for ref, party in found if party is not None}
