@@ -14,6 +14,7 @@ from tocsin.reading.layout import Token
 
 _TELLS = cues.words("say note tell source")
 _TOLD = cues.words("say note tell warn demand deny")
+_CHARGES = cues.CHARGES | cues.SPEECH_NOUNS
 _NOBODY = cues.words("pronoun author")
 _DECLARES = cues.words(
     "declare announce admit acknowledge boast state proclaim confirm concede believe think"
@@ -107,7 +108,7 @@ def beside(sentence: list[Token], at: int, event: Event) -> bool:
         return True
     if event.group in ("label", "call") and event.content is not None and event.at < at:
         between = sentence[event.content[0] : at]
-        if len(between) <= 6 and any(t.low in cues.CHARGES | cues.SPEECH_NOUNS for t in between):
+        if len(between) <= 6 and any(t.low in _CHARGES for t in between):
             return True  # "termed the statement Q"
     after = at + 1
     if after < len(sentence) and sentence[after].text in (",", "—", "–"):

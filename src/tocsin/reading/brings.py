@@ -32,6 +32,7 @@ _CLAUSE_START = cues.words(
     " my no nobody some many most such any all both"
 )
 _INVITES = cues.words("invite encourage ask")
+_LEADING = cues.PREPOSITIONS | cues.CONJUNCTIONS | cues.SUBORDINATORS
 _ASIDES = cues.words("also again published released issued posted dated")
 SELF = cues.words("himself herself itself themselves")
 
@@ -302,11 +303,7 @@ def _follows_object(tokens: Sequence[Token], at: int) -> bool:
 
 def _only_rest(tokens: Sequence[Token], at: int) -> bool:
     """Nothing more but an end, a comma, or an aside: the words stood before the cue."""
-    return (
-        at >= len(tokens)
-        or tokens[at].kind != WORD
-        or tokens[at].low in (cues.PREPOSITIONS | cues.CONJUNCTIONS | cues.SUBORDINATORS)
-    )
+    return at >= len(tokens) or tokens[at].kind != WORD or tokens[at].low in _LEADING
 
 
 def _parse_demand(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:

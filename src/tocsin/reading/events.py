@@ -37,6 +37,11 @@ _OF_WHICH = cues.words("of for from at in with on about by")
 _RELATIVE = cues.words("who which that whose")
 _REPLIES = cues.words("reply respond answer continue recount")
 _MAY_FIND = cues.words("find reveal report observe disclose announce")
+_BEFORE_NOUN = cues.DETERMINERS | cues.PREPOSITIONS
+_NEW_CLAUSE = cues.SUBORDINATORS | cues.AUXILIARIES
+_VOICES = cues.DOCUMENTS | cues.SPEAKING
+_LEADING = cues.PREPOSITIONS | cues.ADVERBS
+_OPENING = cues.PREPOSITIONS | _OPEN_CLAUSE
 _NO_VERB = frozenset(["source", "noun", "colon"])
 
 
@@ -168,7 +173,7 @@ def _verb(
     if cue.form == "past" and "be" in flags:
         event.passive = True
     if near is not None and back == at and near.kind == WORD and cue.form != "ing":
-        noun = near.low in cues.DETERMINERS | cues.PREPOSITIONS or possessive(near)
+        noun = near.low in _BEFORE_NOUN or possessive(near)
         if noun and near.low not in cues.SPEAKING:
             return None  # "the claims", "Northland's demands"
     back = _over_time(event, tokens, back, published)
@@ -211,7 +216,7 @@ def _charged_with(tokens: Sequence[Token], after: int) -> bool:
 def _implant_ahead(tokens: Sequence[Token], after: int) -> bool:
     """ "found malware", "revealed a flaw": the thing itself, and no clause about it."""
     for token in tokens[after : after + 6]:
-        if token.kind != WORD or token.low in cues.SUBORDINATORS | cues.AUXILIARIES:
+        if token.kind != WORD or token.low in _NEW_CLAUSE:
             return False
         if token.low in cues.IMPLANTS:
             return True
@@ -240,7 +245,7 @@ def _written(subject: Mention | None, tokens: Sequence[Token], after: int) -> bo
         return False
     head = subject.name.lower().split()
     head = next((head[:at] for at, word in enumerate(head) if word in _OF_WHICH), head)
-    if not head or head[-1] not in cues.DOCUMENTS | cues.SPEAKING:
+    if not head or head[-1] not in _VOICES:
         return False
     return low_at(tokens, after) == "that" or is_quote(tokens, after) or _marked(tokens, after)
 
@@ -449,7 +454,7 @@ def _main_subject(tokens: Sequence[Token], event: Event) -> Mention | None:
 def _clause_subject(tokens: Sequence[Token], before: int) -> Mention | None:
     """The sentence's own subject, after an opening phrase, if a verb may follow it."""
     at = 0
-    while at < before and at < 24 and tokens[at].low in cues.PREPOSITIONS | cues.ADVERBS:
+    while at < before and at < 24 and tokens[at].low in _LEADING:
         comma = at
         while comma < before and comma < at + 24 and tokens[comma].text != ",":
             comma += 1
@@ -512,9 +517,7 @@ def _bound(found: list[Event], tokens: Sequence[Token]) -> None:
 def _whole_clause(tokens: Sequence[Token], end: int) -> bool:
     """Is what stands before a trailing cue a clause of its own, and no mere opening phrase?"""
     first = tokens[0]
-    if first.kind == WORD and (
-        first.low.endswith("ing") or first.low in cues.PREPOSITIONS | _OPEN_CLAUSE
-    ):
+    if first.kind == WORD and (first.low.endswith("ing") or first.low in _OPENING):
         return any(token.text == "," for token in tokens[1:end]) and first.low not in _OPEN_CLAUSE
     return end >= 2
 

@@ -80,6 +80,10 @@ _CALLING = cues.words(
 )
 _AGAINST = cues.words("against of about after with")
 _US = frozenset(["our", "us", "we"])
+_NO_VERB = cues.AUXILIARIES | cues.COMMON_VERBS | cues.PREPOSITIONS
+_CHARGED = cues.CHARGES | _THIS
+_HARMS = cues.HARMFUL | cues.CHARGE_NOUNS
+_CLAUSES = cues.SUBORDINATORS | _AGAINST
 
 
 class Cued(NamedTuple):
@@ -260,8 +264,7 @@ def _insisted(words: Sequence[Token]) -> str | None:
         return None
     if verb.low.endswith(("s", "ed", "ly", "ing")):
         return None
-    other = cues.AUXILIARIES | cues.COMMON_VERBS | cues.PREPOSITIONS
-    return None if verb.low in other else asked.name
+    return None if verb.low in _NO_VERB else asked.name
 
 
 def _any(low: Sequence[str], table: frozenset[str]) -> bool:
@@ -316,7 +319,7 @@ def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
         if word == "true" and negated and (_any(before, _BE) or "nothing" in before):
             return True
         if word in ("evidence", "proof") and _any(before, _NONE):
-            return _any(low[at + 1 : at + 8], cues.CHARGES | _THIS)
+            return _any(low[at + 1 : at + 8], _CHARGED)
         if word in cues.NO_PART and ("no" in before[-2:] or ("any" in before[-2:] and negated)):
             return True
         if word == "nothing" and _at(low, at + 1) in ("of", "about") and _at(low, at - 1) in _KNEW:
@@ -451,7 +454,7 @@ def _acts(words: Sequence[Token], at: int) -> bool:
     """ "directed this operation", "sent this malware", "reading our mail": harm by its object."""
     low = words[at].low
     if low in cues.ACTS:
-        wanted = cues.HARMFUL | cues.CHARGE_NOUNS
+        wanted = _HARMS
     elif low in cues.READS:
         wanted = cues.PRIVATE
     else:
@@ -461,7 +464,7 @@ def _acts(words: Sequence[Token], at: int) -> bool:
         things = {token.low for token in words[max(0, start - 4) : start]}
         return bool(things & wanted) and _by(words, at) is not None
     for token in words[at + 1 : at + 6]:
-        if token.kind != WORD or token.low in cues.SUBORDINATORS | _AGAINST:
+        if token.kind != WORD or token.low in _CLAUSES:
             return False
         if token.low in wanted:
             return True
@@ -576,7 +579,7 @@ def _victim(words: Sequence[Token], low: list[str]) -> bool:
         if word not in _VICTIM:
             continue
         suffers = word in ("suffer", "suffers", "suffered", "suffering")
-        if suffers and _any(low[at + 1 : at + 8], cues.CHARGE_NOUNS | cues.HARMFUL):
+        if suffers and _any(low[at + 1 : at + 8], _HARMS):
             return True
         if word == "victim" and _at(low, at - 1) in ("fell", "fall", "falls", "fallen"):
             return True

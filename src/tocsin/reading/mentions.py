@@ -22,6 +22,9 @@ _AFTER_NOUN = cues.words(
     "familiar close briefed involved present aware"
 )  # "a person familiar with"
 _OF_WHICH = cues.words("of for from at in with on about by")
+_LINKED = _LINKS | _OF_WHICH
+_SPEAKERS = cues.SPEAKING | cues.ROLES
+_LEADING = cues.PREPOSITIONS | cues.ADVERBS
 
 
 class Mention(NamedTuple):
@@ -204,7 +207,7 @@ def mention(
 
 def _opens_plainly(tokens: Sequence[Token], words: list[int]) -> bool:
     """ "Analysts say": a common word with the capital of its sentence."""
-    opens = words[0] == 0 and tokens[0].low in cues.SPEAKING | cues.ROLES
+    opens = words[0] == 0 and tokens[0].low in _SPEAKERS
     return opens and not any(named(tokens[i], i) for i in words[1:])
 
 
@@ -215,7 +218,7 @@ def _linked(tokens: Sequence[Token], before: list[int]) -> bool:
         rest.pop()  # "a spokesman for the energy company NAME"
     while rest and tokens[rest[-1]].low in cues.DETERMINERS:
         rest.pop()
-    if len(rest) < 2 or tokens[rest[-1]].low not in _LINKS | _OF_WHICH:
+    if len(rest) < 2 or tokens[rest[-1]].low not in _LINKED:
         return False
     noun = tokens[rest[-2]].low
     if tokens[rest[-1]].low in ("by", "about"):
@@ -429,7 +432,7 @@ def _before_aside(
             or inside.low in cues.DETERMINERS
             or inside.low
             in ("who", "which", "whose", "for", "speaking", "citing", "asked", "quoting", "one")
-            or inside.low in cues.PREPOSITIONS | cues.ADVERBS
+            or inside.low in _LEADING
             or possessive(inside)
         ):
             return back, role
