@@ -19,6 +19,8 @@ from tocsin.store.interface import KeptObject
 
 _NO_MATTER = ("identity--", "location--")
 DEMANDS = frozenset({"demand", "call"})
+SIGHTED = frozenset({"sighting", "relationship"})
+"""Types that are counted for a demand, or tie to it what is counted."""
 
 
 class Differing(Struct, frozen=True, kw_only=True):
@@ -93,7 +95,11 @@ def told(one: Differing) -> str:
 
 
 def sightings(view: View, held: Mapping[str, KeptObject], claim: Claim) -> Sightings | None:
-    """Sightings of what a demand or call is about; None where nothing is tied to it."""
+    """Sightings of what a demand or call is about; None where nothing is tied to it.
+
+    Args:
+        view, held: as of one time; nothing that was withdrawn by then is in `held`.
+    """
     if claim.x.claim_type not in DEMANDS:
         return None
     tied = _tied(view, held, claim)
@@ -104,7 +110,7 @@ def sightings(view: View, held: Mapping[str, KeptObject], claim: Claim) -> Sight
     objects = 0
     for kept in held.values():
         data = kept.data
-        if data.get("type") != "sighting" or kept.withdrawn:
+        if data.get("type") != "sighting":
             continue
         if data.get("sighting_of_ref") not in tied or data.get("revoked") is True:
             continue
@@ -124,7 +130,7 @@ def _tied(view: View, held: Mapping[str, KeptObject], claim: Claim) -> frozenset
     found = set(about)
     for kept in held.values():
         data = kept.data
-        indicates = data.get("relationship_type") == "indicates" and not kept.withdrawn
+        indicates = data.get("relationship_type") == "indicates"
         if indicates and data.get("target_ref") in about:
             found.add(str(data.get("source_ref")))
     return frozenset(found)

@@ -93,6 +93,13 @@ class Seen(Struct, frozen=True, kw_only=True):
     views: dict[frozenset[str], View]
     """Views of earlier times, by the digests of the versions that were the newest then."""
 
+    def withdrawn(self, id: str, at: datetime | None = None) -> bool:
+        """Whether an object had been taken back by then."""
+        if at is None:
+            return id in self.kept and self.kept[id].withdrawn
+        when = self.view.withdrawn.get(id)
+        return when is not None and when <= at
+
     def at(self, at: datetime | None) -> View:
         """The view as of a time: of every object the version that was the newest then."""
         if at is None:
@@ -112,6 +119,11 @@ class Seen(Struct, frozen=True, kw_only=True):
             then_held = _read(kept.values(), self.view.withdrawn)
             self.views[key] = replace(then_held, called=self.view.called)
         return self.views[key]
+
+
+def by_then(known: datetime, at: datetime | None) -> bool:
+    """Whether something known from `known` on is among what was known at `at`; None: now."""
+    return at is None or known <= at
 
 
 def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:

@@ -7,7 +7,7 @@ names to ids. Everything here is ordered by date, then by id, never by who someb
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tocsin.claims.answering import revealed
@@ -26,10 +26,10 @@ from tocsin.claims.model import (
 )
 from tocsin.claims.norms import norm
 from tocsin.claims.standing import Standing, roots, standing
-from tocsin.claims.times import instant
+from tocsin.claims.times import dated_end, instant
 from tocsin.errors import UsageError
-from tocsin.flows.beside import sightings
-from tocsin.flows.held import Library, Seen, seen
+from tocsin.flows.beside import DEMANDS, SIGHTED, Differing, sightings
+from tocsin.flows.held import Library, Seen, by_then, seen
 from tocsin.flows.intake import not_found, parse_kept
 from tocsin.flows.weighed import (
     EFFECT_WORDS,
@@ -127,10 +127,10 @@ def claims(
         by: part of the name of the speaker or of whom it speaks for, or an id.
         about: part of an addressee's name, or an id.
         challenged: only claims that somebody answered.
-        at: weigh "now" as known at this instant instead.
+        at: list, count and weigh what was known at this instant instead of now.
     """
     have = seen(node, reader, case)
-    rows = [row(node, have, claim, at) for claim in have.view.claims.values()]
+    rows = [row(node, have, c, at) for c in have.view.claims.values() if by_then(c.known, at)]
     wanted = [w.casefold() for w in query.split()]
 
     def names(found: Iterable[Name | None], part: str) -> bool:
@@ -163,16 +163,24 @@ def row(node: Library, have: Seen, claim: Claim, at: datetime | None = None) -> 
     who = identity_of(node, have.reader)
     now = standing(have.at(at), claim.id, reader=who, at=at)
     then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
-    return _row(node, have, claim, then, now)
+    return _row(node, have, claim, then, now, at)
 
 
-def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing) -> ClaimRow:
-    view, x = have.view, claim.x
-    forms = [view.challenges[c].x.form for c in view.challenges_on.get(claim.id, ())]
+def _row(
+    node: Library,
+    have: Seen,
+    claim: Claim,
+    then: Standing,
+    now: Standing,
+    at: datetime | None = None,
+) -> ClaimRow:
+    view = have.at(at)
+    claim = view.claims.get(claim.id, claim)
+    x = claim.x
+    forms = [one.x.form for one in challenges_on(have, claim.id, at)]
     denials = sum(f == "denial" for f in forms)
     critiques = sum(f in ("method-critique", "request") for f in forms)
     text = x.words.text if x.words else (x.gist or claim.content)
-    kept = have.kept.get(claim.id)
     return ClaimRow(
         id=claim.id,
         sha256=claim.sha256,
@@ -194,10 +202,10 @@ def _row(node: Library, have: Seen, claim: Claim, then: Standing, now: Standing)
         then_words=level_words(then.level),
         now_words=level_words(now.level),
         denials=denials,
-        rivals=len(forms) - denials - critiques + len(have.rivals.get(claim.id, ())),
+        rivals=len(forms) - denials - critiques + len(rivals_of(have, claim.id, at)),
         critiques=critiques,
-        answers=len(have.answers.get(claim.id, ())),
-        status=_status(claim.x.status_events, kept),
+        answers=len(answers_to(have, claim.id, at)),
+        status=_status(have, claim, at),
         case=have.cases.get(claim.id),
     )
 
@@ -214,11 +222,38 @@ def _coder(node: Library, view: View, publisher: str | None, speaker: str | None
     return name_of(node, view, publisher)
 
 
-def _status(events: Iterable[Any], kept: KeptObject | None) -> str:
-    if kept is not None and kept.withdrawn:
+def _status(have: Seen, item: Claim | Challenge, at: datetime | None) -> str:
+    """What had become of it by then; `at` None: by now."""
+    if have.withdrawn(item.id, at):
         return "withdrawn"
-    last = list(events)
+    last = [one for one in item.x.status_events if by_then(dated_end(one.at), at)]
     return str(last[-1].status) if last else "open"
+
+
+# --- what stands beside a claim, as known at a time ---------------------------------------------
+
+
+def challenges_on(have: Seen, target: str, at: datetime | None) -> list[Challenge]:
+    """Challenges of it that were known by then, each in the version of then."""
+    view = have.at(at)
+    found = [view.challenges[ref] for ref in view.challenges_on.get(target, ())]
+    return [one for one in found if by_then(one.known, at)]
+
+
+def answers_to(have: Seen, claim: str, at: datetime | None) -> list[tuple[Claim, str | None]]:
+    """(claim that answers this one, how) of those that were known by then."""
+    view = have.at(at)
+    last = have.view.claims
+    found = ((view.claims.get(ref, last[ref]), how) for ref, how in have.answers.get(claim, ()))
+    return [(one, how) for one, how in found if by_then(one.known, at)]
+
+
+def rivals_of(have: Seen, claim: str, at: datetime | None) -> list[Claim]:
+    """Other accounts of the same matter that were known by then."""
+    view = have.at(at)
+    last = have.view.claims
+    found = (view.claims.get(ref, last[ref]) for ref in have.rivals.get(claim, ()))
+    return [one for one in found if by_then(one.known, at)]
 
 
 def claim_page(
@@ -226,50 +261,49 @@ def claim_page(
 ) -> ClaimPage:
     """Everything about one claim that `reader` may see. Raises NotFoundError."""
     have = seen(node, reader)
-    view = have.view
-    claim = claim_in(have, claim_id)
+    view = have.at(at)
+    claim = view.claims.get(claim_id) or claim_in(have, claim_id)
     who = identity_of(node, reader)
-    now = standing(have.at(at), claim.id, reader=who, at=at)
+    now = standing(view, claim.id, reader=who, at=at)
     then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
-    positions = [claim_position(node, have, claim, now, None)]
+    positions = [claim_position(node, have, claim, now, None, at)]
     held_against: set[str] = set()
     effects = {r["ref"]: r["code"] for r in now.to_json()["reasons"] if r["code"] in EFFECT_WORDS}
-    for ref in view.challenges_on.get(claim.id, ()):
-        rests = view.challenges[ref].x.counter_claim_ref
-        if rests is not None:
-            held_against.add(rests)
-        positions.append(
-            challenge_position(node, have, view.challenges[ref], now, effects.get(ref))
-        )
-    for ref, how in have.answers.get(claim.id, ()):
+    for one in challenges_on(have, claim.id, at):
+        if one.x.counter_claim_ref is not None:
+            held_against.add(one.x.counter_claim_ref)
+        positions.append(challenge_position(node, have, one, now, effects.get(one.id), at))
+    for reply, how in answers_to(have, claim.id, at):
         effect = "answers: " + how if how else "answers; no effect on the level"
-        positions.append(claim_position(node, have, view.claims[ref], None, effect))
+        positions.append(claim_position(node, have, reply, None, effect, at))
     # A rival that stands here as a challenge has its own words in that column.
     listed = {p.id for p in positions} | held_against
-    for ref in have.rivals.get(claim.id, ()):
-        if ref not in listed:
-            positions.append(
-                claim_position(node, have, view.claims[ref], None, _rival(view, ref, claim.id))
-            )
-    positions.sort(key=lambda p: (p.said_at, p.index if p.index is not None else 0, p.id))
+    for rival in rivals_of(have, claim.id, at):
+        if rival.id not in listed:
+            effect = _rival(view, rival.id, claim.id)
+            positions.append(claim_position(node, have, rival, None, effect, at))
+    positions.sort(key=lambda p: _order(p, claim.id))
     of = named(claim)
     spoken = {n.id for p in positions for n in (p.speaker, p.speaks_for) if n}
     shown = tuple(
-        Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref))
+        Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref, at))
         for ref in of
         if node.everyone.by_identity(ref) is not None
     )
     return ClaimPage(
-        row=_row(node, have, claim, then, now),
+        row=_row(node, have, claim, then, now, at),
+        later=_later(have, claim.id, at),
         positions=tuple(positions),
         silent=tuple(name_of(node, view, ref) for ref in of if ref not in spoken),
         then=standing_view(node, have, claim, then),
         now=standing_view(node, have, claim, now),
         named=shown,
-        history=tuple(_history(node, have, claim)),
+        history=tuple(h for h in _history(node, have, claim) if by_then(instant(h.at), at)),
         steps=_steps(have, changes(have, claim.id, until=at, reader=who)),
-        answers=_answered(node, have, claim),
-        sightings=sightings(view, have.kept, claim),
+        answers=_answered(node, have, claim, at),
+        sightings=sightings(view, _sighted(node, have, at), claim)
+        if claim.x.claim_type in DEMANDS
+        else None,
         marked=marked(node, have.allowed, have.kept[claim.id]) if claim.id in have.kept else None,
         swap=_swap(node, view, claim, of or _other_speakers(have, claim)),
     )
@@ -283,12 +317,65 @@ def _rival(view: View, other: str, claim: str) -> str:
     return "a rival account; no effect on the level"
 
 
-def _answered(node: Library, have: Seen, claim: Claim) -> tuple[Answered, ...]:
+def _order(p: Position, claim: str) -> tuple[str, bool, int, str]:
+    """In order of speaking; of one date the claim itself first, then as they came to the log.
+
+    Where nothing else tells, ids without their types: no form of answer goes behind another.
+    """
+    return (p.said_at, p.id != claim, p.index or 0, p.id.partition("--")[2])
+
+
+def _later(have: Seen, claim: str, at: datetime | None) -> int:
+    """How much stands beside a claim now that was not known then."""
+    counts = (
+        len(challenges_on(have, claim, t))
+        + len(answers_to(have, claim, t))
+        + len(rivals_of(have, claim, t))
+        for t in (None, at)
+    )
+    now, then = counts
+    return now - then
+
+
+def _sighted(node: Library, have: Seen, at: datetime | None) -> dict[str, KeptObject]:
+    """What is held, as it was then, in the versions of then.
+
+    A sighting that was taken back since is read by nobody any more, and is counted at no time.
+    """
+    if at is None:
+        return {id: one for id, one in have.kept.items() if not one.withdrawn}
+    found = {}
+    for id, newest in have.kept.items():
+        if have.withdrawn(id, at):
+            continue
+        one = newest
+        if one.type in SIGHTED and one.modified != one.created:
+            maker = one.data.get("created_by_ref")
+            versions = [
+                v
+                for v in node.store.versions(id, have.allowed)
+                if v.data.get("created_by_ref") == maker and by_then(_made(v), at)
+            ]
+            one = max(versions, key=lambda v: (_made(v), v.sha256), default=newest)
+        if one.type not in SIGHTED or by_then(_made(one), at):
+            found[id] = one
+    return found
+
+
+def _made(one: KeptObject) -> datetime:
+    """When this version of an object was made; what has no date was there from the start."""
+    try:
+        return instant(one.modified or one.created or "")
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _answered(node: Library, have: Seen, claim: Claim, at: datetime | None) -> tuple[Answered, ...]:
     found = []
-    for ref, how in have.answers.get(claim.id, ()):
-        x = have.view.claims[ref].x
+    for reply, how in answers_to(have, claim.id, at):
+        x = reply.x
         speaker = name_of(node, have.view, x.speaker_ref) if x.speaker_ref else None
-        found.append(Answered(claim=ref, how=how, speaker=speaker, at=_dated(x.asserted_at)))
+        found.append(Answered(claim=reply.id, how=how, speaker=speaker, at=_dated(x.asserted_at)))
     return tuple(sorted(found, key=lambda one: (one.at, one.claim)))
 
 
@@ -418,14 +505,17 @@ def marked(node: Library, allowed: frozenset[int], kept: KeptObject) -> Marked |
     return Marked(tlp=tlp, to=tuple(sorted(to)), case=last.case)
 
 
-def _first_shown(node: Library, have: Seen, claim: Claim, ref: str) -> str | None:
+def _first_shown(
+    node: Library, have: Seen, claim: Claim, ref: str, at: datetime | None
+) -> str | None:
     entry = node.everyone.by_identity(ref)
     if entry is None:
         return None
     party = node.reader(entry.id)
     for kept in _statements_of(node, have, claim.id):
         if may_read(party, kept):
-            return parse_kept(kept).time
+            time = parse_kept(kept).time
+            return time if by_then(instant(time), at) else None
     return None
 
 
@@ -479,12 +569,17 @@ def _history(node: Library, have: Seen, claim: Claim) -> list[Happening]:
 
 
 def claim_position(
-    node: Library, have: Seen, claim: Claim, computed: Standing | None, effect: str | None
+    node: Library,
+    have: Seen,
+    claim: Claim,
+    computed: Standing | None,
+    effect: str | None,
+    at: datetime | None = None,
 ) -> Position:
     """A claim as one column of the Claim page."""
-    view, x = have.view, claim.x
+    view, x = have.at(at), claim.x
     if computed is None:
-        computed = standing(view, claim.id, reader=identity_of(node, have.reader))
+        computed = standing(view, claim.id, reader=identity_of(node, have.reader), at=at)
     base = _position(node, have, claim, x.speaker_ref)
     return Position(
         **base,
@@ -505,19 +600,25 @@ def claim_position(
         target_link=None,
         norms=tuple(_invoked(ref) for ref in dict.fromkeys(x.norm_refs)),
         law=x.legal_reference,
-        flags=_flags(have, claim),
-        differing=have.differing.get(claim.id, ()),
-        grounds=grounds(node, have, claim.id, computed),
+        flags=_flags(claim, _differing(have, claim.id, at)),
+        differing=_differing(have, claim.id, at),
+        grounds=grounds(node, have, claim.id, computed, at),
         rests_on=None,
-        status=_status(x.status_events, have.kept.get(claim.id)),
+        status=_status(have, claim, at),
         effect=effect,
     )
 
 
-def _flags(have: Seen, claim: Claim) -> tuple[str, ...]:
+def _differing(have: Seen, claim: str, at: datetime | None) -> tuple[Differing, ...]:
+    """Other figures of its speaker in what was known by then."""
+    found = have.differing.get(claim, ())
+    return tuple(one for one in found if by_then(have.view.claims[one.claim].known, at))
+
+
+def _flags(claim: Claim, differing: tuple[Differing, ...]) -> tuple[str, ...]:
     """What its coder flagged, and what this node sees by itself: for every speaker alike."""
     found = [f"{f.name} (of the {f.of})" for f in claim.x.flags]
-    if claim.id in have.differing:
+    if differing:
         found.append(f"{FLAG} (of the speaker)")
     return tuple(dict.fromkeys(found))
 
@@ -533,10 +634,15 @@ def _invoked(ref: str) -> Invoked:
 
 
 def challenge_position(
-    node: Library, have: Seen, challenge: Challenge, computed: Standing, code: str | None
+    node: Library,
+    have: Seen,
+    challenge: Challenge,
+    computed: Standing,
+    code: str | None,
+    at: datetime | None = None,
 ) -> Position:
     """A challenge as one column: the same fields, the same size."""
-    view, x = have.view, challenge.x
+    view, x = have.at(at), challenge.x
     base = _position(node, have, challenge, x.speaker_ref)
     return Position(
         **base,
@@ -557,9 +663,9 @@ def challenge_position(
         law=(),
         flags=(),
         differing=(),
-        grounds=grounds(node, have, challenge.id, computed),
+        grounds=grounds(node, have, challenge.id, computed, at),
         rests_on=x.counter_claim_ref if x.counter_claim_ref in view.claims else None,
-        status=_status(x.status_events, have.kept.get(challenge.id)),
+        status=_status(have, challenge, at),
         effect=EFFECT_WORDS.get(code or "", "recorded"),
     )
 
@@ -580,9 +686,11 @@ def _position(
     }
 
 
-def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple[Ground, ...]:
+def grounds(
+    node: Library, have: Seen, target: str, computed: Standing, at: datetime | None = None
+) -> tuple[Ground, ...]:
     """The evidence that supports a claim or challenge, as this reader may see it."""
-    view = have.view
+    view = have.at(at)
     plain = computed.to_json()
     reasons: dict[str, list[str]] = {}
     for r in plain["reasons"]:
@@ -594,6 +702,8 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
     for ref in view.supports_into.get(target, ()):
         link = view.links[ref]
         evidence = view.evidence.get(link.source)
+        if not by_then(evidence.known if evidence else link.known, at):
+            continue
         if evidence is None:
             found.append(
                 Ground(
@@ -627,7 +737,7 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
         elif not why and access == "none":
             why.append("nothing of it is open to anybody")
         publisher = evidence.publisher
-        commitment, committed = _committed(node, have, evidence)
+        commitment, committed = _committed(node, have, view, evidence)
         found.append(
             Ground(
                 commitment=commitment,
@@ -662,7 +772,9 @@ def grounds(node: Library, have: Seen, target: str, computed: Standing) -> tuple
     return tuple(sorted(found, key=lambda g: (g.published, g.id)))
 
 
-def _committed(node: Library, have: Seen, evidence: Evidence) -> tuple[str | None, str | None]:
+def _committed(
+    node: Library, have: Seen, view: View, evidence: Evidence
+) -> tuple[str | None, str | None]:
     """What this piece was first committed to, and in words whether it has been kept."""
     if evidence.x.commitment is None:
         return None, None
@@ -680,9 +792,9 @@ def _committed(node: Library, have: Seen, evidence: Evidence) -> tuple[str | Non
     if first != evidence.x.commitment:
         return first, f"{since}; another digest has been put in its place since"
     materials = [
-        (ref.partition("--")[0], have.view.objects[ref].data, have.view.objects[ref].sha256)
+        (ref.partition("--")[0], view.objects[ref].data, view.objects[ref].sha256)
         for ref in evidence.object_refs
-        if ref in have.view.objects
+        if ref in view.objects
     ]
     if revealed(first, materials):
         return first, f"{since}; what is shown now is what was committed to"

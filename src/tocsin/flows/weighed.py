@@ -306,6 +306,8 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     """How it came to stand as it does: every change up to the time asked for, in order."""
     answers: tuple[Answered, ...]
     """In the order in which they were given."""
+    later: int
+    """Answers and rivals that came after the time asked for, and are left out; now: none."""
     sightings: Sightings | None
     """Of what a demand or call is about; None: no demand, or nothing is tied to it."""
     marked: Marked | None

@@ -124,3 +124,29 @@ def test_what_cannot_be_said_is_refused_and_nothing_is_logged(world: World) -> N
     with pytest.raises(ForbiddenError, match="no key of"):
         answering.answer(ask(world, world.actor(world.GRID), how="denial", words="No."))
     assert world.node.store.head().size == before
+
+
+def test_a_reply_invokes_norms_and_says_for_whom_it_is_given(world: World) -> None:
+    """As `tocsin answer --reply … --norm … --speaks-for …` has it."""
+    said(world, world.GRID, claim(world, world.GRID, claim_type="demand"), world.NORTH)
+    drawn = pages.claim(ask(world, world.actor()))
+    assert drawn.more["norms"][0].ref == "un-13a"
+    assert [one.name for one in drawn.more["spoken_for"]] == ["CERT Southmark"]
+    south = world.node.identity(world.SOUTH)
+    form = {"how": "refused", "words": "No.", "norms": "UN-13F, un-99z", "for": south}
+    answering.answer(ask(world, world.actor(), **form))
+    page = weigh.claim_page(world.node, world.actor().reader, CLAIM)
+    reply = page.positions[1]
+    assert [n.ref for n in reply.norms] == ["un-13f", "un-99z"]
+    assert reply.speaks_for is not None
+    assert reply.speaks_for.name == "CERT Southmark"
+    assert page.silent == ()
+
+
+@pytest.mark.usefixtures("charge")
+def test_a_challenge_has_no_norms_and_nobody_is_spoken_for_by_a_mere_word(world: World) -> None:
+    assert pages.claim(ask(world, world.actor())).more["norms"] == ()
+    with pytest.raises(ClaimError, match="invokes a norm"):
+        answering.answer(ask(world, world.actor(), how="denial", words="No.", norms="un-13f"))
+    with pytest.raises(UsageError, match="is nobody"):
+        answering.answer(ask(world, world.actor(), how="denial", words="No.", **{"for": "China"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -43,8 +44,10 @@ def new(type: str) -> str:
     return f"{type}--{uuid4()}"
 
 
-def page(world: World, id: str, party: str | None = None) -> weighed.ClaimPage:
-    return weigh.claim_page(world.node, world.node.reader(party or world.NORTH), id)
+def page(
+    world: World, id: str, party: str | None = None, at: datetime | None = None
+) -> weighed.ClaimPage:
+    return weigh.claim_page(world.node, world.node.reader(party or world.NORTH), id, at=at)
 
 
 def sighting(world: World, of: str, **props: Any) -> bytes:
@@ -99,6 +102,58 @@ def test_a_demand_shows_its_answers_and_how_each_answers(world: World, demand: s
     assert one.speaker.party == world.NORTH
     assert page(world, demand).row.answers == 1
     assert [p.effect for p in page(world, demand).positions] == [None, "answers: premise-denied"]
+
+
+def test_answers_are_those_that_had_come_by_then(world: World, demand: str) -> None:
+    saying = Saying(new=new, now=world.clock(), by=world.node.identity(world.NORTH))
+    say(world, *answering.reply(saying, demand, "refused", "No."))
+    first = world.clock()
+    world.clock.later(hours=1)
+    later = Saying(new=new, now=world.clock(), by=world.node.identity(world.NORTH))
+    say(world, *answering.reply(later, demand, "partly", "A part of it."))
+    say(world, *answering.answer(later, demand, "request", "Show it."))
+    now, then = page(world, demand), page(world, demand, at=first)
+    assert [one.how for one in now.answers] == ["refused", "partly"]
+    assert [one.how for one in then.answers] == ["refused"]
+    assert [p.word for p in then.positions] == ["demand", "position"]
+    assert [p.word for p in now.positions] == ["demand", "position", "position", "request"]
+    assert (then.row.answers, then.row.critiques, then.later) == (1, 0, 2)
+    assert (now.row.answers, now.row.critiques, now.later) == (2, 1, 0)
+    reader = world.node.reader(world.NORTH)
+    [row] = [r for r in weigh.claims(world.node, reader, at=first) if r.id == demand]
+    assert row == then.row
+    assert {h.at for h in now.history} > {h.at for h in then.history}
+
+
+def test_sightings_are_those_that_were_known_then(world: World, demand: str) -> None:
+    early = sighting(world, INDICATOR, first_seen="2026-02-01T08:00:00.000Z", count=3)
+    item = (open_object(early),)
+    done = intake.record(world.node, Act(author=world.NORTH, kind="say", tlp="GREEN", objects=item))
+    first = world.clock()
+    world.clock.later(hours=1)
+    say(world, sighting(world, INDICATOR, first_seen="2026-02-02T08:00:00.000Z"))
+
+    def counted(at: datetime | None) -> tuple[int, int, int]:
+        found = page(world, demand, at=at).sightings
+        assert found is not None
+        return found.indicators, found.before, found.sightings
+
+    assert (counted(first), counted(None)) == ((2, 3, 1), (2, 4, 2))
+    assert counted(first - timedelta(hours=1)) == (1, 0, 0)  # nothing pointed to it then
+    intake.withdraw(world.node, world.NORTH, done.id, reason="a test of ours")
+    # What is taken back is read by nobody any more, at no time.
+    assert (counted(first), counted(None)) == ((2, 0, 0), (2, 1, 1))
+
+
+def test_claims_of_later_days_are_not_in_the_list_of_an_earlier_one(
+    world: World, demand: str
+) -> None:
+    """They were an error of the whole list: no claim is known before it is said."""
+    reader = world.node.reader(world.NORTH)
+    assert weigh.claims(world.node, reader, at=weigh.as_known("2026-02-10")) == []
+    assert [r.id for r in weigh.claims(world.node, reader, at=weigh.as_known("2026-02-11"))] == [
+        demand
+    ]
 
 
 def test_sightings_are_counted_by_the_date_of_the_demand(world: World, demand: str) -> None:
