@@ -124,6 +124,9 @@ def thing(sentence: list[Token], at: int, bare: bool) -> bool:
     words = sentence[at].text.split()
     if bare:
         return False
+    inside = near == "(" and at + 1 < len(sentence) and sentence[at + 1].text == ")"
+    if inside and len(words) <= 8:
+        return True  # (the "authoring organisations")
     big = sum(word[:1].isupper() or len(word) <= 3 for word in words)
     return len(words) <= 12 and big == len(words) and sum(w[:1].isupper() for w in words) >= 2
 

@@ -22,6 +22,7 @@ from tocsin.reading.mentions import (
     joined,
     mention,
     mention_at,
+    name_at,
     named,
     noun_like,
     possessive,
@@ -34,6 +35,7 @@ _CLAUSE_START = cues.words(
 _INVITES = cues.words("invite encourage ask")
 _LEADING = cues.PREPOSITIONS | cues.CONJUNCTIONS | cues.SUBORDINATORS
 _ASIDES = cues.words("also again published released issued posted dated")
+_SAME = cues.PRONOUNS | cues.FIRST
 SELF = cues.words("himself herself itself themselves")
 
 
@@ -137,8 +139,13 @@ def _over_phrase(tokens: Sequence[Token], at: int) -> int:
             break
         if end > at and (token.low in cues.PRONOUNS or token.low in ("the", "there", "we")):
             break
+        terms = token.low == "terms" and end > at  # "in the strongest terms"
         if not (
-            capital(token) or noun_like(token) or token.low in cues.DETERMINERS or token.low == "of"
+            capital(token)
+            or noun_like(token)
+            or token.low in cues.DETERMINERS
+            or token.low == "of"
+            or terms
         ):
             break
         end += 1
@@ -177,6 +184,8 @@ def _clause(tokens: Sequence[Token], at: int, *, sure: bool = False) -> bool:
         return False
     if token.low in ("even", "when", "if", "after", "whether", "how", "what", "why"):
         return False
+    if token.low in _SAME and is_quote(tokens, at + 1):
+        return True  # "said it Q"
     things = sure and token.low.endswith("s")  # "said traces of it had been found"
     if not (token.low in _CLAUSE_START or capital(token) or noun_like(token) or things):
         return False
@@ -393,6 +402,9 @@ def _loose(tokens: Sequence[Token], first: int, end: int) -> Mention | None:
 
 def _parse_accuse(event: Event, tokens: Sequence[Token], at: int, published: date | None) -> None:
     charged = mention_at(tokens, at)
+    if event.lemma in ("hold", "name"):
+        event.addressee, event.begin = name_at(tokens, at, len(tokens)), at
+        return
     end = charged.last if charged is not None else _over_phrase(tokens, at)
     after = end if low_at(tokens, end) == "with" else _skip_phrases(tokens, end, event, published)
     if charged is not None and low_at(tokens, after) in ("of", "for", "with"):
@@ -450,7 +462,8 @@ def _parse_object(event: Event, tokens: Sequence[Token], at: int) -> None:
     if at < len(tokens) and (tokens[at].kind == QUOTE or tokens[at].kind == WORD):
         if tokens[at].low == "as" and is_quote(tokens, at + 1):
             at += 1  # "rejected as Q the charge"
-        if tokens[at].low in cues.PREPOSITIONS and event.group != "stand":
+        refused_as = tokens[at].low == "as" and event.group == "deny"  # "a charge NAME rejected as"
+        if tokens[at].low in cues.PREPOSITIONS and event.group != "stand" and not refused_as:
             return
         event.begin = at
         for place in range(at, min(len(tokens), at + 12)):

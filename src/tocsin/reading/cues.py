@@ -36,7 +36,7 @@ GROUPS: dict[str, str] = {
     "tell": "tell inform assure remind notify",
     "warn": "warn",
     "demand": "urge demand order instruct implore exhort request invite encourage",
-    "accuse": "accuse blame indict",
+    "accuse": "accuse blame indict hold name",
     "tie": "attribute link tie trace ascribe connect associate",
     "deny": "deny reject dismiss refute dispute repudiate rebut rebuff disavow disown",
     "find": "discover uncover detect unearth identify spot",
@@ -62,6 +62,7 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "think": ("thinks", "thought", "thinking"),
     "write": ("writes", "wrote", "written", "writing"),
     "swear": ("swears", "swore", "sworn", "swearing"),
+    "hold": ("holds", "held", "holding"),
     "begin": ("begins", "began", "begun", "beginning"),
     "sing": ("sings", "sang", "sung", "singing"),
     "read": ("reads", "read", "reading"),
@@ -238,7 +239,8 @@ SPEAKING = words(
     " broadcaster airline hospital port institute laboratory university college school airport"
     " foundation society association corporation league command navy consulate cabinet congress"
     " senate museum club charity retailer manufacturer supplier provider guard directorate"
-    " prosecution defence telecom exchange operators"
+    " prosecution defence telecom exchange organisations organizations industry governments"
+    " ministries departments committees bodies authors"
 )
 
 SPEAKING |= frozenset(role + "s" for role in ROLES) | words("pilots workers captain crew victims")
@@ -420,7 +422,7 @@ NAMING = words(
     "titled entitled called dubbed named nicknamed headlined so-called known codenamed"
     " subtitled film movie book song series show album documentary novel game exercise"
     " operation codename term word phrase words hashtag slogan banner sign label labelled"
-    " labeled folder file section chapter page"
+    " labeled folder file section chapter page hereafter hereinafter"
 )
 
 MONTHS = {

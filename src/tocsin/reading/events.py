@@ -20,6 +20,7 @@ from tocsin.reading.mentions import (
     capital,
     mention,
     mention_at,
+    name_at,
     possessive,
     subject_before,
 )
@@ -35,6 +36,7 @@ _SENDS = cues.words(
 )
 _OF_WHICH = cues.words("of for from at in with on about by")
 _RELATIVE = cues.words("who which that whose")
+_BEHIND = cues.words("behind responsible culprit perpetrator author authors")
 _REPLIES = cues.words("reply respond answer continue recount")
 _MAY_FIND = cues.words("find reveal report observe disclose announce")
 _BEFORE_NOUN = cues.DETERMINERS | cues.PREPOSITIONS
@@ -84,9 +86,18 @@ def events(tokens: Sequence[Token], published: date | None) -> list[Event]:
     for event in found:
         if event.group not in _NO_VERB:
             parse(event, tokens, published)
+    found = [event for event in found if not _asks_readers(event)]
     _join(found, tokens, opening)
     _bound(found, tokens)
-    return found
+    # In "said that investigators had found Q" the words are those of who said it.
+    return [event for event in found if not (event.embedded and event.lemma in cues.WEAK)]
+
+
+def _asks_readers(event: Event) -> bool:
+    """ "We urge customers to update": whoever wrote it, to nobody by name."""
+    ours = event.subject is not None and event.subject.kind == "author"
+    named_one = event.addressee is not None and event.addressee.kind == "name"
+    return ours and event.group in ("call", "demand") and not named_one
 
 
 def _shaped(tokens: Sequence[Token], at: int) -> Event | None:
@@ -145,6 +156,8 @@ def _verb(
         group = "stand"
     if lemma in _MAY_FIND and _implant_ahead(tokens, after):
         group, lemma = "find", "discover"
+    if lemma in ("hold", "name") and not _held(tokens, after, lemma):
+        return None
     if lemma == "ask" and _told_to(tokens, after):
         group = "demand"
     if group == "label" and lemma in _REPLIES and low_at(tokens, after) == "that":
@@ -178,7 +191,7 @@ def _verb(
             return None  # "the claims", "Northland's demands"
     back = _over_time(event, tokens, back, published)
     subject = subject_before(tokens, back)
-    if low_at(tokens, back - 1) == "we" and group not in ("label", "vow", "call", "demand"):
+    if low_at(tokens, back - 1) == "we" and group not in ("label", "vow"):
         we = tokens[back - 1]
         event.first = back - 1
         event.subject = Mention(
@@ -211,6 +224,17 @@ def _charged_with(tokens: Sequence[Token], after: int) -> bool:
         if token.low == "with":
             return True
     return False
+
+
+def _held(tokens: Sequence[Token], after: int, lemma: str) -> bool:
+    """ "holds NAME responsible for", "named NAME as the state behind": a charge, and no grip."""
+    held = name_at(tokens, after, len(tokens))
+    if held is None:
+        return False
+    if lemma == "hold":
+        return low_at(tokens, held.last) in ("responsible", "accountable", "liable")
+    ahead = {token.low for token in tokens[held.last : held.last + 9] if token.kind == WORD}
+    return low_at(tokens, held.last) == "as" and not ahead.isdisjoint(_BEHIND)
 
 
 def _implant_ahead(tokens: Sequence[Token], after: int) -> bool:
@@ -461,7 +485,10 @@ def _clause_subject(tokens: Sequence[Token], before: int) -> Mention | None:
         if comma >= before or tokens[comma].text != ",":
             return None
         at = comma + 1
-    return mention_at(tokens, at)
+    subject = mention_at(tokens, at)
+    if subject is not None:
+        return subject
+    return name_at(tokens, at, before)  # "Northland stands with"
 
 
 def _bound(found: list[Event], tokens: Sequence[Token]) -> None:

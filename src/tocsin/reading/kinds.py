@@ -41,6 +41,7 @@ _OURSELVES = cues.words(
 _DEEDS = cues.HARM | cues.HARM_BASE | cues.HARMFUL | cues.CHARGE_NOUNS
 _STRUCK = cues.words("hit struck targeted compromised breached stolen hacked")
 _KNEW = cues.words("knew knows know had have has")
+_KNOWS = cues.words("confirm verify determine establish say know exclude rule identify")
 _ACCEPTS = cues.words("recognise recognize accept share believe credit")
 _CAME = cues.words("came come comes stumbled")
 _SEES = cues.words("found observed identified spotted seen located recovered")
@@ -328,6 +329,8 @@ def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
             after = low[at + 1 : at + 7]
             if after[:1] and after[0] in _ACCEPTS and any(near in cues.CHARGES for near in after):
                 return True
+            if after[:1] and after[0] in _KNOWS:
+                continue  # "could not confirm who was behind the attack"
             if not _any(before, _OURSELVES) and not _is_speaker(words, at, cue):
                 continue
             if _any(after, _DEEDS) or any(did in by for did, by in _pairs(low, at + 1, at + 6)):
@@ -502,6 +505,9 @@ def _tied(words: Sequence[Token], low: list[str]) -> bool:
     for at, word in enumerate(low):
         if word not in _TYING:
             continue
+        unknown = _any(low[max(0, at - 5) : at], _KNOWS)
+        if unknown and _any(low[max(0, at - 8) : at], cues.NEGATIONS):
+            continue  # "could not confirm who was behind the attack"
         after = at + (3 if low[at + 1 : at + 4] == ["on", "behalf", "of"] else 1)
         serves = word in cues.SERVES and (after > at + 1 or _at(low, after) == "for")
         if serves or (word in ("belongs", "belonged", "belong") and _at(low, at + 1) == "to"):

@@ -22,6 +22,10 @@ _AFTER_NOUN = cues.words(
     "familiar close briefed involved present aware"
 )  # "a person familiar with"
 _OF_WHICH = cues.words("of for from at in with on about by")
+_ASIDES = cues.words(
+    "who which whose for speaking citing asked quoting one together along alongside joined backed"
+    " supported"
+)
 _LINKED = _LINKS | _OF_WHICH
 _SPEAKERS = cues.SPEAKING | cues.ROLES
 _LEADING = cues.PREPOSITIONS | cues.ADVERBS
@@ -187,7 +191,11 @@ def mention(
     low = [tokens[i].low for i in words]
     heads = [word for word in low if word in cues.ROLES or word in cues.SPEAKING]
     anchor = next(
-        (n for n, word in enumerate(low) if word in _OF_WHICH),
+        (
+            n
+            for n, word in enumerate(low)
+            if word in _OF_WHICH or (word == "to" and n and low[n - 1] in cues.ROLES)
+        ),
         len(low),
     )
     if anchor == 0:
@@ -324,6 +332,14 @@ def mention_at(tokens: Sequence[Token], at: int) -> Mention | None:
     return mention(tokens, at, end) if end > at else None
 
 
+def name_at(tokens: Sequence[Token], at: int, stop: int) -> Mention | None:
+    """The bare name that begins at token `at`, before any word that may be a verb too."""
+    end = at
+    while end < stop and (named(tokens[end], end) or (end == at and tokens[end].low == "the")):
+        end += 1
+    return mention(tokens, at, end)
+
+
 def apposition(tokens: Sequence[Token], comma: int) -> tuple[str | None, int]:
     """The role after "NAME,": its words and the index after them, or (None, comma).
 
@@ -430,8 +446,7 @@ def _before_aside(
         if (
             role is not None
             or inside.low in cues.DETERMINERS
-            or inside.low
-            in ("who", "which", "whose", "for", "speaking", "citing", "asked", "quoting", "one")
+            or inside.low in _ASIDES
             or inside.low in _LEADING
             or possessive(inside)
         ):
@@ -458,6 +473,10 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
         if low in cues.DETERMINERS:
             first -= 1
             near = tokens[first - 1] if first > floor else None
+            theirs = low in ("its", "their") and near is not None and near.low == "and"
+            if theirs and first - 2 >= floor and named(tokens[first - 2], first - 2):
+                first -= 1  # "NAME and its allies"
+                continue
             if near is not None and low == "the" and first - 2 >= floor and first + 1 < end:
                 pair = named(tokens[first - 2], first - 2) and named(tokens[first + 1], 1)
                 if pair and (near.low == "and" or (near.text == "," and both >= 0)):
@@ -466,7 +485,7 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
                     continue
             if (
                 near is not None
-                and near.low in _OF_WHICH
+                and (near.low in _OF_WHICH or (near.low == "to" and _sent(tokens, first - 2)))
                 and first - 2 >= floor
                 and _holds(tokens, first - 2, near.low)
             ):
@@ -496,6 +515,11 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
         if near.kind == WORD and near.low not in ("that", "but", "while", "as", "when", "both"):
             return both
     return first
+
+
+def _sent(tokens: Sequence[Token], at: int) -> bool:
+    """ "ambassador to", "envoy to", "adviser to"."""
+    return at >= 0 and tokens[at].low in cues.ROLES
 
 
 def _holds(tokens: Sequence[Token], at: int, link: str) -> bool:

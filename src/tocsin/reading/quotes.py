@@ -47,6 +47,7 @@ SHORTEST = 12  # code points of a quotation that is taken without a cue right be
 MOST_ECHOES = 200
 """Headings of nothing but a quotation that are looked for further on: each is a pass over the rest,
 and no report has so many. Those behind them are read as words that were said."""
+_STAND_FOR = frozenset(["it", "they", "he", "she", "we", "i"])  # said it "has never attacked"
 
 
 class _Found(Struct):
@@ -116,7 +117,7 @@ class _Reader:
             if number in transcript:
                 self._turn(paragraph, transcript[number])
                 continue
-            if self.text.startswith("> ", paragraph.start):
+            if self.text.startswith("> ", paragraph.start) and self._blocked(paragraph):
                 before = all_paragraphs[number - 1] if number else None
                 self._block(paragraph, before, number)
                 continue
@@ -378,7 +379,9 @@ class _Reader:
             last > first
             and sentence[last - 1].kind != QUOTE
             and (
-                sentence[last - 1].text in ",;:—–-.!?…" or sentence[last - 1].low in ("and", "but")
+                sentence[last - 1].text in ",;:—–-.!?…"
+                or sentence[last - 1].low in ("and", "but")
+                or (sentence[last - 1].low == "that" and sentence[last - 2].low in ("and", "but"))
             )
         ):
             last -= 1
@@ -410,6 +413,11 @@ class _Reader:
 
     # --- words without marks ---
 
+    def _blocked(self, paragraph: Paragraph) -> bool:
+        """No: `> "Words," said NAME` has marks of its own, and is read as any paragraph."""
+        quotes = quotations(self.text, paragraph.start + 2, paragraph.end)
+        return not quotes or quotes[0].end + 2 > paragraph.end
+
     def _block(self, paragraph: Paragraph, before: Paragraph | None, number: int) -> None:
         """Markdown's "> words": quoted, by whoever spoke last if a colon leads over to them."""
         opened = before is not None and self.text.endswith(":", before.start, before.end)
@@ -433,7 +441,8 @@ class _Reader:
             one = mention(words, 0, len(words))
             known = self.voices.people.get(turn.name)
             label = one.name if one is not None else turn.name
-            speaker = known or Speaker(label, one.role if one is not None else None, None, True)
+            role = turn.role or (one.role if one is not None else None)
+            speaker = known or Speaker(label, role, None, True)
         notes = ["a turn of a transcript: words without quotation marks"]
         if turn.note is not None:
             notes.append(turn.note)
@@ -441,6 +450,7 @@ class _Reader:
             notes.append("said through an interpreter: a translation's words")
         if speaker is None:
             notes.append("no speaker given for these words")
+        self._keep_inner(start, end, speaker, DEEPEST)
         self._keep_plain(start, end, speaker, notes)
 
     def _keep_plain(self, start: int, end: int, speaker: Speaker | None, notes: list[str]) -> None:
@@ -493,6 +503,9 @@ class _Reader:
                 one.notes = ["speaker as in the paragraphs before and after"]
 
     def _draft(self, one: _Found, words: Sequence[Token]) -> Draft:
+        subject = one.context[-1:] if one.direct and one.context else ()
+        if subject and subject[0].low in _STAND_FOR:
+            words = [*subject, *words]  # said it "has never attacked"
         kind = kind_of(words, _cued(one.event, one.speaker, one.direct))
         addressee = kind.addressee
         if addressee is None and kind.claim_type in ("assessment", "position") and one.context:

@@ -21,7 +21,7 @@ ANSWER = cues.words("a answer réponse respuesta ответ 答 答问 جواب 
 _INTERPRETER = re.compile(
     r"interpret|translat|interprète|intérprete|переводчик|翻译|译员|المترجم|مترجم", re.IGNORECASE
 )
-_LABEL = re.compile(r"([^:：\n]{1,60})[:：]\s*")
+_LABEL = re.compile(r"([^:：\n]{1,60})[:：][*_]{0,3}\s*")
 _ASIDE = re.compile(r"\s*[(（][^()（）]{1,40}[)）]\s*")
 
 
@@ -33,6 +33,8 @@ class Turn(NamedTuple):
     interpreted: bool
     question: bool
     note: str | None
+    role: str | None = None
+    """What the label says in brackets of who speaks: "spokesperson"."""
 
 
 def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
@@ -46,12 +48,13 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
         return {}
     named = {
         name
-        for name, _, _ in labelled.values()
+        for name, *_ in labelled.values()
         if name.lower() not in QUESTION | ANSWER and not _INTERPRETER.search(name)
     }
     only = next(iter(named)) if len(named) == 1 else None
     result: dict[int, Turn] = {}
     last: Turn | None = None
+    in_full: dict[str, tuple[str, str | None]] = {}  # surname -> the whole label, and its role
     asked_last: str | None = None
     for number, paragraph in enumerate(found):
         if number not in labelled:
@@ -63,7 +66,7 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
             else:
                 last = None
             continue
-        name, start, interpreted = labelled[number]
+        name, start, interpreted, role = labelled[number]
         question = name.lower() in QUESTION
         note = None
         who: str | None = name
@@ -76,22 +79,27 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
             if who is not None:
                 note = "speaker from the turn before the interpreter's"
         elif not question:
-            asked_last = name
+            if " " in name:
+                in_full[name.rpartition(" ")[2]] = (name, role)
+            elif name in in_full:
+                who, first_role = in_full[name]
+                role, note = role or first_role, "named in full at an earlier turn"
+            asked_last = who
         asks = text[paragraph.start : paragraph.end].endswith(("?", "？", "؟"))
         follows = labelled.get(number + 1)
         if asks and follows is not None and follows[0] != name:
             question = True  # an outlet that asks
-        last = Turn(who, start, interpreted, question, note)
+        last = Turn(who, start, interpreted, question, note, role if asked_last == who else None)
         result[number] = last
     return result
 
 
-def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool] | None:
+def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool, str | None] | None:
     match = _LABEL.match(text, paragraph.start, min(paragraph.end, paragraph.start + 64))
     if match is None or match.end() >= paragraph.end:
         return None
     wide = text[match.end(1)] == "："
-    if not wide and not text[match.end(1) + 1 : match.end(1) + 2].isspace():
+    if not wide and not text[match.end(1) + 1 : match.end(1) + 5].lstrip("*_")[:1].isspace():
         return None
     printed = match[1]
     interpreted = bool(_INTERPRETER.search(printed))
@@ -113,4 +121,8 @@ def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool] | None:
         longest = 10 if "\u3400" <= first <= "\u9fff" else 40
         if first.islower() or not first.isalpha() or len(label) > longest:
             return None
-    return label, match.end(), interpreted
+    aside = _ASIDE.search(printed)
+    role = None if aside is None else aside.group().strip(" ()（）*_")
+    if role is not None and role.split()[-1].lower() not in cues.ROLES:
+        role = None
+    return label, match.end(), interpreted, role
