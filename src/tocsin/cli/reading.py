@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -402,7 +402,9 @@ def accept(
                 for i in left:
                     click.echo(f"left open: {i}: no STIX pattern to be shared as", err=True)
         else:
-            chosen = [_resolve(i, by_id) for i in drafts]
+            chosen = list(dict.fromkeys(_resolve(i, by_id) for i in drafts))
+            if not reject:
+                chosen = _unsaid(chosen, by_id)
         if not chosen:
             raise NotFoundError("no open draft is left", remedy="tocsin accept lists them")
         fields = _fields(edit)
@@ -436,24 +438,80 @@ def accept(
             "to": list(to),
             "case": case,
         }
-        parts = [
-            client.act(
+
+        def say(part: list[str]) -> Any:
+            return client.act(
                 "/drafts/accept",
                 {"drafts": [[i, by_id[i]["revision"]] for i in part], **how},
                 lambda s: s.kind == "say",
             )
-            for part in _parts(chosen, by_id)
-        ]
+
+        said_in_parts(_parts(chosen, by_id), say, as_json)
+
+
+def said_in_parts(
+    parts: Sequence[list[str]], say: Callable[[list[str]], Any], as_json: bool
+) -> None:
+    """Say drafts part by part, each part all or not at all, and print exactly what was said.
+
+    Args:
+        say: says one part; the answer has its drafts and its statement.
+
+    Raises:
+        DraftError: a part failed when others were said: how many, and how to go on.
+        TocsinError: the first part failed, and nothing is said.
+    """
+    done: list[Any] = []
+    try:
+        for part in parts:
+            done.append(say(part))
+    except TocsinError as wrong:
+        if not done:
+            raise
+        _print_parts(done, as_json)
+        count, total = sum(len(one["drafts"]) for one in done), sum(map(len, parts))
+        raise DraftError(
+            f"{count} of {_count(total, 'draft')} are said, then: {wrong.message}",
+            remedy=f"{wrong.remedy}; then say the same again: nothing is said twice",
+        ) from wrong
+    except KeyboardInterrupt:
+        if done:
+            _print_parts(done, as_json)
+        raise
+    _print_parts(done, as_json)
+
+
+def _print_parts(parts: Sequence[Any], as_json: bool) -> None:
     done = parts[0]
     if len(parts) > 1:
         done = {
             "drafts": [draft for one in parts for draft in one["drafts"]],
             "statements": [one["statement"] for one in parts if one.get("statement")],
         }
-    _report_done(as_json, done, f"said {_count(len(chosen), 'draft')}")
+    _report_done(as_json, done, f"said {_count(len(done['drafts']), 'draft')}")
     for one in parts if not as_json else ():
         if one.get("statement"):
             line(f"statement {one['statement']['id']}  log index {one['statement']['index']}")
+
+
+def _unsaid(chosen: list[str], known: dict[str, Any]) -> list[str]:
+    """Without those that are said already, which is told: so that the same can be said again.
+
+    One alone that is said already is refused by the node, with its state.
+    """
+    left = [i for i in chosen if known[i]["state"] != "accepted"]
+    if not left:
+        return chosen
+    for i in chosen:
+        if known[i]["state"] == "accepted":
+            click.echo(f"said already: {i}, statement {known[i]['statement']}", err=True)
+    gone = [i for i in left if known[i]["state"] != "open"]
+    if gone:
+        raise DraftError(
+            f"draft {', '.join(gone[:5])} was {known[gone[0]]['state']} already; nothing is said",
+            remedy="leave it out",
+        )
+    return left
 
 
 _TOGETHER = 40

@@ -14,7 +14,14 @@ import pytest
 from tocsin.cli import run, terminal
 from tocsin.cli.advisory import _renderings, _write
 from tocsin.cli.case import deadline
-from tocsin.errors import RenderingError, UnreadableError, UsageError
+from tocsin.cli.reading import said_in_parts
+from tocsin.errors import (
+    DraftError,
+    RenderingError,
+    UnreachableError,
+    UnreadableError,
+    UsageError,
+)
 from tocsin.flows import advise, respond
 
 World = Any  # tests/unit/conftest.py
@@ -352,3 +359,59 @@ def test_a_data_set_is_said_in_parts_and_what_has_no_date_stays_open(
     assert "[bad-date]" in tocsin("accept", "--report", report)
     assert len(tocsin.json("claims")) == 90
     assert "has a date" in tocsin("accept", "--report", report, "--all", "--yes", code=2)
+
+
+def test_a_part_that_fails_leaves_told_what_was_said_and_the_rest_to_be_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[list[str]] = []
+
+    def say(part: list[str]) -> Any:
+        if len(asked) == fails_at:
+            raise UnreachableError("no answer from the node", remedy="look whether it runs")
+        asked.append(part)
+        n = len(asked)
+        return {"drafts": [{"n": i} for i in part], "statement": {"id": f"st{n}", "index": n}}
+
+    parts = [["r.1", "r.2"], ["r.3", "r.4"], ["r.5"]]
+    fails_at = 2
+    with pytest.raises(DraftError) as partly:
+        said_in_parts(parts, say, as_json=False)
+    assert partly.value.message == "4 of 5 drafts are said, then: no answer from the node"
+    assert "say the same again: nothing is said twice" in partly.value.remedy
+    out = capsys.readouterr().out
+    assert out.splitlines() == [
+        "said 4 drafts", "statement st1  log index 1", "statement st2  log index 2",
+    ]  # fmt: skip
+    asked.clear()
+    with pytest.raises(DraftError):
+        said_in_parts(parts, say, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [len(told["drafts"]), [one["id"] for one in told["statements"]]] == [4, ["st1", "st2"]]
+    asked.clear()
+    fails_at = 0
+    with pytest.raises(UnreachableError):  # nothing is said: its own error, and no count
+        said_in_parts(parts, say, as_json=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_same_again_says_the_rest_and_nothing_twice(
+    tocsin: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "incident_id,name,attribution_date,initiator_name,attributing_actor,source_url\n"
+    rows = [
+        f"{n},Incident {n},12.02.2026,Heron {n},Eastmere,https://x.example/{n}" for n in range(50)
+    ]
+    (tmp_path / "set.csv").write_text(head + "\n".join(rows))
+    tocsin("ingest", str(tmp_path / "set.csv"))
+    ids = [f"{d['report']}.{d['n']}" for d in tocsin.json("accept")]
+    tocsin("accept", *ids[:3], "--yes", "--outlet", "A set")
+    tocsin("accept", ids[44], "--reject", "--why", "twice in it")
+    size = tocsin.json("log", "show")["size"]
+    assert "was rejected already; nothing is said" in tocsin("accept", *ids, "--yes", code=1)
+    assert tocsin.json("log", "show")["size"] == size
+    rest = [i for i in ids if i != ids[44]]
+    done = tocsin.json("accept", *rest, "--yes", "--outlet", "A set")
+    assert len(done["drafts"]) == 46
+    assert len(tocsin.json("claims")) == 49
+    assert "accepted already" in tocsin("accept", *rest, "--yes", code=1)
