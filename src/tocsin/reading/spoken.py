@@ -34,6 +34,7 @@ from tocsin.reading.turns import Turn, turns
 _SHORT = {"zh": 6}
 SHORTEST = 12
 _ATTACHED = re.compile(r"(.+?)(?:-t)?-(ils?|elles?)$")
+_PUT = re.compile("敦促|促请|要求|责令")  # words between a demand and whom it is put to
 _GENDER = {"il": "m", "elle": "f"}
 
 
@@ -60,6 +61,7 @@ class _Reader:
         self.patterns = [
             (kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in table.kinds
         ]
+        self.unknown = re.compile(table.unknown, re.IGNORECASE) if table.unknown else None
         self.shortest = _SHORT.get(table.code, SHORTEST)
 
     def paragraph(self, paragraph: Paragraph, number: int) -> None:
@@ -230,6 +232,12 @@ class _Reader:
 
     def _source(self, sentence: list[Token], at: int) -> Said | None:
         """ "selon NAME": a source, whose words are the rest of the sentence."""
+        for listed, gender in self.table.told_by.items():
+            after = at + len(listed)
+            if tuple(token.low for token in sentence[at:after]) == listed:
+                cue = printed(self.text, sentence[at:after])
+                who = Noun(cue, None, "pronoun", gender, after)
+                return Said(at, at, after, "source", cue, subject=who, inverted=at > 0)
         for listed in self.table.according:
             span = len(listed)
             if tuple(token.low for token in sentence[at : at + span]) != listed:
@@ -342,6 +350,12 @@ class _Reader:
         group = said.group if said is not None else ""
         if group == "deny":
             return "denial"
+        if (
+            group in ("", "say")
+            and self.unknown is not None
+            and self.unknown.search(words) is not None
+        ):
+            return "assessment"
         for kind, pattern in self.patterns:
             if kind == "demand" and group == "demand":
                 return "demand"
@@ -368,6 +382,8 @@ class _Reader:
             return None
         if table.shape == "run":
             clause = max(words.rfind(mark, 0, match.start() + 1) for mark in "，。；：") + 1
+            put = _PUT.search(words, clause, match.end())
+            clause = clause if put is None else put.end()
             asked = re.match(table.asked or "", words[clause:])
             one = asked[1] if asked is not None else None
             return None if one is None or one[:1] in "我你他她它这那" else one

@@ -225,6 +225,8 @@ class Subjects:
             return None
         if table.verb_first and group in ("deny", "stand", "accuse", "tie", "find", "demand"):
             end = self._first_of_two(sentence, at, end)
+        elif table.verb_first and group == "call":
+            end = self._before_those(sentence, at, end)
         one = noun(self.text, sentence, at, end, table, loose=loose)
         if one is None:
             return None
@@ -240,6 +242,14 @@ class Subjects:
                 if both is not one:
                     return both._replace(last=stop)
         return one
+
+    def _before_those(self, sentence: list[Token], at: int, end: int) -> int:
+        """ "called NAME the-two-governments": an object in the plural is no part of a name."""
+        for place in range(at + 2, end):
+            low = sentence[place].low
+            if low.startswith("ال") and low.endswith("ين"):
+                return place
+        return end
 
     def _first_of_two(self, sentence: list[Token], at: int, end: int) -> int:
         """Where subject and object stand in a row behind the verb: where the subject ends."""

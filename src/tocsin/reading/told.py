@@ -83,7 +83,7 @@ class Told:
             return at if sentence[at].kind in (WORD, ASIDE) else None
         ends = table.asked_by.get(said.group)
         if ends is not None:
-            first = at
+            first = self._past_time(sentence, at)
             while first < len(sentence) and sentence[first].low in table.before_asked:
                 first += 1
             for place in range(first, min(len(sentence), first + REACH)):
@@ -133,6 +133,17 @@ class Told:
             plain = begin == at and sentence[begin].low in table.halts and said.group != "call"
             return None if plain else begin
         return None
+
+    def _past_time(self, sentence: list[Token], at: int) -> int:
+        """Over the day between a cue and whom it is put to: "lundi", "el lunes"."""
+        table, times = self.table, self.subjects.times
+        opens = at < len(sentence) and (
+            sentence[at].low in table.articles or sentence[at].low in table.halts
+        )
+        for place in (at, at + 1)[: 1 + opens]:
+            if place < len(sentence) and times.fullmatch(sentence[place].text):
+                return place + 1
+        return at
 
     def end(self, sentence: list[Token], found: list[Said]) -> None:
         cuts = self._cuts(sentence, found)

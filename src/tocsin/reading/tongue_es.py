@@ -69,6 +69,7 @@ TONGUE = Tongue(
     auxiliaries=words("ha han había habían habrá hubo"),
     that=words("que"),
     according=(("según",), ("de", "acuerdo", "con"), ("para",), ("en", "palabras", "de")),
+    told_by={("según", "él"): "m", ("según", "ella"): "f", ("según", "ellos"): None},
     halts=words(
         "en ante durante tras después antes desde hasta por sobre mediante lunes martes miércoles"
         " jueves viernes sábado domingo ayer hoy con contra cuando quien que donde y e o pero"
@@ -77,6 +78,7 @@ TONGUE = Tongue(
     links=words("de del la las los el"),
     roles=words(
         "portavoz vocero vocera ministro ministra presidente presidenta director directora jefe"
+        " homólogo homóloga"
         " jefa general responsable secretario secretaria embajador embajadora fiscal analista"
         " investigador investigadora experto experta ingeniero ingeniera profesor profesora"
         " diputado diputada alcalde alcaldesa fundador fundadora abogado abogada consejero"
@@ -108,6 +110,8 @@ TONGUE = Tongue(
     gerund="ndo$",
     genders={"la": "f", "el": "m", "una": "f", "un": "m"},
     naming=words("llamado llamada conocido conocida denominado denominada como nombre titulado"),
+    unknown=r"\bno (?:se )?(?:puede|pueden|podía|podían|pudo|pudieron|ha podido|sabe|saben)"
+    r" (?:aún |todavía )?(?:confirmar|determinar|establecer|verificar|precisar|decir)?\b",
     kinds=(
         ("denial", r"\b(?:[Rr]echazamos|[Nn]egamos|[Dd]esmentimos|[Rr]echazo|[Nn]iego)\b"),
         (
@@ -137,13 +141,15 @@ TONGUE = Tongue(
         ("discovery", r"\b(?:hemos|ha|han) (?:descubierto|detectado|hallado)\b|\bdescubrimos\b"),
         (
             "victim-claim",
-            r"\bvíctimas? (?:de|del)\b|\b(?:fue|fueron|fuimos|ha sido|hemos sido|han sido)"
+            r"\b(?:sufrió|sufrieron|sufrimos) [^.]{0,30}ataques?\b"
+            r"|\bvíctimas? (?:de|del)\b|\b(?:fue|fueron|fuimos|ha sido|hemos sido|han sido)"
             r" (?:atacad[oa]s?|blanco|objetivo|hackead[oa]s?|víctimas?)\b",
         ),
         ("position", r"\b(?:[Cc]ondenamos|[Nn]os oponemos|[Aa]poyamos|[Dd]enunciamos)\b"),
         (
             "call",
-            r"\b(?:[Ll]lamamos|llamamiento) a\b|\brespuesta (?:conjunta|común|colectiva)\b",
+            r"\b(?:[Ll]lamamos|llamamiento) a\b|\b[Pp]edimos (?:a|que)\b"
+            r"|\brespuesta (?:conjunta|común|colectiva)\b",
         ),
     ),
     weekdays=("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),

@@ -72,6 +72,7 @@ TONGUE = Tongue(
         ("d’après",),
         ("pour",),
     ),
+    told_by={("selon", "lui"): "m", ("selon", "elle"): "f", ("selon", "eux"): None},
     halts=words(
         "lors devant dans à au aux sur sous pendant après avant depuis durant en par lundi mardi"
         " mercredi jeudi vendredi samedi dimanche hier aujourd'hui aujourd’hui ce cette mercredi"
@@ -114,6 +115,8 @@ TONGUE = Tongue(
     gerund="ant$",
     genders={"la": "f", "le": "m", "une": "f", "un": "m", "mme": "f"},
     naming=words("nom appelé appelée baptisé baptisée surnommé surnommée intitulé intitulée dit"),
+    unknown=r"\b(?:ne|n['’]) ?(?:peut|peuvent|pouvait|pouvaient|pas pouvoir|sait|savait)"
+    r" (?:pas )?(?:encore )?(?:confirmer|établir|déterminer|dire|vérifier)\b",
     kinds=(
         ("denial", r"\b(?:nous|je) (?:démentons|démens|rejetons|rejette|nions|nie|réfutons)\b"),
         (
@@ -143,11 +146,16 @@ TONGUE = Tongue(
         ("discovery", r"\b(?:avons|ont|a) (?:découvert|détecté|décelé)\b"),
         (
             "victim-claim",
-            r"\b(?:victimes? d|(?:a été|avons été|ont été) (?:visée?s?|attaquée?s?|touchée?s?"
+            r"\b(?:victimes? d|(?:a|ont|avons) subi [^.]{0,30}attaques?"
+            r"|(?:a été|avons été|ont été) (?:visée?s?|attaquée?s?|touchée?s?"
             r"|piratée?s?)|(?:notre|nos) [^.]{0,40} (?:a|ont) été (?:visée?|attaquée?|touchée?))",
         ),
         ("position", r"\bnous (?:condamnons|dénonçons|soutenons|nous opposons)\b"),
-        ("call", r"\b(?:appelons|appelle|appel) à\b|\bréponse (?:commune|conjointe|collective)\b"),
+        (
+            "call",
+            r"\b[Nn]ous appelons\b|\b(?:appelle|appel) à\b"
+            r"|\bréponse (?:commune|conjointe|collective)\b",
+        ),
     ),
     weekdays=("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
     months=tuple(_MONTHS),

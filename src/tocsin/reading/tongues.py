@@ -61,6 +61,8 @@ class Tongue(Struct, frozen=True, kw_only=True):
     auxiliaries: frozenset[str] = frozenset()
     that: frozenset[str]
     according: tuple[tuple[str, ...], ...]
+    told_by: dict[tuple[str, ...], str | None] = {}
+    """The same by a pronoun, with its gender: "selon lui"."""
     halts: frozenset[str]
     links: frozenset[str]
     roles: frozenset[str]
@@ -98,6 +100,8 @@ class Tongue(Struct, frozen=True, kw_only=True):
     """Words for whoever wrote the text, and for nobody in particular: no speaker."""
     prefixes: str = ""
     elisions: bool = False
+    unknown: str | None = None
+    """The pattern of what somebody could not find out: "ne peut confirmer qui est derrière"."""
     no_name: str | None = None
     """A pattern for words of a run of capitals that belong to the office, not to the name."""
     kinds: tuple[tuple[str, str], ...]
