@@ -121,6 +121,10 @@ class ReportSizeError(ReportError):
     """A report is larger than we read as a report."""
 
 
+class ParserError(UsageError):
+    """A learned parser was asked for that is not installed, or does not fit the text."""
+
+
 class DraftError(TocsinError):
     """A draft cannot be accepted as it stands."""
 

@@ -124,6 +124,7 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_BYTES,
     seconds: float = TOTAL,
+    silence: float | None = None,
 ) -> Fetched:
     """One request and its whole answer, whatever its status (a redirect is refused).
 
@@ -136,6 +137,7 @@ def fetch(
         headers: of this request.
         max_bytes: of the answer's body.
         seconds: for everything from the first byte out to the last byte in.
+        silence: seconds of it, where the answer takes work; None: the client's own.
 
     Raises:
         UnreachableError: no answer, not in time, not from an address we may open, or one that
@@ -148,6 +150,7 @@ def fetch(
         request = client.build_request(
             method, path, params=dict(query) if query else None, content=body or None,
             headers=dict(headers or {}),
+            timeout=httpx.USE_CLIENT_DEFAULT if silence is None else silence,
         )  # fmt: skip
         url = str(request.url)
         answer = client.send(request, stream=True)
@@ -157,7 +160,7 @@ def fetch(
             answer.close()
     except httpx.TimeoutException as wrong:
         over = time.monotonic() >= until - 0.001
-        raise _late(url, seconds if over else client.timeout.read or seconds) from wrong
+        raise _late(url, seconds if over else silence or client.timeout.read or seconds) from wrong
     except httpx.InvalidURL as wrong:
         raise ConfigError(
             f"{path[:200]!r} is no path: {wrong}", remedy="correct the address"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tocsin.errors import ConfigError, InputError, UnreachableError
-from tocsin.outbound import client, fetch, is_loopback, resolve
+from tocsin.outbound import TIMEOUT, client, fetch, is_loopback, resolve
 
 URL = "https://node.southmark.example"
 
@@ -104,6 +104,19 @@ def test_a_request_arrives_as_it_was_sent(server: Server) -> None:
 def test_every_status_is_the_callers_to_judge(status: int) -> None:
     with faked(lambda _: httpx.Response(status)) as out:
         assert fetch(out, "GET", "/").status == status
+
+
+def test_an_answer_that_takes_work_is_waited_for() -> None:
+    waited: list[float] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        waited.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200)
+
+    with faked(handle) as out:
+        fetch(out, "GET", "/")
+        fetch(out, "GET", "/", silence=180.0)
+    assert waited == [TIMEOUT, 180.0]
 
 
 def test_a_path_below_the_base_is_kept() -> None:

@@ -33,6 +33,7 @@ from tocsin.wiring.folder import (
     LogConfig,
     MispConfig,
     NodeConfig,
+    ReadingConfig,
     RemoteConfig,
     find_home,
     load_config,
@@ -78,6 +79,7 @@ def test_what_is_written_to_the_configuration_is_read_from_it(
         remote=RemoteConfig(url=url) if url is not None else None,
         directory=DirectoryConfig(sources=(url,) if url is not None else ()),
         misp=MispConfig(organisations={name: "gridco.example"} if flags[1] else {}),
+        reading=ReadingConfig(nlp=name if flags[0] else ""),
     )
     write_config(folder, config)
     assert load_config(folder) == config
@@ -97,6 +99,7 @@ WRONG = {
     'party = "a.example"\nname = "A"\n[node]\nprot = 1\n': ("prot", "'port'"),
     'party = "a.example"\nnam = "A"\n': ("nam", "'name'"),
     'party = "a.example"\nname = "A"\n[directory]\nsource = []\n': ("source", "'sources'"),
+    'party = "a.example"\nname = "A"\n[reading]\nnpl = "x"\n': ("npl", "'nlp'"),
     'party = "a.example"\n': ("name", "keys are"),
     'party = "a.example"\nname = "A"\n[node]\nport = "x"\n': ("$.node.port", "keys are"),
     'party = "a.example"\nname = "A"\n[node]\nport = 65536\n': ("$.node.port", "keys are"),

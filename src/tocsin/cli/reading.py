@@ -47,6 +47,9 @@ def _day(text: str | None) -> date | None:
 @click.option("--tlp", type=terminal.LEVEL, help="Marking of what carries none (MISP, CSV).")
 @click.option("--columns", metavar="NAMES", help="A CSV's columns, where it has no header row.")
 @click.option("--claims", is_flag=True, help="Groups and campaigns in STIX as claims, not objects.")
+@click.option(
+    "--nlp", metavar="MODEL", help="Read with an installed spaCy model besides; or: none."
+)
 @click.option("--no-keep", is_flag=True, help="Only print the reading; keep nothing on a node.")
 @terminal.JSON
 @click.pass_context
@@ -57,6 +60,7 @@ def ingest(
     tlp: str | None,
     columns: str | None,
     claims: bool,
+    nlp: str | None,
     no_keep: bool,
     as_json: bool,
 ) -> int:
@@ -94,7 +98,7 @@ def ingest(
         for name, raw in read:
 
             def unkept(n: str = name, r: bytes = raw) -> Any:
-                how = {"tlp": marking, "columns": columns, "as_claims": claims}
+                how = {"tlp": marking, "columns": columns, "as_claims": claims, "model": nlp}
                 return read_file(r, _base(n), published=day, **how)
 
             failed += _one(name, unkept, as_json, None)
@@ -113,6 +117,7 @@ def ingest(
                                 "tlp": marking,
                                 "columns": columns,
                                 "claims": "1" if claims else None,
+                                "nlp": nlp,
                             },
                             body=r,
                             media_type="application/octet-stream",
@@ -190,6 +195,7 @@ def _print(plain: dict[str, Any], kept: str | None) -> None:
             grow=5,
         )
         _print_flags(drafts)
+        _print_parsed(drafts)
     if indicators:
         click.echo()
         terminal.table(
@@ -247,6 +253,18 @@ def _print_flags(drafts: list[dict[str, Any]]) -> None:
             for name, same in sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
         ]
         terminal.table(["DRAFTS", "FLAG, NOT MENDED", "THE FIRST", "AT"], rows, grow=2)
+
+
+def _print_parsed(drafts: list[dict[str, Any]]) -> None:
+    """Which drafts a learned parser found, and which one."""
+    found: dict[str, list[str]] = {}
+    for n, draft in enumerate(drafts, 1):
+        if draft.get("parser"):
+            found.setdefault(draft["parser"], []).append(str(n))
+    for parser, which in found.items():
+        listed = ", ".join(which[:_ONE_BY_ONE]) + (", …" if len(which) > _ONE_BY_ONE else "")
+        line(f"found by a learned parser, and by no rule: {listed}")
+        line(f"  {parser}")
 
 
 def _noted(indicator: dict[str, Any]) -> list[str]:

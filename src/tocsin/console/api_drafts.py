@@ -62,6 +62,7 @@ def _ingest(r: Request) -> Any:
         tlp=level(r.query.get("tlp")),
         columns=r.query.get("columns") or None,
         as_claims=bool(r.query.get("claims")),
+        model=r.query.get("nlp") or None,
     )
     return _report(r, kept, drafts)
 
@@ -167,7 +168,7 @@ ROUTES: tuple[Route, ...] = (
         "/reports",
         "draft",
         _ingest,
-        "Read a report; raw bytes, ?name&published&tlp&columns&claims.",
+        "Read a report; raw bytes, ?name&published&tlp&columns&claims&nlp.",
         cost="ingest",
     ),
     route("GET", "/reports", "draft", _reports, "Reports kept on this node."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tocsin.claims import model as claims
 from tocsin.claims import norms, write
-from tocsin.errors import ConflictError, DraftError, ForbiddenError, StaleDraftError
+from tocsin.errors import ConflictError, DraftError, ForbiddenError, ParserError, StaleDraftError
 from tocsin.flows import sayings, sharing
 from tocsin.flows.intake import Act, Done, not_found, record, refuse_purged, stamp, stix_time
 from tocsin.flows.node import Node
@@ -25,6 +25,7 @@ from tocsin.importers.interface import Loss, Reading, SharingGroup, Source, as_m
 from tocsin.policy import Tlp
 from tocsin.reading import fidelity
 from tocsin.reading.draft import Draft
+from tocsin.reading.parsed import RULES, Parser
 from tocsin.reading.spokes import speaks_for
 from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_object
@@ -99,22 +100,55 @@ def ingest(
     tlp: Tlp | None = None,
     columns: str | None = None,
     as_claims: bool = False,
+    model: str | None = None,
 ) -> tuple[KeptReport, list[KeptDraft]]:
     """Read a report or a bundle; keep its text and drafts on this node, and assert nothing.
 
-    The same bytes with the same publication date, marking and columns are the same report: its
-    drafts, with what was done to them, are given again.
+    The same bytes with the same publication date, marking, columns and learned parser are the same
+    report: its drafts, with what was done to them, are given again.
 
     Args:
         tlp, columns: see `importers.interface.Importer`.
         as_claims: read groups and campaigns in STIX as claims, not as objects.
+        model: of the learned parser to read running text with besides; `RULES` for none. None: the
+            one that this node's operator has set, if there is one and it fits the text.
+
+    Raises:
+        ParserError: the model that was asked for is not here, or does not fit the text.
     """
     # A file's name may hold bytes that are no text; what is kept is text.
     name = name.encode("utf-8", "backslashreplace").decode()
     kind = chosen(raw, name, columns, as_claims)
-    reading = node.importers[kind].read(raw, name, published=published, tlp=tlp, columns=columns)
+
+    def read(parser: Parser | None) -> Reading:
+        return node.importers[kind].read(
+            raw, name, published=published, tlp=tlp, columns=columns, parser=parser
+        )
+
+    reading, parsed_by = _read(node, read, model if kind == "report" else RULES)
     with node.drafting:
-        return _kept(node, raw, reading, published, tlp, columns, as_claims=as_claims)
+        return _kept(
+            node, raw, reading, published, tlp, columns, as_claims=as_claims, parsed_by=parsed_by
+        )
+
+
+def _read(
+    node: Node, read: Callable[[Parser | None], Reading], model: str | None
+) -> tuple[Reading, str]:
+    """The reading, and the parser it was made with, "" for none."""
+    wanted = node.reads_with if model is None else model
+    if wanted in ("", RULES):
+        return read(None), ""
+    try:
+        parser = node.parser_of(wanted)
+        return read(parser), parser.name
+    except ParserError as wrong:
+        if model is not None:
+            raise
+        # A setting of the node that does not fit this text, or this machine, refuses no report.
+        reading = read(None)
+        loss = Loss(kind="not-parsed", note=f"read by the rules alone: {wrong.message}")
+        return msgspec.structs.replace(reading, losses=(*reading.losses, loss)), ""
 
 
 def _kept(
@@ -126,9 +160,11 @@ def _kept(
     columns: str | None,
     *,
     as_claims: bool,
+    parsed_by: str,
 ) -> tuple[KeptReport, list[KeptDraft]]:
     asked = f" {tlp or ''} {columns or ''}" if tlp or columns else ""
     asked += " as claims" if as_claims else ""
+    asked += f" parsed by {parsed_by}" if parsed_by else ""
     known_by = f"{reading.source.sha256} {published or ''}{asked}"
     tag = hashlib.sha256(known_by.encode()).hexdigest()[:16]
     known = node.store.local("report", tag)

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tocsin.cases.sheet import SheetPage
-from tocsin.errors import NotFoundError
+from tocsin.errors import NotFoundError, ParserError
 from tocsin.exporters.interface import Exporter
 from tocsin.importers.interface import Importer
 from tocsin.policy import Audience, Reader, UserRole, allowed
+from tocsin.reading.parsed import Parser
 from tocsin.record.admission import Opener, Verifier, open_all, verify_all
 from tocsin.record.directory import Directory, KeyRing
 from tocsin.record.directory import Party as DirectoryParty
@@ -29,6 +30,11 @@ if TYPE_CHECKING:  # it is handed a `Node` itself
 
 READERS = 1_000
 """Readers whose audiences are remembered."""
+
+
+def no_parser(name: str) -> Parser:
+    """Where no learned parser can be had."""
+    raise ParserError(f"no model {name!r} is known here", remedy="leave out --nlp")
 
 
 class Belongs:
@@ -113,6 +119,10 @@ class Node:
     rng: Callable[[int], bytes]
     new_id: Callable[[str], str]
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
+    parser_of: Callable[[str], Parser] = no_parser
+    """A learned parser by the name of its model. Raises `ParserError` where there is none."""
+    reads_with: str = ""
+    """The model that reports are read with where nobody names another; "" for none."""
     organisations: Mapping[str, str] = field(default_factory=dict)
     """Parties by the UUID or name of an organisation in MISP: the operator's own word."""
     registrar: Signer | None = None

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from tocsin.errors import IndicatorError, ReportError, ReportSizeError
 from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
 from tocsin.policy import Tlp
+from tocsin.reading.parsed import Parser
 from tocsin.stix.markings import strictest_tlp, tlp_named
 from tocsin.stix.values import KINDS, guess, refang, settle
 
@@ -81,6 +82,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    parser: Parser | None = None,
 ) -> Reading:
     """Read a table of indicators.
 

@@ -27,6 +27,7 @@ from tocsin.importers.dates import read_date
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.draft import Coded, Draft, DraftFlag
+from tocsin.reading.parsed import Parser
 from tocsin.relate.names import MAX_NAME, Record, fold
 
 MAX_DRAFTS = 100_000
@@ -43,6 +44,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    parser: Parser | None = None,
 ) -> Reading:
     """Read a cluster file of a MISP galaxy, or groups and campaigns in STIX, into drafts.
 

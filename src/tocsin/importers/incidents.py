@@ -28,6 +28,7 @@ from tocsin.importers.dates import Read, read_date
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.draft import Coded, Draft, DraftFlag
+from tocsin.reading.parsed import Parser
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 100_000
@@ -85,6 +86,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    parser: Parser | None = None,
 ) -> Reading:
     """Read a table of incidents into drafts of attributions, one for each that speaks.
 

@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tocsin.policy import Tlp
-from tocsin.reading.quotes import Draft
+from tocsin.reading.draft import Draft
+from tocsin.reading.parsed import Parser
 from tocsin.stix.bundle import Received
 
 
@@ -39,8 +40,8 @@ class Source(Struct, frozen=True, kw_only=True):
 class Loss(Struct, frozen=True, kw_only=True):
     """Something that was not taken over. `span`: code points of the kept text; `pointer`: RFC 6901.
 
-    Kinds: boilerplate, bad-characters, no-text, own-site, markup, extra-document, bad-object; of a
-    MISP event those that `importers/misp.py` lists.
+    Kinds: boilerplate, bad-characters, no-text, own-site, markup, not-parsed, extra-document,
+    bad-object; of a MISP event those that `importers/misp.py` lists.
     """
 
     kind: str
@@ -135,6 +136,7 @@ class Importer(Protocol):
         published: date | None = None,
         tlp: Tlp | None = None,
         columns: str | None = None,
+        parser: Parser | None = None,
     ) -> Reading:
         """Read `raw`, called `name`.
 
@@ -142,6 +144,10 @@ class Importer(Protocol):
             published: what relative times count from.
             tlp: the marking of what carries none; formats without markings of their own ignore it.
             columns: the names of a table's columns, where it has no header row.
+            parser: a learned parser to read running text with besides; other formats ignore it.
+
+        Raises:
+            ParserError: the parser is of another language than the text.
         """
         ...
 
@@ -239,9 +245,9 @@ def to_json(reading: Reading) -> dict[str, Any]:
 
 
 def as_machine(draft: Draft) -> dict[str, Any]:
-    """A draft as JSON: what only data sets give is there only where it is given."""
+    """A draft as JSON: what only data sets or a parser give is there only where it is given."""
     made = msgspec.to_builtins(draft)
-    for name in ("flags", "coded"):
+    for name in ("flags", "coded", "parser"):
         if not made[name]:
             del made[name]
     return dict(made)

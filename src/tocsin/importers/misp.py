@@ -30,6 +30,7 @@ from tocsin.importers.interface import Loss, Original, Reading, is_feed, source_
 from tocsin.importers.misp_event import EventReader, first_byte
 from tocsin.importers.misp_making import FREE, Taken
 from tocsin.policy import Tlp
+from tocsin.reading.parsed import Parser
 
 MEDIA_TYPE = "application/vnd.misp+json"
 MAX_BYTES = 256 * 1024 * 1024
@@ -46,6 +47,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    parser: Parser | None = None,
 ) -> Reading:
     """Open MISP events or a feed.
 

@@ -20,12 +20,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from tocsin.claims import consistency
-from tocsin.errors import ReportError, ReportSizeError
+from tocsin.errors import ParserError, ReportError, ReportSizeError
 from tocsin.importers.indicators import sift, site_of
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.cues import words
 from tocsin.reading.draft import Draft, DraftFlag
+from tocsin.reading.parsed import Parser, parse
 from tocsin.reading.quotes import boilerplate, read_claims
 from tocsin.reading.tongues import language_of
 
@@ -75,6 +76,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    parser: Parser | None = None,
     lang: str | None = None,
     own_site: str | None = None,
 ) -> Reading:
@@ -84,6 +86,7 @@ def read(
         raw: the file.
         name: what it is called; names the file in errors, and `.md`, `.htm` tell the format.
         published: what relative times count from.
+        parser: a learned parser, which adds words told without marks to what the rules find.
         lang: of the text, where somebody knows it; else the text itself tells.
         own_site: the host it was published on; that site's own names are no indicators. Default:
             what a page of HTML says of itself.
@@ -91,6 +94,7 @@ def read(
     Raises:
         ReportSizeError: over 20 MiB, 2,000 pages or 2,000,000 characters.
         ReportError: empty, binary, or not in the charset it declares.
+        ParserError: the parser is of another language than the text.
     """
     if len(raw) > MAX_BYTES:
         raise ReportSizeError(
@@ -122,7 +126,13 @@ def read(
         skip.append((start, end))
         note = f"the outlet's own list under {heading!r}: not read"
         losses.append(Loss(kind="boilerplate", span=(start, end), note=note))
-    drafts = _compared(read_claims(text, published=published, lang=lang, skip=skip))
+    parsed = None
+    if parser is not None:
+        _refuse_language(parser, lang, name)
+        parsed = parse(text, parser, skip=skip)
+        for start, end, note in parsed.unread:
+            losses.append(Loss(kind="not-parsed", span=(start, end), note=note))
+    drafts = _compared(read_claims(text, published=published, lang=lang, skip=skip, parsed=parsed))
     indicators, held = sift(text, skip, own_site)
     losses.extend(held)
     return Reading(
@@ -157,6 +167,14 @@ def _compared(drafts: Sequence[Draft]) -> list[Draft]:
                 if len(made[at].flags) < MAX_FLAGS:
                     made[at] = replace(made[at], flags=(*made[at].flags, flag))
     return made
+
+
+def _refuse_language(parser: Parser, lang: str | None, name: str) -> None:
+    if lang not in (None, parser.lang):
+        raise ParserError(
+            f"{name}: the text is in {lang!r}, and {parser.name} is a model of {parser.lang!r}",
+            remedy="leave out --nlp: the rules read it, or find its quotations",
+        )
 
 
 def _refuse_long(text: str, name: str, *, factor: int = 1) -> None:

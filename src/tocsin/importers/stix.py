@@ -11,6 +11,7 @@ from datetime import date
 from tocsin.errors import BundleError
 from tocsin.importers.interface import Loss, Reading, source_of
 from tocsin.policy import Tlp
+from tocsin.reading.parsed import Parser
 from tocsin.stix.bundle import open_bundle
 from tocsin.stix.check import judged
 
@@ -24,6 +25,7 @@ def read(
     published: date | None = None,
     tlp: Tlp | None = None,
     columns: str | None = None,
+    parser: Parser | None = None,
 ) -> Reading:
     """Open a STIX bundle, a TAXII envelope, a list of objects or one object.
 

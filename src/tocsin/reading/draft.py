@@ -68,3 +68,5 @@ class Draft(Struct, frozen=True, kw_only=True):
     flags: tuple[DraftFlag, ...] = ()
     coded: Coded | None = None
     """None: it was read from running text, and `words` are its speaker's or its narrator's."""
+    parser: str | None = None
+    """The learned parser that found it, "NAME VERSION"; None: rules that anybody can follow."""

@@ -35,6 +35,7 @@ from tocsin.reading.mentions import (
     mention_at,
     named,
 )
+from tocsin.reading.parsed import Parsed, as_event, clear_of
 from tocsin.reading.spoken import read_spoken
 from tocsin.reading.tongues import READ, language_of, tongue
 from tocsin.reading.turns import Turn, turns
@@ -73,6 +74,7 @@ def read_claims(
     published: date | None,
     lang: str | None = None,
     skip: Sequence[tuple[int, int]] = (),
+    parsed: Parsed | None = None,
 ) -> list[Draft]:
     """Every claim that the rules find in `text`, in order of its place.
 
@@ -83,19 +85,23 @@ def read_claims(
             with a table (`tongues.READ`) are read by it, any other by the English rules, which
             find its quotations and no more.
         skip: spans not to read, besides the boilerplate that is found here.
+        parsed: the same text as a learned parser of English took it apart: what it alone finds is
+            added to what the rules find, and changes none of it.
     """
     lang = lang or language_of(text)
     left_out = [*skip, *((start, end) for start, end, _ in boilerplate(text, lang or "en"))]
     found = paragraphs(text, left_out)
     if lang in READ:
         return read_spoken(text, found, tongue(lang), published)
-    reader = _Reader(text, published, lang)
+    reader = _Reader(text, published, lang, parsed)
     reader.read(found)
     return reader.drafts()
 
 
 class _Reader:
-    def __init__(self, text: str, published: date | None, lang: str | None) -> None:
+    def __init__(
+        self, text: str, published: date | None, lang: str | None, parsed: Parsed | None
+    ) -> None:
         self.text = text
         self.lang = lang
         self.published = published
@@ -105,6 +111,8 @@ class _Reader:
         self.carry: tuple[Speaker | None, Event | None] | None = None
         self.echoes = 0  # headings looked for in the rest of the text
         self.folded = ""  # the text without case, place by place, once somebody asks
+        self.parsed = parsed
+        self.learned: list[_Found] = []  # what the parser alone has found
 
     # --- paragraphs and sentences ---
 
@@ -229,6 +237,8 @@ class _Reader:
                 self._keep_before(sentence, event, speaker, why)
             elif not event.negated and not event.embedded:
                 self._keep_clause(sentence, event, speaker, why)
+        if self.parsed is not None:
+            self._keep_parsed(sentence, self.parsed)
         return spoke or (previous if bare else None)
 
     # --- what ---
@@ -411,6 +421,30 @@ class _Reader:
             )
         )
 
+    def _keep_parsed(self, sentence: list[Token], parsed: Parsed) -> None:
+        for one in parsed.within(sentence):
+            event = as_event(sentence, one, self.published)
+            speaker, why = self.voices.resolve(event) if event is not None else (None, [])
+            if speaker is None:
+                continue
+            notes = [*why, f"found by a learned parser: {parsed.by}"]
+            if one.around:
+                notes.append("who said them stands in the middle of these words")
+            self.learned.append(
+                _Found(
+                    start=one.words[0],
+                    end=one.words[1],
+                    direct=False,
+                    event=event,
+                    speaker=speaker.name,
+                    role=speaker.role,
+                    notes=notes,
+                    context=(),
+                    sentence=tuple(sentence),
+                    paragraph=self.number,
+                )
+            )
+
     # --- words without marks ---
 
     def _blocked(self, paragraph: Paragraph) -> bool:
@@ -488,7 +522,24 @@ class _Reader:
                 done.append(_with(draft, addressee=asked, note=note))
             else:
                 done.append(draft)
-        return done
+        return self._with_learned(done)
+
+    def _with_learned(self, drafts: list[Draft]) -> list[Draft]:
+        """The rules' drafts as they are, and of the parser's those that share no word with one."""
+        if self.parsed is None:
+            return drafts
+        self.learned.sort(key=lambda one: (one.start, -one.end))
+        clear = clear_of(
+            [draft.span for draft in drafts], [(one.start, one.end) for one in self.learned]
+        )
+        added = [
+            structs.replace(
+                self._draft(one, tokens(self.text, one.start, one.end, [])), parser=self.parsed.by
+            )
+            for one, free in zip(self.learned, clear, strict=True)
+            if free
+        ]
+        return sorted([*drafts, *added], key=lambda draft: draft.span)
 
     def _between(self) -> None:
         """One bare quotation as a paragraph, between two paragraphs of one speaker: the same."""

@@ -18,6 +18,7 @@ from tocsin.wiring.folder import find_home, is_guest, load_config
 from tocsin.wiring.guard import read_guard
 from tocsin.wiring.keyholder import Keyholder
 from tocsin.wiring.keys import HPKE, NODE, WITNESS
+from tocsin.wiring.parser import load_parser
 from tocsin.wiring.rotation import apart
 from tocsin.wiring.stores import state
 
@@ -57,6 +58,11 @@ def diagnose(given: str | None, now: datetime) -> list[dict[str, Any]]:
             row("store", state(home, config))
         except TocsinError as error:
             row("store", error.message, error.remedy)
+    if config.reading.nlp:
+        try:
+            row("reading", f"by rules, and with {load_parser(config.reading.nlp).name}")
+        except TocsinError as error:
+            row("reading", f"by rules alone: {error.message}", error.remedy)
     live = running(home)
     if config.remote is not None:
         row("node", f"that of another party, at {config.remote.url}")

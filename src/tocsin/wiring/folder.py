@@ -101,6 +101,13 @@ class MispConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     is, where the party's directory entry does not say."""
 
 
+class ReadingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[reading]`: how this node reads reports."""
+
+    nlp: str = ""
+    """An installed spaCy model to read them with beside the rules; "": the rules alone."""
+
+
 class StoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[store]`: where this node keeps what it keeps, if not in a file in its folder."""
 
@@ -121,6 +128,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     directory: DirectoryConfig = DirectoryConfig()
     taxii: TaxiiConfig = TaxiiConfig()
     misp: MispConfig = MispConfig()
+    reading: ReadingConfig = ReadingConfig()
 
 
 def data_folder() -> Path:
@@ -182,6 +190,7 @@ def load_config(home: Path) -> Config:
             for s in (
                 *(Config, NodeConfig, LogConfig, StoreConfig, RemoteConfig, DirectoryConfig),
                 TaxiiConfig,
+                ReadingConfig,
             )
             for f in msgspec.structs.fields(s)
         ]
@@ -221,6 +230,8 @@ def write_config(home: Path, config: Config) -> None:
     if config.misp.organisations:
         lines += ["", "[misp.organisations]"]
         lines += [f"{_toml(o)} = {_toml(party)}" for o, party in config.misp.organisations.items()]
+    if config.reading.nlp:
+        lines += ["", "[reading]", f"nlp = {_toml(config.reading.nlp)}"]
     partial = home / "tocsin.toml.new"
     partial.write_text("\n".join(lines) + "\n", "utf-8")
     partial.replace(home / "tocsin.toml")

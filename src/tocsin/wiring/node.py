@@ -26,6 +26,7 @@ from tocsin.store.files import TileFiles
 from tocsin.wiring.checking import Checkers
 from tocsin.wiring.folder import Config, is_guest, load_config
 from tocsin.wiring.keys import SigningKeys, load_log_signer, load_root
+from tocsin.wiring.parser import load_parser
 from tocsin.wiring.peering import Peering, say_fork, watch_of, witness_of
 from tocsin.wiring.shipped import EXPORTERS, IMPORTERS, sheet_page
 from tocsin.wiring.stores import open_store
@@ -113,6 +114,8 @@ def open_node(
             new_token=lambda party: guest_token(doors, party),
             new_link=_links(doors, config.party, url) if url else None,
             importers=IMPORTERS,
+            parser_of=load_parser,
+            reads_with=config.reading.nlp,
             exporters=EXPORTERS,
             organisations=config.misp.organisations,
             clock=clock,

@@ -26,6 +26,7 @@ from tocsin.errors import (
     UsageError,
 )
 from tocsin.importers.interface import chosen, to_json
+from tocsin.reading.parsed import RULES
 from tocsin.record.envelope import open_statement
 from tocsin.record.judgement import Placed
 from tocsin.record.revocations import Known
@@ -53,11 +54,24 @@ def read_file(
     tlp: Tlp | None = None,
     columns: str | None = None,
     as_claims: bool = False,
+    model: str | None = None,
 ) -> dict[str, Any]:
-    """A report or bundle read, and nothing kept. Raises as its importer does."""
+    """A report or bundle read, and nothing kept. Raises as its importer does.
+
+    Args:
+        model: of the learned parser to read running text with besides.
+    """
     name = name.encode("utf-8", "backslashreplace").decode()
     kind = chosen(raw, name, columns, as_claims)
-    return to_json(IMPORTERS[kind].read(raw, name, published=published, tlp=tlp, columns=columns))
+    parser = None
+    if kind == "report" and model not in (None, RULES):
+        from tocsin.wiring.parser import load_parser
+
+        parser = load_parser(model)
+    reading = IMPORTERS[kind].read(
+        raw, name, published=published, tlp=tlp, columns=columns, parser=parser
+    )
+    return to_json(reading)
 
 
 def standings_of_file(

@@ -114,6 +114,8 @@ BAD: dict[str, list[str]] = {
     ],
     "both to sign and to refuse": ["advisory", "cosign", "a", "--as", "author", "--refuse"],
     "no day": ["ingest", "article.txt", "--published", "yesterday"],
+    "no model that is installed": ["ingest", "article.txt", "--nlp", "en_core_web_none"],
+    "a model that is a path": ["ingest", "--no-keep", "article.txt", "--nlp", "/etc"],
     "no field": ["case", "act", "case--x", "case.stage", "stage"],
     "a folder": ["ingest", "."],
     "an empty file": ["ingest", "empty"],
