@@ -109,9 +109,11 @@ def test_there_is_a_most_of_connections_and_room_again_behind_it() -> None:
 LARGE = bytes(16 * 1024 * 1024)
 
 
-def asked(port: int) -> socket.socket:
+def asked(port: int, address: str = "") -> socket.socket:
     """A connection that has asked and reads little by itself: the system buffers some of it."""
     one = socket.socket()
+    if address:
+        one.bind((address, 0))
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024)
     one.settimeout(10)
     one.connect(("127.0.0.1", port))
@@ -156,3 +158,20 @@ def test_what_waits_for_its_readers_is_bounded_and_the_longest_silent_goes_first
             one.close()
         assert gone < len(LARGE)
         assert last > len(LARGE)  # it reads now, and so gets all of it
+
+
+def test_many_connections_of_one_client_cost_another_client_nothing() -> None:
+    with serving(body=LARGE[: 4 * 2**20], unread=16 * 2**20, read_seconds=60) as port:
+        try:
+            slow = asked(port, "127.0.0.2")
+        except OSError:  # not every system has all of 127.0.0.0/8 without being told
+            pytest.skip("there is no second loopback address here")
+        time.sleep(0.3)
+        many = [asked(port) for _ in range(12)]
+        time.sleep(0.7)
+        found = len(rest(slow))
+        first = len(rest(many[0]))
+        for one in (slow, *many):
+            one.close()
+        assert found > 4 * 2**20
+        assert first < 4 * 2**20

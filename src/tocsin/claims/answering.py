@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tocsin.claims import write
 from tocsin.claims.carrier import check
-from tocsin.claims.model import EXTENSION_ID, KIND_CLASS
+from tocsin.claims.model import ACCESS, EXTENSION_ID, KIND_CLASS, LINKS
 from tocsin.claims.times import rfc3339
 from tocsin.errors import ClaimError
 from tocsin.stix import ids
@@ -30,6 +30,7 @@ REPLIES = ("accepted", "refused", "partly", "premise-denied")
 CAPACITIES = ("personal", "spokesperson", "agency", "vendor", "court", "press", "unknown")
 """As what somebody speaks (§1)."""
 _HEADING = b"tocsin commitment "
+_SHOWN = ("inspectable", "reproduced")
 
 New = Callable[[str], str]
 """STIX type → a new id of it."""
@@ -118,9 +119,10 @@ def answer(
         rival: the claim of one's own that it rests on.
 
     Raises:
-        ClaimError: a form that cannot have this target, words of others without a source, or a
-            speaker who is said to speak for itself.
+        ClaimError: a form that cannot have this target, a link that is none, words of others
+            without a source, or a speaker who is said to speak for itself.
     """
+    _check_links([link] if link is not None else [])
     return [
         write.challenge_object(
             id=saying.new("opinion"),
@@ -204,15 +206,35 @@ def grounds(
         commitment: SHA-256 in hex of what will be shown later (`opening`).
 
     Raises:
-        ClaimError: a kind of evidence that is not known, a file over `MOST_MATERIAL`, nothing to
-            look at though access says so, or a field of the wrong kind.
+        ClaimError: a kind of evidence, an access or a link that is not known, a page that is not
+            on the web, a file over `MOST_MATERIAL`, nothing to look at though access says so, a
+            file though it says otherwise, or a field of the wrong kind.
     """
     if kind not in KIND_CLASS:
         raise ClaimError(f"{kind!r} is no kind of evidence", remedy="one of: " + ", ".join(KINDS))
-    if access in ("inspectable", "reproduced") and not (files or objects or urls):
+    if access not in ACCESS[1:]:
+        raise ClaimError(
+            f"{access[:80]!r} says nothing of who may look",
+            remedy="one of: " + ", ".join(ACCESS[1:]),
+        )
+    _check_links(links)
+    for url in urls:
+        if not url.startswith(("https://", "http://")):
+            raise ClaimError(
+                f"{url[:80]!r} is no page", remedy="give an address that begins with https://"
+            )
+    if access in _SHOWN and not (files or objects or urls):
         raise ClaimError(
             f"access {access}, and nothing to look at",
             remedy="give a file, an object or a page, or say that it is only described",
+        )
+    # What is said cannot be taken back: material that is not to be seen must not go along.
+    hidden = [one.name for one in files] if access not in _SHOWN else []
+    hidden += [*objects, *urls] if access == "withheld" else []
+    if hidden:
+        raise ClaimError(
+            f"access {access}, and {hidden[0]!r} would be published with it",
+            remedy="leave out what is not to be seen, or let it be inspectable",
         )
     made = [_artifact(one) for one in files]
     piece = saying.new("grouping")
@@ -314,6 +336,14 @@ def revealed(commitment: str, materials: Sequence[tuple[str, Mapping[str, Any], 
             if hashlib.sha256(raw).hexdigest() == commitment:
                 return True
     return False
+
+
+def _check_links(links: Sequence[str]) -> None:
+    wrong = next((one for one in links if one not in LINKS), None)
+    if wrong is not None:
+        raise ClaimError(
+            f"{wrong[:80]!r} is no link of a claim", remedy="one of: " + ", ".join(LINKS)
+        )
 
 
 def _artifact(file: File) -> tuple[str, bytes]:

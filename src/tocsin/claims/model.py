@@ -42,6 +42,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 NOT_WEIGHED = frozenset({"denial", "assessment", "position", "call", "demand", "correction"})
 CLAIM_TYPES: tuple[str, ...] = (*REQUIRED, *sorted(NOT_WEIGHED))
 
+LINKS = ("activity", "actor", "sponsor", "statement")
+"""Every link that a claim may have."""
 FORMS = frozenset({"denial", "rebut", "alternative", "method-critique", "request", "undercut"})
 ACCESS: tuple[str, ...] = (
     "none",

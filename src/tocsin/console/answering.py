@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,14 @@ _REPLIED_TO = frozenset({"call", "demand"})
 _FORMS = ("denial", "request", "rebut", "alternative", "method-critique")
 """Those that are aimed at a claim; an undercut is aimed at a piece of evidence."""
 
+_GROUND = "evidence"
+MOST_NAME = 300
+MOST_WORDS = 20_000
+MOST_URL = 2_000
+"""Characters, as the fields of the page take them."""
+_LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+"""As in RFC 5646, as far as a person writes it."""
+
 
 def controls(ask: Ask, view: ClaimPage) -> dict[str, Any]:
     """What the Claim page offers this person to say; nothing where the key is elsewhere."""
@@ -29,7 +38,8 @@ def controls(ask: Ask, view: ClaimPage) -> dict[str, Any]:
         "spoken_for": answers.spoken_for(ask.node, ask.reader, view.row.id) if may else (),
         "norms": NORMS if view.row.word in _REPLIED_TO else (),
         "kinds": [(one, KIND_CLASS[one], one in PLANTABLE) for one in KINDS],
-        "did": ask.query.get("did", ""),
+        # Anybody may send a link to this page: it says nothing that we did not write ourselves.
+        "did": did if (did := ask.query.get("did", "")) in (*_FORMS, *REPLIES, _GROUND) else "",
     }
 
 
@@ -42,6 +52,10 @@ def answer(ask: Ask) -> Go:
         raise UsageError(f"{behind!r} is nobody", remedy="choose one on the page itself")
     if not words:
         raise UsageError("an answer without words", remedy="write what your organisation says")
+    lang = ask.form.get("lang", "").strip() or "en"
+    if _LANG.fullmatch(lang) is None:
+        raise UsageError(f"{lang[:40]!r} is no language", remedy="write its tag: en, fr, zh-Hant")
+    _bound("words", words, MOST_WORDS)
     if how not in (*_FORMS, *REPLIES):
         raise UsageError(f"{how!r} is no answer", remedy="choose one on the page itself")
     answers.answer(
@@ -50,7 +64,7 @@ def answer(ask: Ask) -> Go:
         ask.path["id"],
         how,
         words,
-        lang=ask.form.get("lang", "").strip() or "en",
+        lang=lang,
         link=ask.form.get("link") or None,
         speaks_for=behind or None,
         norms=named(ask.form.get("norms", "")),
@@ -64,6 +78,10 @@ def ground(ask: Ask) -> Go:
     name, url = ask.form.get("name", "").strip(), ask.form.get("url", "").strip()
     if not name:
         raise UsageError("evidence without a name", remedy="say in a few words what it is")
+    description = ask.form.get("description", "").strip()
+    _bound("a name", name, MOST_NAME)
+    _bound("an address", url, MOST_URL)
+    _bound("a description", description, MOST_WORDS)
     files = [
         File(
             name=one.name,
@@ -83,9 +101,17 @@ def ground(ask: Ask) -> Go:
         access=ask.form.get("access") or None,
         files=files,
         urls=[url] if url else [],
-        description=ask.form.get("description", "").strip() or None,
+        description=description or None,
     )
-    return _back(ask, "evidence")
+    return _back(ask, _GROUND)
+
+
+def _bound(what: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise UsageError(
+            f"{what} of {len(text):,} characters, and {most:,} go in",
+            remedy="give the rest as a file, or say it from the terminal",
+        )
 
 
 def _back(ask: Ask, did: str) -> Go:

@@ -32,6 +32,8 @@ from tocsin.reading.parsed import Parser
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 100_000
+MAX_BLANK = 100_000
+"""Rows without a value: a file of line ends alone is no table."""
 MAX_DRAFTS = 100_000
 MAX_COLUMNS = 300
 MAX_CELL = 131_072
@@ -94,7 +96,7 @@ def read(
         tlp, columns: not used: whoever accepts marks it, and a header row is asked for.
 
     Raises:
-        ReportSizeError: more than `MAX_BYTES`, `MAX_ROWS` or `MAX_DRAFTS`.
+        ReportSizeError: more than `MAX_BYTES`, `MAX_ROWS`, `MAX_BLANK` or `MAX_DRAFTS`.
         ReportError: empty, binary, or no columns of incidents and attributions.
     """
     if len(raw) > MAX_BYTES:
@@ -103,7 +105,7 @@ def read(
             remedy="split its rows over several files, each with the header",
         )
     losses: list[Loss] = []
-    rows = _rows(text_of(raw, name, losses), losses)
+    rows = _rows(text_of(raw, name, losses), name, losses)
     header = next(rows, (0, []))[1]
     places = _places(header, name, losses)
     table = _Table(places, name, losses)
@@ -118,10 +120,10 @@ def read(
     )
 
 
-def _rows(text: str, losses: list[Loss]) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, name: str, losses: list[Loss]) -> Iterator[tuple[int, list[str]]]:
     """(row number, cells); the header is row 0, blank rows are none."""
     reader = csv.reader(_lines(text), delimiter=_delimiter(text))
-    number = 0
+    number = blank = 0
     while True:
         try:
             row = next(reader)
@@ -131,6 +133,12 @@ def _rows(text: str, losses: list[Loss]) -> Iterator[tuple[int, list[str]]]:
             _lose(losses, "bad-row", f"line {reader.line_num} cannot be read: {wrong}")
             continue
         if not any(cell.strip() for cell in row):
+            blank += 1
+            if blank > MAX_BLANK:
+                raise ReportSizeError(
+                    f"{name}: more than {MAX_BLANK:,} rows without a value",
+                    remedy="take out the blank rows",
+                )
             continue
         if len(row) > MAX_COLUMNS:
             _lose(losses, "over-limit", f"{len(row)} cells, cut to {MAX_COLUMNS}", f"/{number}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from collections import Counter
 from typing import Any
 
 import uvicorn
@@ -23,8 +24,9 @@ READ_SECONDS = 30.0
 """Within this time a client reads `READ_BYTES` of its answer, or the rest of it is dropped."""
 READ_BYTES = 64 * 1024
 MAX_UNREAD = 512 * 1024 * 1024
-"""Bytes of answers that wait for their readers, all together. Over it, whoever has read nothing for
-the longest time is let go."""
+"""Bytes of answers that wait for their readers, all together. Over it, of the address that leaves
+most unread, whoever has read nothing for the longest time is let go: many connections of one client
+cost no other client its answer."""
 SEND_BUFFER = 128 * 1024
 """Bytes the system keeps of an answer, so that what waits is seen here and counted."""
 _LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -130,12 +132,24 @@ class _Protocol(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         slow = [c for c in self.connections if isinstance(c, _Protocol) and c._stalled is not None]
-        total = sum(c.transport.get_write_buffer_size() for c in slow)
-        for one in sorted(slow, key=_looked_at):
-            if total <= self.unread or one is self:
-                return
-            total -= one.transport.get_write_buffer_size()
+        waits = {one: one.transport.get_write_buffer_size() for one in slow}
+        total = sum(waits.values())
+        if total <= self.unread:
+            return
+        held = Counter[str]()
+        for one, size in waits.items():
+            held[one._address] += size
+        waits.pop(self, None)  # it has only just begun
+        while total > self.unread and waits:
+            one = min(waits, key=lambda c: (-held[c._address], _looked_at(c)))
+            size = waits.pop(one)
+            total -= size
+            held[one._address] -= size
             one.transport.abort()
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
 
     def data_received(self, data: bytes) -> None:
         # Blank lines before a request begin none, and stop the server's own timer all the same.

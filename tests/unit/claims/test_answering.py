@@ -22,6 +22,7 @@ OTHER = "identity--10000000-0000-4000-8000-000000000002"
 CLAIM = "note--30000000-0000-4000-8000-000000000001"
 NOW = datetime(2026, 2, 3, 9, 0, tzinfo=UTC)
 NONCE = bytes(range(32))
+BIG = File(name="big", raw=bytes(answering.MOST_MATERIAL + 1))
 
 
 def saying(**more: Any) -> Saying:
@@ -111,16 +112,27 @@ def test_grounds_are_a_piece_its_material_and_its_support() -> None:
     [
         ({"kind": "hunch"}, "is no kind of evidence"),
         ({"access": "inspectable"}, "nothing to look at"),
-        ({"files": [File(name="big", raw=bytes(answering.MOST_MATERIAL + 1))]}, "go in one object"),
+        ({"access": "inspectable", "files": [BIG]}, "go in one object"),
         ({"kind": "court-finding"}, "court"),
         ({"access": "committed"}, "commitment"),
+        ({"access": "hidden"}, "says nothing of who may look"),
+        ({"access": "withheld", "files": [File(name="f", raw=b"a")]}, "'f' would be published"),
+        ({"files": [File(name="f", raw=b"a")]}, "access described, and 'f' would be published"),
+        ({"access": "withheld", "objects": [CLAIM]}, "would be published"),
+        ({"access": "inspectable", "urls": ["javascript:alert(1)"]}, "is no page"),
+        ({"links": ["actor", "hearsay"]}, "'hearsay' is no link"),
     ],
 )
 def test_grounds_that_cannot_be_are_refused(more: dict[str, Any], word: str) -> None:
     given: dict[str, Any] = {"kind": "telemetry", "access": "described", **more}
-    kind = given.pop("kind")
+    kind, links = given.pop("kind"), given.pop("links", ["actor"])
     with pytest.raises(ClaimError, match=word):
-        answering.grounds(saying(), CLAIM, "Flow records", kind, ["actor"], **given)
+        answering.grounds(saying(), CLAIM, "Flow records", kind, links, **given)
+
+
+def test_an_answer_speaks_to_a_link_that_there_is() -> None:
+    with pytest.raises(ClaimError, match="'hearsay' is no link"):
+        answering.answer(saying(), CLAIM, "denial", "No.", link="hearsay")
 
 
 def committed() -> tuple[bytes, dict[str, Any]]:

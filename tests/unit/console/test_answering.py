@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from tests.unit.flows.test_weigh import CLAIM, claim, said
@@ -94,6 +95,24 @@ def test_grounds_come_with_their_file_and_the_links_they_speak_to(world: World) 
 
 
 @pytest.mark.usefixtures("charge")
+@pytest.mark.parametrize("access", ["withheld", "described"])
+def test_a_file_that_is_not_to_be_seen_is_not_published(world: World, access: str) -> None:
+    before = world.node.store.head().size
+    file = Upload("roster.csv", b"a,b\n")
+    with pytest.raises(ClaimError, match=f"access {access}, and 'roster.csv'"):
+        answering.ground(
+            ask(world, world.actor(), file, name="Roster", kind="testimony", access=access)
+        )
+    seen_at = {"url": "https://files.example/roster"}
+    if access == "withheld":
+        with pytest.raises(ClaimError, match="access withheld, and"):
+            answering.ground(
+                ask(world, world.actor(), name="R", kind="testimony", access=access, **seen_at)
+            )
+    assert world.node.store.head().size == before
+
+
+@pytest.mark.usefixtures("charge")
 def test_the_controls_are_for_whom_they_work(world: World) -> None:
     view = weigh.claim_page(world.node, world.actor().reader, CLAIM)
     offered = answering.controls(ask(world, world.actor()), view)
@@ -114,6 +133,10 @@ def test_what_cannot_be_said_is_refused_and_nothing_is_logged(world: World) -> N
         (NotFoundError, answering.answer, {"how": "denial", "words": "No.", "id": "note--x"}),
         (UsageError, answering.ground, {"name": " ", "kind": "telemetry"}),
         (ClaimError, answering.ground, {"name": "x", "kind": ""}),
+        (UsageError, answering.answer, {"how": "denial", "words": "No.", "lang": "<b>"}),
+        (UsageError, answering.answer, {"how": "denial", "words": "n" * 20_001}),
+        (UsageError, answering.ground, {"name": "n" * 301, "kind": "telemetry"}),
+        (UsageError, answering.ground, {"name": "x", "kind": "telemetry", "url": "h" * 2_001}),
     ]
     for error, act, form in refused:
         with pytest.raises(error):
@@ -149,4 +172,12 @@ def test_a_challenge_has_no_norms_and_nobody_is_spoken_for_by_a_mere_word(world:
     with pytest.raises(ClaimError, match="invokes a norm"):
         answering.answer(ask(world, world.actor(), how="denial", words="No.", norms="un-13f"))
     with pytest.raises(UsageError, match="is nobody"):
-        answering.answer(ask(world, world.actor(), how="denial", words="No.", **{"for": "China"}))
+        answering.answer(ask(world, world.actor(), how="denial", words="No.", **{"for": "Nowhere"}))
+
+
+@pytest.mark.usefixtures("charge")
+def test_a_link_to_the_page_puts_no_words_into_our_mouth(world: World) -> None:
+    view = weigh.claim_page(world.node, world.actor().reader, CLAIM)
+    for did, shown in (("denial", "denial"), ("evidence", "evidence"), ("Call 555", "")):
+        asked = msgspec.structs.replace(ask(world, world.actor()), query={"did": did})
+        assert answering.controls(asked, view)["did"] == shown

@@ -264,3 +264,13 @@ def test_dates(printed: str, value: str | None) -> None:
 def test_country_codes_left_to_users_are_known() -> None:
     assert all(countries.known(code) for code in ("XE", "QM", "ZZ", "FR", "KE"))
     assert not any(countries.known(code) for code in ("", "fr", "FRA", "WM", "A1"))
+
+
+@pytest.mark.parametrize("blank", [b"\n", b",,\n", b'" "\n'])
+def test_a_file_of_blank_rows_is_refused_before_it_costs_much(
+    blank: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incidents, "MAX_BLANK", 10)
+    assert len(incidents.read(table({}) + blank * 10, "incidents.csv").drafts) == 1
+    with pytest.raises(ReportSizeError, match="more than 10 rows without a value"):
+        incidents.read(table({}) + blank * 11, "incidents.csv")
