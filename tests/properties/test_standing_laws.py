@@ -253,7 +253,10 @@ times = st.sampled_from([None, AT])
 @LAW
 @given(worlds(), readers, times)
 def test_repetition_changes_nothing(world: World, reader: str | None, at: datetime | None) -> None:
-    before = {s.claim: core(s) for s in standings(view_of(world.objects), reader, at)}
+    def of(one: Standing) -> Object:
+        return core(one) | {"roots": one.roots}
+
+    before = {s.claim: of(s) for s in standings(view_of(world.objects), reader, at)}
     added: list[Object] = []
     sources = {link["source_ref"] for link in world.derived}
     originals = [piece for piece in world.evidence if piece["id"] not in sources]
@@ -275,7 +278,7 @@ def test_repetition_changes_nothing(world: World, reader: str | None, at: dateti
                         world.relate("supports", new["id"], link["target_ref"], links, fresh)
                     )
             copied = world.rnd.choice([original, new])
-    after = {s.claim: core(s) for s in standings(view_of([*world.objects, *added]), reader, at)}
+    after = {s.claim: of(s) for s in standings(view_of([*world.objects, *added]), reader, at)}
     assert after == before
 
 

@@ -46,6 +46,7 @@ from tocsin.wiring.keys import load_signer
 from tocsin.wiring.node import open_node
 from tocsin.wiring.offline import read_file, standings_of_file, verify_files
 from tocsin.wiring.party import init
+from tocsin.wiring.public_record import bundles
 from tocsin.wiring.serve import bound
 
 World = Any  # tests/unit/conftest.py
@@ -414,6 +415,12 @@ def test_reading_and_standing_need_no_folder(
         bundle, "b.json", only=None, reader=None, as_known=None, coder=None
     )
     assert (found, sentences, broken) == ([], [], ())
+    shipped = bundles()["seed.json"]
+    counts = [
+        len(standings_of_file(shipped, "s", only=None, reader=None, as_known=at, coder=None)[0])
+        for at in ("1999-01-01", "2023-05-10", None)
+    ]
+    assert counts == [0, 1, 6]
     with pytest.raises(NotFoundError):
         standings_of_file(bundle, "b.json", only="note--x", reader=None, as_known=None, coder=None)
     assert list(tmp_path.iterdir()) == []

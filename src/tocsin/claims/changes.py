@@ -9,7 +9,7 @@ Spec: claims.md §2.2.1 (what is known when), §2.4.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -20,10 +20,14 @@ from tocsin.claims.kept import Kept
 from tocsin.claims.model import View
 from tocsin.claims.standing import Standing, standing
 from tocsin.claims.times import dated_end, instant, rfc3339
-from tocsin.errors import NotFoundError, UsageError
+from tocsin.errors import ClaimError, NotFoundError, UsageError
 
 MOST_STEPS = 1_000
 """Instants looked at for one claim, at most."""
+MOST_WORK = 1_000_000
+"""Instants times objects they are weighed from, at most: every step is a standing of its own."""
+PAGE_WORK = 40_000
+"""The same where somebody only looks: a fraction of a second, however much is said of a claim."""
 
 
 class LinkChange(Struct, frozen=True, kw_only=True):
@@ -53,6 +57,14 @@ class Change(Struct, frozen=True, kw_only=True):
     """Why, in plain words: what holds from then on and did not before."""
     no_longer: tuple[Sentence, ...]
     """What held before and does no more."""
+
+
+class Latest(Struct, frozen=True, kw_only=True):
+    """The last changes of one claim."""
+
+    changes: list[Change]
+    since: str | None
+    """What came up to this instant was left out, to be asked for; None: nothing was."""
 
 
 class History(Protocol):
@@ -104,25 +116,76 @@ def changes(
     Raises:
         ClaimError: the claim breaks the carrier.
         NotFoundError: no such claim here.
-        UsageError: `until` is not later than `after`, or more than `MOST_STEPS` instants between.
+        UsageError: `until` is not later than `after`, or more instants between than `MOST_STEPS`
+            and `MOST_WORK` allow.
     """
     if after is not None and until is not None and until <= after:
         raise UsageError(
             f"{rfc3339(until)} is not later than {rfc3339(after)}",
             remedy="give the earlier time first",
         )
-    view = have.view
-    standing(view, claim_id, reader, None, coder)  # says what is wrong with it, if something is
-    came: dict[datetime, set[str]] = {}
-    for when, ref in _happened(have, claim_id, reader):
-        if (after is None or when > after) and (until is None or when <= until):
-            came.setdefault(when, set()).add(ref)
-    if len(came) > MOST_STEPS:
+    came, size = _came(have, claim_id, after, until, reader, coder)
+    most = min(MOST_STEPS, max(1, MOST_WORK // size))
+    if len(came) > most:
         raise UsageError(
-            f"{len(came)} times at which something came, and {MOST_STEPS} are looked at",
+            f"{len(came)} times at which something came, and {most} are looked at",
             remedy="ask for a shorter time",
         )
     before = None if after is None else _at(have, claim_id, reader, after, coder)
+    return _told(have, claim_id, reader, coder, came, before)
+
+
+def latest(
+    have: History, claim_id: str, *, until: datetime | None = None, reader: str | None = None
+) -> Latest:
+    """The last changes of a claim's standing up to `until`, as many as one look may cost.
+
+    Whoever floods a claim with bare answers makes the first steps leave a page, and never the page.
+
+    Raises:
+        ClaimError: the claim breaks the carrier.
+        NotFoundError: no such claim here.
+    """
+    came, size = _came(have, claim_id, None, until, reader, None)
+    most = min(MOST_STEPS, max(1, PAGE_WORK // size))
+    times = sorted(came)
+    if len(times) <= most:
+        return Latest(changes=_told(have, claim_id, reader, None, came, None), since=None)
+    cut = times[-most - 1]
+    before = _at(have, claim_id, reader, cut, None)
+    kept = {when: came[when] for when in times[-most:]}
+    return Latest(
+        changes=_told(have, claim_id, reader, None, kept, before),
+        since=rfc3339(cut),
+    )
+
+
+def _came(
+    have: History,
+    claim_id: str,
+    after: datetime | None,
+    until: datetime | None,
+    reader: str | None,
+    coder: str | None,
+) -> tuple[dict[datetime, set[str]], int]:
+    """What came at each instant between the two times; how many objects a step is weighed from."""
+    standing(have.view, claim_id, reader, None, coder)  # says what is wrong with it, if anything is
+    came: dict[datetime, set[str]] = {}
+    scope = Kept(have.view, reader, None, None).scope(claim_id)
+    for when, ref in _happened(have, scope, reader):
+        if (after is None or when > after) and (until is None or when <= until):
+            came.setdefault(when, set()).add(ref)
+    return came, len(scope)
+
+
+def _told(
+    have: History,
+    claim_id: str,
+    reader: str | None,
+    coder: str | None,
+    came: Mapping[datetime, set[str]],
+    before: Standing | None,
+) -> list[Change]:
     found = []
     for when in sorted(came):
         now = _at(have, claim_id, reader, when, coder)
@@ -132,14 +195,18 @@ def changes(
     return found
 
 
-def _happened(have: History, claim_id: str, reader: str | None) -> Iterator[tuple[datetime, str]]:
-    """(instant, id) of all that can have changed a standing of this claim."""
+def _happened(
+    have: History, scope: Iterable[str], reader: str | None
+) -> Iterator[tuple[datetime, str]]:
+    """(instant, id) of all that can have changed a standing that rests on `scope`."""
     view = have.view
     kept = Kept(view, reader, None, None)
-    scope = kept.scope(claim_id)
-    for ref in have.revised:
-        for when, _ in have.revised[ref][1:] if ref in scope else ():
-            yield when, ref
+    for ref in scope:
+        for number, (when, _) in enumerate(have.revised.get(ref, ())):
+            if number:
+                yield when, ref
+            # An earlier version may have given another date for itself.
+            yield from _times(have.at(when), ref)
     makers: set[str] = set()
     for ref in scope:
         yield from _times(view, ref)
@@ -183,7 +250,7 @@ def _at(
 ) -> Standing | None:
     try:
         return standing(have.at(at), claim_id, reader, at, coder)
-    except NotFoundError:
+    except (ClaimError, NotFoundError):  # not said by then, or not in a form that can be weighed
         return None
 
 

@@ -217,6 +217,33 @@ def disjoint(some: Sequence[int], every: Sequence[int]) -> bool:
     return False
 
 
+def independent(sets: Iterable[int]) -> int:
+    """How many of these sets of roots share nothing with each other, at least.
+
+    Those that meet the fewest others are taken first, so that a piece made by two laboratories
+    together does not stand in the way of both. Exact for none, one, and two or more of them: the
+    largest number of all would take time that doubles with every set.
+    """
+    distinct = list(dict.fromkeys(sets))
+    having: dict[int, int] = {}
+    for number, mask in enumerate(distinct):
+        for bit in _bits_of(mask):
+            having[bit] = having.get(bit, 0) | 1 << number
+    meets = []
+    for mask in distinct:
+        met = 0
+        for bit in _bits_of(mask):
+            met |= having[bit]
+        meets.append(met.bit_count())
+    taken = count = 0
+    # Of those that meet as many the earlier one: bits are numbered as they were met, ids are not.
+    for number in sorted(range(len(distinct)), key=lambda n: (meets[n], n)):
+        if not distinct[number] & taken:
+            taken |= distinct[number]
+            count += 1
+    return count
+
+
 def _lowest(pieces: Iterable[_Derived]) -> list[int]:
     """Roots of those that are below none of the others."""
     asked = {id(one): one for one in pieces}

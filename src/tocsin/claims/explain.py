@@ -72,6 +72,8 @@ def explain(one: Standing, view: View) -> list[Sentence]:
         return [*said, _sentence(text, one.claim)]
     pieces = sorted({ref for link in one.links.values() for ref in link.pieces})
     said.append(_sentence(_BASE_WORDS[one.base], *(pieces or [one.claim])))
+    if pieces:
+        said.append(_sentence(_counted(len(pieces), one.roots), *pieces))
     for name, link in one.links.items():
         said.append(of_link(name, link.grade, link.shown, link.pieces or (one.claim,)))
     said += [found for reason in one.reasons if (found := of_reason(reason, one, view))]
@@ -79,6 +81,12 @@ def explain(one: Standing, view: View) -> list[Sentence]:
         levels = ", ".join(f"{view.name(who)}: {level}" for who, level in one.by_coder.items())
         said.append(_sentence(f"By coder: {levels}.", *one.by_coder))
     return said
+
+
+def _counted(reports: int, roots: int) -> str:
+    """Repetition is told for what it is: sources and what they come down to, in one breath."""
+    some = "1 report" if reports == 1 else f"{reports} reports"
+    return f"Counting: {some}, {roots} independent root{'' if roots == 1 else 's'}."
 
 
 def of_link(name: str, grade: str, shown: bool, pieces: Sequence[str]) -> Sentence:

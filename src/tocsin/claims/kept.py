@@ -37,7 +37,8 @@ class Kept:
     def _then(self, known: datetime) -> bool:
         return self.at is None or known <= self.at
 
-    def _taken_back(self, ref: str) -> bool:
+    def taken_back(self, ref: str) -> bool:
+        """Whether its publisher had withdrawn it by then."""
         when = self.view.withdrawn.get(ref)
         return when is not None and self._then(when)
 
@@ -79,7 +80,7 @@ class Kept:
         if kept is None:
             kept = self._kept[ref] = (
                 self.coder in (None, one.publisher)
-                and not self._taken_back(ref)
+                and not self.taken_back(ref)
                 and self._known(one.source, one.known)
                 and self._known(one.target, one.known)
             )
@@ -137,14 +138,18 @@ class Kept:
 
     def access(self, one: Evidence) -> str:
         """Access for this reader; open access to nothing attached is a description."""
-        if self._taken_back(one.id):
+        if self.taken_back(one.id):
             return "none"
-        access = one.x.access_for.get(self.reader or "", one.x.access)
+        access = self.access_given(one)
         if access not in ACCESS:
             return "none"
         if access in ("inspectable", "reproduced") and not self._attached(one):
             return "described"
         return access
+
+    def access_given(self, one: Evidence) -> str:
+        """What its publisher says of it: this reader's own access, else that of all."""
+        return one.x.access_for.get(self.reader or "", one.x.access)
 
     def _attached(self, one: Evidence) -> bool:
         return bool(one.urls) or any(
@@ -214,7 +219,7 @@ class Kept:
 
     def sha256(self, ref: str) -> str | None:
         """Digest of the bytes held; None where they are not held, not yet said, or taken back."""
-        if self._taken_back(ref):
+        if self.taken_back(ref):
             return None
         for one in (self.claim(ref), self.evidence(ref), self.challenge(ref), self.link(ref)):
             if one is not None:

@@ -11,14 +11,14 @@ Spec: claims.md §2, algorithm "tocsin-standing" 2.0; 2.1 where a tie is undercu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from tocsin import canonical
-from tocsin.claims.derivation import Derivation, disjoint
+from tocsin.claims.derivation import Derivation, disjoint, independent
 from tocsin.claims.kept import Kept
 from tocsin.claims.labels import Labels
 from tocsin.claims.model import (
@@ -76,6 +76,15 @@ class Dropped(Struct, frozen=True, kw_only=True, order=True):
     why: Literal["owner", "undercut", "source"]
 
 
+class Brought(Struct, frozen=True, kw_only=True):
+    """What is brought for one challenge: which pieces count, and why others do not."""
+
+    pieces: tuple[str, ...]
+    """Ids of the evidence that counts, sorted."""
+    reasons: tuple[Reason, ...]
+    dropped: tuple[Dropped, ...]
+
+
 class Standing(Struct, frozen=True, kw_only=True):
     """The standing of one claim for one reader (§2.4)."""
 
@@ -92,6 +101,11 @@ class Standing(Struct, frozen=True, kw_only=True):
     inputs_sha256: str
     version: str = STANDING_VERSION
     """2.1 where an undercut of a tie is among the inputs: the rules that were asked for."""
+    roots: int = 0
+    """How many independent roots the pieces that count show at least: pages print "N reports, M
+    roots". Not in `to_json`, and no rule asks for it."""
+    brought: Mapping[str, Brought] = {}
+    """Challenge on the claim → what is brought for it; for pages, not in `to_json`."""
 
     @property
     def algorithm(self) -> dict[str, str]:
@@ -143,9 +157,10 @@ def standing(
         ClaimError: the claim breaks the carrier.
         NotFoundError: no such claim here, or none yet at `at`.
     """
-    for broken in view.broken:
-        if broken.id == claim_id:
-            raise broken.error()
+    if claim_id not in view.claims:
+        for broken in view.broken:
+            if broken.id == claim_id:
+                raise broken.error()
     weighing = _Weighing(view, reader, at, coder)
     claim = weighing.kept.claim(claim_id)
     if claim is None:
@@ -324,13 +339,18 @@ class _Weighing:
 
     def contests(self, challenge: Challenge) -> bool:
         """Whether a challenge of a contesting form has grounds, or a rival that has some."""
-        for link in self.kept.supports_into(challenge.id):
-            if not self.labels.out(link.id) and self._counting(link.source) is not None:
-                return True
+        if any(True for _ in self._carrying(challenge)):
+            return True
         rival = self.kept.claim(challenge.x.counter_claim_ref or "")
         if rival is None or rival.id == challenge.target:
             return False
         return self.base(rival) not in (None, "none-shown")
+
+    def _carrying(self, challenge: Challenge) -> Iterator[str]:
+        """Ids of the evidence that counts for a challenge, which need name no link."""
+        for link in self.kept.supports_into(challenge.id):
+            if not self.labels.out(link.id) and self._counting(link.source) is not None:
+                yield link.source
 
     def challenge_code(self, challenge: Challenge) -> str:
         form, scope = challenge.x.form, challenge.x.scope
@@ -356,6 +376,7 @@ class _Weighing:
         base: str | None = None
         links: dict[str, LinkGrade] = {}
         by_coder = None
+        challenges = list(self.kept.challenges_on(claim.id))
         if not self.kept.in_force(claim):
             level = status
             reasons.add(Reason(code=status, ref=claim.id))
@@ -366,11 +387,11 @@ class _Weighing:
         else:
             links = self.links(claim)
             base = self.base(claim)
-            codes = {one.id: self.challenge_code(one) for one in self.kept.challenges_on(claim.id)}
+            codes = {one.id: self.challenge_code(one) for one in challenges}
             level = f"contested({base})" if "contested-by" in codes.values() else base
             reasons |= {Reason(code=code, ref=ref) for ref, code in codes.items()}
             reasons |= set(self._link_reasons(claim, base))
-            for reason, drop in self._evidence_reasons(claim):
+            for reason, drop in self._evidence_reasons(claim.id, set(required_links(claim))):
                 reasons.add(reason)
                 dropped |= {drop} if drop is not None else set()
             for reason, drop in self._tie_reasons(claim):
@@ -390,6 +411,19 @@ class _Weighing:
             dropped=tuple(sorted(dropped)),
             inputs_sha256=self._inputs_sha256(claim.id),
             version=self._version(claim.id),
+            roots=self._roots(sorted({ref for link in links.values() for ref in link.pieces})),
+            brought={one.id: self._brought(one) for one in challenges},
+        )
+
+    def _roots(self, pieces: Sequence[str]) -> int:
+        return independent(self.derivation.lowest(pieces))
+
+    def _brought(self, challenge: Challenge) -> Brought:
+        found = list(self._evidence_reasons(challenge.id, None))
+        return Brought(
+            pieces=tuple(sorted(set(self._carrying(challenge)))),
+            reasons=tuple(sorted({reason for reason, _ in found})),
+            dropped=tuple(sorted({drop for _, drop in found if drop is not None})),
         )
 
     def _link_reasons(self, claim: Claim, base: str | None) -> Iterator[Reason]:
@@ -399,10 +433,12 @@ class _Weighing:
             if link.grade == "one-root" and self._grade(self._pieces(claim, name))[1]:
                 yield Reason(code="not-inspectable", ref=name)
 
-    def _evidence_reasons(self, claim: Claim) -> Iterator[tuple[Reason, Dropped | None]]:
-        required = set(required_links(claim))
+    def _evidence_reasons(
+        self, target: str, required: Set[str] | None
+    ) -> Iterator[tuple[Reason, Dropped | None]]:
+        """Of each piece for a claim that needs these links, or (None) for a challenge."""
         by_source: dict[str, list[Link]] = {}
-        for link in self.kept.supports_into(claim.id):
+        for link in self.kept.supports_into(target):
             by_source.setdefault(link.source, []).append(link)
         for ref, supports in by_source.items():
             if self.labels.out(ref):
@@ -413,11 +449,11 @@ class _Weighing:
                 yield self._drop(link.id)
             rest = [link for link in supports if link not in fallen]
             if rest:
-                speaks = {name for link in rest for name in link.x.links} & required
+                speaks = required is None or any(required & set(link.x.links) for link in rest)
                 undecided = ref not in self.labels.of or any(
                     link.id not in self.labels.of for link in rest
                 )
-                for code in self._piece_codes(ref, bool(speaks), undecided):
+                for code in self._piece_codes(ref, speaks, undecided):
                     yield Reason(code=code, ref=ref), None
 
     def _piece_codes(self, ref: str, speaks: bool, undecided: bool) -> Iterator[str]:
@@ -431,7 +467,7 @@ class _Weighing:
         elif not speaks:
             yield "no-link"
         elif one is not None and self.kept.counted(one):
-            stated = one.x.access_for.get(self.kept.reader or "", one.x.access)
+            stated = self.kept.access_given(one)
             if stated in ("inspectable", "reproduced") and not self.kept.is_open(one):
                 yield "nothing-to-inspect"
             if self.derivation.strength(one) < self.derivation.own_class(one):

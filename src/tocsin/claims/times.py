@@ -12,7 +12,8 @@ from tocsin.claims.model import Dated
 
 _FORM = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
-    r"(?P<time>[Tt]\d\d:\d\d(?P<second>:\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d))?)?)?"
+    r"(?P<time>[Tt]\d\d:\d\d(?P<second>:\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d))?)?)?",
+    re.ASCII,  # dates are compared as text too, and digits of other scripts sort elsewhere
 )
 _COARSENESS = {"instant": 0, "minute": 1, "day": 2, "month": 3, "year": 4}
 _LATEST = datetime.max.replace(tzinfo=UTC)

@@ -6,14 +6,18 @@ names to ids. Everything here is ordered by date, then by id, never by who someb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from tocsin.claims.answering import revealed
-from tocsin.claims.changes import Change, changes
+from tocsin.claims.changes import Change, changes, latest
 from tocsin.claims.consistency import FLAG
 from tocsin.claims.explain import Sentence, explain
+from tocsin.claims.kept import Kept
 from tocsin.claims.model import (
     EXTENSION_ID,
     KIND_CLASS,
@@ -22,12 +26,13 @@ from tocsin.claims.model import (
     Claim,
     Dated,
     Evidence,
+    Link,
     View,
 )
 from tocsin.claims.norms import norm
-from tocsin.claims.standing import Standing, roots, standing
-from tocsin.claims.times import dated_end, instant
-from tocsin.errors import UsageError
+from tocsin.claims.standing import Standing, standing
+from tocsin.claims.times import instant
+from tocsin.errors import ClaimError, NotFoundError, UsageError
 from tocsin.flows.beside import DEMANDS, SIGHTED, Differing, sightings
 from tocsin.flows.held import Library, Seen, by_then, seen
 from tocsin.flows.intake import not_found, parse_kept
@@ -130,7 +135,6 @@ def claims(
         at: list, count and weigh what was known at this instant instead of now.
     """
     have = seen(node, reader, case)
-    rows = [row(node, have, c, at) for c in have.view.claims.values() if by_then(c.known, at)]
     wanted = [w.casefold() for w in query.split()]
 
     def names(found: Iterable[Name | None], part: str) -> bool:
@@ -155,15 +159,32 @@ def claims(
             and (not challenged or r.denials + r.rivals + r.critiques > 0)
         )
 
+    rows = (row(node, have, claim, at) for claim in _said_by(have, at))
     return sorted((r for r in rows if passes(r)), key=lambda r: (r.said_at, r.id))
+
+
+def _said_by(have: Seen, at: datetime | None) -> list[Claim]:
+    """The claims that had been said by then, each in the version of then."""
+    return [one for one in have.at(at).claims.values() if by_then(one.known, at)]
 
 
 def row(node: Library, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:
     """One claim as a line of a list."""
     who = identity_of(node, have.reader)
     now = standing(have.at(at), claim.id, reader=who, at=at)
-    then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
-    return _row(node, have, claim, then, now, at)
+    return _row(node, have, claim, _when_said(have, claim, who), now, at)
+
+
+def _when_said(have: Seen, claim: Claim, who: str | None) -> Standing:
+    """How a claim stood when it was said, by its date as it is given now.
+
+    An earlier version may give a later date, or break the carrier: then the claim was none by that
+    version, and the newest one counts.
+    """
+    try:
+        return standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
+    except (ClaimError, NotFoundError):
+        return standing(have.view, claim.id, reader=who, at=claim.known)
 
 
 def _row(
@@ -177,9 +198,13 @@ def _row(
     view = have.at(at)
     claim = view.claims.get(claim.id, claim)
     x = claim.x
-    forms = [one.x.form for one in challenges_on(have, claim.id, at)]
-    denials = sum(f == "denial" for f in forms)
-    critiques = sum(f in ("method-critique", "request") for f in forms)
+    kept = _kept(node, have, at)
+    on = [one for one in challenges_on(have, claim.id, at) if kept.in_force(one)]
+    counts = Counter(_COUNTED_AS.get(one.x.form, "critiques") for one in on)
+    resting = {one.x.counter_claim_ref for one in on}
+    others = [
+        one for one in rivals_of(have, claim.id, at) if one.id not in resting and kept.in_force(one)
+    ]
     text = x.words.text if x.words else (x.gist or claim.content)
     return ClaimRow(
         id=claim.id,
@@ -201,11 +226,11 @@ def _row(
         level_now=now.level,
         then_words=level_words(then.level),
         now_words=level_words(now.level),
-        denials=denials,
-        rivals=len(forms) - denials - critiques + len(rivals_of(have, claim.id, at)),
-        critiques=critiques,
+        denials=counts["denials"],
+        rivals=counts["rivals"] + len(others),
+        critiques=counts["critiques"],
         answers=len(answers_to(have, claim.id, at)),
-        status=_status(have, claim, at),
+        status=kept.status(claim),
         case=have.cases.get(claim.id),
     )
 
@@ -222,12 +247,13 @@ def _coder(node: Library, view: View, publisher: str | None, speaker: str | None
     return name_of(node, view, publisher)
 
 
-def _status(have: Seen, item: Claim | Challenge, at: datetime | None) -> str:
-    """What had become of it by then; `at` None: by now."""
-    if have.withdrawn(item.id, at):
-        return "withdrawn"
-    last = [one for one in item.x.status_events if by_then(dated_end(one.at), at)]
-    return str(last[-1].status) if last else "open"
+_COUNTED_AS = {"denial": "denials", "rebut": "rivals", "alternative": "rivals"}
+"""What a row counts a form as; every other says no other thing of the matter."""
+
+
+def _kept(node: Library, have: Seen, at: datetime | None) -> Kept:
+    """What counts for the reader of all that is held, as it was then."""
+    return Kept(have.at(at), identity_of(node, have.reader), at, None)
 
 
 # --- what stands beside a claim, as known at a time ---------------------------------------------
@@ -265,7 +291,8 @@ def claim_page(
     claim = view.claims.get(claim_id) or claim_in(have, claim_id)
     who = identity_of(node, reader)
     now = standing(view, claim.id, reader=who, at=at)
-    then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
+    then = _when_said(have, claim, who)
+    last = latest(have, claim.id, until=at, reader=who)
     positions = [claim_position(node, have, claim, now, None, at)]
     held_against: set[str] = set()
     effects = {r["ref"]: r["code"] for r in now.to_json()["reasons"] if r["code"] in EFFECT_WORDS}
@@ -299,7 +326,8 @@ def claim_page(
         now=standing_view(node, have, claim, now),
         named=shown,
         history=tuple(h for h in _history(node, have, claim) if by_then(instant(h.at), at)),
-        steps=_steps(have, changes(have, claim.id, until=at, reader=who)),
+        steps=_steps(have, last.changes),
+        steps_since=last.since,
         answers=_answered(node, have, claim, at),
         sightings=sightings(view, _sighted(node, have, at), claim)
         if claim.x.claim_type in DEMANDS
@@ -508,12 +536,14 @@ def marked(node: Library, allowed: frozenset[int], kept: KeptObject) -> Marked |
 def _first_shown(
     node: Library, have: Seen, claim: Claim, ref: str, at: datetime | None
 ) -> str | None:
+    """When a party was first among those a claim was said to, by statement and own marking."""
     entry = node.everyone.by_identity(ref)
     if entry is None:
         return None
     party = node.reader(entry.id)
+    narrowed = have.kept[claim.id].narrowed if claim.id in have.kept else {}
     for kept in _statements_of(node, have, claim.id):
-        if may_read(party, kept):
+        if may_read(party, replace(kept, audience=narrowed.get(kept.id, kept.audience))):
             time = parse_kept(kept).time
             return time if by_then(instant(time), at) else None
     return None
@@ -604,7 +634,7 @@ def claim_position(
         differing=_differing(have, claim.id, at),
         grounds=grounds(node, have, claim.id, computed, at),
         rests_on=None,
-        status=_status(have, claim, at),
+        status=_kept(node, have, at).status(claim),
         effect=effect,
     )
 
@@ -665,7 +695,7 @@ def challenge_position(
         differing=(),
         grounds=grounds(node, have, challenge.id, computed, at),
         rests_on=x.counter_claim_ref if x.counter_claim_ref in view.claims else None,
-        status=_status(have, challenge, at),
+        status=_kept(node, have, at).status(challenge),
         effect=EFFECT_WORDS.get(code or "", "recorded"),
     )
 
@@ -689,60 +719,48 @@ def _position(
 def grounds(
     node: Library, have: Seen, target: str, computed: Standing, at: datetime | None = None
 ) -> tuple[Ground, ...]:
-    """The evidence that supports a claim or challenge, as this reader may see it."""
-    view = have.at(at)
-    plain = computed.to_json()
+    """The evidence that supports a claim or challenge, as this reader may see it.
+
+    Each piece once, however often it is said to support it; what counts of it, and why other
+    pieces do not, is what `computed` made of it: the standing of the claim that `target` is or is
+    on.
+    """
+    view, brought = have.at(at), computed.brought.get(target)
+    kept = _kept(node, have, at)
     reasons: dict[str, list[str]] = {}
-    for r in plain["reasons"]:
-        if r["code"] in REASON_WORDS:
-            reasons.setdefault(r["ref"], []).append(REASON_WORDS[r["code"]])
-    dropped = {d["id"]: d for d in plain["dropped"]}
-    who = identity_of(node, have.reader)
-    found = []
+    for r in computed.reasons if brought is None else brought.reasons:
+        if r.code in REASON_WORDS:
+            reasons.setdefault(r.ref, []).append(REASON_WORDS[r.code])
+    dropped = {d.id: d for d in (computed.dropped if brought is None else brought.dropped)}
+    counting = brought.pieces if brought is not None else counted(computed)
+    weighed = brought is not None or computed.base is not None
+    supports: dict[str, list[Link]] = {}
     for ref in view.supports_into.get(target, ()):
-        link = view.links[ref]
-        evidence = view.evidence.get(link.source)
-        if not by_then(evidence.known if evidence else link.known, at):
+        supports.setdefault(view.links[ref].source, []).append(view.links[ref])
+    found = []
+    for source, links in supports.items():
+        evidence = view.evidence.get(source)
+        if not by_then(evidence.known if evidence else links[0].known, at):
             continue
         if evidence is None:
-            found.append(
-                Ground(
-                    id=link.source,
-                    sha256=None,
-                    name="withheld",
-                    description=None,
-                    kind="withheld",
-                    strength=None,
-                    plantable=False,
-                    access="withheld",
-                    producers=(),
-                    coder=name_of(node, view, link.publisher) if link.publisher else None,
-                    published=link.created[:10],
-                    links=link.x.links,
-                    sources=link.urls,
-                    counts=False,
-                    reasons=("withheld",),
-                )
-            )
+            found.append(_not_held(node, view, source, links))
             continue
-        access = evidence.x.access_for.get(who or "", evidence.x.access)
-        why = list(reasons.get(evidence.id, ()))
-        for fallen in (evidence.id, ref):
+        access = kept.access_given(evidence)
+        why = reasons.get(source, [])
+        for fallen in (source, *(link.id for link in links)):
             if fallen in dropped:
-                by = ", ".join(_called(view, b) for b in dropped[fallen]["by"])
-                why.append(f"dropped ({dropped[fallen]['why']}): {by}")
+                by = ", ".join(_called(view, b) for b in dropped[fallen].by)
+                why.append(f"dropped ({dropped[fallen].why}): {by}")
         strength = KIND_CLASS.get(evidence.x.kind, 0)
-        if not why and not strength:
-            why.append("somebody's word, which shows nothing by itself")
-        elif not why and access == "none":
-            why.append("nothing of it is open to anybody")
+        if source not in counting and not why:
+            why.append(_why_not(kept, evidence, links, access, weighed))
         publisher = evidence.publisher
-        commitment, committed = _committed(node, have, view, evidence)
+        commitment, committed = _committed(node, have, evidence, access, at)
         found.append(
             Ground(
                 commitment=commitment,
                 committed=committed,
-                id=evidence.id,
+                id=source,
                 sha256=evidence.sha256,
                 name=evidence.name,
                 description=evidence.description,
@@ -758,24 +776,74 @@ def grounds(
                 if evidence.x.published
                 else evidence.created[:10],
                 undated=evidence.x.published is None,
-                links=link.x.links,
+                links=_speaks_to(links),
                 sources=evidence.urls,
-                counts=access in ("described", "inspectable", "reproduced")
-                and evidence.id not in dropped
-                and ref not in dropped
-                # What a challenge rests on need not name a link: that is asked of claims.
-                and (bool(link.x.links) or target in view.challenges)
-                and strength > 0,
+                counts=source in counting,
                 reasons=tuple(dict.fromkeys(why)),
             )
         )
     return tuple(sorted(found, key=lambda g: (g.published, g.id)))
 
 
+def counted(computed: Standing) -> frozenset[str]:
+    """Ids of the evidence that counts for some link of a claim."""
+    return frozenset(ref for link in computed.links.values() for ref in link.pieces)
+
+
+def _speaks_to(links: Iterable[Link]) -> tuple[str, ...]:
+    """The links of a claim that a piece is said to speak to, in the order in which they ask."""
+    found = {name for link in links for name in link.x.links}
+    return (*(n for n in LINK_QUESTIONS if n in found), *sorted(found - LINK_QUESTIONS.keys()))
+
+
+def _why_not(
+    kept: Kept, evidence: Evidence, links: Iterable[Link], access: str, weighed: bool
+) -> str:
+    """Why a piece does not count, where the standing gives no reason: it has none for absence."""
+    if kept.taken_back(evidence.id) or all(kept.taken_back(link.id) for link in links):
+        return "taken back"
+    if not weighed:
+        return "nothing is weighed here"
+    if access not in ("described", "inspectable", "reproduced"):
+        return "nothing of it is open to anybody"
+    if not KIND_CLASS.get(evidence.x.kind, 0):
+        return "somebody's word, which shows nothing by itself"
+    return "derives from nothing that shows something by itself"
+
+
+def _not_held(node: Library, view: View, source: str, links: Sequence[Link]) -> Ground:
+    """What is said to support something and is withheld from this reader, or breaks the carrier."""
+    held, first = view.objects.get(source), links[0]
+    broken = held is not None
+    word = "breaks the rules for evidence, and is left out" if broken else "withheld"
+    return Ground(
+        id=source,
+        sha256=held.sha256 if held is not None else None,
+        name=view.name(source) if broken else "withheld",
+        description=None,
+        kind="broken" if broken else "withheld",
+        strength=None,
+        plantable=False,
+        access="none" if broken else "withheld",
+        producers=(),
+        coder=name_of(node, view, first.publisher) if first.publisher else None,
+        published=first.created[:10],
+        links=_speaks_to(links),
+        sources=tuple(dict.fromkeys(url for link in links for url in link.urls)),
+        counts=False,
+        reasons=(word,),
+    )
+
+
 def _committed(
-    node: Library, have: Seen, view: View, evidence: Evidence
+    node: Library, have: Seen, evidence: Evidence, access: str, at: datetime | None
 ) -> tuple[str | None, str | None]:
-    """What this piece was first committed to, and in words whether it has been kept."""
+    """What this piece was first committed to, and in words whether it has been kept.
+
+    Args:
+        access: that of this reader: what is shown to some is not yet shown to others.
+    """
+    view = have.at(at)
     if evidence.x.commitment is None:
         return None, None
     first, when = evidence.x.commitment, ""
@@ -798,7 +866,7 @@ def _committed(
     ]
     if revealed(first, materials):
         return first, f"{since}; what is shown now is what was committed to"
-    if evidence.x.access in ("inspectable", "reproduced"):
+    if access in ("inspectable", "reproduced"):
         return first, f"{since}; what is shown now is not what was committed to"
     return first, f"{since}; not shown yet"
 
@@ -818,9 +886,6 @@ def standing_view(node: Library, have: Seen, claim: Claim, computed: Standing) -
     )
     order = list(LEVEL_WORDS)
     weakest = min(links, key=lambda g: order.index(g.grade), default=None)
-    # What counted at that time: it may be fewer pieces than the page shows beside the claim.
-    counting = sorted({ref for link in computed.links.values() for ref in link.pieces})
-    then = have.at(instant(computed.at) if computed.at else None)
     return StandingView(
         level=plain["level"],
         words=level_words(plain["level"]),
@@ -833,25 +898,10 @@ def standing_view(node: Library, have: Seen, claim: Claim, computed: Standing) -
             for c, level in sorted((plain.get("by_coder") or {}).items())
         ),
         at=plain["at"],
-        reports=len(counting),
-        roots=_roots(then, [then.evidence[ref] for ref in counting]),
+        reports=len(counted(computed)),
+        roots=computed.roots,
         inputs_sha256=plain["inputs_sha256"],
     )
-
-
-def _roots(view: View, pieces: list[Evidence]) -> int:
-    """How many independent roots these pieces show at least: pieces that share none of theirs.
-
-    Smallest first, so that a summary of two laboratories does not stand for either of them.
-    """
-    sets = sorted((roots(view, piece.id) for piece in pieces), key=lambda r: (len(r), sorted(r)))
-    taken: set[str] = set()
-    count = 0
-    for one in sets:
-        if taken.isdisjoint(one):
-            taken |= one
-            count += 1
-    return count
 
 
 # --- claims by parties --------------------------------------------------------------------------
@@ -872,7 +922,7 @@ def matrix(
     rows = []
     for claim in sorted(have.view.claims.values(), key=lambda c: (_dated(c.x.asserted_at), c.id)):
         computed = standing(have.view, claim.id, reader=who)
-        then = standing(have.at(claim.known), claim.id, reader=who, at=claim.known)
+        then = _when_said(have, claim, who)
         rows.append(
             MatrixRow(
                 claim=_row(node, have, claim, then, computed),
@@ -905,18 +955,20 @@ def _cell(
         if replies:
             reply = max(replies, key=lambda c: (c.known, c.id))
             return _of_position(claim_position(node, have, reply, None, None), column)
-    own = [
-        g
-        for g in grounds(node, have, claim.id, computed)
-        if column.id in {p.id for p in g.producers}
-    ]
-    if own:
+    made = {
+        ref: one
+        for link in view.supports_into.get(claim.id, ())
+        if (one := view.evidence.get(ref := view.links[link].source)) is not None
+        and column.id in one.x.producer_refs
+    }
+    if made:
+        own = [g for g in grounds(node, have, claim.id, computed) if g.id in made]
         withheld = all(g.access in ("withheld", "none") for g in own)
         return Cell(
             word="withheld" if withheld else "gives grounds",
             confidence=None,
             grounds=len(own),
-            signed=True,
+            signed=any(one.publisher == column.id for one in made.values()),
             at=own[0].published,
             position=None,
         )
@@ -975,6 +1027,4 @@ def _outside(text: str | None, clock: str) -> datetime | None:
         raise UsageError(
             f"{text!r} is no time", remedy="write 2026-11-22T08:30:00Z or 2026-11-22"
         ) from wrong
-    if found.tzinfo is None:
-        raise UsageError(f"{text!r} has no time zone", remedy="write 2026-11-22T08:30:00Z")
     return found

@@ -303,7 +303,9 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     named: tuple[Shown, ...]
     history: tuple[Happening, ...]
     steps: tuple[Step, ...]
-    """How it came to stand as it does: every change up to the time asked for, in order."""
+    """How it came to stand as it does: changes up to the time asked for, in order."""
+    steps_since: str | None
+    """What came up to this instant is left out of `steps`, as too much came; None: all is told."""
     answers: tuple[Answered, ...]
     """In the order in which they were given."""
     later: int

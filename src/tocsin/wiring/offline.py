@@ -91,15 +91,17 @@ def standings_of_file(
     """
     from tocsin.claims import carrier
     from tocsin.claims.explain import explain
-    from tocsin.claims.standing import standing
+    from tocsin.claims.standing import standing, standings
     from tocsin.flows.weigh import as_known as instant_of
 
     view = carrier.read((o.data, o.sha256) for o in open_bundle(raw) if o.problem is None)
     if only is not None and only not in view.claims:
         raise NotFoundError(f"no claim {only} in {name}", remedy="leave out --claim to see all")
     at = instant_of(as_known)
-    wanted = [only] if only else sorted(view.claims)
-    found = [standing(view, c, reader=reader, at=at, coder=coder) for c in wanted]
+    if only:
+        found = [standing(view, only, reader=reader, at=at, coder=coder)]
+    else:
+        found = standings(view, reader, at, coder)
     said = [[sentence.text for sentence in explain(s, view)] for s in found]
     return [s.to_json() for s in found], said, view.broken
 

@@ -12,8 +12,9 @@ import orjson
 import pytest
 
 from tocsin.claims import changes as changing
+from tocsin.claims import write
 from tocsin.claims.carrier import read
-from tocsin.claims.changes import Change, Once, changes
+from tocsin.claims.changes import Change, Once, changes, latest
 from tocsin.claims.model import EXTENSION_ID, View
 from tocsin.claims.standing import standing
 from tocsin.claims.times import instant
@@ -138,3 +139,32 @@ def test_the_public_record_changed_on_the_days_it_is_known_to_have(
         at = instant(row["at"]) if "at" in row else None
         steps: list[Change] = changes(Once(view), row["claim"], until=at)
         assert steps[-1].after == row["level"]
+
+
+def test_of_more_than_one_look_may_cost_the_last_changes_are_told() -> None:
+    """Bare answers by the hundred push the first steps off a page, and leave it a page."""
+    objects = objects_of("bare-accusation")
+    by = next(one["created_by_ref"] for one in objects if one["type"] == "note")
+    for n in range(300):
+        minute = f"2027-01-01T{n // 60:02}:{n % 60:02}:00Z"
+        denied = write.challenge_object(
+            id=f"opinion--99999999-0000-4000-8000-{n:012d}",
+            created="2027-01-02T00:00:00.000Z",
+            created_by_ref=by,
+            target=CLAIM,
+            form="denial",
+            speaker_ref=by,
+            asserted_at={"value": minute, "precision": "instant"},
+        )
+        objects.append(orjson.loads(denied))
+    have = Once(view_of(objects))
+    all_of_them = changes(have, CLAIM)
+    found = latest(have, CLAIM)
+    assert len(all_of_them) == 301
+    assert found.changes == all_of_them[-len(found.changes) :]
+    assert 100 < len(found.changes) < 300
+    assert found.since is not None
+    assert found.since < found.changes[0].at
+    assert changes(have, CLAIM, after=instant(found.since)) == found.changes
+    few = latest(have, CLAIM, until=instant("2027-01-01T00:03:00Z"))
+    assert (len(few.changes), few.since) == (5, None)

@@ -12,6 +12,7 @@ from tocsin.claims.carrier import read
 from tocsin.claims.explain import explain
 from tocsin.claims.model import View
 from tocsin.claims.standing import Standing, alarms, roots, standing
+from tocsin.claims.times import instant
 from tocsin.claims.write import (
     challenge_object,
     claim_object,
@@ -206,3 +207,18 @@ def test_a_stored_standing_is_held_against_its_own_rules() -> None:
         content="x",
     )
     assert len(alarms(world(tie("controlled-by"), *GROUNDED, wrong))) == 1
+
+
+@KINDS
+def test_roots_are_counted_over_the_ties_that_stand(kind: str) -> None:
+    assert weigh().roots == 2
+    assert weigh(tie(kind)).roots == 1
+    assert weigh(tie(kind), *GROUNDED).roots == 2
+
+
+def test_roots_are_counted_as_they_were_known_at_the_time() -> None:
+    late = orjson.loads(tie("controlled-by"))
+    late["created"] = late["modified"] = "2026-03-01T00:00:00.000Z"
+    view = world(orjson.dumps(late))
+    counts = [standing(view, CLAIM, at=at).roots for at in (instant("2026-02-20T00:00:00Z"), None)]
+    assert counts == [2, 1]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from tests.unit.flows.test_weigh import CLAIM, claim, said
+from tests.unit.flows.disputes import CLAIM, claim, said
 
 from tocsin.console import answering, pages
 from tocsin.console.forms import Upload

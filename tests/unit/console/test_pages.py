@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 ME = Me(name="anna", party="cert.northland.example", party_name="CERT Northland", role="signer")
 TIMES = frozenset(
     {"received", "at", "due", "time", "since", "said_at", "published", "received_at"}
-    | {"asked", "rsvp_by", "answered", "sign_by", "ends_at"}
+    | {"asked", "rsvp_by", "answered", "sign_by", "ends_at", "steps_since"}
 )
 
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.flows.test_weigh import claim
+from tests.unit.flows.disputes import claim
 
 from tocsin.errors import NotFoundError, UsageError
 from tocsin.flows import export as exporting
