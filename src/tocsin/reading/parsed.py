@@ -35,6 +35,7 @@ PIECE = 10_000
 LONGEST = 600
 """Words of a sentence that is looked at; none that a person wrote is longer."""
 _LONGEST_NAME = 30  # words of a speaker
+_HOPS = 8  # verbs over which a subject or a doubt reaches
 _NEAR = 6  # tokens beside a cue where its time may stand
 
 _GROUPS = frozenset(["say", "note", "tell", "warn", "demand", "accuse", "deny", "vow", "point"])
@@ -46,13 +47,13 @@ _AUXILIARY = frozenset(["aux", "auxpass", "aux:pass", "cop"])
 _TO_DO = frozenset(["demand", "vow", "warn", "say", "note"])
 _VERBS = frozenset(["VERB", "AUX", ""])
 _BESIDE_NAME = frozenset(["relcl", "acl:relcl", "acl", "appos", "advcl", "parataxis", "punct"])
-_UNSURE = frozenset(["if", "unless", "whether", "until"])
-_REFUSES = cues.words("refuse refuses refused decline declines declined fail fails failed")
+_NEGATION = frozenset(["neg"])
+_HEDGES = cues.NEGATIONS | cues.MODALS | cues.words("if unless whether until")
 _GOES_ON = cues.words("went go goes going continued continues continue proceeded came come")
 _ALSO_OF_THINGS = cues.words("show find signal imply suggest indicate mention mean fear hope")
 _SPEAKS = cues.SPEAKING | cues.ROLES | cues.DOCUMENTS | cues.SPEECH_NOUNS | cues.PRONOUNS
 _RELATIVE = cues.words("who which that")
-_OPENS = cues.words('that and but , : ; – — - . … " “ ” ( )')
+_OPENS = cues.words("that and but , : ; – — - . … ( )")
 _LEFT_OPEN = frozenset(["“", "‘", "'", "«"])
 _CLOSES = frozenset([",", ";", ":", ".", "!", "?", "…", "–", "—", "-", "("])
 
@@ -189,6 +190,27 @@ def _parse_piece(text: str, start: int, end: int, parser: Parser, parsed: Parsed
         parsed.attributions.extend(tree.attributions())
 
 
+def _heads(words: Sequence[Word]) -> list[int | None]:
+    """What each word hangs on. Where words hang on each other in a ring, one of them is let go."""
+    heads = [
+        word.head if word.head != n and 0 <= word.head < len(words) else None
+        for n, word in enumerate(words)
+    ]
+    walked = [-1] * len(words)
+    for n in range(len(words)):
+        at = n
+        while walked[at] < 0:
+            walked[at] = n
+            head = heads[at]
+            if head is None:
+                break
+            if walked[head] == n:
+                heads[at] = None
+                break
+            at = head
+    return heads
+
+
 class _Tree:
     """A parsed sentence: who hangs on whom, and how far each word's branch reaches."""
 
@@ -198,16 +220,14 @@ class _Tree:
         self.printed = [text[offset + w.start : offset + w.end] for w in words]
         self.low = [printed.lower() for printed in self.printed]
         self.children: list[list[int]] = [[] for _ in words]
+        self.heads = _heads(words)
         roots: list[int] = []
-        for n, word in enumerate(words):
-            if word.head == n or not 0 <= word.head < len(words):
-                roots.append(n)
-            else:
-                self.children[word.head].append(n)
+        for n, head in enumerate(self.heads):
+            (roots if head is None else self.children[head]).append(n)
         self.first = list(range(len(words)))
         self.last = list(range(len(words)))
         order = roots
-        for n in order:  # grows while it is walked; words in a ring hang on no root: never reached
+        for n in order:  # grows while it is walked
             order.extend(self.children[n])
         for n in reversed(order):
             for child in self.children[n]:
@@ -215,10 +235,6 @@ class _Tree:
                 self.last[n] = max(self.last[n], self.last[child])
 
     # --- looking ---
-
-    def head(self, n: int) -> int | None:
-        head = self.words[n].head
-        return head if head != n and 0 <= head < len(self.words) else None
 
     def child(self, n: int, deps: frozenset[str]) -> int | None:
         return next((c for c in self.children[n] if self.words[c].dep in deps), None)
@@ -276,18 +292,16 @@ class _Tree:
 
     def _hedged(self, n: int) -> bool:
         """Not said, or not known to be: "did not say", "may claim", "declined to say"."""
-        if any(
-            self.words[c].dep == "neg" or self.low[c] in cues.NEGATIONS | cues.MODALS
-            for c in self.children[n]
-        ) or self.has(n, _UNSURE):
-            return True
-        head = self.head(n)
-        if head is None:
-            return False
-        dep = self.words[n].dep
-        if dep == "xcomp":
-            return self.low[head] not in _GOES_ON or self._hedged(head)
-        return dep == "conj" and self._no_subject(n) and self._hedged(head)
+        for _ in range(_HOPS):
+            if self.child(n, _NEGATION) is not None or self.has(n, _HEDGES):
+                return True
+            head, dep = self.heads[n], self.words[n].dep
+            if head is None or not (dep == "xcomp" or (dep == "conj" and self._no_subject(n))):
+                return False
+            if dep == "xcomp" and self.low[head] not in _GOES_ON:
+                return True
+            n = head
+        return True
 
     def _no_subject(self, n: int) -> bool:
         return self.child(n, _SUBJECTS | _PASSIVE) is None
@@ -305,7 +319,7 @@ class _Tree:
                 continue
             return c
         if self.words[n].dep == "parataxis":  # "The relay, NAME said, failed"
-            head = self.head(n)
+            head = self.heads[n]
             if head is not None and self.words[head].pos in _VERBS:
                 return head
         if group == "accuse":
@@ -330,16 +344,16 @@ class _Tree:
 
     def _subject(self, n: int) -> int | None:
         """Who does it, over "and said", "went on to say", "saying that" and "who said"."""
-        for _ in range(8):
+        for _ in range(_HOPS):
             own = self.child(n, _SUBJECTS)
             if own is not None:
                 if self.low[own] in _RELATIVE:
-                    return self.head(n) if self.words[n].dep in ("relcl", "acl:relcl") else None
+                    return self.heads[n] if self.words[n].dep in ("relcl", "acl:relcl") else None
                 return own
             passive = self.child(n, _PASSIVE)
             if passive is not None:
                 return passive
-            head = self.head(n)
+            head = self.heads[n]
             if head is None or self.words[n].dep not in ("conj", "xcomp", "advcl", "acl"):
                 return None
             if self.words[n].dep == "acl":
@@ -406,7 +420,7 @@ class _Tree:
             start += 1
         while end > start and (self.low[end] in _CLOSES or not self.printed[end].strip()):
             end -= 1
-        if end < start or not any(c.isalnum() for c in self.printed[start]):
+        if not any(c.isalnum() for word in self.printed[start : end + 1] for c in word):
             return None
         marks = "".join(self.printed[start : end + 1])
         if marks.count('"') % 2 or marks.count("“") != marks.count("”"):
@@ -416,9 +430,9 @@ class _Tree:
     def _according(self, n: int) -> Attribution | None:
         """ "CLAUSE, according to NAME" and "According to NAME, CLAUSE"."""
         source = self._source(n)
-        head = self.head(n)
+        head = self.heads[n]
         while head is not None and self.words[head].pos not in _VERBS:
-            head = self.head(head)
+            head = self.heads[head]
         if source is None or head is None:
             return None
         who = self._name(source)
@@ -442,7 +456,7 @@ class _Tree:
             for child in self.children[c]:
                 if child > n + 1 and self.words[child].dep in ("pobj", "obl", "nmod", "obj"):
                     return child
-        head = self.head(n)  # Universal Dependencies: the source is the head of "according"
+        head = self.heads[n]  # Universal Dependencies: the source is the head of "according"
         return head if head is not None and head > n and self.words[n].dep == "case" else None
 
 

@@ -5,6 +5,7 @@ A tree is written as its parser gave it: for each word `word|how it hangs|on whi
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -193,6 +194,16 @@ def test_words_that_go_on_in_a_quotation_are_left_to_the_rules() -> None:
     )
     text = "The men said that a caller had told her: “Go now.”"
     assert parse(text, Trees({text: tree})).attributions == []
+
+
+def test_words_may_open_with_one_in_quotation_marks() -> None:
+    tree = (
+        "They|nsubj|1|PRON believe|ROOT|1|VERB that|mark|6|SCONJ “|punct|4|PUNCT list|nsubj|6|NOUN"
+        " ”|punct|4|PUNCT was|ccomp|1|AUX a|det|8|DET copy|attr|6|NOUN .|punct|1|PUNCT"
+    )
+    text = "They believe that “list” was a copy."
+    [one] = parse(text, Trees({text: tree})).attributions
+    assert text[slice(*one.words)] == "“list” was a copy"
 
 
 def test_who_is_accused_and_by_whom_in_the_passive() -> None:
@@ -396,6 +407,21 @@ def test_a_tree_as_deep_as_it_is_long_is_walked() -> None:
     text = " ".join(["said"] * parsing.LONGEST)
     deep = [Word(5 * n, 5 * n + 4, n + 1, "nsubj", "VERB") for n in range(parsing.LONGEST)]
     parse(text, Given({text: [deep]}))
+
+
+@pytest.mark.parametrize("printed", ["went", "according to", "said"])
+@pytest.mark.parametrize("dep", ["xcomp", "conj", "ccomp", "prep", "nsubj"])
+def test_words_that_hang_on_each_other_in_a_ring_end_nowhere(printed: str, dep: str) -> None:
+    text = " ".join([printed] * 6)
+    spans = [(m.start(), m.end()) for m in re.finditer(r"\w+", text)]
+    ring = [Word(*span, (n + 1) % len(spans), dep, "") for n, span in enumerate(spans)]
+    assert parse(text, Given({text: [ring]})).unread == []
+
+
+def test_a_chain_of_cues_as_long_as_a_sentence_is_walked() -> None:
+    text = " ".join(["went"] * (parsing.LONGEST - 1) + ["said"])
+    chain = [Word(5 * n, 5 * n + 4, max(0, n - 1), "xcomp") for n in range(parsing.LONGEST)]
+    assert parse(text, Given({text: [chain]})).attributions == []
 
 
 # --- a report -------------------------------------------------------------------------------------
