@@ -9,6 +9,12 @@ Both were written before the rules were run on them, by the hands that wrote the
     for 42 of the 55 found, type for 40. Since then the rules were mended by them.
     `seen`, as two lists one after the other: type right for 46 of 88, then for 21 of 52 sentences.
     `held_out`, the third list, run once the rules were mended by those: 54 of 65. Never tuned on.
+
+`tests/vectors/claims_unseen/*.txt`: 21 texts in 12 styles and six languages by a hand that had not
+read the rules. First run, with the claims marked as that hand first marked them: direct 58 of 59
+found, 58 of 67 direct drafts right; indirect 48 of 70 found, 48 of 60 drafts right; speaker 79 and
+type 77 of 106 found. With headlines marked and answers split as claims.md §3 has it: 64 of 65 and
+64 of 67, 53 of 75 and 53 of 60, 88 and 86 of 117. Since then the rules were mended by them.
 """
 
 from __future__ import annotations
@@ -63,10 +69,10 @@ def unmarked(marked: str) -> tuple[str, dict[str, tuple[int, int]]]:
     return "".join(plain), spans
 
 
-def pages() -> list[Page]:
-    """The texts in many styles."""
+def pages(folder: str = "claims_styles") -> list[Page]:
+    """The texts of one folder of vectors."""
     found = []
-    for path in sorted((VECTORS / "claims_styles").glob("*.txt")):
+    for path in sorted((VECTORS / folder).glob("*.txt")):
         head, marked, gold = path.read_text(encoding="utf-8").split("-----\n")
         text, spans = unmarked(marked)
         claims = []
@@ -107,12 +113,12 @@ def nearest(gold: Gold, drafts: list[Draft]) -> Draft | None:
 
 
 def same_speaker(draft: Draft, gold: Gold) -> bool:
-    """Does the draft name the gold speaker, an article aside?"""
+    """Does the draft name the gold speaker, an article aside? "A|B": either is right."""
 
     def bare(name: str | None) -> str:
         return "" if name is None else re.sub(r"^(the|a|an) ", "", name.lower())
 
-    return bare(draft.speaker) == bare(gold.speaker)
+    return bare(draft.speaker) in map(bare, (gold.speaker or "").split("|"))
 
 
 def tally(read: list[Page]) -> dict[str, tuple[int, int]]:
@@ -123,6 +129,8 @@ def tally(read: list[Page]) -> dict[str, tuple[int, int]]:
             "direct found",
             "indirect found",
             "drafts that are claims",
+            "direct drafts that are claims",
+            "indirect drafts that are claims",
             "span exact, of found",
             "speaker, of found",
             "type, of found",
@@ -148,4 +156,5 @@ def tally(read: list[Page]) -> dict[str, tuple[int, int]]:
         for draft in drafts:
             half = any(overlap(draft.span, gold.span) >= 0.5 for gold in page.claims)
             add("drafts that are claims", half)
+            add(f"{'direct' if draft.direct else 'indirect'} drafts that are claims", half)
     return {name: (right, total) for name, (right, total) in counts.items()}
