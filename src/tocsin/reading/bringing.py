@@ -5,6 +5,7 @@ Spec: claims.md §3.3, §3.4.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from tocsin.reading import cues
@@ -15,6 +16,7 @@ from tocsin.reading.layout import Token
 _TELLS = cues.words("say note tell source")
 _TOLD = cues.words("say note tell warn demand deny")
 _CHARGES = cues.CHARGES | cues.SPEECH_NOUNS
+_TECHNICAL = re.compile(r"\w[\[(]?(?:[.@\\/:]|at\]|dot\])[\])]?\w")
 _NOBODY = cues.words("pronoun author")
 _DECLARES = cues.words(
     "declare announce admit acknowledge boast state proclaim confirm concede believe think"
@@ -122,6 +124,8 @@ def thing(sentence: list[Token], at: int, bare: bool) -> bool:
     if near in cues.NAMING:
         return True
     words = sentence[at].text.split()
+    if len(words) == 1 and _TECHNICAL.search(words[0]) is not None:
+        return True  # an address, a host, a file
     if bare:
         return False
     inside = near == "(" and at + 1 < len(sentence) and sentence[at + 1].text == ")"

@@ -422,7 +422,7 @@ NAMING = words(
     "titled entitled called dubbed named nicknamed headlined so-called known codenamed"
     " subtitled film movie book song series show album documentary novel game exercise"
     " operation codename term word phrase words hashtag slogan banner sign label labelled"
-    " labeled folder file section chapter page hereafter hereinafter"
+    " labeled folder file section chapter page hereafter hereinafter subject"
 )
 
 MONTHS = {

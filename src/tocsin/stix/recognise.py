@@ -71,7 +71,8 @@ _UNIX_ROOTS = (
 )
 # A person's name is often blotted out: C:\\Users\\<user>\\a.exe
 _SEGMENT = r"(?:[^\\/\s\"'“”‘’<>|,;:*?`]|<[A-Za-z ]{1,20}>)+"
-_INNER = rf"{_SEGMENT}(?: {_SEGMENT}(?=\\)){{0,6}}"
+_WORD = r"[^\\/\s\"'“”‘’<>|,;:*?`%]+"
+_INNER = rf"{_SEGMENT}(?:(?: {_WORD}){{1,6}}(?=\\))?"  # "Program Files (x86)\\"
 _STEPS = rf"(?:\\{{1,2}}{_INNER})+"
 
 # In this order: what an earlier one took, a later one leaves alone. No pattern can be made to

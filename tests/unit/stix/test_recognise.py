@@ -62,6 +62,23 @@ def test_a_value_is_seen_in_a_sentence_with_its_place(
         assert found.raw in raw
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (
+            r"C:\Program Files (x86)\Common Files\hrn svc\run.exe and C:\a.dll starts",
+            [r"c:\program files (x86)\common files\hrn svc\run.exe", r"c:\a.dll"],
+        ),
+        (
+            r"copied C:\tmp\x.bin to \\nas\c$\tmp and ran %ProgramFiles%\Windows NT\acc.exe",
+            [r"c:\tmp\x.bin", r"\\nas\c$\tmp", r"%programfiles%\windows nt\acc.exe"],
+        ),
+    ],
+)
+def test_a_folder_may_have_blanks_and_a_sentence_goes_on(text: str, values: list[str]) -> None:
+    assert [one.value for one in recognise(text)] == values
+
+
 def test_a_mutex_is_seen_where_it_is_called_one() -> None:
     [found] = recognise('It makes a mutex named "Global\\abc-1" first.')
     assert (found.kind, found.value) == ("mutex", "Global\\abc-1")
