@@ -44,6 +44,7 @@ LIST_FORMS = ("misp", "misp-feed", "csv", "rpz", "suricata", "zeek", "blocklist"
 @click.option(
     "--kind", "kinds", multiple=True, metavar="KIND", help="Of lists: only domain, ipv4, …; repeat."
 )
+@click.option("--observables", is_flag=True, help="STIX: write what each indicator is based on.")
 @click.option("--white", is_flag=True, help="MISP: tag TLP:CLEAR as tlp:white too.")
 @click.option("--by", "as_party", metavar="PARTY", help="Act as this party (the exercise).")
 @terminal.JSON
@@ -55,6 +56,7 @@ def export(
     tlp: str | None,
     override: tuple[str, ...],
     kinds: tuple[str, ...],
+    observables: bool,
     white: bool,
     as_party: str | None,
     as_json: bool,
@@ -66,7 +68,7 @@ def export(
 
     Example: tocsin export case--… --as suricata --out tocsin.rules
     """
-    listing = as_ in LIST_FORMS or tlp is not None or not _is_case(what)
+    listing = as_ in LIST_FORMS or tlp is not None or observables or not _is_case(what)
     if listing and as_ in ("dossier", "sheet"):
         raise UsageError(
             f"{what!r} is no case, and a {as_} is of a case",
@@ -75,7 +77,22 @@ def export(
     with terminal.node() as client:
         case = terminal.whole_id(client, "case", what) if _is_case(what) else None
         if listing:
-            _list(client, case, what, as_, party, out, tlp, override, kinds, white, as_json)
+            _list(
+                client,
+                case,
+                what,
+                as_,
+                party,
+                out,
+                as_json,
+                {
+                    "tlp": tlp.upper() if tlp else None,
+                    "override": ",".join(override),
+                    "kind": ",".join(kinds),
+                    "observables": "1" if observables else None,
+                    "white": "1" if white else None,
+                },
+            )
         else:
             _case_file(client, str(case), as_, party, out, as_json)
 
@@ -141,21 +158,15 @@ def _list(
     as_: str,
     party: str | None,
     out: str | None,
-    tlp: str | None,
-    override: tuple[str, ...],
-    kinds: tuple[str, ...],
-    white: bool,
     as_json: bool,
+    narrowed: dict[str, str | None],
 ) -> None:
     asked = {
         "as": as_,
         "case": case,
         "q": "" if case or what == "all" else what,
         "for": party,
-        "tlp": tlp.upper() if tlp else None,
-        "override": ",".join(override),
-        "kind": ",".join(kinds),
-        "white": "1" if white else None,
+        **narrowed,
     }
     try:
         found = client.get("/exports/lists", **asked)

@@ -188,6 +188,7 @@ def _list(r: Request) -> Any:
             ceiling=level(q.get("tlp")),
             overrides=tuple(name for name in q.get("override", "").split(",") if name),
             white=q.get("white") == "1",
+            observables=q.get("observables") == "1",
             kinds=tuple(kind for kind in q.get("kind", "").split(",") if kind),
         ),
         reader,
@@ -320,7 +321,7 @@ ROUTES: tuple[Route, ...] = (
         "/exports/lists",
         "export",
         _list,
-        "Indicators for machines and tools; ?as&case&q&tlp&for&override&white.",
+        "Indicators for machines and tools; ?as&case&q&tlp&for&override&white&observables=1.",
     ),
     route("GET", "/exports", "export", _export, "A case as one file; ?case&as&for."),
 )

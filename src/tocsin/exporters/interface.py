@@ -79,6 +79,8 @@ class Selection(Struct, frozen=True, kw_only=True):
     things: tuple[Thing, ...] = ()
     organisations: Mapping[str, Organisation] = {}
     """By party: what `Thing.to` names."""
+    observables: bool = False
+    """STIX: with the observables that each indicator's pattern names."""
     white: bool = False
     """TLP:CLEAR is also tagged `tlp:white`, for tools of before TLP 2.0."""
 

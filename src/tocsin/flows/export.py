@@ -47,6 +47,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     overrides: tuple[str, ...] = ()
     """Warninglists that are passed over."""
     white: bool = False
+    observables: bool = False
+    """STIX: with the observables that each indicator's pattern names."""
     kinds: tuple[str, ...] = ()
     """Of values; none: all kinds."""
 
@@ -77,6 +79,11 @@ def export(node: Node, wanted: Wanted, reader: Reader, *, own: Reader) -> Export
             f"{', '.join(strange)}: no warninglist", remedy="one of: " + ", ".join(LISTS)
         )
     _check_kinds(wanted)
+    if wanted.observables and wanted.form != "stix":
+        raise UsageError(
+            f"--observables with --as {wanted.form}, which holds no STIX objects",
+            remedy="--as stix; the attributes of MISP are observables already",
+        )
     left_out: Counter[str] = Counter()
     chosen = _chosen(node, wanted, reader, own, left_out)
     losses: list[Loss] = []
@@ -260,11 +267,13 @@ def _selection(
     names |= {p.identity: p.id for p in node.directory.parties}
     lines: list[Line] = []
     things: list[Thing] = []
+    listing = wanted.form in LINE_FORMS
+    unread = losses if listing else []  # other forms hold the pattern itself
     for thing in chosen:
         if thing.data["type"] != "indicator":
             things.append(thing)
             continue
-        made = _lines(thing, names, losses, left_out)
+        made = _lines(thing, names, unread, left_out if listing else Counter())
         off = []
         for line in made:
             hit = listed(line.kind, line.value)
@@ -292,6 +301,7 @@ def _selection(
         things=tuple(things),
         organisations=sharing.organisations(node),
         white=wanted.white,
+        observables=wanted.observables,
     )
 
 

@@ -9,38 +9,37 @@ from hypothesis import strategies as st
 from tocsin.errors import IndicatorError
 from tocsin.stix.needles import comparisons, needles_of, pattern_for
 
+SINGLE = [
+    ("ipv4", "203.0.113.7"),
+    ("ipv6", "2001:db8::7"),
+    ("cidr", "203.0.113.0/24"),
+    ("cidr", "2001:db8::/32"),
+    ("domain", "xn--bcher-kva.example"),
+    ("url", "http://lure.example/it's"),
+    ("email", "ann@gridco.example"),
+    ("md5", "d3" * 16),
+    ("sha1", "d3" * 20),
+    ("sha256", "d3" * 32),
+    ("sha512", "d3" * 64),
+    ("file-name", "it's \\ not.exe".replace("\\", "")),
+    ("path", "c:\\users\\ann\\x.dll"),
+    ("path", "/tmp/.x/run"),
+    ("path", "/run"),
+    ("path", "/tmp/.x/"),
+    ("path", "c:\\x.dll"),
+    ("registry-key", "hkey_local_machine\\software\\gate"),
+    ("mutex", "Global\\Gate'1"),
+    ("user-agent", "Gate/1.0 (it's)"),
+    ("mac", "00:1a:2b:3c:4d:5e"),
+    ("asn", "AS64500"),
+    ("imphash", "d3" * 16),
+    ("ssdeep", "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C"),
+    ("tlsh", "T1" + "D3" * 35),
+    ("certificate-serial", "04:a9:3c:11:7f"),
+]
 
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("ipv4", "203.0.113.7"),
-        ("ipv6", "2001:db8::7"),
-        ("cidr", "203.0.113.0/24"),
-        ("cidr", "2001:db8::/32"),
-        ("domain", "xn--bcher-kva.example"),
-        ("url", "http://lure.example/it's"),
-        ("email", "ann@gridco.example"),
-        ("md5", "d3" * 16),
-        ("sha1", "d3" * 20),
-        ("sha256", "d3" * 32),
-        ("sha512", "d3" * 64),
-        ("file-name", "it's \\ not.exe".replace("\\", "")),
-        ("path", "c:\\users\\ann\\x.dll"),
-        ("path", "/tmp/.x/run"),
-        ("path", "/run"),
-        ("path", "/tmp/.x/"),
-        ("path", "c:\\x.dll"),
-        ("registry-key", "hkey_local_machine\\software\\gate"),
-        ("mutex", "Global\\Gate'1"),
-        ("user-agent", "Gate/1.0 (it's)"),
-        ("mac", "00:1a:2b:3c:4d:5e"),
-        ("asn", "AS64500"),
-        ("imphash", "d3" * 16),
-        ("ssdeep", "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C"),
-        ("tlsh", "T1" + "D3" * 35),
-        ("certificate-serial", "04:a9:3c:11:7f"),
-    ],
-)
+
+@pytest.mark.parametrize(("kind", "value"), SINGLE)
 def test_a_pattern_gives_back_the_value_it_was_made_for(kind: str, value: str) -> None:
     pattern = pattern_for(kind, value)
     assert pattern is not None
