@@ -87,7 +87,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 
 
 def test_a_document_of_spacys_becomes_words_in_their_places(pipeline: Any) -> None:
-    [words] = parsers.parser_of(pipeline).parse(TEXT)
+    [[words]] = parsers.parser_of(pipeline).parse([TEXT])
     assert [TEXT[word.start : word.end] for word in words] == TEXT.replace(".", " .").split()
     printed = [TEXT[words[word.head].start : words[word.head].end] for word in words]
     assert printed[:5] == ["engineers", "believe", "repaired", "engineers", "repaired"]
@@ -105,7 +105,7 @@ def test_an_installed_model_is_loaded_by_its_name(pipeline: Any, model: Callable
     name = model(pipeline, "en_by_hand")
     assert name in parsers.installed()
     parser = parsers.load_parser(name)
-    assert len(parser.parse(TEXT)[0]) == len(HEADS) - 1
+    assert len(parser.parse([TEXT])[0][0]) == len(HEADS) - 1
     assert parsers.load_parser(name) is parser
 
 
@@ -141,10 +141,10 @@ def test_only_what_is_installed_as_a_model_can_be_named(name: str) -> None:
 
 def test_new_words_of_a_text_do_not_stay_in_memory(pipeline: Any) -> None:
     parser = parsers.parser_of(pipeline)
-    parser.parse("Some words to begin with.")
+    parser.parse(["Some words to begin with."])
     before = len(pipeline.vocab.strings)
     for n in range(50):
-        parser.parse(f"Invented{n} words{n} that{n} nobody{n} prints{n}.")
+        parser.parse([f"Invented{n} words{n} that{n} nobody{n} prints{n}."])
     assert len(pipeline.vocab.strings) == before
 
 

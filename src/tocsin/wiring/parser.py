@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib import import_module, metadata
@@ -52,11 +52,11 @@ class SpacyPipeline(Protocol):
     def pipe_names(self) -> Sequence[str]: ...
     def get_pipe_meta(self, name: str) -> Any: ...
     def memory_zone(self) -> AbstractContextManager[Any]: ...
-    def __call__(self, text: str) -> SpacyDoc: ...
+    def pipe(self, texts: Iterable[str]) -> Iterator[SpacyDoc]: ...
 
 
 class SpacyParser:
-    """A spaCy pipeline, one text at a time: it keeps state of its own while it works."""
+    """A spaCy pipeline, one caller at a time: it keeps state of its own while it works."""
 
     def __init__(self, pipeline: SpacyPipeline, spacy_version: str) -> None:
         self._pipeline = pipeline
@@ -65,11 +65,11 @@ class SpacyParser:
         self.name = f"{meta['lang']}_{meta['name']} {meta['version']} (spaCy {spacy_version})"
         self.lang = str(meta["lang"])
 
-    def parse(self, text: str) -> list[list[Word]]:
-        """The sentences of a text, with how each word hangs on another; white space is none."""
+    def parse(self, texts: Sequence[str]) -> list[list[list[Word]]]:
+        """The sentences of each text, with how each word hangs on another; white space is none."""
         # Without a zone every new word of every text would stay in memory as long as the process.
         with self._lock, self._pipeline.memory_zone():
-            return [_words(sentence) for sentence in self._pipeline(text).sents]
+            return [[_words(s) for s in doc.sents] for doc in self._pipeline.pipe(texts)]
 
 
 def _words(sentence: Sequence[SpacyToken]) -> list[Word]:
