@@ -262,8 +262,9 @@ def _print_parsed(drafts: list[dict[str, Any]]) -> None:
         if draft.get("parser"):
             found.setdefault(draft["parser"], []).append(str(n))
     for parser, which in found.items():
+        click.echo()
         listed = ", ".join(which[:_ONE_BY_ONE]) + (", …" if len(which) > _ONE_BY_ONE else "")
-        line(f"\nfound by a learned parser, and by no rule: {listed}")
+        line(f"found by a learned parser, and by no rule: {listed}")
         line(f"  {parser}")
 
 
