@@ -83,6 +83,7 @@ def pages(node: Node) -> dict[str, str]:
     [case] = respond.cases(node, reader)
     paths = ["/", "/cases", f"/cases/{case.id}", "/claims", "/log", "/ingest"]
     paths += [f"/claims/{r.id}" for r in weigh.claims(node, reader)]
+    paths += [f"{path}.csv" for path in paths if path.startswith("/claims")]
     paths += [f"/advisories/{a.id}" for a in advise.advisories(node, reader)]
 
     async def fetch() -> dict[str, str]:

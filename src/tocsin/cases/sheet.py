@@ -650,7 +650,7 @@ def _entry(
     otherwise: str,
     lang: str | None,
 ) -> dict[str, Any]:
-    confidence = said.x.speaker_confidence if isinstance(said.x, model.ClaimFields) else None
+    confidence = said.x.speaker_confidence
     state = ", withdrawn" if said.id in case.taken_back else ""
     return {
         "what": what + state,
@@ -661,7 +661,7 @@ def _entry(
         "said": _when(said.x.asserted_at),
         "signed": _signed(case, said.id, said.x.speaker_ref),
         "grounds": _grounds(case, said.id),
-        "asked": said.x.form != "request"
+        "asked": said.x.form not in ("denial", "request")
         if isinstance(said.x, model.ChallengeFields)
         else said.x.claim_type not in model.NOT_WEIGHED,
     }

@@ -110,6 +110,7 @@ def answer(
     lang: str = "en",
     link: str | None = None,
     rival: str | None = None,
+    norms: Sequence[str] = (),
 ) -> list[bytes]:
     """A challenge: a denial, a request for grounds, a rebuttal, a rival account, an undercut.
 
@@ -117,6 +118,7 @@ def answer(
         target: a claim; of an undercut, a piece of evidence, its support or a challenge.
         link: the link of the claim it speaks to: activity, actor, sponsor, statement.
         rival: the claim of one's own that it rests on.
+        norms: what it invokes, as for `reply`.
 
     Raises:
         ClaimError: a form that cannot have this target, a link that is none, words of others
@@ -132,6 +134,7 @@ def answer(
             asserted_at=saying.asserted,
             target_link=link,
             counter_claim_ref=rival,
+            norm_refs=list(norms),
             words=saying.words(words, lang),
             external_references=saying.references,
             **saying.common,

@@ -210,12 +210,20 @@ class ChallengeFields(Struct, frozen=True, kw_only=True):
     asserted_at: Dated
     capacity: str | None = None
     speaks_for_ref: IdentityRef | None = None
-    """As for a claim (decisions/0066): whoever answers has a spokesman as whoever charges has."""
+    """As for a claim (decisions/0066, 0069): so is every field below that a claim has too."""
     target_link: str | None = None
     counter_claim_ref: str | None = None
     scope: str = "this"
     words: Words | None = None
+    words_original: Words | None = None
+    translation_by_ref: IdentityRef | None = None
+    reported_by_ref: IdentityRef | None = None
+    speaker_confidence: SpeakerConfidence | None = None
     status_events: tuple[StatusEvent, ...] = ()
+    legal_reference: tuple[str, ...] = ()
+    norm_refs: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    """Shown, and of no effect on a level."""
 
 
 class LinkFields(Struct, frozen=True, kw_only=True):

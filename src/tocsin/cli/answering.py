@@ -86,7 +86,9 @@ def _published(verb: Callable[..., None]) -> Any:
 @click.option("--reply", type=click.Choice(REPLIES), help="To a call or a demand.")
 @click.option("--link", type=click.Choice(LINKS), help="The link of the claim it speaks to.")
 @click.option("--rival", metavar="CLAIM", help="Your own claim that it rests on.")
-@click.option("--norm", "norms", multiple=True, metavar="REF", help="With --reply: un-13f; repeat.")
+@click.option(
+    "--norm", "norms", multiple=True, metavar="REF", help="A norm it invokes: un-13f; repeat."
+)
 @click.option("--lang", default="en", show_default=True, metavar="TAG", help="Of the words.")
 @click.option("--speaks-for", metavar="PARTY", help="On whose behalf the speaker says it.")
 @click.option("--capacity", type=click.Choice(CAPACITIES), help="As what the speaker says it.")
@@ -115,11 +117,6 @@ def answer(
 
     if reply is not None and (form or link or rival):
         raise UsageError("--reply together with --form, --link or --rival", remedy="give one")
-    if norms and reply is None:
-        raise UsageError(
-            "--norm without --reply: a challenge invokes no norm",
-            remedy="invoke it in a claim of your own: tocsin accept --edit norms=un-13f",
-        )
     invoked = _norms(norms)
     text = (terminal.read_text(words) if words == "-" else words).strip()
     if not text:
@@ -136,8 +133,9 @@ def answer(
             objects = answering.reply(saying, target, reply, text, lang=lang, norms=invoked)
         else:
             objects = answering.answer(
-                saying, target, form or "denial", text, lang=lang, link=link, rival=rival
-            )
+                saying, target, form or "denial", text,
+                lang=lang, link=link, rival=rival, norms=invoked,
+            )  # fmt: skip
         what = f"this {'reply' if reply else form or 'denial'}"
         _say(client, objects, what, held, how)
 

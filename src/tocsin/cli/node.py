@@ -488,6 +488,7 @@ def demo() -> None:
 @click.option("--claim", metavar="ID", help="How one claim stands, and why.")
 @click.option("--as-known", metavar="TIME", help="As it was known at a day or an instant.")
 @click.option("--save", metavar="DIR", help="Write its bundles there, byte for byte.")
+@click.option("--csv", "as_csv", is_flag=True, help="The list, or what stands beside --claim.")
 @click.option("--host", default="127.0.0.1", help="Address to answer on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), default=8480, help="Port (default 8480).")
 @terminal.JSON
@@ -496,6 +497,7 @@ def demo_record(
     claim: str | None,
     as_known: str | None,
     save: str | None,
+    as_csv: bool,
     host: str,
     port: int,
     as_json: bool,
@@ -510,12 +512,14 @@ def demo_record(
 
     if sum((listed, claim is not None, save is not None)) > 1:
         raise UsageError("--list, --claim and --save are three questions", remedy="ask one of them")
+    if as_csv and (as_json or save is not None):
+        raise UsageError("--csv together with --json or --save", remedy="give one")
     if claim is not None:
-        public_record.show(claim, as_known, as_json)
+        public_record.show(claim, as_known, as_json, as_csv)
     elif save is not None:
         public_record.save(save, as_json)
-    elif listed or as_json or as_known:
-        public_record.show_all(as_known, as_json)
+    elif listed or as_json or as_known or as_csv:
+        public_record.show_all(as_known, as_json, as_csv)
     else:
         public_record.serve(host, port)
 

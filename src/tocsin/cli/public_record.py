@@ -16,14 +16,18 @@ def _opening() -> None:
     click.echo(f"{CODER}; {READ_ONLY}\n")
 
 
-def show_all(as_known: str | None, as_json: bool) -> None:
+def show_all(as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
     """Every claim of the record: who, when, how it stood and stands."""
+    from tocsin.flows import claim_tables
     from tocsin.flows.weigh import as_known as instant_of
     from tocsin.flows.weigh import claims
     from tocsin.policy import ANONYMOUS
     from tocsin.wiring.public_record import public_record
 
     found = claims(public_record(), ANONYMOUS, at=instant_of(as_known))
+    if as_csv:
+        terminal.csv_out(claim_tables.listed(found))
+        return
     if as_json:
         terminal.json_out(found)
         return
@@ -48,11 +52,15 @@ def show_all(as_known: str | None, as_json: bool) -> None:
     )
 
 
-def show(claim: str, as_known: str | None, as_json: bool) -> None:
-    """How one claim stands: link by link, with the reasons."""
+def show(claim: str, as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
+    """How one claim stands, link by link, with the reasons; as a table, what stands beside it."""
     from tocsin.cli.reading import print_standing
-    from tocsin.wiring.public_record import claim_id, standing_of
+    from tocsin.flows import claim_tables
+    from tocsin.wiring.public_record import claim_id, page_of, standing_of
 
+    if as_csv:
+        terminal.csv_out(claim_tables.beside(page_of(claim_id(claim), as_known)))
+        return
     found, sentences = standing_of(claim_id(claim), as_known)
     if as_json:
         terminal.json_out([found])

@@ -758,6 +758,7 @@ def _list_drafts(listed: list[dict[str, Any]]) -> None:
 @click.option("--as-known", metavar="TIME", help="As known then: a day, or 2026-11-22T08:30:00Z.")
 @terminal.CASE
 @terminal.AS
+@click.option("--csv", "as_csv", is_flag=True, help="All of it as a table for a spreadsheet.")
 @terminal.JSON
 def claims(
     query: tuple[str, ...],
@@ -767,6 +768,7 @@ def claims(
     as_known: str | None,
     case: str | None,
     as_party: str | None,
+    as_csv: bool,
     as_json: bool,
 ) -> None:
     """Who says what, and how it stands: what has been shown, not what is true.
@@ -784,6 +786,11 @@ def claims(
             challenged="1" if challenged else "",
             as_known=as_known,
         )["items"]
+    if as_csv:
+        from tocsin.flows import claim_tables, weighed
+
+        terminal.csv_out(claim_tables.listed(msgspec.convert(found, list[weighed.ClaimRow])))
+        return
     if as_json:
         terminal.json_out(found)
         return
@@ -831,6 +838,7 @@ def _answered(row: dict[str, Any]) -> str:
 @click.option("--as-known", metavar="TIME", help="As known then: a day, or 2026-11-22T08:30:00Z.")
 @click.option("--coded-by", metavar="ID", help="Only what this coder published.")
 @click.option("--since", metavar="TIME", help="What changed since then, and why.")
+@click.option("--csv", "as_csv", is_flag=True, help="Of a CLAIM: answers and grounds as a table.")
 @terminal.AS
 @terminal.JSON
 def standing(
@@ -840,6 +848,7 @@ def standing(
     as_known: str | None,
     coded_by: str | None,
     since: str | None,
+    as_csv: bool,
     as_party: str | None,
     as_json: bool,
 ) -> None:
@@ -865,13 +874,21 @@ def standing(
                 _print_changes(what, steps, since, as_json)
                 return
             page = client.get(f"/claims/{what}", as_known=as_known)
-        if as_json:
+        if as_csv:
+            from tocsin.flows import claim_tables, weighed
+
+            terminal.csv_out(claim_tables.beside(msgspec.convert(page, weighed.ClaimPage)))
+        elif as_json:
             terminal.json_out([one])
         else:
             print_standing(one, [said["text"] for said in page["now"]["sentences"]])
         return
     from tocsin.wiring.offline import standings_of_file
 
+    if as_csv:
+        raise UsageError(
+            f"--csv is for a claim on a node, and {what} is a file", remedy="take --json"
+        )
     if since is not None:
         raise UsageError(
             f"--since is for a claim on a node, and {what} is a file",

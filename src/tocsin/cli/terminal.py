@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from tocsin.client import Client
 
 
+def csv_out(table: tuple[Sequence[str], Sequence[Sequence[object]]]) -> None:
+    """A table to stdout as CSV, as the page that shows it gives it to keep: no cell is computed."""
+    from tocsin.console.untrusted import csv_table
+
+    click.echo(csv_table(*table), nl=False)
+
+
 def json_out(value: Any) -> None:
     """One JSON value on one line of stdout; what a terminal would act on is escaped as JSON can."""
     text = msgspec.json.encode(value).decode()

@@ -36,7 +36,7 @@ def controls(ask: Ask, view: ClaimPage) -> dict[str, Any]:
         "forms": REPLIES if view.row.word in _REPLIED_TO else _FORMS,
         "links": answers.links_of(ask.node, ask.reader, view.row.id) if may else (),
         "spoken_for": answers.spoken_for(ask.node, ask.reader, view.row.id) if may else (),
-        "norms": NORMS if view.row.word in _REPLIED_TO else (),
+        "norms": NORMS,
         "kinds": [(one, KIND_CLASS[one], one in PLANTABLE) for one in KINDS],
         # Anybody may send a link to this page: it says nothing that we did not write ourselves.
         "did": did if (did := ask.query.get("did", "")) in (*_FORMS, *REPLIES, _GROUND) else "",

@@ -7,8 +7,6 @@ What is shown comes from `flows/`; who may see it was decided there.
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +31,7 @@ from tocsin.console.live import Live, News
 from tocsin.console.page import Ask, Bytes, Drawn, Go, Page, news
 from tocsin.errors import NotFoundError, TocsinError
 from tocsin.flows.node import Node
+from tocsin.flows.weighed import FLAG_WORDS
 from tocsin.flows.witnessing import Alarm
 from tocsin.policy import ANONYMOUS, Actor
 from tocsin.taxii import server, wire
@@ -102,9 +101,11 @@ def templates(assets: Assets) -> jinja2.Environment:
         source=untrusted.source,
         notes=untrusted.notes,
         moment=i18n.moment,
+        known=i18n.known,
         number=i18n.number,
         plural=i18n.plural,
         ago=i18n.ago,
+        flag_words=FLAG_WORDS,
     )
     env.filters["plain"] = untrusted.plain
     return env
@@ -288,7 +289,7 @@ class _Desk:
         if form == "csv":
             if drawn.table is None:
                 raise NotFoundError("this page has no table", remedy="take the page as JSON")
-            return Response(_csv(*drawn.table), media_type="text/csv; charset=utf-8")
+            return Response(untrusted.csv_table(*drawn.table), media_type=untrusted.CSV)
         return self._html(
             signed,
             drawn.template,
@@ -590,12 +591,3 @@ def _received(drawn: Bytes) -> Response:
             "content-security-policy": "sandbox",
         },
     )
-
-
-def _csv(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(head)
-    for row in rows:
-        writer.writerow(["" if cell is None else untrusted.csv_cell(str(cell)) for cell in row])
-    return out.getvalue().encode()

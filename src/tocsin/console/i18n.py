@@ -6,7 +6,7 @@ English, with that language's direction. What parties said is never translated.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
@@ -44,13 +44,24 @@ def parse(at: str) -> datetime | None:
 
 
 def moment(at: str | datetime | None) -> str:
-    """An instant as "22 Nov 2026, 10:49 UTC"; a year, month or day as written."""
+    """An instant as "22 Nov 2026, 10:49 UTC"; a year, month or day as written; also two of them."""
     if not at:
         return "no date"
+    if isinstance(at, str) and " to " in at:
+        return " to ".join(moment(part) for part in at.split(" to "))
     found = at if isinstance(at, datetime) else parse(at)
     if found is None:
         return _day(str(at))
     return f"{found.day} {_MONTHS[found.month - 1]} {found.year}, {found:%H:%M} UTC"
+
+
+def known(at: str) -> str:
+    """Up to when something was known: the end of a day as that day, else the instant."""
+    found = parse(at)
+    if found is None or (found.hour, found.minute, found.second, found.microsecond) != (0, 0, 0, 0):
+        return moment(at)
+    before = found - timedelta(days=1)
+    return f"the end of {before.day} {_MONTHS[before.month - 1]} {before.year}, UTC"
 
 
 def _day(at: str) -> str:

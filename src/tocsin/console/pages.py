@@ -18,7 +18,7 @@ from msgspec import Struct
 from tocsin.console import answering, case_pages, drafts, i18n, record_pages, relate_pages
 from tocsin.console.live import News
 from tocsin.console.page import ROWS, Ask, Drawn, Page, command, names, news
-from tocsin.flows import advise, respond, weigh, weighed
+from tocsin.flows import advise, claim_tables, respond, weigh, weighed
 from tocsin.flows import drafts as drafting
 from tocsin.flows.drafts import KeptDraft
 from tocsin.flows.held import Library
@@ -221,6 +221,8 @@ def _of_objects(one: Saying) -> str:
 
 # --- Claims ---
 
+_Coded = weighed.ClaimRow | weighed.Position | weighed.Ground
+
 
 class ClaimsView(Struct, frozen=True, kw_only=True):
     """One page of claims, by the date they were said."""
@@ -268,24 +270,8 @@ def claims_of(node: Library, reader: Reader, q: Mapping[str, str]) -> Drawn:
         key="claims",
         title="Claims",
         cli=command(*words),
-        table=(
-            ("id", "type", "speaker", "printed", "words", "said", "then", "now", "status"),
-            [
-                (
-                    c.id,
-                    c.word,
-                    c.speaker.name if c.speaker else None,
-                    c.printed,
-                    c.text,
-                    c.said_at,
-                    c.level_then,
-                    c.level_now,
-                    c.status,
-                )
-                for c in page
-            ],
-        ),
-        more={"query": dict(q)},
+        table=claim_tables.listed(page),
+        more={"query": dict(q), "coder": _one_coder(page)},
     )
 
 
@@ -308,6 +294,12 @@ def _who_spoke(positions: Sequence[weighed.Position], most: int = 3) -> str:
     return heading[:1].upper() + heading[1:]
 
 
+def _one_coder(coded: Sequence[_Coded]) -> weighed.Name | None:
+    """Who coded all of it, so that it is said once; None where that is not one."""
+    found = {one.coder.id: one.coder for one in coded if one.coder is not None}
+    return next(iter(found.values())) if len(found) == 1 and all(c.coder for c in coded) else None
+
+
 def draw_claim(
     view: weighed.ClaimPage, at: str | None = None, controls: Mapping[str, Any] | None = None
 ) -> Drawn:
@@ -322,24 +314,11 @@ def draw_claim(
         key="claims",
         title=i18n.clip(heading),
         cli=command(*words),
-        table=(
-            ("position", "speaker", "said", "signed", "words", "grounds", "effect"),
-            [
-                (
-                    p.word,
-                    p.speaker.name if p.speaker else p.printed,
-                    p.said_at,
-                    p.signed,
-                    p.original or p.words or p.gist,
-                    len(p.grounds),
-                    p.effect,
-                )
-                for p in view.positions
-            ],
-        ),
+        table=claim_tables.beside(view),
         more={
             "at": at,
             "heading": heading,
+            "coder": _one_coder([*view.positions, *(g for p in view.positions for g in p.grounds)]),
             "orgs": {ref: n for n, ref in enumerate(dict.fromkeys(order))},
             **(controls or {"may_answer": False, "did": ""}),
             "ask": command("case", "invite", view.row.case or "CASE", named.party or named.name)

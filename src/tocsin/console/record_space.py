@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from tocsin.claims.model import EXTENSION_ID
-from tocsin.console import pages, problems
+from tocsin.console import pages, problems, relate_pages, untrusted
 from tocsin.console.app import LOOPBACK, Frame, templates
 from tocsin.console.assets import Assets
 from tocsin.console.guard import Guard
@@ -29,13 +29,15 @@ from tocsin.errors import TocsinError
 from tocsin.flows import weigh
 from tocsin.flows.public_record import CODER, READ_ONLY, READ_ONLY_REMEDY, PublicRecord
 from tocsin.policy import ANONYMOUS
+from tocsin.relate.names import ACTOR_TYPES
+from tocsin.relate.overlap import COMPARED
 from tocsin.store.interface import KeptObject
 
 BANNER = (
     f"Public record, “{CODER}”: who said what, as we coded it from public pages, whose addresses "
     "stand beside the words. Read only; signed and logged by no node."
 )
-NAV = (("claims", "/claims", "Claims"),)
+NAV = (("claims", "/claims", "Claims"), ("names", "/names", "Names"))
 
 
 def build(
@@ -55,10 +57,13 @@ def build(
     shown: tuple[tuple[str, Callable[[Request], Drawn]], ...] = (
         ("/claims", desk.claims),
         ("/claims/{id}", desk.claim),
+        ("/names", desk.names),
+        ("/overlap/{id}", desk.overlap),
         ("/objects/{sha256}", desk.object),
     )
     for path, draw in shown:
-        routes.append(Route(f"{path}.json", desk.answering(draw, "json"), methods=["GET"]))
+        for form in ("json", "csv"):
+            routes.append(Route(f"{path}.{form}", desk.answering(draw, form), methods=["GET"]))
     routes.append(Route("/objects/{sha256}/bytes", desk.raw, methods=["GET"]))
     for path, draw in shown:
         routes.append(Route(path, desk.answering(draw, "html"), methods=["GET"]))
@@ -85,7 +90,9 @@ class _Desk:
         """Who says what, by date."""
         query = {key: value for key, value in request.query_params.items() if value}
         drawn = pages.claims_of(self.record, ANONYMOUS, query)
-        return msgspec.structs.replace(drawn, cli=command("demo", "record", "--list"), table=None)
+        words = ["--as-known", query["at"]] if query.get("at") else []
+        cli = command("demo", "record", "--list", *words)
+        return msgspec.structs.replace(drawn, cli=cli)
 
     def claim(self, request: Request) -> Drawn:
         """Everybody's position side by side."""
@@ -95,7 +102,17 @@ class _Desk:
         words = ["--as-known", at] if at else []
         drawn = pages.draw_claim(view, at)
         cli = command("demo", "record", "--claim", id, *words)
-        return msgspec.structs.replace(drawn, cli=cli, table=None)
+        return msgspec.structs.replace(drawn, cli=cli)
+
+    def names(self, request: Request) -> Drawn:
+        """Who is called what, and who says so."""
+        drawn = relate_pages.names_of(self.record, ANONYMOUS, request.query_params.get("name", ""))
+        return msgspec.structs.replace(drawn, cli=None)
+
+    def overlap(self, request: Request) -> Drawn:
+        """What a group shares with others here."""
+        drawn = relate_pages.overlap_of(self.record, ANONYMOUS, request.path_params["id"])
+        return msgspec.structs.replace(drawn, cli=None)
 
     def object(self, request: Request) -> Drawn:
         """The exact bytes of an object, and its fields."""
@@ -105,6 +122,7 @@ class _Desk:
             view=_object(found),
             key="object",
             title=f"{found.type} {found.sha256[:12]}",
+            table=(("field", "value"), list(_object(found).fields.items())),
         )
 
     # --- answers ------------------------------------------------------------------------------
@@ -125,6 +143,10 @@ class _Desk:
             return self._problem(problems.problem_of(wrong), form)
         if form == "json":
             return Response(msgspec.json.encode(drawn.view), media_type="application/json")
+        if form == "csv":
+            if drawn.table is None:
+                return self._problem(problems.not_found(), form)
+            return Response(untrusted.csv_table(*drawn.table), media_type=untrusted.CSV)
         query = f"?{request.url.query}" if request.url.query else ""
         frame = Frame(
             key=drawn.key,
@@ -134,6 +156,7 @@ class _Desk:
             nav=NAV,
             cli=drawn.cli,
             json=f"{request.url.path}.json{query}",
+            csv=f"{request.url.path}.csv{query}" if drawn.table is not None else None,
             record=BANNER,
         )
         return self._html(drawn.template, frame, {"view": drawn.view, **drawn.more})
@@ -160,7 +183,7 @@ class _Desk:
         )
 
     async def nothing(self, request: Request) -> Response:
-        form = "json" if request.url.path.endswith(".json") else "html"
+        form = "json" if request.url.path.endswith((".json", ".csv")) else "html"
         return self._problem(problems.not_found(), form)
 
     def _problem(self, problem: problems.Problem, form: str) -> Response:
@@ -197,6 +220,6 @@ def _object(found: KeptObject) -> ObjectView:
         raw=found.raw.decode("utf-8", "replace"),
         role=extension.get("role") if isinstance(extension, dict) else None,
         holders=None,
-        related=False,
-        called="",
+        related=found.type in COMPARED,
+        called=str(data.get("name") or "") if found.type in ACTOR_TYPES else "",
     )

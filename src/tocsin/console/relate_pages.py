@@ -13,6 +13,8 @@ from msgspec import Struct
 from tocsin.console.page import ROWS, Ask, Drawn, command
 from tocsin.errors import UsageError
 from tocsin.flows import relate
+from tocsin.flows.held import Library
+from tocsin.policy import Reader
 from tocsin.relate import names as calling
 from tocsin.relate.names import MAX_NAME
 from tocsin.relate.overlap import Group
@@ -76,12 +78,17 @@ class NamesView(Struct, frozen=True, kw_only=True):
 
 def names(ask: Ask) -> Drawn:
     """Names: every candidate and who says it; none is chosen."""
-    asked = ask.query.get("name", "").strip()
+    return names_of(ask.node, ask.reader, ask.query.get("name", ""))
+
+
+def names_of(node: Library, reader: Reader, name: str) -> Drawn:
+    """The Names page of a node, or of a space that has none."""
+    asked = name.strip()
     if len(asked) > MAX_NAME:
         raise UsageError(
             f"a name of {len(asked)} characters", remedy=f"ask for one of 1 to {MAX_NAME}"
         )
-    have = relate.held(ask.node, ask.reader)
+    have = relate.held(node, reader)
     found = None
     if asked:
         data = calling.as_data(have.names.look_up(asked))
@@ -142,8 +149,12 @@ class OverlapView(Struct, frozen=True, kw_only=True):
 
 def overlap(ask: Ask) -> Drawn:
     """Overlap: what is shared with each group that fits, and how common each item is."""
-    id = ask.path["id"]
-    found, name = relate.compared(ask.node, ask.reader, id)
+    return overlap_of(ask.node, ask.reader, ask.path["id"])
+
+
+def overlap_of(node: Library, reader: Reader, id: str) -> Drawn:
+    """The Overlap page of a node, or of a space that has none."""
+    found, name = relate.compared(node, reader, id)
     view = msgspec.convert(overlap_data(found, id, name), OverlapView)
     return Drawn(
         template="overlap.html",

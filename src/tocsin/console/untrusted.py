@@ -9,9 +9,11 @@ Spec: console.md, "Untrusted text".
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -426,9 +428,24 @@ def source(text: str) -> list[Piece]:
 # --- other doors ------------------------------------------------------------------------------
 
 
+CSV = "text/csv; charset=utf-8"
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+"""What a spreadsheet takes for the start of a formula, the wide forms of these signs too."""
+
+
 def csv_cell(text: str) -> str:
     """A cell that a spreadsheet reads as text, never as a formula."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return "'" + text if text[:1] in _FORMULA else text
+
+
+def csv_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A table with a header row, in UTF-8 with RFC 4180 line ends; None is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow(["" if cell is None else csv_cell(str(cell)) for cell in row])
+    return out.getvalue().encode()
 
 
 def terminal(text: str, *, one_line: bool = True) -> str:

@@ -12,7 +12,7 @@ from uuid import uuid4
 from tocsin.claims import answering
 from tocsin.claims.answering import File, Saying
 from tocsin.claims.standing import required_links
-from tocsin.errors import ClaimError, ForbiddenError
+from tocsin.errors import ForbiddenError
 from tocsin.flows import weigh
 from tocsin.flows.held import seen
 from tocsin.flows.intake import Act, Done, not_found, record
@@ -51,22 +51,18 @@ def answer(
 
     Args:
         speaks_for: the identity on whose behalf it is said, where that is another than the party.
-        norms: what a reply invokes (`claims.norms`).
+        norms: what it invokes (`claims.norms`).
 
     Raises:
-        ClaimError: a form or reply that is none, or norms that an answer of this form cannot have.
+        ClaimError: a form or reply that is none.
         ForbiddenError: this node has no key of the reader's party.
         NotFoundError: no such claim for this reader.
     """
     saying = _saying(node, reader, speaks_for)
     if how in answering.REPLIES:
         objects = answering.reply(saying, claim_id, how, words, lang=lang, norms=norms)
-    elif norms:
-        raise ClaimError(
-            f"a {how} that invokes a norm", remedy="invoke it in a reply, or a claim of your own"
-        )
     else:
-        objects = answering.answer(saying, claim_id, how, words, lang=lang, link=link)
+        objects = answering.answer(saying, claim_id, how, words, lang=lang, link=link, norms=norms)
     return _say(node, reader, claim_id, objects)
 
 

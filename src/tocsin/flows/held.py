@@ -38,6 +38,14 @@ class Shelf(Protocol):
         case: str | None = None,
     ) -> list[KeptObject]: ...
 
+    def count(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> int: ...
+
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]: ...
 
     def statement(self, id: str, allowed: frozenset[int]) -> Kept | None: ...
@@ -47,6 +55,9 @@ class Shelf(Protocol):
 
 class Roster(Protocol):
     """Who is a party: a `Directory`, or nobody."""
+
+    @property
+    def parties(self) -> Sequence[Party]: ...
 
     def party(self, party: str) -> Party | None: ...
 

@@ -61,6 +61,16 @@ class Pages:
             key=lambda o: o.cursor,
         )
 
+    def count(
+        self,
+        allowed: frozenset[int],
+        *,
+        types: Sequence[str] | None = None,
+        case: str | None = None,
+    ) -> int:
+        """How many `select` gives."""
+        return len(self.select(allowed, types=types, case=case))
+
     def versions(self, stix_id: str, allowed: frozenset[int]) -> list[KeptObject]:
         """The one there is."""
         return [self._by_id[stix_id]] if stix_id in self._by_id else []
@@ -83,6 +93,8 @@ class Pages:
 
 class Nobody:
     """The roster of a space without parties."""
+
+    parties: Sequence[Party] = ()
 
     def party(self, party: str) -> Party | None:
         return None

@@ -15,9 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.errors import InputError
-from tocsin.flows.held import seen
+from tocsin.flows.held import Library, seen
 from tocsin.flows.intake import not_found
-from tocsin.flows.node import Node
 from tocsin.policy import Reader
 from tocsin.relate.names import ACTOR_TYPES, Alias, Names, Record, Speaker, alias_in, record_of
 from tocsin.relate.overlap import (
@@ -43,7 +42,7 @@ class Held(Struct, frozen=True, kw_only=True):
     """Digest of the version that counts, by STIX id: where an actor's own page is."""
 
 
-def held(node: Node, reader: Reader) -> Held:
+def held(node: Library, reader: Reader) -> Held:
     """Names and uses in what `reader` may see; what is withdrawn or revoked is none.
 
     Raises:
@@ -96,7 +95,7 @@ def held(node: Node, reader: Reader) -> Held:
 
 
 def _speaker(
-    node: Node, parties: Sequence[str], data: Mapping[str, Any], called: Mapping[str, str]
+    node: Library, parties: Sequence[str], data: Mapping[str, Any], called: Mapping[str, str]
 ) -> Speaker:
     """Who made the object, by way of whom; several who publish one object say it once.
 
@@ -105,11 +104,12 @@ def _speaker(
     maker = data.get("created_by_ref")
     own = [p for p in parties if (e := node.everyone.party(p)) and e.identity == maker]
     if own or maker is None:
-        return Speaker(own[0] if own else ", ".join(parties))
-    return Speaker(f"{called.get(str(maker), maker)}, published by {', '.join(parties)}")
+        return Speaker(own[0] if own else ", ".join(parties) or "nobody named")
+    name = called.get(str(maker), str(maker))
+    return Speaker(f"{name}, published by {', '.join(parties)}" if parties else name)
 
 
-def _claimed(node: Node, reader: Reader) -> list[Record]:
+def _claimed(node: Library, reader: Reader) -> list[Record]:
     """What claims say that are "A is also called B": a record for each A of each source.
 
     Where the outlet that reports a name is itself one that gives names, the name is the outlet's
@@ -151,7 +151,7 @@ def _claimed(node: Node, reader: Reader) -> list[Record]:
     ]
 
 
-def compared(node: Node, reader: Reader, id: str) -> tuple[Overlap, str]:
+def compared(node: Library, reader: Reader, id: str) -> tuple[Overlap, str]:
     """What a group, campaign or incident shares with the groups this reader knows of; its name.
 
     Raises:

@@ -21,13 +21,17 @@ from tocsin.claims.kept import Kept
 from tocsin.claims.model import (
     EXTENSION_ID,
     KIND_CLASS,
+    NOT_WEIGHED,
     PLANTABLE,
     Challenge,
     Claim,
     Dated,
     Evidence,
+    Flag,
     Link,
+    SpeakerConfidence,
     View,
+    Words,
 )
 from tocsin.claims.norms import norm
 from tocsin.claims.standing import Standing, standing
@@ -56,6 +60,7 @@ from tocsin.flows.weighed import (
     MatrixRow,
     Name,
     Position,
+    Quoted,
     Said,
     Shown,
     StandingView,
@@ -215,6 +220,7 @@ def _row(
         lang=(x.words.lang if x.words else None) or claim.lang or "en",
         original=x.words_original.text if x.words_original else None,
         original_lang=x.words_original.lang if x.words_original else None,
+        gist=_gist(claim) if x.words else None,
         speaker=name_of(node, view, x.speaker_ref) if x.speaker_ref else None,
         printed=_printed(node, view, x.speaker_ref, x.speaker_as_printed),
         capacity=x.capacity,
@@ -310,7 +316,7 @@ def claim_page(
             effect = _rival(view, rival.id, claim.id)
             positions.append(claim_position(node, have, rival, None, effect, at))
     positions.sort(key=lambda p: _order(p, claim.id))
-    of = named(claim)
+    of, names = named(claim), claim.x.names
     spoken = {n.id for p in positions for n in (p.speaker, p.speaks_for) if n}
     shown = tuple(
         Shown(party=name_of(node, view, ref), at=_first_shown(node, have, claim, ref, at))
@@ -325,6 +331,8 @@ def claim_page(
         then=standing_view(node, have, claim, then),
         now=standing_view(node, have, claim, now),
         named=shown,
+        group=name_of(node, view, names.actor_ref) if names.actor_ref else None,
+        behind=name_of(node, view, names.sponsor_ref) if names.sponsor_ref else None,
         history=tuple(h for h in _history(node, have, claim) if by_then(instant(h.at), at)),
         steps=_steps(have, last.changes),
         steps_since=last.since,
@@ -621,18 +629,19 @@ def claim_position(
         lang=(x.words.lang if x.words else None) or claim.lang or "en",
         original=x.words_original.text if x.words_original else None,
         original_lang=x.words_original.lang if x.words_original else None,
-        gist=None if x.words else (x.gist or claim.content),
+        words_from=_quoted(x.words),
+        original_from=_quoted(x.words_original),
+        gist=_gist(claim),
         said_at=_dated(x.asserted_at),
         reported_by=name_of(node, view, x.reported_by_ref) if x.reported_by_ref else None,
-        confidence=f"{x.speaker_confidence.term} ({x.speaker_confidence.scale})"
-        if x.speaker_confidence
-        else None,
+        confidence=_confidence(x.speaker_confidence),
         target_link=None,
         norms=tuple(_invoked(ref) for ref in dict.fromkeys(x.norm_refs)),
         law=x.legal_reference,
-        flags=_flags(claim, _differing(have, claim.id, at)),
+        flags=_flags(x.flags, _differing(have, claim.id, at)),
         differing=_differing(have, claim.id, at),
         grounds=grounds(node, have, claim.id, computed, at),
+        asked=x.claim_type not in NOT_WEIGHED,
         rests_on=None,
         status=_kept(node, have, at).status(claim),
         effect=effect,
@@ -645,12 +654,16 @@ def _differing(have: Seen, claim: str, at: datetime | None) -> tuple[Differing, 
     return tuple(one for one in found if by_then(have.view.claims[one.claim].known, at))
 
 
-def _flags(claim: Claim, differing: tuple[Differing, ...]) -> tuple[str, ...]:
+def _flags(coded: Iterable[Flag], differing: tuple[Differing, ...]) -> tuple[str, ...]:
     """What its coder flagged, and what this node sees by itself: for every speaker alike."""
-    found = [f"{f.name} (of the {f.of})" for f in claim.x.flags]
+    found = [(f.name, f.of) for f in coded]
     if differing:
-        found.append(f"{FLAG} (of the speaker)")
-    return tuple(dict.fromkeys(found))
+        found.append((FLAG, "speaker"))
+    return tuple(f"{name} (of the {of})" for name, of in dict.fromkeys(found))
+
+
+def _confidence(own: SpeakerConfidence | None) -> str | None:
+    return f"{own.term} ({own.scale})" if own else None
 
 
 def _invoked(ref: str) -> Invoked:
@@ -661,6 +674,27 @@ def _invoked(ref: str) -> Invoked:
         clause=known.clause if known else None,
         url=known.url if known else None,
     )
+
+
+def _quoted(words: Words | None) -> Quoted | None:
+    """Where words stand; None where they are said in the statement itself."""
+    if words is None or not (words.source_url or words.source_sha256):
+        return None
+    return Quoted(
+        url=words.source_url, sha256=words.source_sha256, start=words.start, end=words.end
+    )
+
+
+def _gist(claim: Claim) -> str | None:
+    """The paraphrase, where a reader has nothing better of the same (see `Position.gist`).
+
+    Beside words that can be read it could say more than they do, in their speaker's column.
+    """
+    x = claim.x
+    if x.words is None:
+        return x.gist or claim.content
+    foreign = (x.words.lang or claim.lang or "en").partition("-")[0].lower() != "en"
+    return x.gist if foreign and x.words_original is None else None
 
 
 def challenge_position(
@@ -682,18 +716,21 @@ def challenge_position(
         speaks_for=name_of(node, view, x.speaks_for_ref) if x.speaks_for_ref else None,
         words=x.words.text if x.words else None,
         lang=(x.words.lang if x.words else None) or "en",
-        original=None,
-        original_lang=None,
+        original=x.words_original.text if x.words_original else None,
+        original_lang=x.words_original.lang if x.words_original else None,
+        words_from=_quoted(x.words),
+        original_from=_quoted(x.words_original),
         gist=None if x.words else challenge.explanation,
         said_at=_dated(x.asserted_at),
-        reported_by=None,
-        confidence=None,
+        reported_by=name_of(node, view, x.reported_by_ref) if x.reported_by_ref else None,
+        confidence=_confidence(x.speaker_confidence),
         target_link=x.target_link,
-        norms=(),
-        law=(),
-        flags=(),
+        norms=tuple(_invoked(ref) for ref in dict.fromkeys(x.norm_refs)),
+        law=x.legal_reference,
+        flags=_flags(x.flags, ()),
         differing=(),
         grounds=grounds(node, have, challenge.id, computed, at),
+        asked=x.form not in ("denial", "request"),
         rests_on=x.counter_claim_ref if x.counter_claim_ref in view.claims else None,
         status=_kept(node, have, at).status(challenge),
         effect=EFFECT_WORDS.get(code or "", "recorded"),
@@ -716,6 +753,16 @@ def _position(
     }
 
 
+_WHY = {"owner": "by-owner", "undercut": "undercut", "source": "source"}
+
+
+def _saying(view: View, ref: str) -> str:
+    """What dropped a piece, with the words it was said in."""
+    one = view.challenges.get(ref)
+    text = (one.x.words.text if one.x.words else one.explanation) if one else None
+    return _called(view, ref) + (f", “{text}”" if text else "")
+
+
 def grounds(
     node: Library, have: Seen, target: str, computed: Standing, at: datetime | None = None
 ) -> tuple[Ground, ...]:
@@ -729,7 +776,7 @@ def grounds(
     kept = _kept(node, have, at)
     reasons: dict[str, list[str]] = {}
     for r in computed.reasons if brought is None else brought.reasons:
-        if r.code in REASON_WORDS:
+        if r.code in REASON_WORDS and not r.code.startswith("dropped-"):
             reasons.setdefault(r.ref, []).append(REASON_WORDS[r.code])
     dropped = {d.id: d for d in (computed.dropped if brought is None else brought.dropped)}
     counting = brought.pieces if brought is not None else counted(computed)
@@ -749,8 +796,8 @@ def grounds(
         why = reasons.get(source, [])
         for fallen in (source, *(link.id for link in links)):
             if fallen in dropped:
-                by = ", ".join(_called(view, b) for b in dropped[fallen].by)
-                why.append(f"dropped ({dropped[fallen].why}): {by}")
+                by = ", ".join(_saying(view, b) for b in dropped[fallen].by)
+                why.append(f"{REASON_WORDS['dropped-' + _WHY[dropped[fallen].why]]}: {by}")
         strength = KIND_CLASS.get(evidence.x.kind, 0)
         if source not in counting and not why:
             why.append(_why_not(kept, evidence, links, access, weighed))
@@ -996,6 +1043,7 @@ def _of_position(p: Position, column: Name) -> Cell:
         signed=p.signed,
         at=p.said_at,
         position=p.id,
+        asked=p.asked,
     )
 
 

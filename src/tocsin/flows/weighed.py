@@ -50,6 +50,19 @@ EFFECT_WORDS: Mapping[str, str] = {
 }
 
 
+FLAG_WORDS: Mapping[str, str] = {
+    "as-reported": "the words are from a secondary source",
+    "quote-variant": "prints the words differently",
+    "date-mismatch": "gives another date",
+    "number-mismatch": "gives another number",
+    "negation-mismatch": "adds or loses a negation",
+    "speaker-mismatch": "names another speaker",
+    "speaker-inconsistent": "gives other figures elsewhere",
+    "anonymous-source": "names no source",
+    "absent-from-article": "the words are not in the article",
+}
+
+
 def level_words(level: str | None) -> str:
     """A level in plain words; what has no level is said to have none."""
     if level is None:
@@ -120,6 +133,25 @@ class Invoked(Struct, frozen=True, kw_only=True):
     url: str | None
 
 
+class Quoted(Struct, frozen=True, kw_only=True):
+    """Where exact words stand: an address, or a span of a text that their coder kept."""
+
+    url: str | None
+    sha256: str | None
+    """Of the text as it was read."""
+    start: int | None
+    """In code points; `end` is the first after them."""
+    end: int | None
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        span = ""
+        if self.sha256 is not None and self.start is not None and self.end is not None:
+            span = f"characters {self.start} to {self.end} of the text with SHA-256 {self.sha256}"
+        return ", ".join(part for part in (span, self.url) if part)
+
+
 class Position(Struct, frozen=True, kw_only=True):
     """What one speaker says on the matter of a claim: the claim itself, or an answer to it."""
 
@@ -137,8 +169,11 @@ class Position(Struct, frozen=True, kw_only=True):
     lang: str
     original: str | None
     original_lang: str | None
+    words_from: Quoted | None
+    original_from: Quoted | None
     gist: str | None
-    """The coder's paraphrase, never in quotation marks."""
+    """The coder's paraphrase, never in quotation marks: where there are no words, or where these
+    are in another language than English and nobody's translation of them is held."""
     said_at: str
     signed: bool
     """The speaker's own party signed it; otherwise it stands here by publication."""
@@ -156,6 +191,8 @@ class Position(Struct, frozen=True, kw_only=True):
     differing: tuple[Differing, ...]
     """Where the same speaker gives other figures for the same matter; it has no effect."""
     grounds: tuple[Ground, ...]
+    asked: bool
+    """Whether grounds are asked of it: of what is weighed, or contests; never of a denial."""
     rests_on: str | None
     """The claim whose grounds a challenge brings as its own: they stand on that claim's page."""
     status: str
@@ -251,6 +288,8 @@ class ClaimRow(Struct, frozen=True, kw_only=True):
     original: str | None
     """The words before they were translated."""
     original_lang: str | None
+    gist: str | None
+    """The coder's paraphrase beside words that need one: see `Position.gist`."""
     speaker: Name | None
     printed: str | None
     capacity: str | None
@@ -301,6 +340,10 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     then: StandingView
     now: StandingView
     named: tuple[Shown, ...]
+    group: Name | None
+    """The group or organisation whose act the words say it was, as the claim names it."""
+    behind: Name | None
+    """Whom they say that one acts for, or is."""
     history: tuple[Happening, ...]
     steps: tuple[Step, ...]
     """How it came to stand as it does: changes up to the time asked for, in order."""
@@ -326,6 +369,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     signed: bool | None
     at: str | None
     position: str | None
+    asked: bool = True
+    """Whether grounds are asked of what it says."""
     through: Name | None = None
     """Who spoke for the party, where it did not speak itself."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tocsin.errors import NotFoundError
 from tocsin.flows.public_record import PublicRecord
+from tocsin.flows.weighed import ClaimPage
 
 NAMES = ("seed.json", "apt-c-39.json", "volt-typhoon.json")
 
@@ -55,6 +56,14 @@ def standing_of(claim: str, as_known: str | None) -> tuple[dict[str, Any], list[
     found = weigh.weigh(record, ANONYMOUS, claim, at)
     view = seen(record, ANONYMOUS).at(at)
     return found.to_json(), [sentence.text for sentence in explain(found, view)]
+
+
+def page_of(claim: str, as_known: str | None) -> ClaimPage:
+    """A claim of the record with all that stands beside it. Raises as `standing_of`."""
+    from tocsin.flows import weigh
+    from tocsin.policy import ANONYMOUS
+
+    return weigh.claim_page(public_record(), ANONYMOUS, claim, at=weigh.as_known(as_known))
 
 
 def serve_record(*, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -105,8 +105,9 @@ def test_the_norms_are_listed_with_their_source(tocsin: Terminal) -> None:
 def test_a_reply_invokes_norms_and_one_we_do_not_know_is_kept_and_told(
     tocsin: Terminal, charge: str
 ) -> None:
-    none = tocsin("answer", charge, "No.", "--norm", "un-13f", "--yes", code=2)
-    assert "--norm without --reply" in none
+    denial = ("answer", charge, "No.", "--norm", "un-13f", "--yes", "--dry-run")
+    [opinion] = tocsin.json(*denial)["objects"]  # whoever is accused invokes norms as well
+    assert next(iter(opinion["extensions"].values()))["norm_refs"] == ["un-13f"]
     said = ("answer", charge, "We refuse.", "--reply", "refused", "--norm", "UN-13F")
     objects = tocsin.json(*said, "--norm", "un-99z", "--yes", "--dry-run")["objects"]
     [note] = [o for o in objects if o["type"] == "note"]

@@ -167,10 +167,12 @@ def test_a_reply_invokes_norms_and_says_for_whom_it_is_given(world: World) -> No
 
 
 @pytest.mark.usefixtures("charge")
-def test_a_challenge_has_no_norms_and_nobody_is_spoken_for_by_a_mere_word(world: World) -> None:
-    assert pages.claim(ask(world, world.actor())).more["norms"] == ()
-    with pytest.raises(ClaimError, match="invokes a norm"):
-        answering.answer(ask(world, world.actor(), how="denial", words="No.", norms="un-13f"))
+def test_a_denial_invokes_norms_as_a_charge_does_and_nobody_is_spoken_for_by_a_mere_word(
+    world: World,
+) -> None:
+    answering.answer(ask(world, world.actor(), how="denial", words="No.", norms="un-13f"))
+    denial = weigh.claim_page(world.node, world.actor().reader, CLAIM).positions[1]
+    assert [n.title for n in denial.norms] == ["no damage to critical infrastructure"]
     with pytest.raises(UsageError, match="is nobody"):
         answering.answer(ask(world, world.actor(), how="denial", words="No.", **{"for": "Nowhere"}))
 
