@@ -18,6 +18,9 @@ def _opening() -> None:
 
 def show_all(as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
     """Every claim of the record: who, when, how it stood and stands."""
+    from msgspec import to_builtins
+
+    from tocsin.cli.reading import answered, speaker
     from tocsin.flows import claim_tables
     from tocsin.flows.weigh import as_known as instant_of
     from tocsin.flows.weigh import claims
@@ -33,22 +36,27 @@ def show_all(as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
         return
     _opening()
     terminal.table(
-        ["CLAIM", "SAID", "SPEAKER", "TYPE", "STANDING", "WORDS", "TRANSLATED"],
+        ["CLAIM", "SAID", "SPEAKER", "TYPE", "STANDING", "ANSWERS", "WORDS", "TRANSLATED"],
         [
             [
                 row.id[:13],
                 row.said_at[:10],
-                terminal.clip(row.speaker.name if row.speaker else "not named", 22),
+                terminal.clip(speaker(to_builtins(row)), 30),
                 row.word,
                 row.now_words
                 + ("" if row.now_words == row.then_words else f" (then: {row.then_words})"),
+                answered(to_builtins(row)),
                 terminal.clip(row.original or row.text, 70),
-                terminal.clip(row.text, 70) if row.original else "",
+                terminal.clip(row.text, 70)
+                if row.original
+                else terminal.clip(f"coder’s words: {row.gist}", 70)
+                if row.gist
+                else "",
             ]
             for row in found
         ],
         grow=2,
-        below=3,
+        below=4,
     )
 
 

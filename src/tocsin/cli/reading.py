@@ -805,9 +805,9 @@ def claims(
             [
                 r["id"][:13],
                 r["said_at"][:10],
-                terminal.clip((r["speaker"] or {}).get("name") or r["printed"] or "not named", 22),
+                terminal.clip(speaker(r), 30),
                 r["word"],
-                _answered(r),
+                answered(r),
                 r["now_words"]
                 + ("" if r["now_words"] == r["then_words"] else f" (then: {r['then_words']})"),
                 terminal.clip(("“" + r["text"] + "”") if r["quoted"] else r["text"], 70),
@@ -821,7 +821,14 @@ def claims(
     click.echo(line_, err=True)
 
 
-def _answered(row: dict[str, Any]) -> str:
+def speaker(row: dict[str, Any]) -> str:
+    """Who says it, and for whom."""
+    name = (row["speaker"] or {}).get("name") or row["printed"] or "not named"
+    return f"{name} for {row['speaks_for']['name']}" if row["speaks_for"] else str(name)
+
+
+def answered(row: dict[str, Any]) -> str:
+    """What others said to it, counted."""
     counts = [
         (row["denials"], "denied"),
         (row["rivals"], "rival"),

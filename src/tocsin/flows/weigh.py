@@ -46,6 +46,7 @@ from tocsin.flows.weighed import (
     LINK_QUESTIONS,
     REASON_WORDS,
     Answered,
+    AnswerTo,
     Borne,
     Cell,
     ClaimPage,
@@ -326,6 +327,7 @@ def claim_page(
     return ClaimPage(
         row=_row(node, have, claim, then, now, at),
         later=_later(have, claim.id, at),
+        in_answer_to=_in_answer_to(have, claim.id, at),
         positions=tuple(positions),
         silent=tuple(name_of(node, view, ref) for ref in of if ref not in spoken),
         then=standing_view(node, have, claim, then),
@@ -359,6 +361,22 @@ def _order(p: Position, claim: str) -> tuple[str, bool, int, str]:
     Where nothing else tells, ids without their types: no form of answer goes behind another.
     """
     return (p.said_at, p.id != claim, p.index or 0, p.id.partition("--")[2])
+
+
+def _in_answer_to(have: Seen, claim: str, at: datetime | None) -> tuple[AnswerTo, ...]:
+    """What was said before, to which this claim is an answer: as known by then, by date."""
+    view = have.at(at)
+    targets = (
+        (view.claims.get(target, have.view.claims[target]), how)
+        for target, found in have.answers.items()
+        for ref, how in found
+        if ref == claim
+    )
+    known = [(one, how) for one, how in targets if by_then(one.known, at)]
+    return tuple(
+        AnswerTo(claim=one.id, how=how, name=_called(view, one.id))
+        for one, how in sorted(known, key=lambda pair: (_dated(pair[0].x.asserted_at), pair[0].id))
+    )
 
 
 def _later(have: Seen, claim: str, at: datetime | None) -> int:

@@ -321,6 +321,16 @@ class Answered(Struct, frozen=True, kw_only=True):
     at: str
 
 
+class AnswerTo(Struct, frozen=True, kw_only=True):
+    """A claim that another one answers, and how."""
+
+    claim: str
+    how: str | None
+    """As `Answered.how`."""
+    name: str
+    """What kind of claim it is, by whom."""
+
+
 class Marked(Struct, frozen=True, kw_only=True):
     """For whom something was said: an answer to it is said for the same, and for its author."""
 
@@ -351,6 +361,8 @@ class ClaimPage(Struct, frozen=True, kw_only=True):
     """What came up to this instant is left out of `steps`, as too much came; None: all is told."""
     answers: tuple[Answered, ...]
     """In the order in which they were given."""
+    in_answer_to: tuple[AnswerTo, ...]
+    """What it was said in answer to: nobody's answer stands without its question."""
     later: int
     """Answers and rivals that came after the time asked for, and are left out; now: none."""
     sightings: Sightings | None

@@ -334,6 +334,9 @@ def test_an_answer_stands_in_its_own_language_as_a_charge_does() -> None:
     charge, *_, denial = page["positions"]
     assert (charge["lang"], charge["gist"][:5]) == ("zh", "China")
     assert denial["word"] == "denial"
+    reply = reader().get("/claims/note--57fbfd88-02d5-5939-81de-3a9557646582.json").json()
+    assert [one["claim"] for one in reply["in_answer_to"]] == [page["row"]["id"]]
+    assert "Said in answer to" in reader().get(f"/claims/{reply['row']['id']}").text
     assert denial["original_lang"] == "zh"
     assert denial["reported_by"]["name"] == "Cumhuriyet Daily"
     assert not denial["asked"]
