@@ -37,6 +37,7 @@ STATUS: dict[type[TocsinError], int] = {
     errors.PatternLimitError: 413,
     errors.ReportError: 422,
     errors.ReportSizeError: 413,
+    errors.ParserError: 400,
     errors.DraftError: 422,
     errors.StaleDraftError: 409,
     errors.RecordError: 400,
