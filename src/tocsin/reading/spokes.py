@@ -27,8 +27,9 @@ _NOBODY = frozenset({"a", "an", "the", "its", "his", "her", "their", "our", "chi
 
 def speaks_for(role: str | None) -> str | None:
     """The organisation that a role names as the one spoken for, as printed; None: none is."""
+    line = " ".join((role or "")[: 4 * _MOST].split())  # a role may be broken over two lines
     for pattern in _FOR:
-        found = pattern.search(role[: 2 * _MOST]) if role else None
+        found = pattern.search(line)
         if found:
             whom = found["whom"].strip(" ,.;:")
             words = whom.casefold().split()

@@ -9,10 +9,20 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.cases.sheet_case import AT, WHO, claim, dated, disputed, number, page
+from tests.unit.cases.sheet_case import (
+    AT,
+    MINISTRY,
+    WHO,
+    claim,
+    dated,
+    disputed,
+    number,
+    page,
+)
 from tests.unit.record.dossier_case import EAST, NORTH, POLICY, Case
 
 from tocsin.cases.sheet import (
@@ -293,6 +303,30 @@ def test_an_answer_shows_what_it_answers() -> None:
     assert "position, answer: premise-denied" in charge
     assert "accusation, which this answers" in reply_shown
     assert "own confidence" not in reply_shown
+
+
+def test_whose_spokesman_answered_is_not_called_silent_and_both_sides_say_for_whom() -> None:
+    case = disputed()
+    more: dict[str, Any] = {"capacity": "spokesperson", "speaks_for_ref": MINISTRY}
+    answer = write.challenge_object(
+        id=number("opinion", 60),
+        created=AT,
+        created_by_ref=WHO[EAST],
+        target=number("note", 1),
+        form="request",
+        speaker_ref=WHO[EAST],
+        asserted_at=dated("2026-11-21"),
+        words={"text": "Show it.", "lang": "en", "source_url": "https://e.example/"},
+        **more,
+    )
+    charge = claim(61, "They did it again.", **{**more, "speaks_for_ref": WHO[EAST]})
+    case.enter(EAST, "say", {}, objects=[answer], tlp="GREEN")
+    case.enter(NORTH, "say", {}, objects=[charge], tlp="GREEN")
+    first, second = seen(render_sheet(case.dossier(), PAGE).decode()).split("2. They did it again.")
+    assert "request spokesperson for Ministry of Eastmere" in first
+    assert "Ministry of Eastmere no statement" not in first
+    assert "accusation spokesperson for Eastmere" in second
+    assert "Ministry of Eastmere no statement" in second
 
 
 def test_words_published_in_anothers_name_are_left_out_and_said() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +133,19 @@ def test_the_words_a_terminal_and_a_page_offer_are_those_of_the_carrier() -> Non
     assert {*page._FORMS, "undercut"} == model.FORMS
     assert verbs.REPLIES == answering.REPLIES
     assert verbs.CAPACITIES == answering.CAPACITIES
+
+
+def test_claims_and_what_stands_beside_one_are_tables_to_keep(
+    tocsin: Terminal, charge: str
+) -> None:
+    tocsin("answer", charge, "=2+5 is what they claim.", "--yes")
+    head, *rows = csv.reader(io.StringIO(tocsin("claims", "--csv")))
+    assert len(rows) == len(tocsin.json("claims"))
+    [row] = [dict(zip(head, row, strict=True)) for row in rows if row[0] == charge]
+    assert (row["type"], row["denials"], row["level now"]) == ("accusation", "1", "none-shown")
+    head, *rows = csv.reader(io.StringIO(tocsin("standing", charge, "--csv")))
+    words = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [one["position"] for one in words][:2] == ["accusation", "denial"]
+    assert words[1]["words"] == "'=2+5 is what they claim."
+    assert words[1]["ground"] == "none asked for"
+    assert "--csv is for a claim on a node" in tocsin("standing", "x.json", "--csv", code=2)

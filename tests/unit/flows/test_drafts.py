@@ -396,3 +396,31 @@ def test_claims_of_a_data_set_are_read_by_a_strict_parser(world: World) -> None:
     for one in said:
         if one["type"] in ("note", "incident", "identity"):
             stix2.parse(one, allow_custom=False)
+
+
+SPOKEN = """The Eastmere Gazette, 18 November 2026
+
+"Nobody of ours was near it," said Lena Castell, a spokeswoman for the Eastmere Foreign Ministry.
+
+"We will answer in due course," said Tomas Brandt, the Transport Minister.
+"""
+
+
+def test_whom_a_spokeswoman_speaks_for_is_read_from_her_role_and_a_person_may_change_it(
+    world: World,
+) -> None:
+    drafts = world.ingest(SPOKEN)
+    hers = next(d for d in drafts if d.get("speaker") == "Lena Castell")
+    his = [d for d in drafts if d.get("speaker") == "Tomas Brandt"]
+    assert hers.get("speaks_for") == "Eastmere Foreign Ministry"
+    assert all(d.get("speaks_for") is None for d in his)
+    changed = drafting.edit(world.node, hers.id, hers.revision, {"speaks_for": "Eastmere"})
+    drafting.accept(world.node, seen([changed, *his]), how(world))
+    rows = weigh.claims(world.node, world.node.reader(world.NORTH))
+    told = {
+        r.speaker.name: (r.capacity, r.speaks_for.name if r.speaks_for else None)
+        for r in rows
+        if r.speaker
+    }
+    assert told["Lena Castell"] == ("spokesperson", "Eastmere")
+    assert told.get("Tomas Brandt", ("unknown", None)) == ("unknown", None)

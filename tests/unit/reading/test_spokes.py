@@ -45,7 +45,7 @@ def test_the_role_names_the_one_spoken_for_or_nobody_is_guessed(
 @given(st.text(max_size=400))
 def test_any_role_gives_a_piece_of_itself_or_nothing(role: str) -> None:
     found = speaks_for(role)
-    assert found is None or (found and found in role)
+    assert found is None or (found and found in " ".join(role.split()))
 
 
 def test_a_role_of_thousands_of_blanks_is_read_in_no_time() -> None:
