@@ -97,7 +97,7 @@ def test_the_api_says_which_model_is_missing(world: World) -> None:
     status, kind, detail = world.refused(
         "POST", "/reports", body=TEXT.encode(), name="a.txt", nlp="en_core_web_none"
     )
-    assert (status, kind) == (400, "usage")
+    assert (status, kind) == (400, "parser")
     assert "en_core_web_none" in detail
 
 
