@@ -152,7 +152,7 @@ def _article(text: str, words: list[Token], last: int, table: Tongue) -> Noun | 
         return Noun(printed(text, words), None, "name", None, last)
     anchor = 0
     for at, word in enumerate(words):
-        if word.low.startswith("ال") or word.low in table.organs or word.low in table.links:
+        if word.low.startswith(("ال", "لل")) or word.low in table.organs or word.low in table.links:
             anchor = at
         elif word.low in table.roles:
             anchor = max(anchor, at)

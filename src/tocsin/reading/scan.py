@@ -46,6 +46,20 @@ def cut(text: str, start: int, end: int, quotes: list[Quotation], table: Tongue)
     return found
 
 
+def names_aside(found: list[Token], table: Tongue) -> list[Token]:
+    """The quoted name of a body, "laboratory «NAME»", as an aside: a part of who speaks."""
+    if not table.named_by:
+        return found
+    for at in range(1, len(found)):
+        token, before = found[at], found[at - 1]
+        if token.kind != QUOTE or before.kind != WORD or not before.low.startswith(table.named_by):
+            continue
+        inside = token.text
+        if inside[:1].isupper() and len(inside) <= 50 and inside[-1:].isalnum():
+            found[at] = token._replace(kind=ASIDE)
+    return found
+
+
 def _plain(text: str, start: int, end: int, table: Tongue, found: list[Token]) -> None:
     if table.shape == "run":
         _runs(text, start, end, table, found)

@@ -9,6 +9,9 @@ from tocsin.reading.scan import cut
 from tocsin.reading.tongues import Tongue
 
 _DASH = re.compile(r"[—–―]")
+_DASHED = re.compile(r"[,!?…]\s*[—–]\s*(?P<cue>[^—–]{3,120}?)(?P<end>[.,]?\s*[—–]\s*[.,]?\s*)")
+_COMMAED = re.compile(r"[,!?…] (?P<cue>[^.,;:!?«»]{3,100})(?P<end>[.,] )")
+MOST_BREAKS = 8  # cues looked for inside one pair of marks
 
 
 def dialogue(text: str, paragraph: Paragraph, table: Tongue) -> list[Quotation]:
@@ -35,6 +38,42 @@ def dialogue(text: str, paragraph: Paragraph, table: Tongue) -> list[Quotation]:
             return []
         spoken.append(_speech(text, at, stop))
     return spoken if told else []
+
+
+def broken(text: str, quotes: list[Quotation], table: Tongue) -> list[Quotation]:
+    """Quotations with the cue set between the marks, "Q, — said NAME. — Q", cut out around it."""
+    if table.shape != "capital":
+        return quotes
+    found: list[Quotation] = []
+    for quote in quotes:
+        start = quote.start
+        breaks = [*_DASHED.finditer(text, start, quote.end)][:MOST_BREAKS]
+        breaks = breaks or [*_COMMAED.finditer(text, start, quote.end)][:MOST_BREAKS]
+        for match in breaks:
+            if not _tells(text, match, table):
+                continue
+            found.append(Quotation(start, match.start(), quote.mark, True))
+            start = match.end()
+        if start < quote.end:
+            found.append(quote._replace(start=start))
+    return found
+
+
+def _tells(text: str, match: re.Match[str], table: Tongue) -> bool:
+    """Does what stands between say who speaks: a cue, and behind it a name or a pronoun?"""
+    words = cut(text, match.start("cue"), match.end("cue"), [], table)
+    if len(words) > 12 or not words:
+        return False
+    first = words[0].low
+    attached = re.fullmatch(r"(.+?)(?:-t)?-(?:ils?|elles?)", first)
+    if attached is not None:
+        second = words[1].low if len(words) > 1 else ""
+        return attached[1] in table.cues or second in table.participles
+    helped = first in table.auxiliaries and len(words) > 1 and words[1].low in table.participles
+    behind = words[1 + helped :]
+    named = any(word.text[:1].isupper() or word.low in table.pronouns for word in behind)
+    office = any(word.low in table.roles for word in behind)
+    return (first in table.cues or helped) and (named or office)
 
 
 def _opens_with_cue(text: str, start: int, end: int, table: Tongue) -> bool:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+from msgspec import structs
+
 from tocsin.reading.about import about
 from tocsin.reading.draft import Draft
 from tocsin.reading.layout import (
@@ -20,11 +22,12 @@ from tocsin.reading.layout import (
     Paragraph,
     Quotation,
     Token,
+    after_dateline,
     quotations,
 )
 from tocsin.reading.nouns import Noun, noun, printed
-from tocsin.reading.scan import ASIDE, cut, parts
-from tocsin.reading.speech import dialogue
+from tocsin.reading.scan import ASIDE, cut, names_aside, parts
+from tocsin.reading.speech import broken, dialogue
 from tocsin.reading.subjects import Said, Subjects, Voice
 from tocsin.reading.told import Told
 from tocsin.reading.tongue_dates import day_in
@@ -46,7 +49,7 @@ def read_spoken(
     transcript = turns(text, all_paragraphs)
     for number, paragraph in enumerate(all_paragraphs):
         if number in transcript:
-            reader.turn(paragraph, transcript[number])
+            reader.turn(paragraph, transcript[number], number)
         else:
             reader.paragraph(paragraph, number)
     return about(sorted(reader.drafts, key=lambda draft: draft.span), table)
@@ -70,16 +73,33 @@ class _Reader:
         quotes = dialogue(self.text, paragraph, self.table)
         if not quotes:
             quotes = quotations(self.text, paragraph.start, paragraph.end)
-        tokens = cut(self.text, paragraph.start, paragraph.end, quotes, self.table)
+            quotes = broken(self.text, quotes, self.table)
+        self.subjects.heading = paragraph.heading
+        start = after_dateline(self.text, paragraph)
+        tokens = cut(self.text, start, paragraph.end, quotes, self.table)
+        tokens = names_aside(tokens, self.table)
         by_start = {quote.start - 1: quote for quote in quotes}
         previous: Voice | None = None
         for sentence in parts(tokens, self.table):
             previous = self._sentence(sentence, by_start, previous)
 
-    def turn(self, paragraph: Paragraph, turn: Turn) -> None:
+    def _asked(self, paragraph: Paragraph, number: int) -> None:
+        """What a question says that others said; the words of who asks are nobody's claims."""
+        before = len(self.drafts)
+        self.paragraph(paragraph, number)
+        self.drafts[before:] = [
+            structs.replace(draft, confidence_notes=(*draft.confidence_notes, "told in a question"))
+            for draft in self.drafts[before:]
+            if not draft.direct
+        ]
+
+    def turn(self, paragraph: Paragraph, turn: Turn, number: int) -> None:
         """The very words of a transcript, which have no marks."""
         start, end = self._trim(turn.start, paragraph.end, stop=False)
-        if turn.question or end - start < self.shortest:
+        if turn.question:
+            self._asked(paragraph._replace(start=turn.start), number)
+            return
+        if end - start < self.shortest:
             return
         voice = None
         if turn.name is not None:
@@ -246,6 +266,7 @@ class _Reader:
             if not begins:
                 return None
             one = self.subjects.behind(self._unprefixed(sentence, at + span), at + span)
+            one = one or self.subjects.declined(sentence, at + span)
             if one is None or one.kind == "pronoun":
                 return None
             if listed in (("pour",), ("para",)) and one.kind != "person":
@@ -386,7 +407,7 @@ class _Reader:
             clause = clause if put is None else put.end()
             asked = re.match(table.asked or "", words[clause:])
             one = asked[1] if asked is not None else None
-            return None if one is None or one[:1] in "我你他她它这那" else one
+            return None if one is None or one[:1] in "我你他她它这那一某" else one
         edge = match.end() if table.verb_first and kind != "demand" else 0
         tokens = cut(words, edge, match.start() if not edge else len(words), [], table)
         if edge:

@@ -53,6 +53,7 @@ class Subjects:
         self.heard: list[Voice] = []  # since the last heading, newest last
         self.people: dict[str, Voice] = {}  # by full name and by its last word
         self.times = time_word(table)
+        self.heading = False  # is a heading being read: there the subject stands first
 
     def find(self, sentence: list[Token], found: list[Said], number: int) -> None:
         said = found[number]
@@ -90,7 +91,7 @@ class Subjects:
         ):
             behind = True
         else:
-            behind = table.verb_first or said.joined
+            behind = (table.verb_first and not self._headed(said, near, stop)) or said.joined
         if behind and table.shape != "run":
             quoted = near >= 0 and (sentence[near].kind == QUOTE or sentence[near].text in ",—–")
             one = self.behind(sentence, said.after, group=said.group, loose=quoted)
@@ -105,9 +106,33 @@ class Subjects:
         if said.subject is None and table.shape == "capital":
             self._leaning(sentence, said, near)
 
+    def _headed(self, said: Said, near: int, stop: int) -> bool:
+        """ "NAME denies THING" over a text whose verbs stand first otherwise."""
+        return self.heading and not said.joined and stop <= near < stop + 4
+
+    def declined(self, sentence: list[Token], at: int) -> Noun | None:
+        """ "according to the minister" where the office has another ending than the table has."""
+        token = sentence[at] if at < len(sentence) else None
+        if not self.table.inflected or token is None or token.kind != WORD or len(token.low) < 5:
+            return None
+        if at + 1 < len(sentence) and sentence[at + 1].kind == WORD:
+            return None
+        if not any(
+            token.low.startswith(role[:-1] if role[-1] in "ьйая" else role)
+            for role in self.table.roles
+            if abs(len(role) - len(token.low)) <= 2
+        ):
+            return None
+        return Noun(token.text, None, "role", None, at + 1)
+
     def _leaning(self, sentence: list[Token], said: Said, near: int) -> None:
         """ "NAME has claimed it, saying Q", "as said NAME": the subject stands elsewhere."""
         table = self.table
+        if table.inside and said.cue.endswith("ли") and sentence[0].low in table.inside:
+            named = any(token.text[:1].isupper() for token in sentence[1 : near + 1])
+            if named and near < 9 and not self.times.fullmatch(sentence[1].text):
+                said.subject = noun(self.text, sentence, 1, near + 1, table, loose=True)
+            return
         if table.gerund is not None and re.search(table.gerund, said.cue):
             one, begin = self.phrase(sentence, 0, near + 1)
             if one is not None and begin < near:
@@ -216,8 +241,13 @@ class Subjects:
         end = at
         while end < len(sentence) and end - at < REACH:
             token = sentence[end]
-            if token.kind != WORD or token.low in table.halts or token.low in table.that:
+            aside = token.kind == ASIDE and table.shape == "capital"
+            if token.kind != WORD and not aside:
                 break
+            if token.low in table.halts or token.low in table.that:
+                break
+            if end > at and token.low in table.before_asked:
+                break  # "dijo NAME a los periodistas": the hearers
             if token.low in table.cues and table.shape != "run":
                 break
             end += 1
@@ -227,6 +257,8 @@ class Subjects:
             end = self._first_of_two(sentence, at, end)
         elif table.verb_first and group == "call":
             end = self._before_those(sentence, at, end)
+        if end == at:
+            return None
         one = noun(self.text, sentence, at, end, table, loose=loose)
         if one is None:
             return None
@@ -245,9 +277,9 @@ class Subjects:
 
     def _before_those(self, sentence: list[Token], at: int, end: int) -> int:
         """ "called NAME the-two-governments": an object in the plural is no part of a name."""
-        for place in range(at + 2, end):
+        for place in range(at, end):
             low = sentence[place].low
-            if low.startswith("ال") and low.endswith("ين"):
+            if place != at + 1 and low.startswith("ال") and low.endswith("ين"):
                 return place
         return end
 
@@ -294,6 +326,7 @@ class Subjects:
             head = one.name.split()[0].lower() if self.table.shape != "run" else one.name
             head = head.removeprefix("该").removeprefix("这位").removeprefix("这名")
             head = head.removeprefix("ال")
+            head = head[: max(4, len(head) - 2)] if self.table.inflected else head
             for voice in reversed(self.heard):
                 if voice.person and voice.role is not None and head in voice.role.lower():
                     note = f"speaker from {one.name!r}: the last person speaking before"

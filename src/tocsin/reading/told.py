@@ -60,6 +60,8 @@ class Told:
                 sentence[at].kind in (WORD, ASIDE) or sentence[at].text == "《"
             )
             return at if word and not at_quote else None
+        if at < len(sentence) and sentence[at].low in table.infinitives:
+            return at
         for place in range(at, min(len(sentence), at + 14)):
             token = sentence[place]
             if token.kind == QUOTE or (token.kind == PUNCT and token.text not in ",،-"):
@@ -67,8 +69,13 @@ class Told:
             if token.kind == WORD and token.low in table.that:
                 if token.low.startswith(("انه", "بانه", "انن", "بانن")):
                     return place
-                return place + 1
+                return place + 1 + self._doubled(sentence, place + 1)
         return None
+
+    def _doubled(self, sentence: list[Token], at: int) -> int:
+        """ "pointed to that": two words that open one clause (Arabic)."""
+        after = sentence[at].low if at < len(sentence) else ""
+        return int(self.table.verb_first and after in ("ان", "بان"))
 
     def _object(self, sentence: list[Token], said: Said, at: int) -> int | None:
         """Behind whom it is put to, "accuse NAME of", "urges NAME to"; else behind the cue."""
@@ -162,6 +169,8 @@ class Told:
             stop = bisect_left(stops, first)
             if stop < len(stops):
                 last = min(last, stops[stop])
+            if self.table.shape == "run" and said.group in ("accuse", "find"):
+                last = _clause_end(sentence, first, last)
             said.content = (first, last) if last > first else None
 
     def _cuts(self, sentence: list[Token], found: list[Said]) -> list[tuple[int, Said, int, int]]:
@@ -184,6 +193,14 @@ class Told:
             if later.joined or mark >= 0:
                 cuts.append((number, later, cutting, mark))
         return cuts
+
+
+def _clause_end(sentence: list[Token], first: int, last: int) -> int:
+    """Before a comma behind which somebody goes on, or another answers: no words of the charge."""
+    for at in range(first + 1, last - 1):
+        if sentence[at].text == "，" and sentence[at + 1].text[:1] in "并该":
+            return at
+    return last
 
 
 def _fits(word: str, ends: frozenset[str]) -> bool:

@@ -83,13 +83,14 @@ TONGUE = Tongue(
         " investigador investigadora experto experta ingeniero ingeniera profesor profesora"
         " diputado diputada alcalde alcaldesa fundador fundadora abogado abogada consejero"
         " consejera gobernador gobernadora funcionario funcionaria comandante técnico técnica"
+        " agregado agregada juez jueza asesor asesora vicepresidente vicepresidenta"
         " periodista canciller delegado delegada senador senadora capitán capitana vecino vecina"
     ),
     organs=words("ministerio agencia empresa gobierno oficina centro consejo compañía"),
     women=words(
         "vocera ministra presidenta directora jefa secretaria embajadora investigadora experta"
         " ingeniera profesora diputada alcaldesa fundadora abogada consejera gobernadora"
-        " funcionaria técnica delegada senadora"
+        " funcionaria técnica delegada senadora agregada jueza asesora vicepresidenta"
     ),
     either=words(
         "portavoz fiscal general responsable analista periodista canciller comandante jefe técnico"
@@ -99,6 +100,7 @@ TONGUE = Tongue(
     adverbs=words("también además luego entonces asimismo incluso finalmente después"),
     ands=words("y e pero"),
     negations=words("no nunca jamás ni sin tampoco"),
+    infinitives=words("haber ser estar"),
     asked_by={
         "accuse": words("de por"),
         "demand": words("a que"),
@@ -121,7 +123,8 @@ TONGUE = Tongue(
         ),
         (
             "denial",
-            r"\binfundad[oa]s?\b|\bsin (?:ningún )?fundamento\b|\bcalumni|\bfabricad[oa]s?\b"
+            r"\binfundad[oa]s?\b|\bcarece(?:n|mos)? de (?:tod[oa] )?(?:pruebas?|fundamento|base|sustento)"
+            r"|\bsin (?:ningún )?fundamento\b|\bcalumni|\bfabricad[oa]s?\b"
             r"|\binventad[oa]s?\b|\bdifam|\bmentiras?\b|\bnada que ver\b"
             r"|\b(?:nunca|jamás|no) (?:hemos|ha|han|he) (?:atacado|lanzado|hackeado|realizado)",
         ),
@@ -137,7 +140,7 @@ TONGUE = Tongue(
             r"|robó|hackeó)\b|\b(?:es|son) (?:el |la |los |las )?responsables? (?:de|del)\b"
             r"|\bestá detrás\b",
         ),
-        ("attribution", r"\b(?:vinculad[oa]s? (?:a|al|con)|atribuid[oa]s? (?:a|al)|atribuible)\b"),
+        ("attribution", r"\b[Aa]tribuimos\b|\bes obra de\b|\b(?:vinculad[oa]s? (?:a|al|con)|atribuid[oa]s? (?:a|al)|atribuible)\b"),
         ("discovery", r"\b(?:hemos|ha|han) (?:descubierto|detectado|hallado)\b|\bdescubrimos\b"),
         (
             "victim-claim",

@@ -87,7 +87,7 @@ TONGUE = Tongue(
         " maire préfet préfète patron patronne fondateur fondatrice avocat avocate conseiller"
         " conseillère délégué déléguée gouverneur premier première fonctionnaire commandant"
         " technicien technicienne journaliste adjoint adjointe numéro dirigeant dirigeante"
-        " capitaine employé employée ouvrier ouvrière"
+        " capitaine employé employée ouvrier ouvrière attaché attachée juge avocat-général"
     ),
     organs=words("ministère agence société entreprise gouvernement office centre conseil"),
     women=words(
@@ -104,6 +104,7 @@ TONGUE = Tongue(
     adverbs=words("également aussi ensuite encore notamment toutefois alors cependant enfin"),
     ands=words("et mais puis"),
     negations=words("ne n' n’ pas jamais ni aucun aucune"),
+    infinitives=words("avoir être n' n’"),
     asked_by={
         "accuse": words("de d' d’"),
         "demand": words("à de d' d’ que qu' qu’"),
@@ -127,7 +128,7 @@ TONGUE = Tongue(
         ),
         (
             "denial",
-            r"\binfondée?s?\b|\bsans (?:aucun )?fondement\b|\bcalomni|\bfabriqué|\binventée?s?\b"
+            r"\binfondée?s?\b|\bdénuée?s? de (?:tout )?fondement\b|\bsans (?:aucun )?fondement\b|\bcalomni|\bfabriqué|\binventée?s?\b"
             r"|\bdiffamat|\bmensong|\b(?:n['’]avons|n['’]ai|n['’]a) (?:jamais|pas|rien)"
             r" (?:attaqué|mené|piraté|rien à voir|à voir|lancé)|\bn['’]avons rien à voir",
         ),
@@ -142,7 +143,7 @@ TONGUE = Tongue(
             r"|saboté|infiltré|espionné|volé|orchestré|conduit|commis|visé|perturbé|compromis)\b"
             r"|\b(?:est|sont) (?:à l['’]origine|responsables?) (?:de|des|du)\b",
         ),
-        ("attribution", r"\b(?:liée?s? à|attribuée?s? à|imputable|est derrière|sont derrière)\b"),
+        ("attribution", r"\b(?:attribuons|est l['’]œuvre|liée?s? à|attribuée?s? à|imputable|est derrière|sont derrière)\b"),
         ("discovery", r"\b(?:avons|ont|a) (?:découvert|détecté|décelé)\b"),
         (
             "victim-claim",

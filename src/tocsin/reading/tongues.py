@@ -75,6 +75,12 @@ class Tongue(Struct, frozen=True, kw_only=True):
     adverbs: frozenset[str] = frozenset()
     ands: frozenset[str] = frozenset()
     negations: frozenset[str]
+    infinitives: frozenset[str] = frozenset()
+    """What may stand right behind a cue and open its clause: "affirme avoir"."""
+    inside: frozenset[str] = frozenset()
+    """ "In the ministry they said": the words before a body whose people speak."""
+    named_by: tuple[str, ...] = ()
+    """Beginnings of words for a body whose name follows in quotation marks."""
     asked_by: dict[str, frozenset[str]] = {}
     """By group: the words that end whom a thing is put to ("de" behind "accuse NAME")."""
     before_asked: frozenset[str] = frozenset()

@@ -15,13 +15,14 @@ from tocsin.reading.layout import Paragraph
 
 QUESTION = cues.words(
     "q question questions journalist reporter journaliste pregunta periodista вопрос журналист"
-    " журналистка 问 记者 记者问 提问 سؤال صحفي صحفية الصحفي"
+    " журналистка p в 问 记者 记者问 提问 سؤال صحفي صحفية الصحفي"
 )
-ANSWER = cues.words("a answer réponse respuesta ответ 答 答问 جواب الجواب")
+ANSWER = cues.words("a answer réponse respuesta ответ r о 答 答问 جواب الجواب")
 _INTERPRETER = re.compile(
     r"interpret|translat|interprète|intérprete|переводчик|翻译|译员|المترجم|مترجم", re.IGNORECASE
 )
-_LABEL = re.compile(r"([^:：\n]{1,60})[:：][*_]{0,3}\s*")
+_LABEL = re.compile(r"([^:：\n]{1,100})[:：][*_]{0,3}\s*")
+_ASKS = re.compile(r"To (?:ask|move)\b")  # a parliament's written question
 _ASIDE = re.compile(r"\s*[(（][^()（）]{1,40}[)）]\s*")
 
 
@@ -87,6 +88,8 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
             asked_last = who
         asks = text[paragraph.start : paragraph.end].endswith(("?", "？", "؟"))
         follows = labelled.get(number + 1)
+        if _ASKS.match(text, start):
+            question = True
         if asks and follows is not None and follows[0] != name:
             question = True  # an outlet that asks
         last = Turn(who, start, interpreted, question, note, role if asked_last == who else None)
@@ -95,15 +98,22 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
 
 
 def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool, str | None] | None:
-    match = _LABEL.match(text, paragraph.start, min(paragraph.end, paragraph.start + 64))
+    match = _LABEL.match(text, paragraph.start, min(paragraph.end, paragraph.start + 104))
     if match is None or match.end() >= paragraph.end:
         return None
+    if _only_names(text[match.end() : paragraph.end]):
+        return None  # "Spokesperson: NAME", at the head of a transcript
     wide = text[match.end(1)] == "："
     if not wide and not text[match.end(1) + 1 : match.end(1) + 5].lstrip("*_")[:1].isspace():
         return None
     printed = match[1]
     interpreted = bool(_INTERPRETER.search(printed))
     label = _ASIDE.sub(" ", printed).strip(" *_#")
+    if len(label) == 2 and label[1] == ".":
+        label = label[0]  # "P." and "R."
+    before, comma, office = label.partition(", ")
+    held = bool(comma) and _office(office)
+    label = before if held else label
     if not label or any(mark in label for mark in "“”\"'‘«»,;，。、！？「」"):
         return None
     if text[match.end()] in "“\"‘'«「„":
@@ -113,8 +123,9 @@ def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool, str | No
         return None
     first = words[0][0]
     if first.isupper():
-        if any(word.lower() in cues.CUES for word in words):
-            return None
+        cued = [word for word in words if word.lower() in cues.CUES]
+        if words[0] in cued or any(word[0].islower() for word in cued):
+            return None  # "NAME said:"; an outlet may be called a Post
         if any(not w[0].isupper() and w not in ("of", "for", "the", "de") for w in words):
             return None
     else:
@@ -122,7 +133,24 @@ def _labelled(text: str, paragraph: Paragraph) -> tuple[str, int, bool, str | No
         if first.islower() or not first.isalpha() or len(label) > longest:
             return None
     aside = _ASIDE.search(printed)
+    if held:
+        return label, match.end(), interpreted, office
+    if len(printed) > 60:
+        return None
     role = None if aside is None else aside.group().strip(" ()（）*_")
     if role is not None and role.split()[-1].lower() not in cues.ROLES:
         role = None
     return label, match.end(), interpreted, role
+
+
+def _office(words: str) -> bool:
+    """ "Secretary of State for Public Services": behind a name and its comma."""
+    listed = words.split()
+    return 1 <= len(listed) <= 10 and any(
+        word.lower() in cues.ROLES and word[0].isupper() for word in listed
+    )
+
+
+def _only_names(rest: str) -> bool:
+    words = rest.split()
+    return 2 <= len(words) <= 5 and all(word.isalpha() and word.istitle() for word in words)
