@@ -36,6 +36,7 @@ _INVITES = cues.words("invite encourage ask")
 _LEADING = cues.PREPOSITIONS | cues.CONJUNCTIONS | cues.SUBORDINATORS
 _ASIDES = cues.words("also again published released issued posted dated")
 _SAME = cues.PRONOUNS | cues.FIRST
+_ABOUT = cues.words("about around over under nearly some")
 SELF = cues.words("himself herself itself themselves")
 
 
@@ -114,6 +115,8 @@ def _skip_phrases(tokens: Sequence[Token], at: int, event: Event, published: dat
             if text_at(tokens, close) != ")":
                 break
             at = close + 1
+        elif token.low in _ABOUT and text_at(tokens, at + 1)[:1].isdigit():
+            break  # "said about 400 files"
         elif token.low in cues.PREPOSITIONS - {"of", "for", "like", "as", "because", "since"}:
             if token.low == "to" or is_quote(tokens, at + 1):
                 break
@@ -180,6 +183,8 @@ def _clause(tokens: Sequence[Token], at: int, *, sure: bool = False) -> bool:
     if at >= len(tokens) or tokens[at].kind != WORD:
         return False
     token = tokens[at]
+    if token.low in _ABOUT and text_at(tokens, at + 1)[:1].isdigit():
+        return _clause(tokens, at + 1, sure=sure)
     if token.low in cues.PREPOSITIONS or token.low in cues.CONJUNCTIONS:
         return False
     if token.low in ("even", "when", "if", "after", "whether", "how", "what", "why"):

@@ -31,11 +31,12 @@ GROUPS: dict[str, str] = {
         " complain testify write tweet post boast lament quip joke allege suspect counter"
         " retort indicate mention charge assess judge clarify elaborate surmise imply fear hope"
         " agree"
-        " signal speculate tout show find"
+        " signal speculate tout show find rule"
     ),
     "tell": "tell inform assure remind notify",
     "warn": "warn",
-    "demand": "urge demand order instruct implore exhort request invite encourage",
+    "demand": "urge demand order instruct implore exhort request invite encourage"
+    " require",
     "accuse": "accuse blame indict hold name",
     "tie": "attribute link tie trace ascribe connect associate",
     "deny": "deny reject dismiss refute dispute repudiate rebut rebuff disavow disown",
@@ -50,7 +51,7 @@ GROUPS: dict[str, str] = {
         " characterise decry tout cite quote respond reply answer continue laugh shout exclaim"
         " cry whisper joke muse chant sing begin conclude email gush compare retweet recount"
         " welcome attack defend lambaste"
-        " express voice refer deride ask wonder inquire read chide term"
+        " snap scoff snort interject express voice refer deride ask wonder inquire read chide term"
     ),
     "point": "point",
 }
@@ -99,6 +100,7 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "show": ("shows", "showed", "shown", "showing"),
     "find": ("finds", "found", "finding"),
     "spot": ("spots", "spotted", "spotting"),
+    "snap": ("snaps", "snapped", "snapping"),
     "identify": ("identifies", "identified", "identifying"),
 }
 
@@ -241,6 +243,8 @@ SPEAKING = words(
     " senate museum club charity retailer manufacturer supplier provider guard directorate"
     " prosecution defence telecom exchange organisations organizations industry governments"
     " ministries departments committees bodies authors"
+    " plaintiff plaintiffs defendant defendants claimant claimants respondent respondents appellant"
+    " petitioner petitioners applicant tribunal jury panel watchdog ombudsman capital capitals"
 )
 
 SPEAKING |= frozenset(role + "s" for role in ROLES) | words("pilots workers captain crew victims")
@@ -372,6 +376,7 @@ TRIES = words(
 IMPLANTS = words(
     "malware ransomware spyware wiper implant implants backdoor backdoors botnet rootkit exploit"
     " vulnerability vulnerabilities flaw flaws loader trojan worm virus weakness weaknesses"
+    " shell shells webshell webshells dropper stealer keylogger beacon beacons"
 )
 # A charge as a thing: "the alleged NAME cyber-attacks".
 CHARGE_NOUNS = words(

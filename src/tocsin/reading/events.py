@@ -26,11 +26,12 @@ from tocsin.reading.mentions import (
 )
 
 _BE = cues.words("is are was were be been being get got")
-_KEEPS_ON = cues.words("continued continues proceeded began moved sought chose rushed")
+_KEEPS_ON = cues.words("used continued continues proceeded began moved sought chose rushed")
 _REFUSES = cues.words("refused refuses declined declines failed fails")
 _JOINS = cues.words("and but then or")
 _BREAKS = cues.words(", ; — – :")
 _OPEN_CLAUSE = cues.words("when if even although though while because once unless until")
+_JUDGED = cues.words("charge claim allegation accusation assertion contention suggestion")
 _SENDS = cues.words(
     "sent sends issued issues released releases wrote writes posted posts published"
 )
@@ -203,6 +204,8 @@ def _verb(
     if subject is None and group in ("say", "note", "tell", "label") and cue.form != "base":
         subject = subject_before(tokens, back, loose=True)
         event.loose = subject is not None
+    if lemma == "require" and not _orders_by_office(subject):
+        return None  # a law, a site, a repair "requires" too
     if lemma in cues.WEAK and not _written(subject, tokens, after):
         return None
     if subject is not None:
@@ -265,13 +268,23 @@ def _sympathy(tokens: Sequence[Token], after: int) -> bool:
 
 def _written(subject: Mention | None, tokens: Sequence[Token], after: int) -> bool:
     """ "the audit found Q", "records show that": a document or a body, and words right after."""
-    if subject is None or subject.kind in ("pronoun", "name"):
+    if subject is None or subject.kind == "pronoun":
         return False
+    if subject.kind == "name":
+        return low_at(tokens, after) == "that" and _orders_by_office(subject)
     head = subject.name.lower().split()
     head = next((head[:at] for at, word in enumerate(head) if word in _OF_WHICH), head)
     if not head or head[-1] not in _VOICES:
         return False
     return low_at(tokens, after) == "that" or is_quote(tokens, after) or _marked(tokens, after)
+
+
+def _orders_by_office(subject: Mention | None) -> bool:
+    """A body that rules on others, by its own name or as one: "the Commission", "the court"."""
+    if subject is None or subject.kind == "pronoun" or subject.person:
+        return False
+    own = subject.name.lower().split(" of ")[0].split()
+    return bool(own) and (own[-1] in cues.ORGANS or own[-1] in ("regulator", "authorities"))
 
 
 def _marked(tokens: Sequence[Token], after: int) -> bool:
@@ -346,7 +359,9 @@ def _infinitive(event: Event, tokens: Sequence[Token], back: int) -> Event | Non
         verb -= 1
     elif low_at(tokens, verb) in _REFUSES:
         event.negated = True
-    elif low_at(tokens, verb) not in _KEEPS_ON:
+    elif low_at(tokens, verb) not in _KEEPS_ON or (
+        low_at(tokens, verb) == "used" and low_at(tokens, verb - 1) in _BE
+    ):
         return None
     start, _ = _skip_helpers(tokens, verb)
     event.subject = subject_before(tokens, start)
@@ -510,7 +525,12 @@ def _bound(found: list[Event], tokens: Sequence[Token]) -> None:
             if tokens[place].kind != QUOTE and tokens[place].text == ";":
                 end = place
                 break
-            if tokens[place].kind == QUOTE and event.group == "find":
+            if event.group == "find" and (
+                tokens[place].kind == QUOTE or _goes_on(tokens, place, event.begin)
+            ):
+                end = place
+                break
+            if _judged(tokens, place):
                 end = place
                 break
         if end > event.begin:
@@ -541,6 +561,21 @@ def _bound(found: list[Event], tokens: Sequence[Token]) -> None:
         event.embedded = depth[event.at + 1] > 0
 
 
+def _goes_on(tokens: Sequence[Token], at: int, begin: int) -> bool:
+    """ "detected THING and isolated it": what the finder did next."""
+    verb = low_at(tokens, at + 1)
+    after = low_at(tokens, at + 2)
+    did = verb.endswith("ed") or verb in cues.COMMON_VERBS
+    return at > begin and low_at(tokens, at) == "and" and did and after in cues.DETERMINERS
+
+
+def _judged(tokens: Sequence[Token], at: int) -> bool:
+    """ "accused X of Y, a charge Z rejected": an apposition to what was said, by the narrator."""
+    if text_at(tokens, at) != "," or low_at(tokens, at + 1) not in ("a", "an"):
+        return False
+    return any(low in _JUDGED for low in (low_at(tokens, at + 2), low_at(tokens, at + 3)))
+
+
 def _whole_clause(tokens: Sequence[Token], end: int) -> bool:
     """Is what stands before a trailing cue a clause of its own, and no mere opening phrase?"""
     first = tokens[0]
@@ -558,6 +593,10 @@ def _bound_source(event: Event, tokens: Sequence[Token], total: int) -> None:
             start += 1
         if start < total:
             event.content = (start + (tokens[start].text == ","), total)
+    elif text_at(tokens, event.at - 1) == "," and low_at(tokens, event.at - 2) in _JOINS:
+        start = event.after + (text_at(tokens, event.after) == ",")
+        if start < total and "," in (text_at(tokens, event.after), text_at(tokens, start - 1)):
+            event.content = (start, total)  # "and, according to NAME, did THING"
     elif text_at(tokens, event.at - 1) == ",":
         event.content = (0, event.at - 1)
     elif tokens[event.at - 1].kind == QUOTE and tokens[event.at - 1].text.rstrip().endswith(","):

@@ -68,9 +68,10 @@ _TYING = (
     cues.SERVES
     | cues.TIES
     | cues.words(
-        "belong belongs belonged point points pointed responsible behind attribute attributes"
+        "led leads link links belong belongs belonged point points pointed responsible behind attribute attributes"
     )
 )
+_CLUSTERS = cues.words("group cluster gang crew contractor unit")
 _FINDING = _FIND | _SEES | _CAME
 _VICTIM = cues.HARM | cues.words(
     "suffer suffers suffered suffering victim victims target hit struck"
@@ -84,6 +85,7 @@ _US = frozenset(["our", "us", "we"])
 _NO_VERB = cues.AUXILIARIES | cues.COMMON_VERBS | cues.PREPOSITIONS
 _CHARGED = cues.CHARGES | _THIS
 _HARMS = cues.HARMFUL | cues.CHARGE_NOUNS
+_HARM_NOW = cues.HARM_BASE | cues.HARM | cues.words("conduct carry engage")
 _CLAUSES = cues.SUBORDINATORS | _AGAINST
 
 
@@ -331,11 +333,18 @@ def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
                 return True
             if after[:1] and after[0] in _KNOWS:
                 continue  # "could not confirm who was behind the attack"
-            if not _any(before, _OURSELVES) and not _is_speaker(words, at, cue):
+            never = cue.direct and _at(low, at + 1) in _HARM_NOW and _states(words, at)
+            if not never and not _any(before, _OURSELVES) and not _is_speaker(words, at, cue):
                 continue
             if _any(after, _DEEDS) or any(did in by for did, by in _pairs(low, at + 1, at + 6)):
                 return True
     return False
+
+
+def _states(words: Sequence[Token], at: int) -> bool:
+    """ "NAME does not": of somebody named, in the present or for ever."""
+    begin = verb_start(words, at)
+    return begin > 0 and named(words[begin - 1], 1) and words[begin].low in ("does", "has", "never")
 
 
 def _pairs(low: list[str], first: int, last: int) -> list[tuple[str, frozenset[str]]]:
@@ -514,7 +523,14 @@ def _tied(words: Sequence[Token], low: list[str]) -> bool:
             ahead = range(after + 1, min(len(words), after + 6))
             if any(named(words[place], 1) for place in ahead):
                 return True
-        if word in ("points", "point", "pointed") and _at(low, at + 1) == "to":
+        if word in ("points", "point", "pointed", "led", "leads") and (
+            _at(low, at + 1) == "to" or low[at + 1 : at + 3] == ["back", "to"]
+        ):
+            ahead = range(at + 2, min(len(words), at + (5 if word[0] == "p" else 9)))
+            group = _any(low[at + 2 : at + 5], _CLUSTERS)
+            if group or any(named(words[k], 1) for k in ahead):
+                return True
+        if word in ("link", "links") and _at(low, at + 1) == "to" and _at(low, at - 1) == "the":
             return any(named(words[k], 1) for k in range(at + 2, min(len(words), at + 5)))
         if word == "responsible" and _at(low, at + 1) == "for" and _at(low, at - 1) in _BE:
             return True

@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"\*{1,3}|\[(?=[^\[\]\n]{1,200}\]\()|\]\([^()\s]{1,300}\)"  # Markdown's, dropped
     r"|(?:[^\W\d_]\.){2,}"  # U.N.
     r"|(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Lt|Col|Capt|Sgt|Adm)\.(?=\s)"
+    r"|(?<!\w)@\w{2,30}"  # an account's own name
     r"|\d+(?:[.,:]\d+)*\w*"
     r"|\w+(?:(?:[-'’/&]|\.(?=[a-z0-9]))\w+)*['’]?"
     r"|[^\w\s]"
@@ -58,7 +59,7 @@ class Token(NamedTuple):
 def _shape(word: str) -> tuple[str, bool, bool]:
     """A word in small letters, and whether it may be part of a name or bring a cue."""
     low = word.lower()
-    name = (word[0].isupper() or word[0].isdigit()) and low not in _NO_NAMES
+    name = (word[0].isupper() or word[0].isdigit() or (word[0] == "@" and len(word) > 1)) and low not in _NO_NAMES
     stirs = low in cues.CUES or low in cues.SPEECH_NOUNS or low == "according"
     return low, name, stirs or low.endswith("ed")
 

@@ -23,7 +23,7 @@ _AFTER_NOUN = cues.words(
 )  # "a person familiar with"
 _OF_WHICH = cues.words("of for from at in with on about by")
 _ASIDES = cues.words(
-    "who which whose for speaking citing asked quoting one together along alongside joined backed"
+    "hereafter hereinafter who which whose for speaking citing asked quoting one together along alongside joined backed"
     " supported"
 )
 _LINKED = _LINKS | _OF_WHICH
@@ -52,7 +52,10 @@ class Mention(NamedTuple):
 
 def capital(token: Token) -> bool:
     """A word that may be part of a name: a capital or a digit in front."""
-    return token.kind == WORD and (token.text[0].isupper() or token.text[0].isdigit())
+    if token.kind != WORD:
+        return False
+    first = token.text[0]
+    return first.isupper() or first.isdigit() or first == "@"
 
 
 def lead(token: Token, at: int) -> bool:

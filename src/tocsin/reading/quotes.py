@@ -12,6 +12,7 @@ from datetime import date
 
 from msgspec import Struct, structs
 
+from tocsin.reading import cues
 from tocsin.reading.bringing import beside, event_of, late, relayed, thing
 from tocsin.reading.brings import Event
 from tocsin.reading.draft import Draft
@@ -119,10 +120,14 @@ class _Reader:
     def read(self, all_paragraphs: list[Paragraph]) -> None:
         transcript = turns(self.text, all_paragraphs)
         for number, paragraph in enumerate(all_paragraphs):
+            asked = -1
             if paragraph.heading and number:
                 self.voices.heading()
                 self.carry = None
-            if number in transcript:
+            if number in transcript and transcript[number].question:
+                paragraph = paragraph._replace(start=transcript[number].start)
+                asked = len(self.found)
+            elif number in transcript:
                 self._turn(paragraph, transcript[number])
                 continue
             if self.text.startswith("> ", paragraph.start) and self._blocked(paragraph):
@@ -145,6 +150,19 @@ class _Reader:
                 carried = None
             if quotes and not quotes[-1].closed and self.found:
                 self.carry = (previous, None)
+            if asked >= 0:
+                self._asked(asked)
+
+    def _asked(self, first: int) -> None:
+        """What a question says that others said; the words of who asks are nobody's claims."""
+        told = [
+            one
+            for one in self.found[first:]
+            if not one.direct and one.sentence and one.sentence[-1].text != "?"
+        ]
+        for one in told:
+            one.notes.append("told in a question")
+        self.found[first:] = told
 
     def _echo(self, words: list[Token], quotes: list[Quotation]) -> bool:
         """A heading that only repeats words quoted further on."""
@@ -385,6 +403,13 @@ class _Reader:
         if speaker is None and not author and not (event.passive and event.group == "accuse"):
             return
         first, last = event.content
+        second = _and_that(sentence, first, last)
+        if second and event.group in ("say", "note", "tell", "warn", "deny"):
+            more = Event(event.at, event.after, event.lemma, event.group, event.cue, event.first)
+            more.subject, more.content, more.when = event.subject, (second, last), event.when
+            more.addressee = event.addressee
+            self._keep_clause(sentence, more, speaker, why)
+            last = second - 1
         while (
             last > first
             and sentence[last - 1].kind != QUOTE
@@ -467,7 +492,7 @@ class _Reader:
     def _turn(self, paragraph: Paragraph, turn: Turn) -> None:
         """ "NAME: words": a transcript gives the very words without marks."""
         start, end = self._trim(turn.start, paragraph.end)
-        if turn.question or end - start < SHORTEST:
+        if end - start < SHORTEST:
             return
         speaker: Speaker | None = None
         if turn.name is not None:
@@ -625,6 +650,17 @@ def _folded(text: str) -> str:
     if len(folded) == len(text):
         return folded
     return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
+
+
+def _and_that(sentence: Sequence[Token], first: int, last: int) -> int:
+    """Where "said that A and that B" brings B; 0 where it brings one clause only."""
+    if sentence[first - 1].low != "that":
+        return 0
+    for at in range(first + 3, last - 3):
+        joins = sentence[at - 1].low in ("and", "but") and sentence[at].low == "that"
+        if joins and (sentence[at + 1].low not in cues.AUXILIARIES):
+            return at + 1
+    return 0
 
 
 def _is_whole_quote(sentence: list[Token], first: int, last: int) -> bool:

@@ -84,6 +84,9 @@ class Voices:
         self.topic = None
         the = int(bool(sentence) and sentence[0].low in cues.DETERMINERS)
         end = the
+        if len(sentence) > 2 and sentence[0].low == "for" and sentence[2].text == ",":
+            self._turn_for(sentence[1])
+            return
         while end < len(sentence) and end < 8:
             if not named(sentence[end], end) and sentence[end].low not in cues.ROLES:
                 break
@@ -110,6 +113,14 @@ class Voices:
             speaker = Speaker(known.name, None, known.gender, True)
             self.topic = None if base(last.text) != last.text else speaker
             self.heard(speaker)
+            self.spoke_here = spoke
+
+    def _turn_for(self, token: Token) -> None:
+        """ "For NAME, it is simple.": a person known by that name."""
+        known = self.people.get(token.text)
+        if known is not None:
+            spoke = self.spoke_here
+            self.heard(Speaker(known.name, None, known.gender, True))
             self.spoke_here = spoke
 
     def turn_to_aside(self, sentence: list[Token]) -> None:
