@@ -35,8 +35,7 @@ GROUPS: dict[str, str] = {
     ),
     "tell": "tell inform assure remind notify",
     "warn": "warn",
-    "demand": "urge demand order instruct implore exhort request invite encourage"
-    " require",
+    "demand": "urge demand order instruct implore exhort request invite encourage require",
     "accuse": "accuse blame indict hold name",
     "tie": "attribute link tie trace ascribe connect associate",
     "deny": "deny reject dismiss refute dispute repudiate rebut rebuff disavow disown",

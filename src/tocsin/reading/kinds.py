@@ -68,7 +68,8 @@ _TYING = (
     cues.SERVES
     | cues.TIES
     | cues.words(
-        "led leads link links belong belongs belonged point points pointed responsible behind attribute attributes"
+        "led leads link links belong belongs belonged point points pointed responsible behind"
+        " attribute attributes"
     )
 )
 _CLUSTERS = cues.words("group cluster gang crew contractor unit")

@@ -30,7 +30,9 @@ _TOKEN = re.compile(
 )
 _MARK = re.compile(r"[“”„\"«»「」『』‘’']")
 _CLOSER = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』"}
-_DATELINE = re.compile(r"[A-ZÀ-ÞА-ЯЁ]{3}[\w .,'’-]{0,60}(?:\([^()\n]{1,40}\)[ ]?)?(?:[—–]|--|\.-|(?<= )-)[ ]")
+_DATELINE = re.compile(
+    r"[A-ZÀ-ÞА-ЯЁ]{3}[\w .,'’-]{0,60}(?:\([^()\n]{1,40}\)[ ]?)?(?:[—–]|--|\.-|(?<= )-)[ ]"
+)
 _FINAL = ".!?…。！？"
 _BULLET = re.compile(r"[-•*·–—▪◦>]+(?=\s|$)")
 
@@ -59,7 +61,9 @@ class Token(NamedTuple):
 def _shape(word: str) -> tuple[str, bool, bool]:
     """A word in small letters, and whether it may be part of a name or bring a cue."""
     low = word.lower()
-    name = (word[0].isupper() or word[0].isdigit() or (word[0] == "@" and len(word) > 1)) and low not in _NO_NAMES
+    name = (
+        word[0].isupper() or word[0].isdigit() or (word[0] == "@" and len(word) > 1)
+    ) and low not in _NO_NAMES
     stirs = low in cues.CUES or low in cues.SPEECH_NOUNS or low == "according"
     return low, name, stirs or low.endswith("ed")
 

@@ -23,8 +23,8 @@ _AFTER_NOUN = cues.words(
 )  # "a person familiar with"
 _OF_WHICH = cues.words("of for from at in with on about by")
 _ASIDES = cues.words(
-    "hereafter hereinafter who which whose for speaking citing asked quoting one together along alongside joined backed"
-    " supported"
+    "hereafter hereinafter who which whose for speaking citing asked quoting one together along"
+    " alongside joined backed supported"
 )
 _LINKED = _LINKS | _OF_WHICH
 _SPEAKERS = cues.SPEAKING | cues.ROLES

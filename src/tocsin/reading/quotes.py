@@ -125,7 +125,6 @@ class _Reader:
                 self.voices.heading()
                 self.carry = None
             if number in transcript and transcript[number].question:
-                paragraph = paragraph._replace(start=transcript[number].start)
                 asked = len(self.found)
             elif number in transcript:
                 self._turn(paragraph, transcript[number])
@@ -136,6 +135,7 @@ class _Reader:
                 continue
             quotes = quotations(self.text, paragraph.start, paragraph.end)
             start = after_dateline(self.text, paragraph)
+            start = start if asked < 0 else transcript[number].start
             words = tokens(self.text, start, paragraph.end, quotes)
             by_start = {quote.start - 1: quote for quote in quotes}
             self.number = number

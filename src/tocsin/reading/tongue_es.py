@@ -140,7 +140,10 @@ TONGUE = Tongue(
             r"|robó|hackeó)\b|\b(?:es|son) (?:el |la |los |las )?responsables? (?:de|del)\b"
             r"|\bestá detrás\b",
         ),
-        ("attribution", r"\b[Aa]tribuimos\b|\bes obra de\b|\b(?:vinculad[oa]s? (?:a|al|con)|atribuid[oa]s? (?:a|al)|atribuible)\b"),
+        (
+            "attribution",
+            r"\b[Aa]tribuimos\b|\bes obra de\b|\b(?:vinculad[oa]s? (?:a|al|con)|atribuid[oa]s? (?:a|al)|atribuible)\b",
+        ),
         ("discovery", r"\b(?:hemos|ha|han) (?:descubierto|detectado|hallado)\b|\bdescubrimos\b"),
         (
             "victim-claim",

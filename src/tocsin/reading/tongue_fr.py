@@ -143,7 +143,10 @@ TONGUE = Tongue(
             r"|saboté|infiltré|espionné|volé|orchestré|conduit|commis|visé|perturbé|compromis)\b"
             r"|\b(?:est|sont) (?:à l['’]origine|responsables?) (?:de|des|du)\b",
         ),
-        ("attribution", r"\b(?:attribuons|est l['’]œuvre|liée?s? à|attribuée?s? à|imputable|est derrière|sont derrière)\b"),
+        (
+            "attribution",
+            r"\b(?:attribuons|est l['’]œuvre|liée?s? à|attribuée?s? à|imputable|est derrière|sont derrière)\b",
+        ),
         ("discovery", r"\b(?:avons|ont|a) (?:découvert|détecté|décelé)\b"),
         (
             "victim-claim",

@@ -79,12 +79,14 @@ _CODE_STEMS = _words(
 _NUMBERED = re.compile(
     r"(?:\b(?:version|versions|ver|v|release|build|firmware|rev|revision|section|sections|chapter"
     r"|clause|figure|table|appendix|patch|abschnitt|kapitel|versión|versione|версия|versions|sp"
-    r"|update)|版本|§)[\s.:#=\"'(|]{0,4}\Z",
+    r"|update|upgrad(?:e|ed|ing) to|(?:fixed|patched|corrected) in)|版本|§)[\s.:#=\"'(|]{0,4}\Z",
     re.IGNORECASE,
 )
 _COUNTED_ON = re.compile(
     r"[\"')]?,? (?:and|or|und|et|y) (?:earlier|later|prior|below|above|older"
     r"|newer|before|früher|höher)"
+    r"|[\"')]? (?:is|are) (?:not|also|no longer) (?:affected|vulnerable|supported)"
+    r"|[\"')]? (?:is|are) not[.,;]"
     r"|[\"')]? (?:through|to|bis) \d+\.\d+\.\d+\.\d+ (?:are|is) (?:affected|vulnerable)",
     re.IGNORECASE,
 )
@@ -115,7 +117,7 @@ _DIGEST = re.compile(r"(?<!\w)(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32}
 _CITED = re.compile(
     r"(?:\]\(|^[ \t]{0,8}\[\d{1,3}\][ \t]{0,4}"
     r"|\b(?:for (?:more|further|reporting|details|rules|questions)|visit|learn more|read more"
-    r"|follow us|subscribe|see also|available (?:at|from)"
+    r"|follow us|subscribe|see also|see our|available (?:at|from)"
     r"|published (?:at|on|by)"
     r"|more at|contact us|siehe auch)\b[^.!?\n]{0,80}"
     r"|\b(?:references?|sources?|quellen?)[\"' \t]{0,4}[:=][^.!?\n]{0,80})\Z",

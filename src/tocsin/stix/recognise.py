@@ -128,7 +128,10 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "registry-key",
-            r"\b(?:HKEY_[A-Z_]{4,30}|HKLM|HKCU|HKCR|HKU|HKCC)" + _STEPS,
+            r"\b(?:HKEY_[A-Z_]{4,30}|HKLM|HKCU|HKCR|HKU|HKCC)"
+            + _STEPS
+            # A name of two words, where the sentence or the line ends behind it.
+            + r"(?:(?<=[A-Za-z0-9])(?: [A-Z][\w-]{1,30}){1,2}(?=[.,;)](?:\s|\Z)|\n|\Z))?",
             0,
         ),
         (
@@ -211,7 +214,9 @@ _TRIMMED = frozenset(("url", "path", "registry-key", "domain", "mutex", "file-na
 
 # Broken at the end of a line, as PDF readers give it: after a hyphen or a dot of a broken name.
 _UNDONE = re.compile(
-    DEFANGED + r"|(?P<hyphen>(?<=[A-Za-z0-9])-\n(?=[A-Za-z0-9-]{1,63}(?:\[\.\]|\(\.\)|\[dot\])))",
+    r"(?P<ended>(?<=[A-Za-z0-9])(?:\[\.\]|\(\.\)|\[dot\])\n(?=[A-Za-z0-9]))|"
+    + DEFANGED
+    + r"|(?P<hyphen>(?<=[A-Za-z0-9])-\n(?=[A-Za-z0-9-]{1,63}(?:\[\.\]|\(\.\)|\[dot\])))",
     re.IGNORECASE | re.ASCII,
 )
 _SLASHED = re.compile(r"\bh(?:tt|xx|__|\*\*)ps?:\\\\[^\s\"'<>]{1,2048}", re.IGNORECASE)
@@ -221,6 +226,12 @@ _APART = re.compile(
 )
 _WIDE = re.compile("[\u3001-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
 _HYPERLINK = re.compile(r"\n[ \t]{0,40}(?P<rest>[A-Za-z0-9%_~./?=&#-]{2,400})")
+_QUERY = re.compile(r"[A-Za-z0-9_.-]{1,40}=[A-Za-z0-9%_~./=&#-]{0,400}")
+_COPYRIGHT = re.compile(
+    r"^[^\n]{0,160}(?:©|\(c\) ?\d{4}|copyright \D{0,4}\d{4})[^\n]{0,160}?\b(?:https?://)?"
+    r"(?:www\.)?(?P<host>(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,24})(?![\w@-])",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -265,6 +276,7 @@ class _Reader:
 
     def __init__(self, text: str, own_site: str | None) -> None:
         self.text, self.own_site = text, own_site
+        self.signed = _signed(text) if own_site is None else None
         self.plain, self.offsets = refang(_evened(text), pattern=_UNDONE)
         self.taken = bytearray(len(self.plain))
         self.zones = reference_zones(self.plain)
@@ -317,6 +329,8 @@ class _Reader:
         host = _host_of(kind, value)
         if self.own_site is not None and not broken and _below(host, self.own_site):
             why = "own-site"
+        if self.signed is not None and why is None and not broken and _below(host, self.signed):
+            why = "own-site"
         self.taken[start:end] = b"\x01" * (end - start)
         if why is not None:
             self.held.append(Held(kind=kind, value=value, raw=raw, start=low, end=high, why=why))
@@ -342,6 +356,9 @@ class _Reader:
     def _wrapped(self, start: int, end: int) -> int:
         """Where a URL ends that a PDF reader has cut at the end of a line."""
         plain = self.plain
+        if plain[end : end + 2] == "?\n" and end - start >= 12:
+            asked = _QUERY.match(plain, end + 2)
+            return end if asked is None else _trimmed(plain, start, asked.end())
         if end - start < 24 or plain[end - 1] not in "/-_=&?%" or plain[start:end].count("/") < 4:
             return end
         if self.text[self.offsets[start] : self.offsets[end]] == plain[start:end]:
@@ -350,6 +367,12 @@ class _Reader:
         if match is None or match["rest"].lower().strip(".,") in _PROSE_WORDS:
             return end
         return _trimmed(plain, start, match.end())
+
+
+def _signed(text: str) -> str | None:
+    """The host in the line that says whose text it is: "Copyright 2026 NAME. www.name.com"."""
+    match = _COPYRIGHT.search(text, max(0, len(text) - 20_000))
+    return match["host"].lower() if match is not None and known_top(match["host"]) else None
 
 
 def _span(match: re.Match[str]) -> tuple[int, int]:

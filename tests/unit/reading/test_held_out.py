@@ -25,7 +25,20 @@ def test_texts_of_many_styles_give_most_of_their_claims() -> None:
     assert counts["span exact, of found"] >= 0.92
 
 
-@pytest.mark.parametrize("page", pages(), ids=[page.name for page in pages()])
+def test_texts_by_another_hand_give_their_claims_in_six_languages() -> None:
+    counts = {n: right / of for n, (right, of) in tally(pages("claims_unseen")).items()}
+    assert counts["direct found"] >= 0.95
+    assert counts["direct drafts that are claims"] >= 0.95
+    assert counts["indirect found"] >= 0.90
+    assert counts["indirect drafts that are claims"] >= 0.95
+    assert counts["speaker, of found"] >= 0.90
+    assert counts["type, of found"] >= 0.85
+
+
+ALL = [*pages(), *pages("claims_unseen")]
+
+
+@pytest.mark.parametrize("page", ALL, ids=[page.name for page in ALL])
 def test_words_are_the_text_at_their_span_in_every_style(page: object) -> None:
     text = getattr(page, "text", "")
     drafts = read_claims(text, published=None)
