@@ -123,7 +123,8 @@ TONGUE = Tongue(
         ),
         (
             "denial",
-            r"\binfundad[oa]s?\b|\bcarece(?:n|mos)? de (?:tod[oa] )?(?:pruebas?|fundamento|base|sustento)"
+            r"\binfundad[oa]s?\b|\bcarece(?:n|mos)? de (?:tod[oa] )?"
+            r"(?:pruebas?|fundamento|base|sustento)"
             r"|\bsin (?:ningún )?fundamento\b|\bcalumni|\bfabricad[oa]s?\b"
             r"|\binventad[oa]s?\b|\bdifam|\bmentiras?\b|\bnada que ver\b"
             r"|\b(?:nunca|jamás|no) (?:hemos|ha|han|he) (?:atacado|lanzado|hackeado|realizado)",
@@ -142,7 +143,8 @@ TONGUE = Tongue(
         ),
         (
             "attribution",
-            r"\b[Aa]tribuimos\b|\bes obra de\b|\b(?:vinculad[oa]s? (?:a|al|con)|atribuid[oa]s? (?:a|al)|atribuible)\b",
+            r"\b[Aa]tribuimos\b|\bes obra de\b"
+            r"|\b(?:vinculad[oa]s? (?:a|al|con)|atribuid[oa]s? (?:a|al)|atribuible)\b",
         ),
         ("discovery", r"\b(?:hemos|ha|han) (?:descubierto|detectado|hallado)\b|\bdescubrimos\b"),
         (

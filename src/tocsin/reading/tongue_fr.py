@@ -128,7 +128,8 @@ TONGUE = Tongue(
         ),
         (
             "denial",
-            r"\binfondée?s?\b|\bdénuée?s? de (?:tout )?fondement\b|\bsans (?:aucun )?fondement\b|\bcalomni|\bfabriqué|\binventée?s?\b"
+            r"\binfondée?s?\b|\bdénuée?s? de (?:tout )?fondement\b"
+            r"|\bsans (?:aucun )?fondement\b|\bcalomni|\bfabriqué|\binventée?s?\b"
             r"|\bdiffamat|\bmensong|\b(?:n['’]avons|n['’]ai|n['’]a) (?:jamais|pas|rien)"
             r" (?:attaqué|mené|piraté|rien à voir|à voir|lancé)|\bn['’]avons rien à voir",
         ),
@@ -145,7 +146,8 @@ TONGUE = Tongue(
         ),
         (
             "attribution",
-            r"\b(?:attribuons|est l['’]œuvre|liée?s? à|attribuée?s? à|imputable|est derrière|sont derrière)\b",
+            r"\b(?:attribuons|est l['’]œuvre|liée?s? à|attribuée?s? à"
+            r"|imputable|est derrière|sont derrière)\b",
         ),
         ("discovery", r"\b(?:avons|ont|a) (?:découvert|détecté|décelé)\b"),
         (
