@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tocsin.claims.model import (
     EXTENSION_ID,
@@ -92,23 +93,82 @@ def read(
     found: dict[str, dict[str, Any]] = {role: {} for role in ROLE_TYPE}
     broken: list[Broken] = []
     for ref, one in held.items():
-        try:
-            carried = _carried(ref, one)
-        except _Wrong as wrong:
-            broken.append(
-                Broken(
-                    id=ref,
-                    sha256=one.sha256,
-                    field=wrong.field,
-                    message=wrong.message,
-                    remedy=wrong.remedy,
-                )
-            )
-            continue
-        if carried is not None:
+        carried, wrong = _read_one(ref, one)
+        if wrong is not None:
+            broken.append(wrong)
+        elif carried is not None:
             found[carried[0]][ref] = carried[1]
     broken += _misdirected(found["challenge"], held)
     return _index(found, held, tuple(sorted(broken, key=lambda b: b.id)), dict(withdrawn or {}))
+
+
+def replaced(view: View, versions: Iterable[tuple[Mapping[str, Any], str]]) -> View:
+    """`view` with other versions of some of its objects: what `read` would make of all of them.
+
+    Costs as much as what is replaced, and a copy of the tables, where no version ties other things
+    together than the one before it did.
+
+    Args:
+        versions: as `read` takes objects, one for each id; every id is in `view`.
+    """
+    found: dict[str, dict[str, Any]] = {
+        "claim": dict(view.claims),
+        "evidence": dict(view.evidence),
+        "challenge": dict(view.challenges),
+        "link": dict(view.links),
+        "standing": dict(view.standings),
+    }
+    held, broken = dict(view.objects), {one.id: one for one in view.broken}
+    same = True
+    for data, sha256 in versions:
+        ref = data["id"]
+        held[ref] = Held(data=data, sha256=sha256)
+        was = next(((role, some.pop(ref)) for role, some in found.items() if ref in some), None)
+        now, wrong = _read_one(ref, held[ref])
+        same = same and wrong is None and ref not in broken and _ties_alike(was, now)
+        broken.pop(ref, None)
+        if wrong is not None:
+            broken[ref] = wrong
+        if now is not None:
+            found[now[0]][ref] = now[1]
+    if not same:
+        # What was broken only as it was misdirected may be so no more.
+        for ref in [ref for ref in broken if ref.startswith("opinion--")]:
+            now, wrong = _read_one(ref, held[ref])
+            if now is not None and wrong is None:
+                del broken[ref]
+                found[now[0]][ref] = now[1]
+        ordered = {role: {ref: some[ref] for ref in sorted(some)} for role, some in found.items()}
+        named = [*broken.values(), *_misdirected(ordered["challenge"], held)]
+        made = _index(ordered, held, tuple(sorted(named, key=lambda b: b.id)), view.withdrawn)
+        return replace(made, called=view.called)
+    return replace(
+        view,
+        claims={ref: found["claim"][ref] for ref in view.claims},
+        evidence={ref: found["evidence"][ref] for ref in view.evidence},
+        challenges={ref: found["challenge"][ref] for ref in view.challenges},
+        links={ref: found["link"][ref] for ref in view.links},
+        standings={ref: found["standing"][ref] for ref in view.standings},
+        identities={r: held[r].data for r in view.identities},
+        objects=held,
+    )
+
+
+def _ties_alike(was: tuple[str, Any] | None, now: tuple[str, Any] | None) -> bool:
+    """Whether two versions of one object stand at the same places in every index of a view."""
+    if was is None or now is None:
+        return was is now
+    (role, one), (other_role, other) = was, now
+    if role != other_role:
+        return False
+    if role == "challenge":
+        return bool(one.target == other.target)
+    if role == "evidence":
+        return bool(one.x.origin == other.x.origin)
+    if role == "link":
+        places = [(x.kind, x.source, x.target, x.publisher) for x in (one, other)]
+        return places[0] == places[1]
+    return True
 
 
 def _sortable(stamp: Any) -> tuple[str, str]:
@@ -117,6 +177,20 @@ def _sortable(stamp: Any) -> tuple[str, str]:
         return ("", "")
     whole, _, fraction = stamp.rstrip("Zz").partition(".")
     return whole, fraction.rstrip("0")
+
+
+def _read_one(ref: str, held: Held) -> tuple[tuple[str, Any] | None, Broken | None]:
+    """(role and what it carries, if it is of the carrier; what breaks it, if something does)."""
+    try:
+        return _carried(ref, held), None
+    except _Wrong as wrong:
+        return None, Broken(
+            id=ref,
+            sha256=held.sha256,
+            field=wrong.field,
+            message=wrong.message,
+            remedy=wrong.remedy,
+        )
 
 
 def _carried(ref: str, held: Held) -> tuple[str, Any] | None:

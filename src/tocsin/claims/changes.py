@@ -24,9 +24,9 @@ from tocsin.errors import ClaimError, NotFoundError, UsageError
 
 MOST_STEPS = 1_000
 """Instants looked at for one claim, at most."""
-MOST_WORK = 1_000_000
+MOST_WORK = 300_000
 """Instants times objects they are weighed from, at most: every step is a standing of its own."""
-PAGE_WORK = 40_000
+PAGE_WORK = 20_000
 """The same where somebody only looks: a fraction of a second, however much is said of a claim."""
 
 
@@ -169,7 +169,8 @@ def _came(
     coder: str | None,
 ) -> tuple[dict[datetime, set[str]], int]:
     """What came at each instant between the two times; how many objects a step is weighed from."""
-    standing(have.view, claim_id, reader, None, coder)  # says what is wrong with it, if anything is
+    if claim_id not in have.view.claims:
+        standing(have.view, claim_id, reader, None, coder)  # says what is wrong with it
     came: dict[datetime, set[str]] = {}
     scope = Kept(have.view, reader, None, None).scope(claim_id)
     for when, ref in _happened(have, scope, reader):
@@ -288,9 +289,14 @@ def _change(
         after=now.level,
         said=before is None,
         links=tuple(links),
-        sentences=tuple(one for one in here if one not in then),
-        no_longer=tuple(one for one in then if one not in here),
+        sentences=_without(here, then),
+        no_longer=_without(then, here),
     )
+
+
+def _without(some: Iterable[Sentence], others: Iterable[Sentence]) -> tuple[Sentence, ...]:
+    known = set(others)
+    return tuple(one for one in some if one not in known)
 
 
 def _tells_nothing(view: View, ref: str, came: set[str]) -> bool:

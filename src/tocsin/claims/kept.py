@@ -7,7 +7,7 @@ Spec: claims.md §2.2.1, 2.2.3, 2.2.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from tocsin.claims.model import ACCESS, TIES, Challenge, Claim, Evidence, Link, Ties, View
@@ -31,6 +31,7 @@ class Kept:
         self.at = at
         self.coder = coder
         self._kept: dict[str, bool] = {}
+        self._scope: tuple[str, list[str]] = ("", [])
 
     # --- 2.2.1 known by then, and of this coder
 
@@ -170,11 +171,13 @@ class Kept:
 
     # --- 2.4 what a standing is computed from
 
-    def scope(self, claim_id: str) -> list[str]:
+    def scope(self, claim_id: str) -> Sequence[str]:
         """Ids of everything that a standing of this claim may rest on.
 
         Of the ties between parties only what challenges them is in it: see `standing._inputs`.
         """
+        if self._scope[0] == claim_id:  # every step of one weighing asks for the same
+            return self._scope[1]
         seen = {claim_id}
         parties: set[str] = set()
         rest = [claim_id]
@@ -195,7 +198,8 @@ class Kept:
                 if one not in seen:
                     seen.add(one)
                     rest.append(one)
-        return sorted(seen)
+        self._scope = claim_id, sorted(seen)
+        return self._scope[1]
 
     def _on_control(self, producers: Iterable[str], parties: set[str]) -> Iterator[str]:
         """Challenges on the control of these and all that they are tied to; `parties`: seen."""

@@ -8,6 +8,7 @@ Spec: claims.md §2.2.1.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.claims.carrier import read
+from tocsin.claims.carrier import read, replaced
 from tocsin.claims.model import View
 from tocsin.claims.times import instant
 from tocsin.flows.beside import Differing, inconsistent
@@ -23,6 +24,9 @@ from tocsin.flows.intake import parse_kept
 from tocsin.policy import Reader
 from tocsin.record.directory import Party
 from tocsin.store.interface import Head, Kept, KeptObject
+
+_MOST_VIEWS = 16
+"""Views of earlier times that are kept for one reader; lists ask for them in order of time."""
 
 
 class Shelf(Protocol):
@@ -101,8 +105,11 @@ class Seen(Struct, frozen=True, kw_only=True):
     """The case in which a claim was first said."""
     revised: Mapping[str, tuple[tuple[datetime, KeptObject], ...]]
     """Every readable version, oldest first, of what its publisher said again; with its time."""
-    views: dict[frozenset[str], View]
-    """Views of earlier times, by the digests of the versions that were the newest then."""
+    turns: Sequence[tuple[datetime, str]]
+    """(when, id) of each version that took the place of an earlier one, in order: between two of
+    these instants every view of then is the same."""
+    views: dict[int, View]
+    """Views of earlier times, by how many of `turns` had been by then."""
 
     def withdrawn(self, id: str, at: datetime | None = None) -> bool:
         """Whether an object had been taken back by then."""
@@ -113,23 +120,29 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     def at(self, at: datetime | None) -> View:
         """The view as of a time: of every object the version that was the newest then."""
-        if at is None:
+        turn = len(self.turns) if at is None else bisect_right(self.turns, at, key=_when)
+        if at is None or turn == len(self.turns):
             return self.view
-        then = {
-            id: next((one for when, one in reversed(versions) if when <= at), versions[0][1])
-            for id, versions in self.revised.items()
-        }
-        changed = {id: one for id, one in then.items() if one.sha256 != self.kept[id].sha256}
-        if not changed:
-            return self.view
-        key = frozenset(one.sha256 for one in changed.values())
-        if key not in self.views:
-            if len(self.views) >= 64:
-                self.views.clear()
-            kept = {**self.kept, **changed}
-            then_held = _read(kept.values(), self.view.withdrawn)
-            self.views[key] = replace(then_held, called=self.view.called)
-        return self.views[key]
+        made = dict(self.views)  # another request may let one go meanwhile
+        if turn not in made:
+            made[len(self.turns)] = self.view
+            near = min(made, key=lambda other: (abs(other - turn), other))
+            between = self.turns[min(near, turn) : max(near, turn)]
+            then = [self._version(id, at) for id in dict.fromkeys(id for _, id in between)]
+            made[turn] = replaced(made[near], [(one.data, one.sha256) for one in then])
+            if len(self.views) >= _MOST_VIEWS:
+                self.views.pop(next(iter(self.views), turn), None)
+            self.views[turn] = made[turn]
+        return made[turn]
+
+    def _version(self, id: str, at: datetime) -> KeptObject:
+        """The newest version of then, of what was said again; before the first one, the first."""
+        versions = self.revised[id]
+        return versions[max(0, bisect_right(versions, at, key=_when) - 1)][1]
+
+
+def _when(dated: tuple[datetime, object]) -> datetime:
+    return dated[0]
 
 
 def by_then(known: datetime, at: datetime | None) -> bool:
@@ -159,6 +172,7 @@ def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:
     first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
     said = {i: node.store.statement(i, allowed) for i in set(first.values())}
     cases = {ref: s.case for ref, i in first.items() if (s := said[i])}
+    revised = _revised(node, allowed, view, kept)
     result = Seen(
         view=view,
         kept=kept,
@@ -168,7 +182,8 @@ def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:
         answers=answers,
         differing=inconsistent(view, cases),
         cases=cases,
-        revised=_revised(node, allowed, view, kept),
+        revised=revised,
+        turns=sorted((when, id) for id, them in revised.items() for when, _ in them[1:]),
         views={},
     )
     if len(node.views) > 32:
@@ -199,21 +214,31 @@ def _called(node: Library, view: View) -> dict[str, str]:
 def _revised(
     node: Library, allowed: frozenset[int], view: View, kept: Mapping[str, KeptObject]
 ) -> dict[str, tuple[tuple[datetime, KeptObject], ...]]:
-    """See `Seen.revised`. What was said once has `modified` as it has `created`."""
+    """See `Seen.revised`. What was said once has `modified` as it has `created`.
+
+    What breaks the carrier in its newest version may have kept it before.
+    """
     found = {}
-    for carried in (view.claims, view.evidence, view.challenges, view.links):
-        for id in carried:
-            if kept[id].modified == kept[id].created:
-                continue
-            versions = [
-                (instant(one.modified), one)
-                for one in node.store.versions(id, allowed)
-                if one.modified is not None
-                and one.data.get("created_by_ref") == carried[id].publisher
-            ]
-            if len(versions) > 1:
-                found[id] = tuple(sorted(versions, key=lambda one: (one[0], one[1].sha256)))
+    carried = (view.claims, view.evidence, view.challenges, view.links)
+    for id in (*(id for some in carried for id in some), *(one.id for one in view.broken)):
+        if kept[id].modified == kept[id].created:
+            continue
+        publisher = view.objects[id].data.get("created_by_ref")
+        versions = [
+            (when, one)
+            for one in node.store.versions(id, allowed)
+            if one.data.get("created_by_ref") == publisher and (when := _modified(one)) is not None
+        ]
+        if len(versions) > 1:
+            found[id] = tuple(sorted(versions, key=lambda one: (one[0], one[1].sha256)))
     return found
+
+
+def _modified(one: KeptObject) -> datetime | None:
+    try:
+        return instant(one.modified or "")
+    except ValueError:
+        return None
 
 
 def _tied(

@@ -171,7 +171,9 @@ def claims(
 
 def _said_by(have: Seen, at: datetime | None) -> list[Claim]:
     """The claims that had been said by then, each in the version of then."""
-    return [one for one in have.at(at).claims.values() if by_then(one.known, at)]
+    found = [one for one in have.at(at).claims.values() if by_then(one.known, at)]
+    # By their dates, as each is weighed as of its own: views of then are made once, in this order.
+    return sorted(found, key=lambda one: one.known)
 
 
 def row(node: Library, have: Seen, claim: Claim, at: datetime | None = None) -> ClaimRow:

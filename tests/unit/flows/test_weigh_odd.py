@@ -6,6 +6,7 @@ every reader, and what a page says of a piece is what the standing made of it.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from tests.unit.flows.disputes import CLAIM, DENIAL, claim, denial, said, say_al
 
 from tocsin.claims import answering, write
 from tocsin.claims.model import EXTENSION_ID
-from tocsin.flows import intake, weigh, weighed
+from tocsin.flows import held, intake, weigh, weighed
 from tocsin.flows.intake import Act
 
 World = Any  # tests/unit/conftest.py
@@ -248,3 +249,36 @@ def test_a_claim_whose_own_marking_keeps_it_from_the_named_party_was_not_shown_t
     assert weigh.claims(world.node, world.node.reader(world.SOUTH)) == []
     page = weigh.claim_page(world.node, world.node.reader(world.NORTH), CLAIM)
     assert [(n.party.name, n.at) for n in page.named] == [("CERT Southmark", None)]
+
+
+def test_a_newest_version_that_breaks_the_carrier_takes_nothing_back_of_then(world: World) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    _, made = grounds(world)
+    then = world.clock()
+    world.clock.later(days=1)
+    say_all(world, [changed(made[0], world, producer_refs=[])])
+    reader = world.node.reader(world.GRID)
+    grades = [
+        weigh.weigh(world.node, reader, CLAIM, at).links["actor"].grade for at in (then, None)
+    ]
+    assert grades == ["one-root", "none-shown"]
+
+
+def test_a_claim_that_was_revised_many_times_is_read_once_for_each_view(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view of then costs what has changed since, not another reading of all that is held."""
+    first = claim(world, world.NORTH)
+    said(world, world.NORTH, first, world.GRID)
+    for n in range(5):
+        world.clock.later(hours=1)
+        said(world, world.NORTH, changed(first, world, gist=str(n)), world.GRID)
+    have = held.seen(world.node, world.node.reader(world.GRID))
+    monkeypatch.setattr(held, "read", None)
+    assert len(have.turns) == 5
+    seen = [have.at(when).claims[CLAIM].x.gist for when, _ in have.revised[CLAIM]]
+    assert seen == [None, "0", "1", "2", "3", "4"]
+    first_turn, last_turn = have.turns[0][0], have.turns[-1][0]
+    assert have.at(last_turn) is have.view
+    assert have.at(first_turn) is have.at(first_turn)
+    assert have.at(last_turn - timedelta(seconds=1)) is not have.at(first_turn)
