@@ -181,6 +181,7 @@ def own() -> None:
     lists = {
         f"{len(pages())} texts in many styles, seen when the rules were mended": pages(),
         "texts by another hand, mended by since": pages("claims_unseen"),
+        "texts by that hand after the mending": pages("claims_fresh"),
         "sentences the rules were mended by": sentences("seen"),
         "sentences no rule has seen": sentences("held_out"),
     }

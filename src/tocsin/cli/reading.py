@@ -418,8 +418,11 @@ def accept(
             ]
             if not reject:
                 chosen, left = _sayable(chosen, by_id)
-                for i in left:
-                    click.echo(f"left open: {i}: no STIX pattern to be shared as", err=True)
+                if left:
+                    kinds = Counter(_kind_of(by_id[i]) for i in left)
+                    named = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+                    told = f"left open: {_count(len(left), 'draft')} STIX has no object for"
+                    click.echo(f"{told}: {named}", err=True)
         else:
             chosen = list(dict.fromkeys(_resolve(i, by_id) for i in drafts))
             if not reject:
@@ -648,15 +651,18 @@ def _count(count: int, what: str) -> str:
 
 
 def _sayable(chosen: list[str], known: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Those that can be said, and those that no STIX pattern stands for (CVE, ATT&CK ids)."""
-    from tocsin.stix.needles import WITHOUT_PATTERN
+    """Those that can be said, and those that no STIX object stands for (wallets, ATT&CK ids)."""
+    from tocsin.stix.needles import UNSAYABLE
 
     def named(i: str) -> bool:
-        found = {**known[i]["machine"], **known[i]["human"]}
-        kind = found.get("kind") or found.get("type")
-        return known[i]["kind"] == "indicator" and kind in WITHOUT_PATTERN
+        return known[i]["kind"] == "indicator" and _kind_of(known[i]) in UNSAYABLE
 
     return [i for i in chosen if not named(i)], [i for i in chosen if named(i)]
+
+
+def _kind_of(draft: dict[str, Any]) -> str:
+    """An indicator's kind as a person set it, else as it was read."""
+    return str(draft["human"].get("kind") or draft["machine"]["type"])
 
 
 def _resolve(given: str, known: dict[str, Any]) -> str:
@@ -741,7 +747,7 @@ def _list_drafts(listed: list[dict[str, Any]]) -> None:
             [
                 f"{d['report']}.{d['n']}",
                 d["state"],
-                found["claim_type"] if claim else found["type"],
+                found["claim_type"] if claim else _kind_of(d),
                 (found["speaker"] or "?") if claim else "-",
                 found.get("date") or "-",
                 terminal.clip(_flagged(found) + (found["words"] if claim else found["value"]), 68),

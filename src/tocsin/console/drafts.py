@@ -134,7 +134,7 @@ class DraftRow(Struct, frozen=True, kw_only=True):
     kind: str
     state: str
     sayable: bool
-    """False for an indicator that no STIX pattern stands for."""
+    """False for an indicator that no STIX object stands for."""
     revision: int
     span: tuple[int, int] | None
     words: str
@@ -226,7 +226,7 @@ def _draft_row(d: KeptDraft) -> DraftRow:
         n=d.n,
         id=d.id,
         kind=d.kind,
-        sayable=d.kind != "indicator" or drafting.has_pattern(d),
+        sayable=d.kind != "indicator" or drafting.can_be_said(d),
         state=d.state,
         revision=d.revision,
         span=(span[0], span[1]) if span else None,
@@ -429,7 +429,7 @@ def accept_indicators(ask: Ask) -> Drawn | Go:
     wanted = [
         (d.id, d.revision)
         for d in drafting.drafts(ask.node, report, state="open")
-        if d.kind == "indicator" and drafting.has_pattern(d)
+        if d.kind == "indicator" and drafting.can_be_said(d)
     ]
     if ask.form.get("count") != str(len(wanted)):
         return drafts(ask, 409, stale=0, yours={})

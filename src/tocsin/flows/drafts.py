@@ -31,7 +31,7 @@ from tocsin.stix import ids
 from tocsin.stix.bundle import Received, open_object
 from tocsin.stix.markings import MARKING_ID
 from tocsin.stix.model import make
-from tocsin.stix.needles import WITHOUT_PATTERN, pattern_for
+from tocsin.stix.needles import UNSAYABLE, pattern_for
 from tocsin.stix.values import normalise
 
 State = Literal["open", "accepted", "rejected"]
@@ -644,9 +644,9 @@ def _incident(node: Node, coder: str, outlet: str, coded: Mapping[str, Any]) -> 
 TLP_OF: Mapping[str, str] = {str(level): id for level, id in MARKING_ID.items()}
 
 
-def has_pattern(one: KeptDraft) -> bool:
-    """Whether this draft of an indicator can be shared as one: a CVE, for example, cannot."""
-    return (one.human.get("kind") or one.machine.get("type")) not in WITHOUT_PATTERN
+def can_be_said(one: KeptDraft) -> bool:
+    """Whether an object stands for this draft of an indicator: for a wallet, for example, none."""
+    return (one.human.get("kind") or one.machine.get("type")) not in UNSAYABLE
 
 
 def _clipped(raw: str, most: int = 200) -> str:
@@ -670,10 +670,12 @@ def _indicator(
 ) -> bytes:
     kind = one.get("kind") if "kind" in one.human else one.machine.get("type")
     value = normalise(str(kind), str(one.get("value")))
+    if kind == "cve":
+        return _vulnerability(node, one, source, how, value, now)
     pattern = pattern_for(str(kind), value)
     if pattern is None:
         raise DraftError(
-            f"a {kind} such as {value!r} has no STIX pattern to be shared as",
+            f"STIX has no object for {value!r} ({kind})",
             remedy="reject this draft, or share it in a report's text",
         )
     at = stix_time(now)
@@ -690,12 +692,35 @@ def _indicator(
         pattern_type="stix",
         valid_from=machine.get("first_seen") or at,
         valid_until=machine.get("valid_until"),
+        external_references=[_printed(one, source, how)],
+        object_marking_refs=[level] if level else [],
+    )
+
+
+def _printed(one: KeptDraft, source: KeptReport, how: Accepting) -> dict[str, Any]:
+    """The report that printed a value, and how."""
+    return {
+        "source_name": one.get("outlet") or how.outlet or source.source.name,
+        "description": f"printed there as {_clipped(one.machine['raw'])}",
+        "hashes": {"SHA-256": source.source.sha256},
+    }
+
+
+def _vulnerability(
+    node: Node, one: KeptDraft, source: KeptReport, how: Accepting, number: str, now: datetime
+) -> bytes:
+    """A flaw by its number. Spec: STIX 2.1 §4.18, which asks for the number as a reference."""
+    level = TLP_OF.get(str(one.machine.get("tlp")))
+    return make(
+        "vulnerability",
+        id=_own_id(node, "vulnerability", how.by, str(source.source.text_sha256), str(one.n)),
+        created=stix_time(now),
+        created_by_ref=node.identity(how.by),
+        name=number,
+        description=one.machine.get("comment"),
         external_references=[
-            {
-                "source_name": one.get("outlet") or how.outlet or source.source.name,
-                "description": f"printed there as {_clipped(machine['raw'])}",
-                "hashes": {"SHA-256": source.source.sha256},
-            }
+            {"source_name": "cve", "external_id": number},
+            _printed(one, source, how),
         ],
         object_marking_refs=[level] if level else [],
     )

@@ -462,7 +462,8 @@ def _behind(tokens: Sequence[Token], at: int) -> Mention | None:
 
 
 def _parse_object(event: Event, tokens: Sequence[Token], at: int) -> None:
-    if low_at(tokens, at) == "that":
+    this_one = at + 2 >= len(tokens) or tokens[at + 2].kind not in (WORD, QUOTE)
+    if low_at(tokens, at) == "that" and not this_one:  # "disputes that figure."
         at += 1
     if at < len(tokens) and (tokens[at].kind == QUOTE or tokens[at].kind == WORD):
         if tokens[at].low == "as" and is_quote(tokens, at + 1):

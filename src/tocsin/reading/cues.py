@@ -31,7 +31,7 @@ GROUPS: dict[str, str] = {
         " complain testify write tweet post boast lament quip joke allege suspect counter"
         " retort indicate mention charge assess judge clarify elaborate surmise imply fear hope"
         " agree"
-        " signal speculate tout show find rule"
+        " signal speculate tout show find rule brag"
     ),
     "tell": "tell inform assure remind notify",
     "warn": "warn",
@@ -99,6 +99,7 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
     "show": ("shows", "showed", "shown", "showing"),
     "find": ("finds", "found", "finding"),
     "spot": ("spots", "spotted", "spotting"),
+    "brag": ("brags", "bragged", "bragging"),
     "snap": ("snaps", "snapped", "snapping"),
     "identify": ("identifies", "identified", "identifying"),
 }
@@ -244,6 +245,7 @@ SPEAKING = words(
     " ministries departments committees bodies authors"
     " plaintiff plaintiffs defendant defendants claimant claimants respondent respondents appellant"
     " petitioner petitioners applicant tribunal jury panel watchdog ombudsman capital capitals"
+    " clinic clinics insurer lender carrier shipper railway crew gang collective chain startup"
 )
 
 SPEAKING |= frozenset(role + "s" for role in ROLES) | words("pilots workers captain crew victims")

@@ -268,8 +268,10 @@ def _sympathy(tokens: Sequence[Token], after: int) -> bool:
 
 def _written(subject: Mention | None, tokens: Sequence[Token], after: int) -> bool:
     """ "the audit found Q", "records show that": a document or a body, and words right after."""
-    if subject is None or subject.kind == "pronoun":
+    if subject is None:
         return False
+    if subject.kind == "pronoun":  # a person finds out that; "it found that" is a body's word
+        return subject.name.lower() == "it" and low_at(tokens, after) == "that"
     if subject.kind == "name":
         return low_at(tokens, after) == "that" and _orders_by_office(subject)
     head = subject.name.lower().split()
@@ -617,8 +619,8 @@ def _start_of(event: Event, tokens: Sequence[Token]) -> int | None:
         if text_at(tokens, stop - 1) == ",":
             stop -= 1
         return stop
-    if low == "while":
-        return first - 1
+    if low in ("while", "though", "although", "whereas"):
+        return first - 1 - (text_at(tokens, first - 2) == ",")
     if near in _BREAKS:
         return first - 1
     if event.participle and first and is_quote(tokens, first - 1):

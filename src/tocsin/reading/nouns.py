@@ -46,10 +46,20 @@ def noun(
     loose: also a phrase with no word for somebody who speaks ("the neighbours").
     """
     one = _noun(text, tokens, first, last, table, loose=loose)
+    if one is not None and one.kind == "name" and table.named_by:
+        one = _with_marks(text, tokens, first, last, one)
     if one is None or one.gender is not None or not table.genders:
         return one
     article = next((token.low for token in tokens[first:last] if token.kind == WORD), "")
     return one._replace(gender=table.genders.get(article))
+
+
+def _with_marks(text: str, tokens: Sequence[Token], first: int, last: int, one: Noun) -> Noun:
+    """ "company «NAME»": the name in its marks is a part of the name."""
+    while first < last and tokens[first].kind != WORD:
+        first += 1
+    ends = last > first + 1 and tokens[last - 1].kind == ASIDE
+    return one._replace(name=printed(text, tokens[first:last])) if ends else one
 
 
 def _noun(

@@ -357,7 +357,9 @@ class _Reader:
         for part in inner:
             first, last = part[0].start, part[-1].end
             kind = kind_of(part, cued).claim_type
-            if pieces and (kinds[-1] == kind == "assessment" or last - first < SHORTEST):
+            brief = len(pieces) == 1 and pieces[0][1] - pieces[0][0] < SHORTEST  # "Yes."
+            if brief or (pieces and (kinds[-1] == kind == "assessment" or last - first < SHORTEST)):
+                kinds[-1] = kind if brief else kinds[-1]
                 pieces[-1][2].extend(part)
                 pieces[-1] = (pieces[-1][0], last, pieces[-1][2])
                 continue

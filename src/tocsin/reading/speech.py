@@ -72,7 +72,9 @@ def _tells(text: str, match: re.Match[str], table: Tongue) -> bool:
     helped = first in table.auxiliaries and len(words) > 1 and words[1].low in table.participles
     behind = words[1 + helped :]
     named = any(word.text[:1].isupper() or word.low in table.pronouns for word in behind)
-    office = any(word.low in table.roles for word in behind)
+    office = any(word.low in table.roles for word in behind) or (
+        bool(behind) and behind[0].low in table.articles
+    )
     return (first in table.cues or helped) and (named or office)
 
 

@@ -265,8 +265,8 @@ class _Reader:
             begins = at == 0 or sentence[at - 1].kind in (PUNCT, QUOTE)
             if not begins:
                 return None
-            one = self.subjects.behind(self._unprefixed(sentence, at + span), at + span)
-            one = one or self.subjects.declined(sentence, at + span)
+            one = self.subjects.declined(sentence, at + span)
+            one = one or self.subjects.behind(self._unprefixed(sentence, at + span), at + span)
             if one is None or one.kind == "pronoun":
                 return None
             if listed in (("pour",), ("para",)) and one.kind != "person":
@@ -348,7 +348,10 @@ class _Reader:
         for part in parts(cut(self.text, start, end, [], self.table), self.table):
             first, last = part[0].start, part[-1].end
             kind = self._kind(self.text[first:last], None)
-            if pieces and (kinds[-1] == kind == "assessment" or last - first < self.shortest):
+            short = last - first < self.shortest
+            brief = len(pieces) == 1 and pieces[0][1] - pieces[0][0] < self.shortest
+            if brief or (pieces and (kinds[-1] == kind == "assessment" or short)):
+                kinds[-1] = kind if brief else kinds[-1]
                 pieces[-1] = (pieces[-1][0], last)
                 continue
             pieces.append((first, last))

@@ -16,6 +16,9 @@ from tocsin.reading.scan import ASIDE
 from tocsin.reading.tongue_dates import time_word
 from tocsin.reading.tongues import Tongue
 
+_ANYONE = frozenset(["diplomate", "intéressé", "intéressée", "diplomático", "diplomática"])
+"""What any person spoken of may be called later on."""
+
 
 class Voice(Struct):
     """One who has spoken in this text."""
@@ -115,14 +118,19 @@ class Subjects:
         token = sentence[at] if at < len(sentence) else None
         if not self.table.inflected or token is None or token.kind != WORD or len(token.low) < 5:
             return None
-        if at + 1 < len(sentence) and sentence[at + 1].kind == WORD:
+        end = at + 1
+        while end < len(sentence) and end - at < 4 and sentence[end].text[:1].isupper():
+            end += 1
+        if end < len(sentence) and sentence[end].kind == WORD:
             return None
-        if not any(
+        if token.text[0].isupper() or not any(
             token.low.startswith(role[:-1] if role[-1] in "ьйая" else role)
             for role in self.table.roles
             if abs(len(role) - len(token.low)) <= 2
         ):
             return None
+        if end > at + 1:
+            return Noun(printed(self.text, sentence[at + 1 : end]), token.text, "person", None, end)
         return Noun(token.text, None, "role", None, at + 1)
 
     def _leaning(self, sentence: list[Token], said: Said, near: int) -> None:
@@ -168,6 +176,10 @@ class Subjects:
             one, begin = self.phrase(sentence, first, last)
         elif len(segments) > 2:
             one, begin = self.phrase(sentence, *segments[2])
+            if one is None:
+                one, begin = self._named_aside(sentence, segments[1], segments[2])
+                said.subject, said.first = one, max(begin, 0)
+                return
             office = self.phrase(sentence, *segments[1])[0]
             if one is not None and office is not None:
                 one = self._joined(sentence, one, office, segments[1])
@@ -177,6 +189,23 @@ class Subjects:
             said.subject, said.first = one, max(begin, 0)
         elif table.dropped and all(sentence[k].low in table.ands for k in range(first, last)):
             said.joined = True
+
+    def _named_aside(
+        self, sentence: list[Token], aside: tuple[int, int], before: tuple[int, int]
+    ) -> tuple[Noun | None, int]:
+        """ "la OFFICE, NAME NAME,": an office that no table has, known by the name behind it."""
+        first, last = before
+        office = sentence[first:last]
+        if self.table.shape != "capital" or not 2 <= len(office) <= 5:
+            return None, first
+        opens = office[0].low in self.table.articles and office[1].text[:1].islower()
+        words = sentence[aside[0] : aside[1]]
+        name = 2 <= len(words) <= 4 and all(w.text[:1].isupper() for w in (words[0], words[-1]))
+        if not (opens and name and all(word.kind == WORD for word in (*office, *words))):
+            return None, first
+        role = printed(self.text, office[1:])
+        gender = self.table.genders.get(office[0].low)
+        return Noun(printed(self.text, words), role, "person", gender, aside[1]), first
 
     def _joined(
         self, sentence: list[Token], one: Noun, other: Noun, place: tuple[int, int]
@@ -328,6 +357,9 @@ class Subjects:
             head = head.removeprefix("ال")
             head = head[: max(4, len(head) - 2)] if self.table.inflected else head
             for voice in reversed(self.heard):
+                if head in _ANYONE and voice.person:
+                    note = f"speaker from {one.name!r}: the last person speaking before"
+                    return voice, (note,)
                 if voice.person and voice.role is not None and head in voice.role.lower():
                     note = f"speaker from {one.name!r}: the last person speaking before"
                     return voice, (note,)

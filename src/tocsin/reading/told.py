@@ -87,6 +87,8 @@ class Told:
                 rest = self.text[sentence[at].start : sentence[-1].end]
                 asked = re.match(table.asked, rest) if sentence[at].kind == WORD else None
                 said.asked = asked[1] if asked is not None else None
+            if said.group == "deny" and at + 1 < len(sentence) and sentence[at].text in "，：":
+                at += 1
             return at if sentence[at].kind in (WORD, ASIDE) else None
         ends = table.asked_by.get(said.group)
         if ends is not None:

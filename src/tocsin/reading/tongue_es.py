@@ -83,7 +83,8 @@ TONGUE = Tongue(
         " investigador investigadora experto experta ingeniero ingeniera profesor profesora"
         " diputado diputada alcalde alcaldesa fundador fundadora abogado abogada consejero"
         " consejera gobernador gobernadora funcionario funcionaria comandante técnico técnica"
-        " agregado agregada juez jueza asesor asesora vicepresidente vicepresidenta"
+        " diplomático diplomática defensor defensora agregado agregada juez jueza"
+        " asesor asesora vicepresidente vicepresidenta"
         " periodista canciller delegado delegada senador senadora capitán capitana vecino vecina"
     ),
     organs=words("ministerio agencia empresa gobierno oficina centro consejo compañía"),

@@ -87,7 +87,8 @@ TONGUE = Tongue(
         " maire préfet préfète patron patronne fondateur fondatrice avocat avocate conseiller"
         " conseillère délégué déléguée gouverneur premier première fonctionnaire commandant"
         " technicien technicienne journaliste adjoint adjointe numéro dirigeant dirigeante"
-        " capitaine employé employée ouvrier ouvrière attaché attachée juge avocat-général"
+        " diplomate intéressé intéressée directeur-général capitaine employé employée"
+        " ouvrier ouvrière attaché attachée juge avocat-général"
     ),
     organs=words("ministère agence société entreprise gouvernement office centre conseil"),
     women=words(

@@ -22,6 +22,7 @@ _INTERPRETER = re.compile(
     r"interpret|translat|interprète|intérprete|переводчик|翻译|译员|المترجم|مترجم", re.IGNORECASE
 )
 _LABEL = re.compile(r"([^:：\n]{1,100})[:：][*_]{0,3}\s*")
+_ENDS = (".", "!", "?", "…", "。", "？", "！", "؟", '"', "”", "»")
 _ASKS = re.compile(r"To (?:ask|move)\b")  # a parliament's written question
 _ASIDE = re.compile(r"\s*[(（][^()（）]{1,40}[)）]\s*")
 
@@ -45,6 +46,8 @@ def turns(text: str, found: Sequence[Paragraph]) -> dict[int, Turn]:
         for number, paragraph in enumerate(found)
         if (label := _labelled(text, paragraph)) is not None
     }
+    if 0 in labelled and not text[found[0].start : found[0].end].endswith(_ENDS):
+        del labelled[0]  # "Transcript: NAME of a programme, DATE", over the whole
     if len(labelled) < max(2, len(found) / 2):
         return {}
     named = {

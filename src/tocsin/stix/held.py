@@ -79,7 +79,8 @@ _CODE_STEMS = _words(
 _NUMBERED = re.compile(
     r"(?:\b(?:version|versions|ver|v|release|build|firmware|rev|revision|section|sections|chapter"
     r"|clause|figure|table|appendix|patch|abschnitt|kapitel|versión|versione|версия|versions|sp"
-    r"|update|upgrad(?:e|ed|ing) to|(?:fixed|patched|corrected) in)|版本|§)[\s.:#=\"'(|]{0,4}\Z",
+    r"|update|upgrad(?:e|ed|ing) to|kernel|branch,? in"
+    r"|(?:fixed|patched|corrected)\b[^.\n]{0,30} in)|版本|§)[\s.:#=\"'(|]{0,4}\Z",
     re.IGNORECASE,
 )
 _COUNTED_ON = re.compile(
@@ -108,6 +109,14 @@ _NO_DIGEST = re.compile(
     r"|cookie|nonce|session|api[ _-]?key|etag)\b[^A-Fa-f0-9\n]{0,12}\Z",
     re.IGNORECASE,
 )
+_CERTIFICATE = re.compile(
+    r"\b(?:thumb ?prints?|(?:certificate|cert)(?:'s)?[ _-](?:with[ _-])?"
+    r"(?:(?:md5|sha-?1|sha-?256)\b|finger ?prints?|hash(?:es)?)"
+    r"|(?:ssl|tls|x\.?509|signing)[ _-](?:finger ?prints?|hash))"
+    r"(?:\b[^\n]{0,40})?\Z",
+    re.IGNORECASE,
+)
+_OF_A_FILE = re.compile(r"\b(?:file|sample|binary|payload|dropper|ssh|host key|pgp|gpg)", re.I)
 _TIED = re.compile(
     r"\b(?:file ?names?|files?|names?|attach(?:ment|ed)|drop(?:s|ped)|notes?|archives?|payloads?"
     r"|documents?|named|called|saved as|written to|lure|Datei|Anhang)[\s:=|\"'`“*()-]{1,6}\Z",
@@ -180,6 +189,16 @@ class Place(Struct, frozen=True):
         named = _FINGERPRINT.fullmatch(last[0]) if last else None
         return named.lastgroup if named else None
 
+    def of_certificate(self) -> bool:
+        """Whether the words right before hex digits say that they are a certificate's."""
+        before = self.before(90)
+        if "rint" not in before and "ert" not in before and "ash" not in before:
+            return False
+        found = _CERTIFICATE.search(before)
+        if found is None or _OF_A_FILE.search(found[0]):
+            return False
+        return _DIGEST.search(found[0]) is None
+
     def one_hash(self) -> bool:
         """Whether hex digits over two lines are one hash: the last label has to say so."""
         written = self.text[self.start : self.end]
@@ -231,7 +250,7 @@ def number_reason(value: str, place: Place) -> str | None:
         return None
     if value.startswith("255.255."):
         return "netmask"
-    if _NUMBERED.search(place.before(24)) or _COUNTED_ON.match(place.after(60)):
+    if _NUMBERED.search(place.before(48)) or _COUNTED_ON.match(place.after(60)):
         return "version-number"
     small = all(int(part) < 32 for part in value.split(".") if part.isdigit())
     if small and not place.before().strip() and re.match(r" {1,4}[A-Z][a-z]", place.after(8)):

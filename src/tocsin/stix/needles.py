@@ -46,11 +46,17 @@ _PATH_OF: dict[str, str] = {
     "ssdeep": "file:hashes.SSDEEP",
     "tlsh": "file:hashes.TLSH",
     "certificate-serial": "x509-certificate:serial_number",
+    "email-subject": "email-message:subject",
+    "command-line": "process:command_line",
+    "account": "user-account:account_login",
 }
+_HASH_OF_LENGTH = {32: "MD5", 40: "'SHA-1'", 64: "'SHA-256'"}
 WITHOUT_PATTERN = frozenset(
     ("cve", "attack-id", "cwe", "ghsa", "ja3", "jarm", "wallet", "yara-rule", "package")
 )
 """Kinds that are no observable: no pattern stands for them."""
+UNSAYABLE = WITHOUT_PATTERN - {"cve"}
+"""Kinds that no STIX object of ours stands for: a CVE is a vulnerability (§4.18)."""
 _KIND_OF: dict[tuple[str, tuple[Step, ...]], str] = {
     ("ipv4-addr", ("value",)): "address",
     ("ipv6-addr", ("value",)): "address",
@@ -74,7 +80,7 @@ _KIND_OF: dict[tuple[str, tuple[Step, ...]], str] = {
     ): "user-agent",
     **{
         (type, ("hashes", name)): kind
-        for type in ("file", "artifact", "x509-certificate")
+        for type in ("file", "artifact")
         for name, kind in (
             ("MD5", "md5"),
             ("SHA-1", "sha1"),
@@ -82,8 +88,23 @@ _KIND_OF: dict[tuple[str, tuple[Step, ...]], str] = {
             ("SHA-512", "sha512"),
         )
     },
+    **{
+        ("x509-certificate", ("hashes", name)): "certificate-hash"
+        for name in ("MD5", "SHA-1", "SHA-256")
+    },
+    ("email-message", ("subject",)): "email-subject",
+    ("process", ("command_line",)): "command-line",
+    ("user-account", ("account_login",)): "account",
+    ("windows-registry-key", ("values", None, "name")): "value-name",
 }
-"""By path; `folder` is a kind only beside a file's name."""
+"""By path; `folder` is a kind only beside a file's name, `value-name` beside a registry key."""
+_HOLDS_VALUES = re.compile(
+    r"(?P<key>.{1,2000}\\(?:currentversion\\(?:policies\\explorer\\)?run(?:once|onceex|services)?"
+    r"|currentversion\\winlogon(?=\\(?:shell|userinit)$)|session manager(?=\\bootexecute$)))"
+    r"\\(?P<name>[^\\]{1,255})",
+    re.IGNORECASE,
+)
+"""Keys whose last part is the name of a value, though reports write it as if it were a key."""
 
 
 def pattern_for(kind: str, value: str) -> str | None:
@@ -110,6 +131,13 @@ def pattern_for(kind: str, value: str) -> str | None:
         return f"[file:name = {quoted(name)} AND file:parent_directory_ref.path = {quoted(folder)}]"
     if kind == "ipv6" and ":" not in value:
         kind = "ipv4"
+    if kind == "certificate-hash":
+        return f"[x509-certificate:hashes.{_HASH_OF_LENGTH[len(value)]} = {quoted(value)}]"
+    if kind == "registry-key" and (parts := _HOLDS_VALUES.fullmatch(value)):
+        return (
+            f"[windows-registry-key:key = {quoted(parts['key'])} AND "
+            f"windows-registry-key:values[*].name = {quoted(parts['name'])}]"
+        )
     return f"[{_PATH_OF[kind]} = {quoted(value)}]"
 
 
@@ -162,7 +190,7 @@ def _comparisons(node: Comparison) -> list[tuple[str, str]]:
     match node:
         case PropertyTest():
             kind, values = _test(node)
-            if kind == "folder":
+            if kind in ("folder", "value-name"):
                 raise _NotPlainError
             return [(kind, value) for value in values]
         case ComparisonOr():
@@ -173,8 +201,11 @@ def _comparisons(node: Comparison) -> list[tuple[str, str]]:
 
 
 def _joined(node: ComparisonAnd) -> tuple[str, str]:
-    """A file's name and its folder, said of one and the same file, are one path."""
+    """A file's name and its folder are one path, a key and its value's name one registry key."""
     both = dict(_test(one) for one in node.operands if isinstance(one, PropertyTest))
+    keys, values = both.get("registry-key", []), both.get("value-name", [])
+    if len(node.operands) == 2 and len(keys) == len(values) == 1:
+        return ("registry-key", keys[0].rstrip("\\") + "\\" + values[0])
     names, folders = both.get("file-name", []), both.get("folder", [])
     if len(node.operands) != 2 or len(names) != 1 or len(folders) != 1:
         raise _NotPlainError

@@ -101,6 +101,31 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             re.IGNORECASE | re.ASCII,
         ),
         (
+            "certificate-hash",
+            r"\b(?:thumb ?print|finger ?print)[^\n:]{0,30}[ \t]{0,4}[:=|]?[ \t]{0,4}"
+            r"(?P<value>[0-9a-f]{2}(?::[0-9a-f]{2}){19}(?:(?::[0-9a-f]{2}){12})?)(?![\w:])",
+            re.IGNORECASE | re.ASCII,
+        ),
+        (
+            "account",
+            r"\b(?:creat(?:ed?|es|ing)|add(?:ed|s|ing)?|named|called|new|rogue|hidden)[ \t]{1,3}"
+            r"(?:(?:a|an|the|new|local|hidden|domain|backdoor|rogue|admin|administrator|privileged"
+            r"|user|windows)[ \t]{1,3}){0,5}(?:account|user|username)s?"
+            r"(?:[ \t]{1,3}(?:named|called|name))?[ \t:]{1,3}"
+            r"[\"'`“](?P<value>[\w.$@-]{1,64})[\"'`”]"
+            r"|\bnet1?(?:\.exe)?[ \t]{1,3}user[ \t]{1,3}(?P<plain>[\w.$-]{1,64})[ \t]{1,3}"
+            r"[^\s|&]{1,64}[ \t]{1,3}/add\b",
+            re.IGNORECASE,
+        ),
+        (
+            "email-subject",
+            r"\bsubject(?:[ \t]lines?)?(?:[ \t](?:of|was|is|were|reads|reading|read|said))?"
+            r"[ \t]?[:,=]?[ \t]{0,4}(?:[\"`“«](?P<value>[^\n\"`“”«»]{3,200})[\"`”»])"
+            r"|\be-?mail[ \t_-]subject[ \t]{0,4}[:|=][ \t]{0,4}[\"'`“]?"
+            r"(?P<plain>[^\n|\"`”]{3,200})",
+            re.IGNORECASE,
+        ),
+        (
             "ssdeep",
             r"(?<![\w:/])\d{1,9}:[A-Za-z0-9/+]{3,64}:[A-Za-z0-9/+]{3,64}(?![\w:/+])",
             re.ASCII,
@@ -171,7 +196,7 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "hash",
-            r"(?<![\w])[0-9A-Fa-f]{8,120}\n[ \t]{0,40}[0-9A-Fa-f]{8,120}(?![\w])",
+            r"(?<![\w])[0-9A-Fa-f]{8,120}-?\n[ \t]{0,40}[0-9A-Fa-f]{8,120}(?![\w])",
             0,
         ),
         (
@@ -194,7 +219,7 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "mutex",
             r"\b[Mm]ut(?:ex|ant)(?:es)?(?: named| called| name)?"
             r"(?::? ?[\"“'‘`](?P<value>[\w{%\\][^\n\"”'’`]{1,120})[\"”'’`]"
-            r"|(?: named|: ?| called) ?(?P<plain>[\w{}\\.-]{3,120}))",
+            r"|(?: named|: ?| called| is(?= ?\{)) ?(?P<plain>[\w{}\\.-]{3,120}))",
             0,
         ),
         (
@@ -209,6 +234,25 @@ _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             re.IGNORECASE,
         ),
     )
+)
+# What holds other values, each of which is still found for itself.
+_HOLDERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "command-line",
+        re.compile(
+            r"\b(?:command[ -]?line|CommandLine|cmdline)(?:[ \t](?:was|is|used|executed|argument))?"
+            r"[ \t*`\"']{0,4}[:=|][ \t]{0,4}(?P<value>[^\s*|:=][^\n|]{5,400})",
+            re.IGNORECASE,
+        ),
+    ),
+)
+_PROGRAM = re.compile(
+    r"[\"'`]?(?:[^\s\"'`]{0,200}[\\/])?(?:[\w.-]{1,60}\.(?:exe|dll|com|bat|cmd|ps1|vbs|sh|py)"
+    r"|powershell|pwsh|cmd|rundll32|regsvr32|mshta|wscript|cscript|reg|net1?|sc|schtasks|wmic"
+    r"|bitsadmin|certutil|vssadmin|wevtutil|nltest|whoami|curl|wget|bash|sh|python3?|perl|nohup"
+    r"|chmod|crontab|systemctl|ssh|nc|ncat|socat|tar|7z|rar|rclone|netsh|ntdsutil|procdump)"
+    r"[\"'`]?[ \t]+\S",
+    re.IGNORECASE,
 )
 _TRIMMED = frozenset(("url", "path", "registry-key", "domain", "mutex", "file-name", "user-agent"))
 
@@ -288,9 +332,33 @@ class _Reader:
             at = 0
             while (match := shape.search(self.plain, at)) is not None:
                 at = max(self._one(kind, match), match.start() + 1)
+        self._families()
+        for kind, shape in _HOLDERS:
+            for match in shape.finditer(self.plain):
+                self._holder(kind, *match.span("value"))
         self.found.sort(key=lambda one: one.start)
         self.held.sort(key=lambda one: one.start)
         return Survey(found=tuple(self.found), held=tuple(self.held))
+
+    def _families(self) -> None:
+        """Four numbers that begin as a version of this text does are one of its versions."""
+        counted = {
+            one.value.rpartition(".")[0].rpartition(".")[0]
+            for one in self.held
+            if one.why == "version-number" and one.kind == "ipv4"
+        }
+        kept: list[Found] = []
+        for one in self.found:
+            family = one.value.rpartition(".")[0].rpartition(".")[0]
+            doubtful = one.kind == "ipv4" and not one.defanged and "may-be-a-version" in one.notes
+            if not (doubtful and family in counted):
+                kept.append(one)
+                continue
+            raw, why = one.raw, "version-number"
+            self.held.append(
+                Held(kind=one.kind, value=one.value, raw=raw, start=one.start, end=one.end, why=why)
+            )
+        self.found = kept
 
     def _one(self, kind: str, match: re.Match[str]) -> int:
         """Judge one match; where to look on."""
@@ -348,6 +416,23 @@ class _Reader:
             )
         )
         return resume
+
+    def _holder(self, kind: str, start: int, end: int) -> None:
+        """A value in which others stand: they stay what they are."""
+        plain = self.plain
+        while end > start and plain[end - 1] in " \t.,;":
+            end -= 1
+        if plain[start] in "\"'`“" and plain[end - 1] in "\"'`”":
+            start, end = start + 1, end - 1
+        if "*" in (plain[start], plain[end - 1]) or not _PROGRAM.match(plain, start, end):
+            return
+        low, high = self.offsets[start], self.offsets[end]
+        written, raw = plain[start:end], self.text[low:high]
+        with suppress(IndicatorError):
+            value = normalise(kind, written)
+            self.found.append(
+                Found(kind=kind, value=value, raw=raw, start=low, end=high, defanged=raw != written)
+            )
 
     def _end(self, end: int) -> int:
         """Where a span of the plain text ends in the text; never inside what stood for one mark."""
@@ -467,11 +552,13 @@ def _judge(
     """Kind, normal form and why it is held back; None for what is no value at all."""
     why: str | None = None
     if kind == "hash":
-        value = "".join(value.split())
+        value = "".join(value.replace("-", "").split())
         if len(value) not in HASH_KIND or not place.one_hash():
             return None
         named = place.fingerprint() if len(value) == 32 else None
         kind = named or HASH_KIND[len(value)]
+        if named is None and len(value) != 128 and place.of_certificate():
+            kind = "certificate-hash"
         why = hash_reason(value, place)
     elif kind == "ipv4":
         why = number_reason(value, place)

@@ -49,6 +49,10 @@ KINDS: tuple[str, ...] = (
     "wallet",
     "yara-rule",
     "package",
+    "certificate-hash",
+    "email-subject",
+    "command-line",
+    "account",
 )
 HASH_LENGTH: dict[str, int] = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 """Hex digits of each kind of hash."""
@@ -606,6 +610,15 @@ _FORMS: dict[str, Callable[[str], str]] = {
         "it is not GHSA and three groups of four",
     ),
     "wallet": _wallet,
+    "certificate-hash": _shaped(
+        "certificate-hash",
+        r"[0-9a-f]{2}(?::?[0-9a-f]{2}){15}(?:(?::?[0-9a-f]{2}){4}|(?::?[0-9a-f]{2}){16})?",
+        lambda m: m[0].replace(":", "").lower(),
+        "it is not 16, 20 or 32 bytes in hex",
+    ),
+    "email-subject": _plain,
+    "command-line": _plain,
+    "account": _plain,
     "yara-rule": _shaped(
         "yara-rule", r"[a-z_]\w{0,127}", lambda m: m[0], "it is not the name of a rule"
     ),

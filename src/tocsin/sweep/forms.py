@@ -48,7 +48,7 @@ class Anchor(NamedTuple):
     below: bool
 
 
-_FOLDED = frozenset(("asn", "imphash", "ja3", "jarm", "tlsh", "cwe", "ghsa"))
+_FOLDED = frozenset(("asn", "imphash", "ja3", "jarm", "tlsh", "cwe", "ghsa", "certificate-hash"))
 """Kinds that are one name run each and are compared without case, as hashes are."""
 
 

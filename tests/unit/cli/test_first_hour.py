@@ -74,13 +74,14 @@ def test_whoever_is_not_in_the_directory_is_named(
     assert "gridco.example is not in the directory" in refused
 
 
-def test_all_indicators_are_said_but_those_that_no_pattern_stands_for(
+def test_all_indicators_are_said_but_those_that_no_object_stands_for(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("report.txt").write_text(REPORT + "Techniques: T1059.001, T1566.001\n", "utf-8")
     kept = tocsin(capsys, "ingest", "report.txt").partition("as report ")[2].split(";")[0]
     said = tocsin(capsys, "accept", "--report", kept, "--all", "--indicators", "--yes")
-    assert "said 1 draft\n" in said
-    assert "no STIX pattern" in said
+    assert "said 2 drafts\n" in said  # a CVE is a vulnerability
+    assert "left open: 2 drafts STIX has no object for: 2 attack-id" in said
     assert "no drafts of a report dead" in tocsin(capsys, "accept", "--report", "dead", code=1)
 
 

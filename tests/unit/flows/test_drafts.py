@@ -275,6 +275,26 @@ def test_an_accepted_indicator_names_its_report_and_how_it_was_printed(world: Wo
     assert judged([open_object(kept.raw)])[0].problem is None
 
 
+def test_a_flaw_is_said_as_a_vulnerability_with_its_number(world: World) -> None:
+    drafts = world.ingest("They used cve-2026-12345 first.\n")
+    done, _ = drafting.accept(world.node, seen(drafts), how(world))
+    [kept] = world.node.store.versions(str(done[0].object_id), world.node.everything())
+    said = json.loads(kept.raw)
+    assert (said["type"], said["name"]) == ("vulnerability", "CVE-2026-12345")
+    assert said["external_references"][0] == {
+        "source_name": "cve",
+        "external_id": "CVE-2026-12345",
+    }
+    assert said["external_references"][1]["description"] == "printed there as cve-2026-12345"
+    assert judged([open_object(kept.raw)])[0].problem is None
+
+
+def test_what_stix_has_no_object_for_is_refused_by_its_kind(world: World) -> None:
+    drafts = world.ingest("They used T1059.001 first.\n")
+    with pytest.raises(DraftError, match="STIX has no object for"):
+        drafting.accept(world.node, seen(drafts), how(world))
+
+
 def test_200_MB_of_text_are_refused_before_anything_is_kept(world: World) -> None:
     with pytest.raises(ReportSizeError):
         drafting.ingest(world.node, b"a " * 100_000_000, "huge.txt")

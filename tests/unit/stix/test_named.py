@@ -18,6 +18,8 @@ from tocsin.stix.needles import pattern_for
 UNWRITTEN = {
     "user-agent": "traffic needs an end",
     "imphash": "file with extensions",
+    "email-subject": "whether it has parts",
+    "command-line": "no id that follows",
 }
 
 

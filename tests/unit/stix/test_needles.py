@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tocsin.errors import IndicatorError
 from tocsin.stix.needles import comparisons, needles_of, pattern_for
+from tocsin.stix.pattern_tree import quoted
 
 SINGLE = [
     ("ipv4", "203.0.113.7"),
@@ -36,6 +37,13 @@ SINGLE = [
     ("ssdeep", "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C"),
     ("tlsh", "T1" + "D3" * 35),
     ("certificate-serial", "04:a9:3c:11:7f"),
+    ("certificate-hash", "d3" * 16),
+    ("certificate-hash", "d3" * 20),
+    ("certificate-hash", "d3" * 32),
+    ("email-subject", "Overdue: it's 4711"),
+    ("command-line", "cmd.exe /c c:\\x.exe"),
+    ("account", "svc_backup$"),
+    ("registry-key", "hkcu\\software\\microsoft\\windows\\currentversion\\run\\gate"),
 ]
 
 
@@ -44,6 +52,16 @@ def test_a_pattern_gives_back_the_value_it_was_made_for(kind: str, value: str) -
     pattern = pattern_for(kind, value)
     assert pattern is not None
     assert needles_of(pattern) == [(kind, value)]
+
+
+def test_what_a_report_writes_as_a_key_is_looked_for_as_the_value_it_is() -> None:
+    run = "hkcu\\software\\microsoft\\windows\\currentversion\\run"
+    assert pattern_for("registry-key", run + "\\gate") == (
+        f"[windows-registry-key:key = {quoted(run)} AND "
+        "windows-registry-key:values[*].name = 'gate']"
+    )
+    assert pattern_for("registry-key", run) == f"[windows-registry-key:key = {quoted(run)}]"
+    assert comparisons("[windows-registry-key:values[*].name = 'gate']") == []
 
 
 def test_a_flaw_or_a_technique_has_no_pattern() -> None:

