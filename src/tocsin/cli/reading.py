@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import sys
 import textwrap
 import time
@@ -99,7 +100,8 @@ def ingest(
 
             def unkept(n: str = name, r: bytes = raw) -> Any:
                 how = {"tlp": marking, "columns": columns, "as_claims": claims, "model": nlp}
-                return read_file(r, _base(n), published=day, **how)
+                with terminal.busy(f"reading {_base(n)}") as progress:
+                    return read_file(r, _base(n), published=day, progress=progress, **how)
 
             failed += _one(name, unkept, as_json, None)
     elif read:
@@ -107,21 +109,30 @@ def ingest(
             for name, raw in read:
 
                 def kept(n: str = name, r: bytes = raw) -> Any:
+                    mark = secrets.token_hex(16)
+
+                    def ask() -> tuple[int, int]:
+                        far = client.get(f"/reports/reading/{mark}")
+                        return far["done"], far["of"]
+
+                    query = {
+                        "name": _base(n),
+                        "published": published,
+                        "tlp": marking,
+                        "columns": columns,
+                        "claims": "1" if claims else None,
+                        "nlp": nlp,
+                        "mark": mark,
+                    }
                     try:
-                        answer = client.call(
-                            "POST",
-                            "/reports",
-                            query={
-                                "name": _base(n),
-                                "published": published,
-                                "tlp": marking,
-                                "columns": columns,
-                                "claims": "1" if claims else None,
-                                "nlp": nlp,
-                            },
-                            body=r,
-                            media_type="application/octet-stream",
-                        )
+                        with terminal.busy(f"reading {_base(n)}", ask):
+                            answer = client.call(
+                                "POST",
+                                "/reports",
+                                query=query,
+                                body=r,
+                                media_type="application/octet-stream",
+                            )
                     except ForbiddenError as wrong:
                         # A guest keeps no drafts on another's node, whose operator would read them.
                         raise ForbiddenError(

@@ -8,9 +8,11 @@ import re
 import shlex
 import shutil
 import sys
+import threading
+import time
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ import click
 import msgspec
 
 from tocsin.console.untrusted import terminal
-from tocsin.errors import UnreadableError, UsageError
+from tocsin.errors import TocsinError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from tocsin.client import Client
@@ -311,6 +313,54 @@ def whole_statement(client: Client, given: str, *, mine: bool = True) -> str:
             remedy=f"give more of its characters: {named}",
         )
     return str(near[0]["id"]) if near else given
+
+
+@contextmanager
+def busy(
+    told: str, ask: Callable[[], tuple[int, int]] | None = None
+) -> Iterator[Callable[[int, int], None]]:
+    """A line on stderr, where somebody looks at it: what is being done, and how far it is.
+
+    It comes after half a second and goes at the end. Gives what is to be called with the parts
+    done, and of how many.
+
+    Args:
+        ask: how far it is, where another process does it; asked about twice a second.
+    """
+    state = (0, 0)
+    ended = threading.Event()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal state
+        state = (done, of)
+
+    def show() -> None:
+        began = time.monotonic()
+        while not ended.wait(0.5):
+            if ask is not None:
+                with suppress(TocsinError):
+                    tell(*ask())
+            done, of = state
+            full = 20 * done // of if of else 0
+            bar = f"[{'#' * full}{'.' * (20 - full)}] {done:,} of {of:,} pages" if of else ""
+            if of and done == of:
+                bar = f"{of:,} pages, now who says what"
+            took = f"{time.monotonic() - began:.0f} s"
+            sys.stderr.write(f"\r\x1b[K{terminal(told)} {bar or '…'}  {took}")
+            sys.stderr.flush()
+
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield tell
+        return
+    shower = threading.Thread(target=show, daemon=True)
+    shower.start()
+    try:
+        yield tell
+    finally:
+        ended.set()
+        shower.join()
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -63,8 +64,23 @@ def _ingest(r: Request) -> Any:
         columns=r.query.get("columns") or None,
         as_claims=bool(r.query.get("claims")),
         model=r.query.get("nlp") or None,
+        mark=_mark(r.query.get("mark", "")),
     )
     return _report(r, kept, drafts)
+
+
+_MARK = re.compile(r"[0-9a-f]{16,64}")
+
+
+def _mark(text: str) -> str:
+    if text and not _MARK.fullmatch(text):
+        raise UsageError(f"mark={text[:80]!r}", remedy="16 to 64 hexadecimal digits, of your own")
+    return text
+
+
+def _how_far(r: Request) -> Any:
+    done, of = r.node.reading.get(_mark(r.params["mark"]), (0, 0))
+    return {"done": done, "of": of}
 
 
 def _accept_report(r: Request, body: SayReportBody) -> Any:
@@ -168,8 +184,15 @@ ROUTES: tuple[Route, ...] = (
         "/reports",
         "draft",
         _ingest,
-        "Read a report; raw bytes, ?name&published&tlp&columns&claims&nlp.",
+        "Read a report; raw bytes, ?name&published&tlp&columns&claims&nlp&mark.",
         cost="ingest",
+    ),
+    route(
+        "GET",
+        "/reports/reading/{mark}",
+        "draft",
+        _how_far,
+        "How many parts of a report that is being read are done; 0 of 0 where nothing is known.",
     ),
     route("GET", "/reports", "draft", _reports, "Reports kept on this node."),
     route("GET", "/reports/waiting", "draft", _sayings, "Reports whose objects wait; ?all."),

@@ -101,6 +101,7 @@ def ingest(
     columns: str | None = None,
     as_claims: bool = False,
     model: str | None = None,
+    mark: str = "",
 ) -> tuple[KeptReport, list[KeptDraft]]:
     """Read a report or a bundle; keep its text and drafts on this node, and assert nothing.
 
@@ -112,6 +113,7 @@ def ingest(
         as_claims: read groups and campaigns in STIX as claims, not as objects.
         model: of the learned parser to read running text with besides; `RULES` for none. None: the
             one that this node's operator has set, if there is one and it fits the text.
+        mark: under which `Node.reading` tells how far it is, while it is read.
 
     Raises:
         ParserError: the model that was asked for is not here, or does not fit the text.
@@ -122,10 +124,17 @@ def ingest(
 
     def read(parser: Parser | None) -> Reading:
         return node.importers[kind].read(
-            raw, name, published=published, tlp=tlp, columns=columns, parser=parser
+            raw, name, published=published, tlp=tlp, columns=columns, parser=parser, progress=told
         )
 
-    reading, parsed_by = _read(node, read, model if kind == "report" else RULES)
+    def told(done: int, of: int) -> None:
+        if mark:
+            node.reading[mark] = (done, of)
+
+    try:
+        reading, parsed_by = _read(node, read, model if kind == "report" else RULES)
+    finally:
+        node.reading.pop(mark, None)
     with node.drafting:
         return _kept(
             node, raw, reading, published, tlp, columns, as_claims=as_claims, parsed_by=parsed_by

@@ -140,6 +140,9 @@ class Node:
     """None where this folder has no witness keys."""
     watch: Watch | None = None
     """What this node knows of the logs of others; None: it looks at none."""
+    reading: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """How far the reports that are being read have come (parts read, of how many), by the mark
+    under which their senders ask."""
     views: dict[Any, Any] = field(default_factory=dict)
     """What readers see, as last decoded, by (audiences, case, log size): a cache, nothing else."""
     belongs: Belongs = field(default_factory=Belongs)

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.errors import IndicatorError, ReportError, ReportSizeError
-from tocsin.importers.interface import IndicatorDraft, Loss, Reading, source_of
+from tocsin.importers.interface import IndicatorDraft, Loss, Progress, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.parsed import Parser
 from tocsin.stix.markings import strictest_tlp, tlp_named
@@ -83,6 +83,7 @@ def read(
     tlp: Tlp | None = None,
     columns: str | None = None,
     parser: Parser | None = None,
+    progress: Progress | None = None,
 ) -> Reading:
     """Read a table of indicators.
 

@@ -24,7 +24,7 @@ from tocsin.errors import ReportSizeError
 from tocsin.importers import countries
 from tocsin.importers.actors import read_actors
 from tocsin.importers.dates import read_date
-from tocsin.importers.interface import Loss, Reading, source_of
+from tocsin.importers.interface import Loss, Progress, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.draft import Coded, Draft, DraftFlag
 from tocsin.reading.parsed import Parser
@@ -45,6 +45,7 @@ def read(
     tlp: Tlp | None = None,
     columns: str | None = None,
     parser: Parser | None = None,
+    progress: Progress | None = None,
 ) -> Reading:
     """Read a cluster file of a MISP galaxy, or groups and campaigns in STIX, into drafts.
 

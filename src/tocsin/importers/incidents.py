@@ -25,7 +25,7 @@ from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers import countries
 from tocsin.importers.csv import text_of
 from tocsin.importers.dates import Read, read_date
-from tocsin.importers.interface import Loss, Reading, source_of
+from tocsin.importers.interface import Loss, Progress, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.draft import Coded, Draft, DraftFlag
 from tocsin.reading.parsed import Parser
@@ -89,6 +89,7 @@ def read(
     tlp: Tlp | None = None,
     columns: str | None = None,
     parser: Parser | None = None,
+    progress: Progress | None = None,
 ) -> Reading:
     """Read a table of incidents into drafts of attributions, one for each that speaks.
 

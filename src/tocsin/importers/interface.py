@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -125,6 +125,10 @@ class Reading(Struct, frozen=True, kw_only=True):
     none; a limit of no groups stands for whoever the file is said to."""
 
 
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many parts of a file are read, and of how many: the pages of a PDF."""
+
+
 class Importer(Protocol):
     """Turns the bytes of one foreign format into a reading, or refuses with a typed error."""
 
@@ -137,6 +141,7 @@ class Importer(Protocol):
         tlp: Tlp | None = None,
         columns: str | None = None,
         parser: Parser | None = None,
+        progress: Progress | None = None,
     ) -> Reading:
         """Read `raw`, called `name`.
 

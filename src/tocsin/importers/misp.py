@@ -26,7 +26,7 @@ import orjson
 from msgspec import Raw
 
 from tocsin.errors import BundleError, BundleSizeError
-from tocsin.importers.interface import Loss, Original, Reading, is_feed, source_of
+from tocsin.importers.interface import Loss, Original, Progress, Reading, is_feed, source_of
 from tocsin.importers.misp_event import EventReader, first_byte
 from tocsin.importers.misp_making import FREE, Taken
 from tocsin.policy import Tlp
@@ -48,6 +48,7 @@ def read(
     tlp: Tlp | None = None,
     columns: str | None = None,
     parser: Parser | None = None,
+    progress: Progress | None = None,
 ) -> Reading:
     """Open MISP events or a feed.
 

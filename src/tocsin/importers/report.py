@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from tocsin.claims import consistency
 from tocsin.errors import ParserError, ReportError, ReportSizeError
 from tocsin.importers.indicators import sift, site_of
-from tocsin.importers.interface import Loss, Reading, source_of
+from tocsin.importers.interface import Loss, Progress, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.cues import words
 from tocsin.reading.draft import Draft, DraftFlag
@@ -77,6 +77,7 @@ def read(
     tlp: Tlp | None = None,
     columns: str | None = None,
     parser: Parser | None = None,
+    progress: Progress | None = None,
     lang: str | None = None,
     own_site: str | None = None,
 ) -> Reading:
@@ -87,6 +88,7 @@ def read(
         name: what it is called; names the file in errors, and `.md`, `.htm` tell the format.
         published: what relative times count from.
         parser: a learned parser, which adds words told without marks to what the rules find.
+        progress: told page by page of a PDF; other formats are read in one go.
         lang: of the text, where somebody knows it; else the text itself tells.
         own_site: the host it was published on; that site's own names are no indicators. Default:
             what a page of HTML says of itself.
@@ -105,7 +107,7 @@ def read(
         raise ReportError(f"{name}: the file is empty", remedy="check that the download finished")
     losses: list[Loss] = []
     if raw[:1024].lstrip().startswith(b"%PDF-"):
-        media_type, text = "application/pdf", _pdf(raw, name, losses)
+        media_type, text = "application/pdf", _pdf(raw, name, losses, progress)
     else:
         html = _is_html(raw, name)
         text = _decoded(raw, name, html=html, losses=losses)
@@ -449,7 +451,7 @@ def _headline(tree: Any) -> str | None:
 # --- PDF -------------------------------------------------------------------------------------
 
 
-def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
+def _pdf(raw: bytes, name: str, losses: list[Loss], progress: Progress | None) -> str:
     """Page by page: pypdf, and pdfminer.six where a page gives next to nothing."""
     try:
         import pypdf
@@ -481,6 +483,8 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
         pages: list[str] = []
         total = 0
         for number in range(count):
+            if progress is not None:
+                progress(number, count)
             try:
                 text = reader.pages[number].extract_text() or ""
             except Exception:  # pypdf on a damaged page: the other reader is tried below
@@ -495,6 +499,8 @@ def _pdf(raw: bytes, name: str, losses: list[Loss]) -> str:
             total += len(text)
             if total > MAX_CHARACTERS:
                 break
+    if progress is not None:
+        progress(count, count)
     return "\n\n".join(page for page in pages if page) + "\n" if any(pages) else ""
 
 

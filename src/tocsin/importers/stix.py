@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from tocsin.errors import BundleError
-from tocsin.importers.interface import Loss, Reading, source_of
+from tocsin.importers.interface import Loss, Progress, Reading, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.parsed import Parser
 from tocsin.stix.bundle import open_bundle
@@ -26,6 +26,7 @@ def read(
     tlp: Tlp | None = None,
     columns: str | None = None,
     parser: Parser | None = None,
+    progress: Progress | None = None,
 ) -> Reading:
     """Open a STIX bundle, a TAXII envelope, a list of objects or one object.
 

@@ -25,7 +25,7 @@ from tocsin.errors import (
     UnreadableError,
     UsageError,
 )
-from tocsin.importers.interface import chosen, to_json
+from tocsin.importers.interface import Progress, chosen, to_json
 from tocsin.reading.parsed import RULES
 from tocsin.record.envelope import open_statement
 from tocsin.record.judgement import Placed
@@ -55,11 +55,13 @@ def read_file(
     columns: str | None = None,
     as_claims: bool = False,
     model: str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """A report or bundle read, and nothing kept. Raises as its importer does.
 
     Args:
         model: of the learned parser to read running text with besides.
+        progress: see `importers.interface.Progress`.
     """
     name = name.encode("utf-8", "backslashreplace").decode()
     kind = chosen(raw, name, columns, as_claims)
@@ -69,7 +71,7 @@ def read_file(
 
         parser = load_parser(model)
     reading = IMPORTERS[kind].read(
-        raw, name, published=published, tlp=tlp, columns=columns, parser=parser
+        raw, name, published=published, tlp=tlp, columns=columns, parser=parser, progress=progress
     )
     return to_json(reading)
 

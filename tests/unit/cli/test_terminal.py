@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 
 import pytest
 
@@ -27,3 +29,32 @@ def test_a_table_on_a_narrow_terminal_cuts_the_column_that_may_be_cut(
         ["DRAFT", "STATE", "TYPE", "SPEAKER", "DATE", "WORDS"], [draft], grow=5, least=12
     )
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_whoever_looks_at_it_sees_how_far_it_is(
+    asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", screen)
+    with terminal.busy("reading \x1b[31ma.pdf", (lambda: (50, 200)) if asked else None) as tell:
+        if not asked:
+            tell(50, 200)
+        until = time.monotonic() + 20
+        while "pages" not in screen.getvalue() and time.monotonic() < until:
+            time.sleep(0.05)
+    assert "[#####...............] 50 of 200 pages" in screen.getvalue()
+    assert "\x1b[31m" not in screen.getvalue()
+    assert screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_nothing_is_drawn_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.busy("reading a.pdf") as tell:
+        tell(1, 2)
+    assert capsys.readouterr().err == ""

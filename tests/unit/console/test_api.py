@@ -39,6 +39,7 @@ UNKNOWN = {
     "name": "nobody's name",
     "report": "0" * 16,
     "draft": "0" * 16 + ".1",
+    "mark": "0" * 32,
 }
 GETS = [r for r in api.ROUTES if r.method == "GET"]
 # What a GET route names: its parameters, and the query that can name something. A route that is
@@ -49,6 +50,7 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "/reports/waiting": ({}, {}),
     "/reports/{id}": ({"id": "report"}, {}),
     "/reports/{id}/accept": ({"id": "report"}, {}),
+    "/reports/reading/{mark}": ({"mark": "mark"}, {}),
     "/drafts": ({}, {"report": "report"}),
     "/drafts/{id}": ({"id": "draft"}, {}),
     "/claims": ({}, {"case": "case", "q": "claim", "by": "claim", "about": "claim"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from tocsin.flows import drafts as drafting
 from tocsin.flows import weigh
 from tocsin.flows.drafts import Accepting
 from tocsin.flows.intake import Act, stix_time
+from tocsin.importers import report
 from tocsin.stix import ids
 from tocsin.stix.bundle import open_object
 from tocsin.stix.check import judged
@@ -444,3 +446,21 @@ def test_whom_a_spokeswoman_speaks_for_is_read_from_her_role_and_a_person_may_ch
     }
     assert told["Lena Castell"] == ("spokesperson", "Eastmere")
     assert told.get("Tomas Brandt", ("unknown", None)) == ("unknown", None)
+
+
+def test_how_far_a_report_is_read_is_known_under_its_senders_mark(world: World) -> None:
+    seen_at: list[tuple[int, int] | None] = []
+
+    class Paged:
+        def read(self, raw: bytes, name: str, *, progress: Any, **how: Any) -> Any:
+            progress(3, 200)
+            seen_at.append(world.node.reading.get("ab" * 8))
+            return report.read(raw, name, progress=progress, **how)
+
+    node = dataclasses.replace(world.node, importers={**world.node.importers, "report": Paged()})
+    drafting.ingest(node, b"Northland said it was down.", "a.txt", mark="ab" * 8)
+    assert seen_at == [(3, 200)]
+    assert node.reading == {}
+    with pytest.raises(ReportSizeError):
+        drafting.ingest(node, b"x" * (report.MAX_BYTES + 1), "a.txt", mark="ab" * 8)
+    assert node.reading == {}

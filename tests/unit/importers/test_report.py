@@ -240,6 +240,13 @@ def test_a_pdf_is_read_and_an_empty_page_is_a_loss() -> None:
     ]
 
 
+def test_whoever_waits_is_told_of_every_page() -> None:
+    pytest.importorskip("pypdf")
+    told: list[tuple[int, int]] = []
+    report.read(pdf("One.", "Two."), "a.pdf", progress=lambda done, of: told.append((done, of)))
+    assert told == [(0, 2), (1, 2), (2, 2)]
+
+
 def test_the_second_reader_gives_each_page_of_a_file_it_opens_once() -> None:
     pytest.importorskip("pdfminer")
     miner = report._Miner(pdf("Northland said yes.", "Westmark said no."), 2)
