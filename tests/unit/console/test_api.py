@@ -128,7 +128,9 @@ def make_secret(world: World) -> dict[str, str]:
             objects=(open_object(group),),
         ),
     )
+    world.node.reading["f" * 32] = (3, 9)
     return {
+        "mark": "f" * 32,
         "group": open_object(group).id,
         "name": "Hidden Heron",
         "sealed": sealed.id,
