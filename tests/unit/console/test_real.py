@@ -239,18 +239,18 @@ def test_the_whole_log_can_be_taken_and_checked(sign_in: Callable[..., Any]) -> 
         assert entry["id"] == digest.hex()
 
 
-def test_all_indicators_at_once_are_those_a_pattern_stands_for(
+def test_all_indicators_at_once_are_those_an_object_stands_for(
     sign_in: Callable[..., Any],
 ) -> None:
     client = sign_in()
-    text = b"Indicators: 45.77.12[.]9 and cdn[.]portsync[.]net and CVE-2024-21887\n"
+    text = b"Indicators: 45.77.12[.]9 and cdn[.]portsync[.]net and CVE-2024-21887, T1190\n"
     path = bring(client, text).headers["location"]
-    assert "Accept all 2 indicators" in client.get(path).text
-    done = client.post(path + "/accept-indicators", data={"count": "2"}, headers=SAME)
+    assert "Accept all 3 indicators" in client.get(path).text
+    done = client.post(path + "/accept-indicators", data={"count": "3"}, headers=SAME)
     assert done.status_code == 303, done.text
     found = client.get(path + ".json").json()["drafts"]
-    assert [d["state"] for d in found if d["fields"]["kind"] == "cve"] == ["open"]
-    assert sum(d["state"] == "accepted" for d in found) == 2
+    assert [d["state"] for d in found if d["fields"]["kind"] == "attack-id"] == ["open"]
+    assert sum(d["state"] == "accepted" for d in found) == 3
 
 
 MISP_EVENT = (
