@@ -16,7 +16,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from benchmarks.figures import cpu_median, figure, skipped
+from benchmarks.figures import cpu_median, figure, share, skipped
 from msgspec import Struct
 
 from tocsin.importers.indicators import sift
@@ -142,15 +142,8 @@ def main() -> None:
     marked = excerpts()
     for chosen in ("tuned", "held-out", "unseen", "fresh"):
         of = [one for one in marked if one.set == chosen]
-        for name, (right, total) in tally(of).items():
-            figure(
-                "Q4",
-                f"indicators in {len(of)} excerpts, {chosen}: {name}, {right} of {total}",
-                ours=right / max(1, total),
-                goal=GOALS[name],
-                unit="share",
-                n=1,
-            )
+        for name, counted in tally(of).items():
+            share("Q4", f"indicators in {len(of)} excerpts, {chosen}: {name}", counted, GOALS[name])
     text = megabyte(marked)
     ours = cpu_median(lambda: sift(text), 3)
     figure("Q5", "indicators in 1 MB of reports", ours=ours, goal="< 3 s", unit="s", n=3)
@@ -158,12 +151,12 @@ def main() -> None:
         if importlib.util.find_spec(module) is None:
             skipped("Q4", f"the same excerpts read by {module}", f"{module} is not installed here")
             continue
-        share = _peer(module, marked)
+        of_peer = _peer(module, marked)
         figure(
             "Q4",
             f"recall of {module} on the same excerpts",
-            ours=sum(r for r, _ in map(_of_peer_kinds, marked)) / max(1, share[1]),
-            peer=share[0] / max(1, share[1]),
+            ours=sum(r for r, _ in map(_of_peer_kinds, marked)) / max(1, of_peer[1]),
+            peer=of_peer[0] / max(1, of_peer[1]),
             goal="printed",
             unit="share",
             n=1,

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from benchmarks.claims_gold import pages, sentences, tally
-from benchmarks.figures import corpus, cpu_median, figure, skipped
+from benchmarks.figures import corpus, cpu_median, figure, share, skipped
 from msgspec import Struct
 
 from tocsin.reading.parsed import Parser, parse
@@ -181,23 +181,16 @@ def own() -> None:
     lists = {
         f"{len(pages())} texts in many styles, seen when the rules were mended": pages(),
         "texts by another hand, mended by since": pages("claims_unseen"),
-        "texts by that hand after the mending": pages("claims_fresh"),
+        "more texts by that hand, mended by since": pages("claims_fresh"),
         "sentences the rules were mended by": sentences("seen"),
         "sentences no rule has seen": sentences("held_out"),
     }
     for title, read in lists.items():
-        for name, (right, total) in tally(read).items():
+        for name, counted in tally(read).items():
             typed = name.startswith("type")
-            if not total or (read[0].claims[0].direct is None and not typed):
+            if not counted[1] or (read[0].claims[0].direct is None and not typed):
                 continue
-            figure(
-                "Q1",
-                f"{title}: {name}, {right} of {total}",
-                ours=right / total,
-                goal=OWN.get(name, "printed"),
-                unit="share",
-                n=1,
-            )
+            share("Q1", f"{title}: {name}", counted, OWN.get(name, "printed"))
 
 
 def installed(module: str) -> bool:
@@ -232,43 +225,22 @@ def own_with(parser: Parser) -> None:
     """Print Q1 of words told in texts of our own, by the rules and with a parser beside them."""
     english = [page for page in pages("claims_unseen") if language_of(page.text) == "en"]
     for what, by in (("by the rules", None), (f"with {parser.name}", parser)):
-        for name, (right, total) in tally(english, by).items():
+        for name, counted in tally(english, by).items():
             if name.startswith("indirect"):
                 title = f"{len(english)} English texts by another hand, {what}: {name}"
-                figure(
-                    "Q1",
-                    f"{title}, {right} of {total}",
-                    ours=right / max(1, total),
-                    goal="printed",
-                    unit="share",
-                    n=1,
-                )
+                share("Q1", title, counted, "printed")
 
 
 def with_parser(pages: list[tuple[str, list[Marked]]], parser: Parser) -> None:
     """Print Q1 and Q2 of the corpus articles with a learned parser beside the rules."""
-    for name, (right, total) in count(pages, parser).items():
+    for name, counted in count(pages, parser).items():
         if name.startswith("indirect"):
-            figure(
-                "Q1",
-                f"the same with {parser.name}: {name}, {right} of {total}",
-                ours=right / max(1, total),
-                goal=GOALS[name],
-                unit="share",
-                n=1,
-                packages=["spacy"],
-            )
+            title = f"the same with {parser.name}: {name}"
+            share("Q1", title, counted, GOALS[name], packages=["spacy"])
     texts = [text for text, _ in pages]
     for what, by in (("by the rules", None), (f"with {parser.name}", parser)):
-        differ, total = changed(texts, by)
-        figure(
-            "Q1",
-            f"drafts {what} that are others when two names are exchanged, {differ} of {total}",
-            ours=differ / max(1, total),
-            goal="printed",
-            unit="share",
-            n=1,
-        )
+        title = f"drafts {what} that are others when two names are exchanged"
+        share("Q1", title, changed(texts, by), "printed")
     seconds = cpu_median(lambda: [read(text, parser) for text in texts], 3)
     characters = sum(len(text) for text in texts)
     title = f"all articles with {parser.name}, {characters} characters"
@@ -288,15 +260,8 @@ def main() -> None:
     if not pages:
         return
     tally = count(pages)
-    for name, (right, total) in tally.items():
-        figure(
-            "Q1",
-            f"claims in {len(pages)} articles: {name}, {right} of {total}",
-            ours=right / max(1, total),
-            goal=GOALS[name],
-            unit="share",
-            n=1,
-        )
+    for name, counted in tally.items():
+        share("Q1", f"claims in {len(pages)} articles: {name}", counted, GOALS[name])
     if parser is not None:
         with_parser(pages, parser)
     right, total = tally["direct recall"]

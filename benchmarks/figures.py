@@ -65,6 +65,22 @@ def figure(
     )
 
 
+def share(
+    id: str, name: str, counted: tuple[int, int], goal: str, *, packages: Iterable[str] = ()
+) -> None:
+    """Print how many of a number are right: `counted` is (right, of how many)."""
+    right, total = counted
+    figure(
+        id,
+        f"{name}, {right} of {total}",
+        ours=right / max(1, total),
+        goal=goal,
+        unit="share",
+        n=1,
+        packages=packages,
+    )
+
+
 def skipped(id: str, name: str, why: str) -> None:
     """Print that a figure could not be taken, and why."""
     _print({"id": id, "name": name, "skipped": why, "machine": machine()})
