@@ -421,6 +421,7 @@ WAYS: dict[str, Way] = {
     "/api/v1/reports": _plain("/api/v1/reports"),
     "/api/v1/reports/waiting": _plain("/api/v1/reports/waiting"),
     "/api/v1/reports/{id}": NO_CONTENT,
+    "/api/v1/reports/reading/{mark}": NO_CONTENT,
     "/api/v1/reports/{id}/accept": NO_CONTENT,
     "/api/v1/drafts": _plain("/api/v1/drafts"),
     "/api/v1/drafts/{id}": NO_CONTENT,
