@@ -42,7 +42,8 @@ def until(page: Any, holds: str) -> None:
 
 def _holds(page: Any, expression: str) -> bool:
     try:
-        return bool(page.evaluate(expression))
+        # A page that is looked at again by itself may be there only in part: its end counts too.
+        return bool(page.evaluate(f"document.readyState !== 'loading' && ({expression})"))
     except Exception as wrong:
         if "context was destroyed" in str(wrong):  # the page goes elsewhere: look at that one
             return False

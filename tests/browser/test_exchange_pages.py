@@ -151,6 +151,6 @@ def test_what_was_fetched_is_read_then_said_or_set_aside(
     page = look(south, f"/drafts/{report}", **LOOKS["light"])
     page.click(f"button:has-text('Say {came} objects as yours')")
     # The page looks again by itself, as it says, although its address ends in a fragment.
-    until(page, f"document.querySelector('main').innerText.includes('Said {came} objects')")
+    until(page, f"document.querySelector('main')?.innerText.includes('Said {came} objects')")
     shot(page, "fetched-said")
     assert look(south, "/", **LOOKS["light"]).locator(link).count() == 0
