@@ -22,7 +22,7 @@ def show_all(as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
 
     from tocsin.cli.reading import answered, speaker
     from tocsin.flows import claim_tables
-    from tocsin.flows.weigh import as_known as instant_of
+    from tocsin.flows.known import as_known as instant_of
     from tocsin.flows.weigh import claims
     from tocsin.policy import ANONYMOUS
     from tocsin.wiring.public_record import public_record

@@ -26,6 +26,7 @@ from tocsin.flows import (
     weigh,
 )
 from tocsin.flows import purge as purging
+from tocsin.flows.known import as_known, identity_of, since
 
 
 class PurgeBody(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +48,7 @@ def _me(r: Request) -> Any:
         "party": r.actor.reader.party,
         "person": r.actor.reader.person,
         "role": r.actor.role,
-        "identity": weigh.identity_of(r.node, r.actor.reader),
+        "identity": identity_of(r.node, r.actor.reader),
         "node": r.node.party,
         "exercise": r.node.exercise,
     }
@@ -64,24 +65,24 @@ def _claims(r: Request) -> Any:
             about=q.get("about") or None,
             case=q.get("case") or None,
             challenged=q.get("challenged") == "1",
-            at=weigh.as_known(q.get("as-known")),
+            at=as_known(q.get("as-known")),
         )
     }
 
 
 def _claim(r: Request) -> Any:
-    at = weigh.as_known(r.query.get("as-known"))
+    at = as_known(r.query.get("as-known"))
     return weigh.claim_page(r.node, r.actor.reader, r.params["id"], at=at)
 
 
 def _standing(r: Request) -> Any:
-    at = weigh.as_known(r.query.get("as-known"))
+    at = as_known(r.query.get("as-known"))
     return weigh.weigh(r.node, r.actor.reader, r.params["id"], at).to_json()
 
 
 def _changes(r: Request) -> Any:
     q = r.query
-    after, until = weigh.since(q.get("after")), weigh.as_known(q.get("until"))
+    after, until = since(q.get("after")), as_known(q.get("until"))
     found = weigh.changed(r.node, r.actor.reader, r.params["id"], after=after, until=until)
     return {"items": found}
 

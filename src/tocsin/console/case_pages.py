@@ -17,7 +17,9 @@ from tocsin.console.draw import Mark
 from tocsin.console.live import News
 from tocsin.console.page import Ask, Bytes, Drawn, command, in_words, names, says, sealed_for
 from tocsin.errors import NotFoundError
-from tocsin.flows import advise, intake, respond, weigh, weighed
+from tocsin.flows import advise, intake, respond, weighed
+from tocsin.flows.known import party_name
+from tocsin.flows.matrix import matrix as matrix_of
 from tocsin.record.statement import Statement
 from tocsin.store.interface import Kept, KeptObject
 
@@ -244,19 +246,19 @@ def case(ask: Ask) -> Drawn:
         columns.insert(0, state.owner)
     objects = respond.case_objects(node, case_id, reader)
     authors = {kept.id: called.get(kept.author, kept.author) for kept, _ in said}
-    matrix = weigh.matrix(node, reader, case_id, columns, asked)
+    matrix = matrix_of(node, reader, case_id, columns, asked)
     view = CaseView(
         id=case_id,
         title=state.title,
         stage=state.stage,
         tlp=state.tlp,
-        owner=weigh.party_name(node, state.owner or node.party),
+        owner=party_name(node, state.owner or node.party),
         statements=len(said),
         matrix=matrix,
         marks=tuple(_marks(said, objects, matrix, called)),
         parties=tuple(
             PartyRow(
-                name=weigh.party_name(node, p.party),
+                name=party_name(node, p.party),
                 role=p.role,
                 state=_STATES.get(p.state, p.state.lower()),
                 asked=p.invited_at,

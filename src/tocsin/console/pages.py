@@ -22,6 +22,7 @@ from tocsin.flows import advise, claim_tables, respond, weigh, weighed
 from tocsin.flows import drafts as drafting
 from tocsin.flows.drafts import KeptDraft
 from tocsin.flows.held import Library
+from tocsin.flows.known import as_known
 from tocsin.flows.node import Node
 from tocsin.flows.sayings import Saying, sayings
 from tocsin.policy import Reader
@@ -248,7 +249,7 @@ def claims_of(node: Library, reader: Reader, q: Mapping[str, str]) -> Drawn:
         about=q.get("about"),
         case=q.get("case"),
         challenged=bool(q.get("challenged")),
-        at=weigh.as_known(q.get("at")),
+        at=as_known(q.get("at")),
     )
     after = q.get("after", "")
     rest = [c for c in found if f"{c.said_at} {c.id}" > after] if after else found
@@ -278,7 +279,7 @@ def claims_of(node: Library, reader: Reader, q: Mapping[str, str]) -> Drawn:
 def claim(ask: Ask) -> Drawn:
     """Claim: everybody's position side by side, in order of speaking; how it stands and why."""
     at = ask.query.get("at")
-    view = weigh.claim_page(ask.node, ask.reader, ask.path["id"], at=weigh.as_known(at))
+    view = weigh.claim_page(ask.node, ask.reader, ask.path["id"], at=as_known(at))
     return draw_claim(view, at, answering.controls(ask, view))
 
 

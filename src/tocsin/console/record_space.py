@@ -27,6 +27,7 @@ from tocsin.console.page import Drawn, command
 from tocsin.console.record_pages import ObjectView
 from tocsin.errors import TocsinError
 from tocsin.flows import weigh
+from tocsin.flows.known import as_known
 from tocsin.flows.public_record import CODER, READ_ONLY, READ_ONLY_REMEDY, PublicRecord
 from tocsin.policy import ANONYMOUS
 from tocsin.relate.names import ACTOR_TYPES
@@ -98,7 +99,7 @@ class _Desk:
         """Everybody's position side by side."""
         at = request.query_params.get("at") or None
         id = request.path_params["id"]
-        view = weigh.claim_page(self.record, ANONYMOUS, id, at=weigh.as_known(at))
+        view = weigh.claim_page(self.record, ANONYMOUS, id, at=as_known(at))
         words = ["--as-known", at] if at else []
         drawn = pages.draw_claim(view, at)
         cli = command("demo", "record", "--claim", id, *words)

@@ -28,6 +28,7 @@ from tocsin.flows.intake import (
     stamp,
     stix_time,
 )
+from tocsin.flows.known import Known, party_name
 from tocsin.flows.node import Node
 from tocsin.flows.owners import definitions, level_of
 from tocsin.policy import TLP_RANK, Reader, Tlp
@@ -179,7 +180,8 @@ def _composed(node: Node, kept: KeptAdvisory, rev: int) -> Composed:
     missing = [i for i in (*kept.claims, *kept.indicators) if i not in objects]
     if missing:
         raise not_found(f"object {missing[0]} in {kept.case}")
-    rows = {c.id: weigh.row(node, have, c) for c in have.view.claims.values()}
+    now = Known(node, have)
+    rows = {c.id: weigh.row(now, c) for c in have.view.claims.values()}
     return compose(
         Advisory(
             id=kept.id,
@@ -549,7 +551,7 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
             RenderingRow(path=r.path, media_type=r.media_type, sha256=r.sha256, size=r.size)
             for r in renderings
         ),
-        proposer=weigh.party_name(node, one.proposer),
+        proposer=party_name(node, one.proposer),
         problem=problem,
     )
 
@@ -557,7 +559,7 @@ def page(node: Node, reader: Reader, advisory: str) -> AdvisoryPage:
 def _signature(node: Node, party: str, found: Any) -> Signature:
     if found is None:
         return Signature(
-            party=weigh.party_name(node, party),
+            party=party_name(node, party),
             word="no answer yet",
             rev=None,
             dissent=None,
@@ -565,7 +567,7 @@ def _signature(node: Node, party: str, found: Any) -> Signature:
             statement=None,
         )
     return Signature(
-        party=weigh.party_name(node, party),
+        party=party_name(node, party),
         word="refused" if found.refuse else f"signed as {found.capacity}",
         rev=found.rev,
         dissent=found.dissent,
@@ -590,7 +592,7 @@ def _draft_page(node: Node, own: KeptAdvisory) -> AdvisoryPage:
         manifest_sha256=None,
         cosigns=(),
         renderings=(),
-        proposer=weigh.party_name(node, own.author),
+        proposer=party_name(node, own.author),
     )
 
 

@@ -16,6 +16,7 @@ from tocsin.errors import ForbiddenError
 from tocsin.flows import weigh
 from tocsin.flows.held import seen
 from tocsin.flows.intake import Act, Done, not_found, record
+from tocsin.flows.known import claim_in, name_of
 from tocsin.flows.node import Node
 from tocsin.flows.weighed import Name
 from tocsin.policy import Reader
@@ -24,15 +25,15 @@ from tocsin.stix.bundle import open_object
 
 def links_of(node: Node, reader: Reader, claim_id: str) -> tuple[str, ...]:
     """The links that grounds for this claim may speak to. Raises NotFoundError."""
-    return required_links(weigh.claim_in(seen(node, reader), claim_id))
+    return required_links(claim_in(seen(node, reader), claim_id))
 
 
 def spoken_for(node: Node, reader: Reader, claim_id: str) -> tuple[Name, ...]:
     """Those a claim names, on whose behalf an answer may be: without the reader's own party."""
     have = seen(node, reader)
     own = node.identity(reader.party) if reader.party else None
-    found = weigh.named(weigh.claim_in(have, claim_id))
-    return tuple(weigh.name_of(node, have.view, ref) for ref in found if ref != own)
+    found = weigh.named(claim_in(have, claim_id))
+    return tuple(name_of(node, have.view, ref) for ref in found if ref != own)
 
 
 def answer(
@@ -111,7 +112,7 @@ def _saying(node: Node, reader: Reader, speaks_for: str | None = None) -> Saying
 
 def _say(node: Node, reader: Reader, claim_id: str, objects: Sequence[bytes]) -> Done:
     have = seen(node, reader)
-    weigh.claim_in(have, claim_id)
+    claim_in(have, claim_id)
     marked = weigh.marked(node, have.allowed, have.kept[claim_id])
     if marked is None or reader.party is None:
         raise not_found(f"claim {claim_id}")

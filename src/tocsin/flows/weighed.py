@@ -1,6 +1,6 @@
 """Weighed claims as pages and programs show them: rows, positions, grounds, steps, in plain words.
 
-Values only: `flows/weigh.py` makes them. Spec: claims.md §2.4.
+Values only: `weigh`, `positions`, `grounds` and `matrix` make them. Spec: claims.md §2.4.
 """
 
 from __future__ import annotations

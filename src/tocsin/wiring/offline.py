@@ -94,7 +94,7 @@ def standings_of_file(
     from tocsin.claims import carrier
     from tocsin.claims.explain import explain
     from tocsin.claims.standing import standing, standings
-    from tocsin.flows.weigh import as_known as instant_of
+    from tocsin.flows.known import as_known as instant_of
 
     view = carrier.read((o.data, o.sha256) for o in open_bundle(raw) if o.problem is None)
     if only is not None and only not in view.claims:

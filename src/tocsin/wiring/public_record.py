@@ -49,10 +49,11 @@ def standing_of(claim: str, as_known: str | None) -> tuple[dict[str, Any], list[
     from tocsin.claims.explain import explain
     from tocsin.flows import weigh
     from tocsin.flows.held import seen
+    from tocsin.flows.known import as_known as instant_of
     from tocsin.policy import ANONYMOUS
 
     record = public_record()
-    at = weigh.as_known(as_known)
+    at = instant_of(as_known)
     found = weigh.weigh(record, ANONYMOUS, claim, at)
     view = seen(record, ANONYMOUS).at(at)
     return found.to_json(), [sentence.text for sentence in explain(found, view)]
@@ -61,9 +62,10 @@ def standing_of(claim: str, as_known: str | None) -> tuple[dict[str, Any], list[
 def page_of(claim: str, as_known: str | None) -> ClaimPage:
     """A claim of the record with all that stands beside it. Raises as `standing_of`."""
     from tocsin.flows import weigh
+    from tocsin.flows.known import as_known as instant_of
     from tocsin.policy import ANONYMOUS
 
-    return weigh.claim_page(public_record(), ANONYMOUS, claim, at=weigh.as_known(as_known))
+    return weigh.claim_page(public_record(), ANONYMOUS, claim, at=instant_of(as_known))
 
 
 def serve_record(*, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from tocsin.claims import answering, write
 from tocsin.claims.answering import Saying
 from tocsin.flows import intake, weigh, weighed
 from tocsin.flows.intake import Act
+from tocsin.flows.known import as_known
 from tocsin.stix.bundle import open_object
 from tocsin.stix.model import make
 
@@ -150,10 +151,8 @@ def test_claims_of_later_days_are_not_in_the_list_of_an_earlier_one(
 ) -> None:
     """They were an error of the whole list: no claim is known before it is said."""
     reader = world.node.reader(world.NORTH)
-    assert weigh.claims(world.node, reader, at=weigh.as_known("2026-02-10")) == []
-    assert [r.id for r in weigh.claims(world.node, reader, at=weigh.as_known("2026-02-11"))] == [
-        demand
-    ]
+    assert weigh.claims(world.node, reader, at=as_known("2026-02-10")) == []
+    assert [r.id for r in weigh.claims(world.node, reader, at=as_known("2026-02-11"))] == [demand]
 
 
 def test_sightings_are_counted_by_the_date_of_the_demand(world: World, demand: str) -> None:

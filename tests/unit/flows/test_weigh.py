@@ -12,6 +12,8 @@ from tocsin.claims import answering
 from tocsin.claims.model import EXTENSION_ID
 from tocsin.errors import NotFoundError, UsageError
 from tocsin.flows import intake, weigh, weighed
+from tocsin.flows.known import as_known, since
+from tocsin.flows.matrix import matrix as matrix_of
 
 World = Any  # tests/unit/conftest.py
 
@@ -44,7 +46,7 @@ def test_whose_spokesman_answered_is_not_called_silent(world: World) -> None:
     assert page.steps[-1].came[-1].name == "denial by GridCo for CERT Southmark"
 
     def cell() -> weighed.Cell:
-        [row] = weigh.matrix(world.node, reader, case, [world.SOUTH], {}).rows
+        [row] = matrix_of(world.node, reader, case, [world.SOUTH], {}).rows
         return row.cells[0]
 
     assert cell().through is not None
@@ -127,19 +129,19 @@ def test_claims_are_found_by_words_speaker_and_addressee(world: World) -> None:
 )
 def test_an_as_known_time_needs_a_zone(text: str) -> None:
     with pytest.raises(UsageError):
-        weigh.as_known(text)
+        as_known(text)
     with pytest.raises(UsageError):
-        weigh.since(text)
+        since(text)
 
 
 def test_a_day_is_all_of_it_in_utc() -> None:
     """What came on the day is known as of that day, and is a change since that day."""
-    assert weigh.as_known(None) is None
-    assert weigh.since("") is None
-    known, since = weigh.as_known("2026-11-22"), weigh.since("2026-11-22")
+    assert as_known(None) is None
+    assert since("") is None
+    known, start = as_known("2026-11-22"), since("2026-11-22")
     assert known is not None
-    assert since is not None
-    assert since.isoformat() == "2026-11-22T00:00:00+00:00"
+    assert start is not None
+    assert start.isoformat() == "2026-11-22T00:00:00+00:00"
     assert known.isoformat() == "2026-11-22T23:59:59.999999+00:00"
 
 

@@ -17,6 +17,7 @@ from tocsin.claims import answering, write
 from tocsin.claims.model import EXTENSION_ID
 from tocsin.flows import held, intake, weigh, weighed
 from tocsin.flows.intake import Act
+from tocsin.flows.known import as_known
 
 World = Any  # tests/unit/conftest.py
 
@@ -53,8 +54,8 @@ def grounds(world: World, **more: Any) -> tuple[intake.Done, list[bytes]]:
 def test_a_list_as_known_then_leaves_out_what_was_not_said_yet(world: World) -> None:
     said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
     reader = world.node.reader(world.GRID)
-    assert weigh.claims(world.node, reader, at=weigh.as_known("2026-11-17")) == []
-    assert len(weigh.claims(world.node, reader, at=weigh.as_known("2026-11-19"))) == 1
+    assert weigh.claims(world.node, reader, at=as_known("2026-11-17")) == []
+    assert len(weigh.claims(world.node, reader, at=as_known("2026-11-19"))) == 1
 
 
 def test_a_date_corrected_backwards_leaves_list_page_and_steps_readable(world: World) -> None:
@@ -95,7 +96,7 @@ def test_a_status_is_that_of_whoever_may_give_it_and_from_then_on(
     reader = world.node.reader(world.GRID)
     [row] = weigh.claims(world.node, reader)
     assert row.status == position(world).status == status
-    [before] = weigh.claims(world.node, reader, at=weigh.as_known("2026-11-19"))
+    [before] = weigh.claims(world.node, reader, at=as_known("2026-11-19"))
     assert before.status == "open"
 
 
