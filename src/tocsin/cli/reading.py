@@ -44,7 +44,9 @@ def _day(text: str | None) -> date | None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--published", metavar="DATE", help="When the report was published (2026-11-22).")
+@click.option(
+    "--published", metavar="DATE", help="When it was published; default: as it says itself."
+)
 @click.option("--tlp", type=terminal.LEVEL, help="Marking of what carries none (MISP, CSV).")
 @click.option("--columns", metavar="NAMES", help="A CSV's columns, where it has no header row.")
 @click.option("--claims", is_flag=True, help="Groups and campaigns in STIX as claims, not objects.")
@@ -187,6 +189,8 @@ def as_reading(found: dict[str, Any]) -> dict[str, Any]:
 def _print(plain: dict[str, Any], kept: str | None) -> None:
     source = plain["source"]
     line(f"{source['name']}  {source['media_type']}  sha256 {source['sha256'][:16]}…")
+    if source.get("published_as"):
+        line(f"published {source['published']}, as it says itself: {source['published_as']}")
     drafts, indicators = plain.get("drafts", []), plain.get("indicators", [])
     if drafts:
         click.echo()
@@ -463,7 +467,11 @@ def accept(
             terminal.agree(f"say {_count(len(chosen), 'draft')} in your party's name?", yes)
         case = terminal.whole_id(client, "case", case) if case else None
         if said is None and _undated(by_id[i] for i in chosen) and terminal.somebody_is_there():
-            said = click.prompt("when was it said (2026, 2026-11 or 2026-11-20)?", err=True)
+            said = click.prompt(
+                "when was it said (2026, 2026-11 or 2026-11-20)",
+                default=_published(client, (by_id[i]["report"] for i in chosen)),
+                err=True,
+            )
         how = {
             "date": said,
             "outlet": outlet,
@@ -480,6 +488,14 @@ def accept(
             )
 
         said_in_parts(_parts(chosen, by_id), say, as_json)
+
+
+def _published(client: Client, reports: Iterable[str]) -> str | None:
+    """When the one report of some drafts was published, as a proposal."""
+    ids = set(reports)
+    found = client.get(f"/reports/{ids.pop()}") if len(ids) == 1 else {}
+    day = (found.get("source") or {}).get("published")
+    return str(day) if day else None
 
 
 def said_in_parts(

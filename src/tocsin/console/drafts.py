@@ -33,6 +33,8 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     name: str
     media_type: str
     published: str | None
+    published_as: str | None
+    """How the file gives that day itself; None where whoever brought it in said so."""
     received_at: str
     sha256: str
     drafts: int
@@ -99,6 +101,7 @@ def _report_row(kept: KeptReport, waiting: int, objects_state: str) -> ReportRow
         name=kept.source.name,
         media_type=kept.source.media_type,
         published=kept.source.published,
+        published_as=kept.source.published_as,
         received_at=kept.received_at,
         sha256=kept.source.sha256,
         drafts=kept.drafts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -417,6 +417,13 @@ def accept(
         return _accept(node, wanted, how)
 
 
+def _published(node: Node, chosen: Iterable[KeptDraft]) -> str:
+    """When the report of some drafts was published, if they are of one: said no later than that."""
+    sources = {report(node, id).source.published for id in {one.report for one in chosen}}
+    day = sources.pop() if len(sources) == 1 else None
+    return f"; the report is of {day}" if day else ""
+
+
 def _accept(
     node: Node, wanted: Sequence[tuple[str, int]], how: Accepting
 ) -> tuple[list[KeptDraft], Done | None]:
@@ -426,7 +433,8 @@ def _accept(
     if undated:
         raise DraftError(
             f"when was it said? no date in draft {', '.join(undated)}",
-            remedy="give --date (a day, month or year), or edit date= of each",
+            remedy="give --date (a day, month or year), or edit date= of each"
+            + _published(node, chosen),
         )
     now = node.clock()
     made: dict[str, Received] = {}

@@ -35,13 +35,15 @@ class Source(Struct, frozen=True, kw_only=True):
     name: str
     media_type: str
     published: str | None
+    published_as: str | None = None
+    """How the file gives that day itself; None where whoever read it in said so."""
 
 
 class Loss(Struct, frozen=True, kw_only=True):
     """Something that was not taken over. `span`: code points of the kept text; `pointer`: RFC 6901.
 
-    Kinds: boilerplate, bad-characters, no-text, own-site, markup, not-parsed, extra-document,
-    bad-object; of a MISP event those that `importers/misp.py` lists.
+    Kinds: boilerplate, bad-characters, date-unclear, no-text, own-site, markup, not-parsed,
+    extra-document, bad-object; of a MISP event those that `importers/misp.py` lists.
     """
 
     kind: str
@@ -158,7 +160,13 @@ class Importer(Protocol):
 
 
 def source_of(
-    raw: bytes, name: str, media_type: str, *, text: str | None, published: date | None
+    raw: bytes,
+    name: str,
+    media_type: str,
+    *,
+    text: str | None,
+    published: date | None,
+    published_as: str | None = None,
 ) -> Source:
     """The source record of a file, digests included."""
     return Source(
@@ -167,6 +175,7 @@ def source_of(
         name=name,
         media_type=media_type,
         published=None if published is None else published.isoformat(),
+        published_as=published_as,
     )
 
 

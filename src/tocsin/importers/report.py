@@ -27,6 +27,7 @@ from tocsin.policy import Tlp
 from tocsin.reading.cues import words
 from tocsin.reading.draft import Draft, DraftFlag
 from tocsin.reading.parsed import Parser, parse
+from tocsin.reading.published import STATED, Found, own_day, printed_days, whole_day
 from tocsin.reading.quotes import boilerplate, read_claims
 from tocsin.reading.tongues import language_of
 
@@ -86,7 +87,7 @@ def read(
     Args:
         raw: the file.
         name: what it is called; names the file in errors, and `.md`, `.htm` tell the format.
-        published: what relative times count from.
+        published: what relative times count from; default: the day the report gives as its own.
         parser: a learned parser, which adds words told without marks to what the rules find.
         progress: told page by page of a PDF; other formats are read in one go.
         lang: of the text, where somebody knows it; else the text itself tells.
@@ -106,6 +107,7 @@ def read(
     if not raw.strip():
         raise ReportError(f"{name}: the file is empty", remedy="check that the download finished")
     losses: list[Loss] = []
+    stated: list[Found] = []
     if raw[:1024].lstrip().startswith(b"%PDF-"):
         media_type, text = "application/pdf", _pdf(raw, name, losses, progress)
     else:
@@ -117,13 +119,16 @@ def read(
         if html:
             _refuse_long(text, name, factor=8)
             own_site = own_site or site_of(text)
-            text = _html_text(text, losses)
+            text, stated = _html_text(text, losses)
     _refuse_long(text, name)
     if not text.strip():
         losses.append(Loss(kind="no-text", note="no text was found in this file"))
     losses.extend(_bad_characters(text))
     skip: list[tuple[int, int]] = []
     lang = lang or language_of(text)
+    printed = None
+    if published is None:
+        published, printed = _own_day([*stated, *printed_days(text, lang)], losses)
     for start, end, heading in boilerplate(text, lang or "en"):
         skip.append((start, end))
         note = f"the outlet's own list under {heading!r}: not read"
@@ -138,12 +143,26 @@ def read(
     indicators, held = sift(text, skip, own_site)
     losses.extend(held)
     return Reading(
-        source=source_of(raw, name, media_type, text=text, published=published),
+        source=source_of(
+            raw, name, media_type, text=text, published=published, published_as=printed
+        ),
         text=text,
         drafts=tuple(drafts),
         indicators=tuple(indicators),
         losses=tuple(losses),
     )
+
+
+def _own_day(found: Sequence[Found], losses: list[Loss]) -> tuple[date | None, str | None]:
+    """The day a report gives as its own, and how it does."""
+    own = own_day(found)
+    if own is None:
+        return None, None
+    if own.day is None:
+        note = f"gives days far apart as its own: {own.printed}: none is taken; say it: --published"
+        losses.append(Loss(kind="date-unclear", note=note))
+        return None, None
+    return own.day, own.printed
 
 
 MAX_FLAGS = 10
@@ -323,14 +342,14 @@ _BLANKS = re.compile(r"[ \t\n\f\r]+")
 _BROKEN = re.compile(r"\[\.\]|\(\.\)|\[dot\]|\bhxxps?\b|\[:\]|\[at\]|\[@\]", re.IGNORECASE)
 
 
-def _html_text(page: str, losses: list[Loss]) -> str:
-    """The article in a page: its headline and every paragraph, one line each.
+def _html_text(page: str, losses: list[Loss]) -> tuple[str, list[Found]]:
+    """The article in a page: its headline and every paragraph, one line each; and its own day.
 
     trafilatura says which lines of the page are the article; the lines themselves, and every
     paragraph of prose that it left out, are taken from the page's own blocks.
     """
     with _quiet():
-        headline, everything, shown = _by_hand(page)
+        headline, everything, shown, stated = _by_hand(page)
         body = _extracted(shown)
     if not body and everything:
         note = "no article was found on the page: all its text was taken"
@@ -344,7 +363,7 @@ def _html_text(page: str, losses: list[Loss]) -> str:
         what = "short line" if left == 1 else "short lines"
         note = f"left out: {left} {what} of the page outside its article"
         losses.append(Loss(kind="markup", note=note))
-    return "\n\n".join(lines) + "\n" if lines else ""
+    return "\n\n".join(lines) + "\n" if lines else "", stated
 
 
 def _article_lines(body: str, everything: list[str]) -> tuple[list[str], int]:
@@ -396,8 +415,8 @@ def _extracted(page: str) -> str:
     return found or ""
 
 
-def _by_hand(page: str) -> tuple[str | None, list[str], str]:
-    """The page's headline, all its visible lines, and the page without what is not shown."""
+def _by_hand(page: str) -> tuple[str | None, list[str], str, list[Found]]:
+    """The page's headline, all its visible lines, the page without what is not shown, its day."""
     import lxml.etree
     import lxml.html
 
@@ -405,8 +424,8 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str]:
         parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, huge_tree=False)
         tree = lxml.html.document_fromstring(page.encode("utf-8", "replace"), parser=parser)
     except Exception:  # hostile markup breaks lxml in ways of its own: nothing is read of it
-        return None, [], ""
-    headline = _headline(tree)
+        return None, [], "", []
+    headline, stated = _headline(tree), _stated(tree)
     for element in list(tree.iter(*_DROPPED)):
         parent = element.getparent()
         if parent is not None:
@@ -436,7 +455,7 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str]:
         pieces.append(text)
     lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
     shown = lxml.html.tostring(tree, encoding="unicode")
-    return headline, [line for line in lines if line], shown
+    return headline, [line for line in lines if line], shown, stated
 
 
 def _headline(tree: Any) -> str | None:
@@ -446,6 +465,58 @@ def _headline(tree: Any) -> str | None:
             if 3 <= len(text) <= 300:
                 return text
     return None
+
+
+_DAY_NAMES = words(
+    "article:published_time og:published_time og:article:published_time datepublished date dc.date"
+    " dc.date.issued dcterms.issued dcterms.date citation_publication_date citation_date pubdate"
+    " publishdate publish-date publish_date publication_date parsely-pub-date sailthru.date"
+)
+_LINKED_DAY = re.compile(r'"datePublished"\s{0,9}:\s{0,9}"([^"]{4,40})"')
+_LINKED_MOST = 200_000
+
+
+def _stated(tree: Any) -> list[Found]:
+    """The day of publication in a page's metadata: of all that is there, the surest kind alone.
+
+    Dublin Core, Open Graph, schema.org and the `time` element under the headline.
+    """
+    named = [
+        (element.get("content") or "", element.get("property") or element.get("name"))
+        for element in tree.iter("meta")
+        if (element.get("property") or element.get("name") or "").lower() in _DAY_NAMES
+    ]
+    marked = [
+        (element.get("content") or element.get("datetime") or element.text or "", "datePublished")
+        for element in tree.iterfind(".//*[@itemprop='datePublished']")
+    ]
+    linked = [
+        (match[1], "datePublished")
+        for script in tree.iterfind(".//script[@type='application/ld+json']")
+        for match in _LINKED_DAY.finditer((script.text or "")[:_LINKED_MOST])
+    ]
+    for kind in (named, marked, linked, _headline_time(tree)):
+        found = [
+            Found(day, f"{name} {value[:40]}", None, STATED)
+            for value, name in islice(kind, 20)
+            if (day := whole_day(value)) is not None
+        ]
+        if found:
+            return found
+    return []
+
+
+def _headline_time(tree: Any) -> list[tuple[str, str]]:
+    """The first `time` behind the headline and before the first paragraph of prose."""
+    headed = False
+    for element in tree.iter("h1", "time", "p"):
+        if element.tag == "h1":
+            headed = True
+        elif headed and element.tag == "time":
+            return [(element.get("datetime") or element.text or "", "time")]
+        elif headed and len("".join(element.itertext())) >= PROSE:
+            break
+    return []
 
 
 # --- PDF -------------------------------------------------------------------------------------

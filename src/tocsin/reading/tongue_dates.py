@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import cache
 
@@ -78,3 +79,14 @@ def _calendar(match: re.Match[str], table: Tongue, published: date | None) -> st
         return date(number, month, day).isoformat()
     except ValueError:
         return None
+
+
+def whole_days(words: str, table: Tongue) -> Iterator[tuple[int, int, str]]:
+    """(start, end, value) of every day that is printed with its year."""
+    for kind, pattern in _patterns(table.code):
+        if kind != "day":
+            continue
+        for match in pattern.finditer(words):
+            value = _calendar(match, table, None)
+            if value is not None:
+                yield match.start(), match.end(), value

@@ -49,7 +49,9 @@ def test_the_json_has_the_keys_of_the_chapter() -> None:
     text = b"Northland said the relay at evil[.]example was down.\n"
     made = to_json(report.read(text, "a.txt", published=DAY))
     assert list(made) == ["source", "drafts", "indicators", "losses"]
-    assert list(made["source"]) == ["sha256", "text_sha256", "name", "media_type", "published"]
+    assert list(made["source"]) == [
+        *("sha256", "text_sha256", "name", "media_type", "published", "published_as")
+    ]
     assert list(made["drafts"][0]) == (
         [
             "kind",
@@ -379,3 +381,54 @@ def test_other_figures_of_one_speaker_in_one_text_are_flagged_on_both() -> None:
         "hospitals: 43 here, 51",
         "hospitals: 51 here, 43",
     ]
+
+
+DATED_PAGE = """<!doctype html><html><head><title>Cranes stopped</title>{head}</head><body>
+<nav><a href="/">Home</a><a href="/world">World</a></nav>
+<article><h1>Cranes stopped</h1>{under}<p>The port authority said on Thursday that an outage of its
+crane control system had been caused by an intrusion through its supplier.</p>
+<p>“We had to stop eleven cranes by hand,” Director Ilse Brandt told reporters.</p></article>
+<aside><h2>More</h2><p><time datetime="2019-01-02">2 January 2019</time> Ferry timetable</p></aside>
+</body></html>"""
+
+
+@pytest.mark.parametrize(
+    ("head", "under"),
+    [
+        ('<meta property="article:published_time" content="2026-03-05T14:30:00Z">', ""),
+        ('<meta name="DC.date.issued" content="20260305">', ""),
+        (
+            '<script type="application/ld+json">{"@type": "NewsArticle", '
+            '"datePublished": "2026-03-05", "dateModified": "2026-04-09"}</script>',
+            "",
+        ),
+        ("", '<p class="by">By Ana Brisk <time datetime="2026-03-05T14:30">Thursday</time></p>'),
+        ("", '<meta itemprop="datePublished" content="2026-03-05">'),
+        ("", '<p class="by">Published 5 March 2026</p>'),
+    ],
+)
+def test_a_page_gives_the_day_it_was_published(head: str, under: str) -> None:
+    found = report.read(DATED_PAGE.format(head=head, under=under).encode(), "page.html")
+    assert found.source.published == "2026-03-05"
+    assert found.source.published_as
+    assert found.drafts[0].date == "2026-03-05"
+    assert found.drafts[0].precision == "day"
+
+
+def test_whoever_reads_a_page_in_knows_better_than_the_page() -> None:
+    page = DATED_PAGE.format(head='<meta name="date" content="2026-03-05">', under="").encode()
+    found = report.read(page, "page.html", published=date(2026, 3, 12))
+    assert found.source.published == "2026-03-12"
+    assert found.source.published_as is None
+
+
+def test_a_page_that_contradicts_itself_has_no_day_and_says_so() -> None:
+    page = DATED_PAGE.format(
+        head='<meta name="date" content="2026-03-05">', under="<p>Published 9 June 2021</p>"
+    )
+    found = report.read(page.encode(), "page.html")
+    assert found.source.published is None
+    [loss] = [one for one in found.losses if one.kind == "date-unclear"]
+    assert "9 June 2021" in loss.note
+    assert "--published" in loss.note
+    assert found.drafts[0].date is None
