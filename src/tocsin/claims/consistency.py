@@ -12,12 +12,16 @@ Spec: claims.md §1, flag `speaker-inconsistent`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from msgspec import Struct
 
 LONGEST = 5_000
 """Characters of a text that are looked at."""
+MOST_THINGS = 60
+"""Things of one text whose number is looked at."""
 FLAG = "speaker-inconsistent"
 
 
@@ -102,7 +106,7 @@ def figures(text: str) -> Figures:
         value = _WORDS[printed] if printed in _WORDS else int(printed.replace(",", ""))
         year = printed.isdigit() and len(printed) == 4 and 1900 <= value <= 2199
         rough = _ROUGH.search(text, max(0, found.start() - 16), found.start())
-        if thing and not year and not rough:
+        if thing and not year and not rough and (thing in counts or len(counts) < MOST_THINGS):
             counts.setdefault(thing, set()).add(value)
     spans = {(_date(m["a"]), _date(m["b"])) for m in _INTERVAL.finditer(text)}
     return Figures(
@@ -169,14 +173,36 @@ def _agree(one: str, other: str) -> bool:
 
 MOST_TOGETHER = 200
 """Texts of one speaker and matter that are compared with each other."""
+MOST_PAIRS = 2 * MOST_TOGETHER**2
+"""Pairs of one speaker's texts that are looked at, over all matters; also one that comes again."""
+MOST_TOLD = 50
+"""Differences after which no more are looked for between texts that have as many."""
 
 
-def among(
-    texts: Sequence[tuple[int, Figures]], *, same_matter: bool = False
-) -> Iterator[tuple[int, int, Difference]]:
-    """(number, number, difference) of every two that differ; of very many only the first."""
-    some = [(n, given) for n, given in texts if given.counts or given.intervals][:MOST_TOGETHER]
-    for at, (n, one) in enumerate(some):
-        for m, other in some[at + 1 :]:
-            for found in differences(one, other, same_matter=same_matter):
+class Compared:
+    """What was compared of one speaker so far: bounded, whatever the texts hold."""
+
+    def __init__(self) -> None:
+        self._looked = 0
+        self._pairs: set[tuple[int, int]] = set()
+        self._told: Counter[int] = Counter()
+
+    def among(
+        self, texts: Sequence[tuple[int, Figures]], *, same_matter: bool = False
+    ) -> Iterator[tuple[int, int, Difference]]:
+        """(number, number, difference) of every two that differ; of very many only the first.
+
+        Args:
+            texts: each with a number of its own; two that were compared before are not again.
+        """
+        some = [(n, given) for n, given in texts if given.counts or given.intervals]
+        for (n, one), (m, other) in combinations(some[:MOST_TOGETHER], 2):
+            if self._looked >= MOST_PAIRS:
+                return
+            self._looked += 1
+            if (n, m) in self._pairs or min(self._told[n], self._told[m]) >= MOST_TOLD:
+                continue
+            self._pairs.add((n, m))
+            for found in differences(one, other, same_matter=same_matter)[:MOST_TOLD]:
+                self._told.update((n, m))
                 yield n, m, found

@@ -121,15 +121,18 @@ class Kept:
         return (one for one in self.challenges_on(ref) if one.x.form == "undercut")
 
     def status(self, one: Claim | Challenge) -> str:
-        """The latest status that the speaker or the publisher gave, else open."""
+        """The latest status that the speaker or the publisher gave, else open.
+
+        What was taken back by a statement stays so, whatever dates its own words bear: they were
+        written before.
+        """
+        if self.taken_back(one.id):
+            return "withdrawn"
         heard = [
             (dated_end(event.at), number, event.status)
             for number, event in enumerate(one.x.status_events)
             if event.by_ref in (one.x.speaker_ref, one.publisher)
         ]
-        when = self.view.withdrawn.get(one.id)
-        if when is not None:
-            heard.append((when, len(heard), "withdrawn"))
         return max((h for h in heard if self._then(h[0])), default=(None, 0, "open"))[2]
 
     def in_force(self, one: Claim | Challenge) -> bool:

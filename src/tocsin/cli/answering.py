@@ -386,16 +386,22 @@ def _say(
 
     `keep`: what has to be on this disk before anything is said.
     """
-    marked = held["marked"] or {}
+    from tocsin.flows.weighed import Marked
+
     me = client.get("/me")["party"]
-    level = how.tlp.upper() if how.tlp else marked.get("tlp") or "AMBER+STRICT"
-    readers = list(how.to) or [one for one in marked.get("to", ()) if one != me]
-    where = terminal.whole_id(client, "case", how.case) if how.case else marked.get("case")
+    unmarked = {"tlp": "AMBER+STRICT", "to": [], "case": None, "author": me}
+    marked = msgspec.convert(held["marked"] or unmarked, Marked)
+    level = how.tlp.upper() if how.tlp else marked.tlp
+    rounds = marked.rounds(me, level, how.to)
+    readers, persons = rounds[0]
+    where = terminal.whole_id(client, "case", how.case) if how.case else marked.case
     bundle = b'{"type":"bundle","id":"bundle--%s","objects":[%s]}' % (
         str(uuid.uuid4()).encode(),
         b",".join(objects),
     )
     whom = f"TLP:{level}" + (f" for {', '.join(readers)}" if readers else "")
+    whom += f", there for {', '.join(persons)}" if persons else ""
+    whom += f", and for who signs at {marked.author}" if len(rounds) > 1 else ""
     if how.dry_run:
         if how.as_json:
             terminal.json_out(orjson.loads(bundle))
@@ -405,18 +411,21 @@ def _say(
     terminal.agree(f"say {what} in your party's name, {whom}?", how.yes)
     if keep is not None:
         keep()
-    query = {"tlp": level, "to": ",".join(readers), "case": where}
-    done = msgspec.json.decode(client.call("POST", "/say", query=query, body=bundle))
-    expect = says(
-        "say",
-        {},
-        case=where,
-        tlp=level,
-        to=readers if readers or not where else None,
-        refs=(),
-        objects=[hashlib.sha256(one).hexdigest() for one in objects],
-    )
-    statements = client.sign_if_asked(done, expect)["statements"]
+    statements = []
+    for readers, persons in rounds:
+        query = {"tlp": level, "to": ",".join(readers), "case": where}
+        query["persons"] = ",".join(persons) or None
+        done = msgspec.json.decode(client.call("POST", "/say", query=query, body=bundle))
+        expect = says(
+            "say",
+            {"persons": list(persons) or None},
+            case=where,
+            tlp=level,
+            to=readers if readers or not where else None,
+            refs=(),
+            objects=[hashlib.sha256(one).hexdigest() for one in objects],
+        )
+        statements += client.sign_if_asked(done, expect)["statements"]
     ids = [orjson.loads(one)["id"] for one in objects]
     if how.as_json:
         terminal.json_out({"statements": statements, "objects": ids})

@@ -252,11 +252,13 @@ def withdraw(
 def _taking_back(
     statement: str, objects: tuple[str, ...], reason: str | None
 ) -> Callable[[Statement], bool]:
-    """No more is taken back than was named; in which case it was said is the node's to find."""
+    """No more is taken back than was named; in which case and to whom is the node's to find."""
 
     def expect(s: Statement) -> bool:
         body = {"reason": reason}
-        return says("withdraw", body, case=s.case, refs=[statement], objects=objects)(s)
+        return says(
+            "withdraw", body, case=s.case, refs=[statement], objects=objects, chosen=("persons",)
+        )(s)
 
     return expect
 

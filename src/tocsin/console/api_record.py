@@ -176,7 +176,8 @@ def _say(r: Request) -> Any:
     to = [p for p in q.get("to", "").split(",") if p]
     asked = q.get("tlp")
     tlp, to = marking(r, forms.marking(asked) if asked else None, to, case)
-    done = intake.say(r.node, r.party, r.body, tlp=tlp, to=to, case=case)
+    persons = [p for p in q.get("persons", "").split(",") if p]
+    done = intake.say(r.node, r.party, r.body, tlp=tlp, to=to, case=case, persons=persons)
     return {"statements": [done]}
 
 
@@ -353,7 +354,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     route("GET", "/sealed", "read", _sealed, "What is sealed for you, or by you; ?case."),
     route("GET", "/sealed/{id}", "read", _one_sealed, "One sealed file, by its id or entry."),
-    route("POST", "/say", "publish", _say, "Publish a STIX bundle; ?tlp&to&case.", cost="write"),
+    route(
+        "POST",
+        "/say",
+        "publish",
+        _say,
+        "Publish a STIX bundle; ?tlp&to&case, RED: &persons.",
+        cost="write",
+    ),
     route(
         "PUT",
         "/objects/{sha256}",

@@ -15,7 +15,7 @@ from tocsin.claims.standing import required_links
 from tocsin.errors import ForbiddenError
 from tocsin.flows import weigh
 from tocsin.flows.held import seen
-from tocsin.flows.intake import Act, Done, not_found, record
+from tocsin.flows.intake import Act, Done, addressed, not_found, record_many
 from tocsin.flows.known import claim_in, name_of
 from tocsin.flows.node import Node
 from tocsin.flows.weighed import Name
@@ -116,14 +116,12 @@ def _say(node: Node, reader: Reader, claim_id: str, objects: Sequence[bytes]) ->
     marked = weigh.marked(node, have.allowed, have.kept[claim_id])
     if marked is None or reader.party is None:
         raise not_found(f"claim {claim_id}")
-    return record(
-        node,
-        Act(
-            author=reader.party,
-            kind="say",
-            tlp=marked.tlp,
-            case=marked.case,
-            objects=tuple(open_object(raw) for raw in objects),
-            to=tuple(one for one in marked.to if one != reader.party),
-        ),
+    act = Act(
+        author=reader.party,
+        kind="say",
+        tlp=marked.tlp,
+        case=marked.case,
+        objects=tuple(open_object(raw) for raw in objects),
     )
+    rounds = marked.rounds(reader.party, marked.tlp)
+    return record_many(node, [addressed(act, to, persons) for to, persons in rounds])[0]

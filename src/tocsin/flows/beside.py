@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tocsin.claims.consistency import Figures, among, figures
+from tocsin.claims.consistency import MOST_TOLD, Compared, Figures, figures
 from tocsin.claims.model import Claim, View
 from tocsin.store.interface import KeptObject
 
@@ -52,27 +52,33 @@ def inconsistent(view: View, cases: Mapping[str, str | None]) -> dict[str, tuple
     """Claim → others of its speaker that give other figures for the same matter.
 
     The same matter: an incident or campaign that both are about, or one case and two longer words
-    that both have.
+    that both have. Of very many only the first: whoever floods is not read on.
     """
-    groups: dict[tuple[str, str, bool], list[str]] = {}
+    groups: dict[tuple[str, bool, str], list[str]] = {}
     for id, claim in view.claims.items():
         if claim.x.speaker_ref is None:
             continue
-        for ref in claim.x.about_refs:
+        for ref in dict.fromkeys(claim.x.about_refs):
             if not ref.startswith(_NO_MATTER):
-                groups.setdefault((claim.x.speaker_ref, ref, True), []).append(id)
+                groups.setdefault((claim.x.speaker_ref, False, ref), []).append(id)
         case = cases.get(id)
         if case is not None:
-            groups.setdefault((claim.x.speaker_ref, case, False), []).append(id)
+            groups.setdefault((claim.x.speaker_ref, True, case), []).append(id)
+    ids = list(view.claims)
+    number = {id: n for n, id in enumerate(ids)}
     read: dict[str, Figures] = {}
+    compared: dict[str, Compared] = {}
     found: dict[str, dict[Differing, None]] = {}
-    for (_, _, same), ids in sorted(groups.items()):
-        if len(ids) < 2:
+    # A case comes after the matters that its claims name: those need no words in common.
+    for (speaker, in_case, _), them in sorted(groups.items()):
+        if len(them) < 2:
             continue
-        for id in ids:
+        for id in them:
             if id not in read:
                 read[id] = figures(_text(view.claims[id]))
-        for n, m, one in among([(n, read[id]) for n, id in enumerate(ids)], same_matter=same):
+        so_far = compared.setdefault(speaker, Compared())
+        texts = [(number[id], read[id]) for id in them]
+        for n, m, one in so_far.among(texts, same_matter=not in_case):
             _note(found, ids[n], ids[m], one.what, one.here, one.there)
             _note(found, ids[m], ids[n], one.what, one.there, one.here)
     return {id: tuple(some) for id, some in found.items()}
@@ -82,7 +88,9 @@ def _note(
     found: dict[str, dict[Differing, None]], id: str, other: str, what: str, here: str, there: str
 ) -> None:
     one = Differing(claim=other, what=what, here=here, there=there)
-    found.setdefault(id, {})[one] = None
+    told = found.setdefault(id, {})
+    if len(told) < MOST_TOLD:
+        told[one] = None
 
 
 def _text(claim: Claim) -> str:

@@ -162,11 +162,7 @@ def seen(node: Library, reader: Reader, case: str | None = None) -> Seen:
     if isinstance(found, Seen):
         return replace(found, reader=reader)
     kept = {o.id: o for o in node.store.select(allowed, case=case)}
-    withdrawn = _withdrawn(node, allowed)
-    view = _read(
-        kept.values(),
-        {i: at for i, at in withdrawn.items() if i in kept and kept[i].withdrawn},
-    )
+    view = _read(kept.values(), _withdrawn(node, allowed, kept))
     view = replace(view, called=_called(node, view))
     rivals, answers = _tied(view)
     first = {ref: kept[ref].said_by[0] for ref in view.claims if ref in kept and kept[ref].said_by}
@@ -276,16 +272,31 @@ def _tied(
     )
 
 
-def _withdrawn(node: Library, allowed: frozenset[int]) -> dict[str, datetime]:
-    """Object id → when a `withdraw` statement took it back."""
+def _withdrawn(
+    node: Library, allowed: frozenset[int], kept: Mapping[str, KeptObject]
+) -> dict[str, datetime]:
+    """Object id → when the last statement that said it was taken back, of those that are.
+
+    By whoever said it: another's withdrawal of it is none, and dates nothing.
+    """
+    gone = {id: one for id, one in kept.items() if one.withdrawn}
+    if not gone:
+        return {}
+    said = {by: node.store.statement(by, allowed) for one in gone.values() for by in one.said_by}
+    back: dict[tuple[str, str | None], datetime] = {}  # (statement, object; None: all of it)
+    for taking in node.store.statements(allowed, kind="withdraw"):
+        statement = parse_kept(taking)
+        for ref in statement.refs:
+            first = said.get(ref)
+            if first is None or first.author != taking.author:
+                continue
+            for id in (o.id for o in statement.objects):
+                back.setdefault((ref, id), statement.at)
+            if not statement.objects:
+                back.setdefault((ref, None), statement.at)
     found: dict[str, datetime] = {}
-    for kept in node.store.statements(allowed, kind="withdraw"):
-        statement = parse_kept(kept)
-        named = [o.id for o in statement.objects]
-        if not named:
-            for ref in statement.refs:
-                back = node.store.statement(ref, allowed)
-                named += [o.id for o in parse_kept(back).objects] if back else []
-        for object_id in named:
-            found.setdefault(object_id, statement.at)
+    for id, one in gone.items():
+        when = [at for by in one.said_by for key in ((by, id), (by, None)) if (at := back.get(key))]
+        if when:
+            found[id] = max(when)
     return found

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.canonical import b64encode
 from tocsin.errors import (
@@ -86,6 +87,13 @@ class Act(Struct, frozen=True, kw_only=True):
     objects: tuple[Item, ...] = ()
     refs: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
+
+
+def addressed(act: Act, to: Iterable[str], persons: Iterable[str]) -> Act:
+    """`act` for these parties; of persons named, for those of them alone (RED)."""
+    named = sorted(set(persons))
+    body = {**act.body, "persons": named} if named else act.body
+    return replace(act, to=tuple(to), body=body)
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -702,9 +710,9 @@ def withdraw(
         case=statement.case,
         objects=tuple(i for i in items if i is not None) if objects else (),
         refs=(statement_id,),
-        to=statement.to,
     )
-    return act_for(node, act)
+    # Who holds it is told, and nobody else is.
+    return act_for(node, addressed(act, statement.to, statement.audience.persons))
 
 
 def _unsaying(sealed: KeptSealed, objects: Sequence[str], reason: str | None) -> Act:
@@ -734,8 +742,12 @@ def say(
     to: Sequence[str] = (),
     case: str | None = None,
     refs: Sequence[str] = (),
+    persons: Sequence[str] = (),
 ) -> Done | Prepared:
     """Publish the objects of a STIX bundle in `author`'s name, as the bytes they came in.
+
+    Args:
+        persons: of the parties in `to`, under RED; none named: whoever may sign there.
 
     Raises:
         BundleError: not a bundle.
@@ -749,18 +761,15 @@ def say(
                 remedy="mend or leave out that object, then say the rest",
             )
     unique = {item.sha256: item for item in items}
-    return act_for(
-        node,
-        Act(
-            author=author,
-            kind="say",
-            tlp=tlp,
-            case=case,
-            objects=tuple(unique.values()),
-            refs=tuple(refs),
-            to=tuple(to),
-        ),
+    act = Act(
+        author=author,
+        kind="say",
+        tlp=tlp,
+        case=case,
+        objects=tuple(unique.values()),
+        refs=tuple(refs),
     )
+    return act_for(node, addressed(act, to, persons))
 
 
 def sealed_as(node: Node, readable: frozenset[int], id: str) -> list[KeptSealed]:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.claims.kept import Kept
 from tocsin.errors import InputError
 from tocsin.flows.held import Library, seen
 from tocsin.flows.intake import not_found
@@ -116,7 +117,7 @@ def _claimed(node: Library, reader: Reader) -> list[Record]:
     record, coined by the speaker: so it stands in the file that both came from.
     """
     view = seen(node, reader).view
-
+    kept = Kept(view, node.identity(reader.party) if reader.party else None, None, None)
     parties = {party.identity: party.id for party in node.everyone.parties}
 
     def called(ref: str | None) -> str:
@@ -127,9 +128,9 @@ def _claimed(node: Library, reader: Reader) -> list[Record]:
 
     told = [
         (claim, *alias, actor)
-        for id, claim in sorted(view.claims.items())
+        for _, claim in sorted(view.claims.items())
         if claim.x.claim_type == "assessment"
-        and id not in view.withdrawn
+        and kept.in_force(claim)
         and (actor := claim.x.names.actor_ref if claim.x.names else None)
         and (alias := alias_in(claim.content)) is not None
     ]

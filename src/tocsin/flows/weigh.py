@@ -333,7 +333,10 @@ def marked(node: Library, allowed: frozenset[int], kept: KeptObject) -> Marked |
     if audience.unknown and TLP_RANK[tlp] < TLP_RANK["AMBER+STRICT"]:
         tlp = "AMBER+STRICT"  # no level of its own says that only those named read it
     to = {*audience.to, last.author} if audience.to else audience.to
-    return Marked(tlp=tlp, to=tuple(sorted(to)), case=last.case)
+    persons = tuple(sorted(audience.persons)) if tlp == "RED" else ()
+    return Marked(
+        tlp=tlp, to=tuple(sorted(to)), case=last.case, author=last.author, persons=persons
+    )
 
 
 def _first_shown(known: Known, claim: Claim, ref: str) -> str | None:

@@ -5,7 +5,7 @@ Values only: `weigh`, `positions`, `grounds` and `matrix` make them. Spec: claim
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -337,6 +337,26 @@ class Marked(Struct, frozen=True, kw_only=True):
     tlp: Tlp
     to: tuple[str, ...]
     case: str | None
+    author: str
+    persons: tuple[str, ...] = ()
+    """Under RED: the persons it is for. None named: whoever may sign for those parties."""
+
+    def rounds(
+        self, party: str, tlp: str, to: Sequence[str] = ()
+    ) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """(parties, persons) of each statement that an answer of `party` is said in.
+
+        What is for named persons is answered to those, and to whoever may sign for its author:
+        they read their own word whether they are named or not.
+
+        Args:
+            tlp, to: of the answer; of `to` none given: whom this was said for.
+        """
+        readers = tuple(one for one in to or self.to if one != party)
+        if tlp != "RED" or not self.persons:
+            return [(readers, ())]
+        named = [(readers, self.persons)]
+        return [*named, ((self.author,), ())] if self.author in readers else named
 
 
 class ClaimPage(Struct, frozen=True, kw_only=True):

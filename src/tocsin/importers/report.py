@@ -177,7 +177,7 @@ def _compared(drafts: Sequence[Draft]) -> list[Draft]:
             by_speaker.setdefault(one.speaker, []).append((n, consistency.figures(one.words)))
     made = list(drafts)
     for same in by_speaker.values():
-        for n, m, found in consistency.among(same):
+        for n, m, found in consistency.Compared().among(same):
             for at, other, here, there in (
                 (n, m, found.here, found.there),
                 (m, n, found.there, found.here),

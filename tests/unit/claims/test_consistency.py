@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.claims.consistency import LONGEST, among, differences, figures
+from tocsin.claims.consistency import (
+    LONGEST,
+    MOST_THINGS,
+    MOST_TOGETHER,
+    MOST_TOLD,
+    Compared,
+    differences,
+    figures,
+)
 
 
 def told(one: str, other: str, *, same_matter: bool = False) -> list[tuple[str, str, str]]:
@@ -89,8 +97,27 @@ def test_where_the_matter_is_known_no_other_word_is_asked_for() -> None:
 
 
 def test_both_of_every_two_that_differ_are_named() -> None:
-    texts = [(n, figures(f"{n + 2} servers")) for n in (0, 0, 1)]
-    assert [(n, m) for n, m, _ in among(texts, same_matter=True)] == [(0, 1), (0, 1)]
+    texts = [(n, figures(f"{value} servers")) for n, value in enumerate((2, 2, 3))]
+    told = Compared().among(texts, same_matter=True)
+    assert [(n, m) for n, m, _ in told] == [(0, 2), (1, 2)]
+
+
+def test_two_texts_of_a_speaker_are_compared_once() -> None:
+    texts = [(n, figures(f"{n + 2} servers")) for n in range(3)]
+    compared = Compared()
+    assert len(list(compared.among(texts, same_matter=True))) == 3
+    assert list(compared.among(texts[1:], same_matter=True)) == []
+
+
+def test_of_very_many_differences_only_the_first_are_told() -> None:
+    letters = [a + b + c for a in "abcdefgh" for b in "klmnopqr" for c in "stuvwxyz"]
+    texts = [
+        (n, figures(" and ".join(f"{10_000 + n} {thing}" for thing in letters)))
+        for n in range(MOST_TOGETHER)
+    ]
+    assert len(texts[0][1].counts) == MOST_THINGS > MOST_TOLD
+    told = list(Compared().among(texts, same_matter=True))
+    assert MOST_TOGETHER / 2 <= len(told) / MOST_TOLD <= MOST_TOGETHER
 
 
 @given(st.text(max_size=400), st.text(max_size=400))

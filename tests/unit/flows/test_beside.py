@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from tocsin.claims import answering, write
+from tocsin.claims import answering, consistency, write
 from tocsin.claims.answering import Saying
+from tocsin.claims.carrier import read
 from tocsin.flows import intake, weigh, weighed
+from tocsin.flows.beside import inconsistent
 from tocsin.flows.intake import Act
 from tocsin.flows.known import as_known
 from tocsin.stix.bundle import open_object
@@ -228,3 +230,25 @@ def test_what_a_reader_may_not_read_flags_nothing_for_it(world: World) -> None:
     assert mine.differing
     [theirs] = page(world, one, world.SOUTH).positions
     assert (theirs.flags, theirs.differing) == ((), ())
+
+
+def test_matters_without_end_are_compared_within_bounds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    def counted(*given: Any, **more: Any) -> list[consistency.Difference]:
+        nonlocal looked
+        looked += 1
+        return differences(*given, **more)
+
+    differences = consistency.differences
+    monkeypatch.setattr(consistency, "differences", counted)
+    matters = [f"incident--{uuid4()}" for _ in range(300)]
+    raws = [
+        open_object(claim(world, new("note"), "assessment", f"{n + 2} wards", about_refs=matters))
+        for n in range(60)
+    ]
+    found = inconsistent(read([(one.data, one.sha256) for one in raws]), {})
+    assert looked <= 60 * 59 / 2
+    assert {len(them) for them in found.values()} == {consistency.MOST_TOLD}

@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from tests.unit.console.conftest import Client
 
+from tocsin.claims.model import EXTENSION_ID
 from tocsin.cli import run, terminal
 from tocsin.console.app import build
 from tocsin.console.auth import Person
 from tocsin.errors import InputError, NotFoundError
 from tocsin.flows import drafts as drafting
 from tocsin.flows import intake, relate
+from tocsin.flows.held import seen
 from tocsin.flows.intake import Act
 from tocsin.relate.names import as_data
 from tocsin.stix.bundle import open_object
@@ -307,3 +309,21 @@ def test_two_data_sets_that_list_one_name_stay_two(world: World) -> None:
         "MISP galaxy acme-actor": 2,
         "MISP galaxy bell-actor": 1,
     }
+
+
+def test_a_name_that_its_coder_withdrew_in_the_claim_itself_is_none(world: World) -> None:
+    accepted(world, GALAXY, "acme.json")
+    own = world.node.identity(world.NORTH)
+    view = seen(world.node, world.node.reader(world.NORTH)).view
+    world.clock.later(days=1)
+    newer = []
+    for claim in view.claims.values():
+        data = view.objects[claim.id].data
+        at = {"value": "2026-11-23", "precision": "day"}
+        event = {"status": "withdrawn", "at": at, "by_ref": own}
+        x = {**data["extensions"][EXTENSION_ID], "status_events": [event]}
+        more = {"modified": intake.stix_time(world.clock()), "extensions": {EXTENSION_ID: x}}
+        newer.append(open_object(json.dumps({**data, **more}).encode()))
+    assert asked(world, "Teal Anvil")["candidates"]
+    say(world, world.NORTH, *newer)
+    assert asked(world, "Teal Anvil")["candidates"] == []

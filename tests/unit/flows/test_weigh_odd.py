@@ -18,6 +18,7 @@ from tocsin.claims.model import EXTENSION_ID
 from tocsin.flows import held, intake, weigh, weighed
 from tocsin.flows.intake import Act
 from tocsin.flows.known import as_known
+from tocsin.stix.bundle import open_object
 
 World = Any  # tests/unit/conftest.py
 
@@ -283,3 +284,45 @@ def test_a_claim_that_was_revised_many_times_is_read_once_for_each_view(
     assert have.at(last_turn) is have.view
     assert have.at(first_turn) is have.at(first_turn)
     assert have.at(last_turn - timedelta(seconds=1)) is not have.at(first_turn)
+
+
+def test_a_strangers_withdrawal_of_a_claim_dates_nothing(world: World) -> None:
+    raw = claim(world, world.NORTH)
+    done = said(world, world.NORTH, raw, world.GRID, world.SOUTH)
+    world.clock.later(days=1)
+    forged = Act(
+        author=world.GRID,
+        kind="withdraw",
+        tlp="AMBER",
+        to=(world.NORTH, world.SOUTH),
+        refs=(done.id,),
+        objects=(open_object(raw),),
+    )
+    world.as_guest(forged)
+    world.clock.later(days=1)
+    intake.withdraw(world.node, world.NORTH, done.id)
+    have = held.seen(world.node, world.node.reader(world.SOUTH))
+    assert have.view.withdrawn == {CLAIM: world.clock()}
+
+
+def test_what_was_said_again_is_withdrawn_from_when_the_last_was_taken_back(
+    world: World,
+) -> None:
+    raw = claim(world, world.NORTH)
+    for _ in range(2):
+        done = said(world, world.NORTH, raw, world.GRID)
+        world.clock.later(days=1)
+        intake.withdraw(world.node, world.NORTH, done.id)
+        at = world.clock()
+        world.clock.later(days=1)
+    assert held.seen(world.node, world.node.reader(world.GRID)).view.withdrawn == {CLAIM: at}
+
+
+def test_no_date_in_its_own_words_revives_what_was_taken_back(world: World) -> None:
+    events = [{"status": "corrected", "at": {"value": "2026", "precision": "year"},
+               "by_ref": world.node.identity(world.NORTH)}]  # fmt: skip
+    done = said(world, world.NORTH, claim(world, world.NORTH, status_events=events), world.GRID)
+    world.clock.later(days=1)
+    intake.withdraw(world.node, world.NORTH, done.id)
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    assert page.now.level == "withdrawn"
