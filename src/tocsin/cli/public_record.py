@@ -20,7 +20,7 @@ def show_all(as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
     """Every claim of the record: who, when, how it stood and stands."""
     from msgspec import to_builtins
 
-    from tocsin.cli.reading import answered, speaker
+    from tocsin.cli.claims import answered, speaker
     from tocsin.flows import claim_tables
     from tocsin.flows.known import as_known as instant_of
     from tocsin.flows.weigh import claims
@@ -62,7 +62,7 @@ def show_all(as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
 
 def show(claim: str, as_known: str | None, as_json: bool, as_csv: bool = False) -> None:
     """How one claim stands, link by link, with the reasons; as a table, what stands beside it."""
-    from tocsin.cli.reading import print_standing
+    from tocsin.cli.claims import print_standing
     from tocsin.flows import claim_tables
     from tocsin.wiring.public_record import claim_id, page_of, standing_of
 

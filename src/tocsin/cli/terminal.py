@@ -58,6 +58,11 @@ def width() -> int:
     return shutil.get_terminal_size((100, 24)).columns if told else 100
 
 
+def count(number: int, what: str) -> str:
+    """ "1 claim", "2 claims"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def cells(text: str) -> int:
     """How many columns a text takes: East Asian wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
@@ -261,17 +266,17 @@ def again() -> str:
 
 
 def whole_id(client: Client, kind: str, given: str) -> str:
-    """The id of the one case or advisory that begins with `given`; else `given` as it is.
+    """The id of the one case, advisory or claim that begins with `given`; else `given` as it is.
 
     Args:
-        kind: `case` or `advisory`.
+        kind: `case`, `advisory`, or `note` for a claim.
 
     Raises:
         UsageError: several begin with it.
     """
     if len(given) >= len(kind) + 2 + 36:
         return given
-    addresses = {"case": "/cases", "advisory": "/advisories"}
+    addresses = {"case": "/cases", "advisory": "/advisories", "note": "/claims"}
     near = [
         found["id"]
         for found in client.get(addresses[kind])["items"]
@@ -280,7 +285,8 @@ def whole_id(client: Client, kind: str, given: str) -> str:
     if len(near) > 1:
         raise UsageError(
             f"{given} fits {len(near)} of those you may see",
-            remedy="give more of its characters: tocsin " + kind + " list",
+            remedy="give more of its characters: tocsin "
+            + ("claims" if kind == "note" else f"{kind} list"),
         )
     return near[0] if near else given
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tocsin.cli import run, terminal
+from tocsin.cli.accept import said_in_parts
 from tocsin.cli.advisory import _renderings, _write
 from tocsin.cli.case import deadline
-from tocsin.cli.reading import said_in_parts
 from tocsin.errors import (
     DraftError,
     RenderingError,
