@@ -16,8 +16,16 @@ from msgspec import Meta, Struct
 from tocsin.advisory.compose import Composed, compose
 from tocsin.advisory.model import Advisory, Author, ClaimLine, IndicatorLine, Source
 from tocsin.cases.model import AdvisoryState, CaseState
-from tocsin.errors import CaseError, HoldError, NotFoundError, QuorumError, RenderingError
-from tocsin.flows import held, respond, weigh, weighed
+from tocsin.claims.model import Claim
+from tocsin.errors import (
+    CaseError,
+    ClaimError,
+    HoldError,
+    NotFoundError,
+    QuorumError,
+    RenderingError,
+)
+from tocsin.flows import respond, weigh, weighed
 from tocsin.flows.intake import (
     Act,
     Done,
@@ -28,7 +36,7 @@ from tocsin.flows.intake import (
     stamp,
     stix_time,
 )
-from tocsin.flows.known import Known, party_name
+from tocsin.flows.known import Known, known, party_name
 from tocsin.flows.node import Node
 from tocsin.flows.owners import definitions, level_of
 from tocsin.policy import TLP_RANK, Reader, Tlp
@@ -125,6 +133,7 @@ def draft(
 
     Raises:
         NotFoundError: no such case, claim or indicator for this author.
+        ClaimError: a claim that is none, or that breaks the rules for claims.
         CaseError: k is not between 1 and `of`.
     """
     reader = node.reader(author)
@@ -138,6 +147,7 @@ def draft(
     for wanted in (*claims, *indicators):
         if wanted not in held:
             raise not_found(f"object {wanted} in {case}")
+    _claims(known(node, reader, case), claims)
     chosen = list(indicators) or [o.id for o in respond.indicators(node, reader, case)]
     kept = KeptAdvisory(
         id=node.new_id("advisory"),
@@ -173,15 +183,27 @@ def _kept(node: Node, author: str, advisory: str) -> tuple[KeptAdvisory, int]:
     return kept, row.version
 
 
+def _claims(now: Known, ids: Sequence[str]) -> list[Claim]:
+    """The claims of an advisory. Raises ClaimError where one is none."""
+    found = []
+    for id in ids:
+        if id not in now.view.claims:
+            raise ClaimError(
+                f"{id} is no claim, or breaks the rules for claims",
+                remedy="choose among those of: tocsin claims --case CASE",
+            )
+        found.append(now.view.claims[id])
+    return found
+
+
 def _composed(node: Node, kept: KeptAdvisory, rev: int) -> Composed:
     reader = node.reader(kept.author)
-    have = held.seen(node, reader, kept.case)
     objects = {o.id: o for o in respond.case_objects(node, kept.case, reader)}
     missing = [i for i in (*kept.claims, *kept.indicators) if i not in objects]
     if missing:
         raise not_found(f"object {missing[0]} in {kept.case}")
-    now = Known(node, have)
-    rows = {c.id: weigh.row(now, c) for c in have.view.claims.values()}
+    now = known(node, reader, kept.case)
+    rows = [weigh.row(now, claim) for claim in _claims(now, kept.claims)]
     return compose(
         Advisory(
             id=kept.id,
@@ -202,7 +224,7 @@ def _composed(node: Node, kept: KeptAdvisory, rev: int) -> Composed:
                 ),
             ),
             summary=kept.summary,
-            claims=tuple(_line(rows[c]) for c in kept.claims),
+            claims=tuple(_line(row) for row in rows),
             indicators=tuple(_indicator(objects[i]) for i in kept.indicators),
             objects=tuple(
                 Source(id=o.id, sha256=o.sha256, raw=o.raw, tlp=_marking(node, reader, o))
@@ -263,7 +285,13 @@ def freeze(
     Raises:
         MarkingError: an object is marked more strictly than the text.
         NotFoundError: no such draft of this author.
+        ClaimError: one of its claims breaks the rules for claims by now.
     """
+    with node.drafting:  # two that freeze at once would say one revision twice
+        return _freeze(node, author, advisory, sign_by)
+
+
+def _freeze(node: Node, author: str, advisory: str, sign_by: str | None) -> Done | Prepared:
     kept, version = _kept(node, author, advisory)
     rev = kept.rev + 1
     made = _composed(node, kept, rev)

@@ -31,6 +31,7 @@ class Known:
         self.node = node
         self.have = have
         self.at = at
+        self._names: dict[str, Name] = {}
 
     @cached_property
     def view(self) -> View:
@@ -110,7 +111,9 @@ class Known:
     # --- names
 
     def name(self, ref: str) -> Name:
-        return name_of(self.node, self.view, ref)
+        if ref not in self._names:
+            self._names[ref] = name_of(self.node, self.view, ref)
+        return self._names[ref]
 
     def name_if(self, ref: str | None) -> Name | None:
         return self.name(ref) if ref else None

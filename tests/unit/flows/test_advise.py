@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from tocsin.errors import (
     CaseError,
+    ClaimError,
     MarkingError,
     NotFoundError,
     QuorumError,
@@ -81,6 +83,13 @@ def test_a_quorum_that_cannot_be_met_is_refused(world: World, case: str, k: int,
 def test_what_is_not_in_the_case_does_not_go_in(world: World, case: str) -> None:
     with pytest.raises(NotFoundError):
         drafted(world, case, indicators=["indicator--0c0b3f6e-0000-4000-8000-000000000000"])
+
+
+def test_what_is_no_claim_is_not_listed_as_one(world: World, case: str) -> None:
+    indicator = json.loads(world.indicator())["id"]
+    with pytest.raises(ClaimError, match=indicator) as wrong:
+        drafted(world, case, claims=[indicator])
+    assert "tocsin claims" in wrong.value.remedy
 
 
 def test_nothing_is_relabelled(world: World, case: str) -> None:
