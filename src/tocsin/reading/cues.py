@@ -274,6 +274,10 @@ PREPOSITIONS = words(
     " outside near off per than toward towards until till upon via within without as like"
     " unlike except regarding concerning following throughout along above below because"
 )
+OF_WHICH = words("of for from at in with on about by")
+"""What ties a noun to what it is of: "head of", "expert on"."""
+LEADING = PREPOSITIONS | ADVERBS
+"""What may stand before a clause's subject."""
 CONJUNCTIONS = words("and or but nor yet so plus while whereas")
 SUBORDINATORS = words(
     "that which who whom whose when where while if because although though unless until"

@@ -35,7 +35,6 @@ _JUDGED = cues.words("charge claim allegation accusation assertion contention su
 _SENDS = cues.words(
     "sent sends issued issues released releases wrote writes posted posts published"
 )
-_OF_WHICH = cues.words("of for from at in with on about by")
 _RELATIVE = cues.words("who which that whose")
 _BEHIND = cues.words("behind responsible culprit perpetrator author authors")
 _REPLIES = cues.words("reply respond answer continue recount")
@@ -43,7 +42,6 @@ _MAY_FIND = cues.words("find reveal report observe disclose announce")
 _BEFORE_NOUN = cues.DETERMINERS | cues.PREPOSITIONS
 _NEW_CLAUSE = cues.SUBORDINATORS | cues.AUXILIARIES
 _VOICES = cues.DOCUMENTS | cues.SPEAKING
-_LEADING = cues.PREPOSITIONS | cues.ADVERBS
 _OPENING = cues.PREPOSITIONS | _OPEN_CLAUSE
 _NO_VERB = frozenset(["source", "noun", "colon"])
 
@@ -275,7 +273,7 @@ def _written(subject: Mention | None, tokens: Sequence[Token], after: int) -> bo
     if subject.kind == "name":
         return low_at(tokens, after) == "that" and _orders_by_office(subject)
     head = subject.name.lower().split()
-    head = next((head[:at] for at, word in enumerate(head) if word in _OF_WHICH), head)
+    head = next((head[:at] for at, word in enumerate(head) if word in cues.OF_WHICH), head)
     if not head or head[-1] not in _VOICES:
         return False
     return low_at(tokens, after) == "that" or is_quote(tokens, after) or _marked(tokens, after)
@@ -318,7 +316,7 @@ def _plural(subject: Mention) -> bool:
         return " and " in subject.name
     head = subject.name.lower().split()
     for at, word in enumerate(head):
-        if word in _OF_WHICH:
+        if word in cues.OF_WHICH:
             head = head[:at]
             break
     return bool(head) and (head[-1].endswith("s") or head[-1] in ("people", "police"))
@@ -495,7 +493,7 @@ def _main_subject(tokens: Sequence[Token], event: Event) -> Mention | None:
 def _clause_subject(tokens: Sequence[Token], before: int) -> Mention | None:
     """The sentence's own subject, after an opening phrase, if a verb may follow it."""
     at = 0
-    while at < before and at < 24 and tokens[at].low in _LEADING:
+    while at < before and at < 24 and tokens[at].low in cues.LEADING:
         comma = at
         while comma < before and comma < at + 24 and tokens[comma].text != ",":
             comma += 1

@@ -21,14 +21,12 @@ _OF_WHO = cues.words("of for at from in by")
 _AFTER_NOUN = cues.words(
     "familiar close briefed involved present aware"
 )  # "a person familiar with"
-_OF_WHICH = cues.words("of for from at in with on about by")
 _ASIDES = cues.words(
     "hereafter hereinafter who which whose for speaking citing asked quoting one together along"
     " alongside joined backed supported"
 )
-_LINKED = _LINKS | _OF_WHICH
+_LINKED = _LINKS | cues.OF_WHICH
 _SPEAKERS = cues.SPEAKING | cues.ROLES
-_LEADING = cues.PREPOSITIONS | cues.ADVERBS
 
 
 class Mention(NamedTuple):
@@ -197,7 +195,7 @@ def mention(
         (
             n
             for n, word in enumerate(low)
-            if word in _OF_WHICH or (word == "to" and n and low[n - 1] in cues.ROLES)
+            if word in cues.OF_WHICH or (word == "to" and n and low[n - 1] in cues.ROLES)
         ),
         len(low),
     )
@@ -450,7 +448,7 @@ def _before_aside(
             role is not None
             or inside.low in cues.DETERMINERS
             or inside.low in _ASIDES
-            or inside.low in _LEADING
+            or inside.low in cues.LEADING
             or possessive(inside)
         ):
             return back, role
@@ -488,7 +486,7 @@ def _phrase_back(tokens: Sequence[Token], end: int, floor: int) -> int:
                     continue
             if (
                 near is not None
-                and (near.low in _OF_WHICH or (near.low == "to" and _sent(tokens, first - 2)))
+                and (near.low in cues.OF_WHICH or (near.low == "to" and _sent(tokens, first - 2)))
                 and first - 2 >= floor
                 and _holds(tokens, first - 2, near.low)
             ):
