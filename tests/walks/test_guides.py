@@ -80,6 +80,24 @@ def test_the_guide_to_disputes_says_what_a_party_that_is_named_sees(tmp_path: Pa
     assert len(typed) > 10
 
 
+def test_the_guide_to_reading_goes_from_a_report_to_a_denial(tmp_path: Path) -> None:
+    walk = Walk(tmp_path)
+    walk.type("tocsin", "demo", "reset")
+    assert len(walk.go((GUIDES / "reading.md").read_text("utf-8"))) == 12
+    # An article stands before the type as it is spoken.
+    walk.type("tocsin", "accept", "1", "--date", "2026-11-20")
+    [claim] = json.loads(walk.type("tocsin", "claims", "--by", "Halvorsen", "--json"))
+    assert "This is an assessment: it is not weighed" in walk.type(
+        "tocsin", "standing", claim["id"]
+    )
+
+
+def test_the_guide_to_the_public_record_says_what_a_reader_sees(tmp_path: Path) -> None:
+    text = (GUIDES / "public-record.md").read_text("utf-8")
+    assert len(Walk(tmp_path).go(text)) == 6
+    assert (tmp_path / "record" / "volt-typhoon.json").exists()
+
+
 def section(guide: str, title: str) -> str:
     """What stands under one heading of a guide."""
     text = (GUIDES / guide).read_text("utf-8")

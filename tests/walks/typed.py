@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MADE = {
     "case": re.compile(r"^(?:opened )(case--\S+)$", re.MULTILINE),
     "statement": re.compile(r"^statement (\S+?)(?:  log index .*)?$", re.MULTILINE),
+    "claim": re.compile(r"^claim (note--\S+)  ", re.MULTILINE),
     "report": re.compile(r"--report ([0-9a-f]{16})"),
     "evidence": re.compile(r"show it with: tocsin evidence (grouping--\S+) "),
     "fingerprint": re.compile(r"^fingerprint  (\S+)$", re.MULTILINE),

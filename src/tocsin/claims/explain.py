@@ -65,7 +65,8 @@ def explain(one: Standing, view: View) -> list[Sentence]:
     if "not-a-claim-of-fact" in codes or "unknown-type" in codes:
         kind = claim.x.claim_type if claim else "claim of this type"
         known = "it is not weighed" if "not-a-claim-of-fact" in codes else "its type is not known"
-        text = f"This is a {kind}: {known}, and has no level."
+        article = "an" if kind.startswith(("a", "e", "i", "o")) else "a"
+        text = f"This is {article} {kind}: {known}, and has no level."
         return [*said, _sentence(text, one.claim)]
     if one.base is None:
         text = f"Its speaker or publisher says that it is {one.level}; it is not weighed."

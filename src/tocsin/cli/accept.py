@@ -200,9 +200,16 @@ def _print_parts(parts: Sequence[Any], as_json: bool) -> None:
             "statements": [one["statement"] for one in parts if one.get("statement")],
         }
     _report_done(as_json, done, f"said {count(len(done['drafts']), 'draft')}")
-    for one in parts if not as_json else ():
+    if as_json:
+        return
+    for one in parts:
         if one.get("statement"):
             line(f"statement {one['statement']['id']}  log index {one['statement']['index']}")
+    claims = [d for d in done["drafts"] if d.get("kind") == "claim" and d.get("object_id")]
+    for d in claims if len(claims) <= ONE_BY_ONE else ():
+        found = {**d["machine"], **d["human"]}
+        who = found.get("speaker") or "no speaker given"
+        line(f"claim {d['object_id'][:13]}  {found['claim_type']}, {who}")
 
 
 def _unsaid(chosen: list[str], known: dict[str, Any]) -> list[str]:
