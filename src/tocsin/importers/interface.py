@@ -43,7 +43,7 @@ class Loss(Struct, frozen=True, kw_only=True):
     """Something that was not taken over. `span`: code points of the kept text; `pointer`: RFC 6901.
 
     Kinds: boilerplate, bad-characters, date-unclear, no-text, own-site, markup, not-parsed,
-    extra-document, bad-object; of a MISP event those that `importers/misp.py` lists.
+    running-head, extra-document, bad-object; of a MISP event those that `importers/misp.py` lists.
     """
 
     kind: str

@@ -23,6 +23,7 @@ from tocsin.claims import consistency
 from tocsin.errors import ParserError, ReportError, ReportSizeError
 from tocsin.importers.indicators import sift, site_of
 from tocsin.importers.interface import Loss, Progress, Reading, source_of
+from tocsin.importers.unwrap import in_print_order, unwrapped
 from tocsin.policy import Tlp
 from tocsin.reading.cues import words
 from tocsin.reading.draft import Draft, DraftFlag
@@ -453,8 +454,10 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str, list[Found]]:
         if element.tag in _BLOCKS or (element.tag == "br" and event == "start"):
             pieces.append("\n")
         pieces.append(text)
-    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
-    shown = lxml.html.tostring(tree, encoding="unicode")
+    # A soft hyphen is where a word may be cut, and no part of it.
+    whole = "".join(pieces).replace("\u00ad", "")
+    lines = (" ".join(line.split()) for line in whole.split("\n"))
+    shown = lxml.html.tostring(tree, encoding="unicode").replace("\u00ad", "")
     return headline, [line for line in lines if line], shown, stated
 
 
@@ -572,7 +575,16 @@ def _pdf(raw: bytes, name: str, losses: list[Loss], progress: Progress | None) -
                 break
     if progress is not None:
         progress(count, count)
-    return "\n\n".join(page for page in pages if page) + "\n" if any(pages) else ""
+    text, heads = unwrapped(pages)
+    if in_print_order(text):
+        note = (
+            "its Arabic stands in the order of print, and is read wrongly: give it as HTML or text"
+        )
+        losses.append(Loss(kind="markup", note=note))
+    for head in heads[:MAX_FLAGS]:
+        note = f"stands at the edge of many pages, and was left out: {head[:80]!r}"
+        losses.append(Loss(kind="running-head", note=note))
+    return text
 
 
 class _Miner:
