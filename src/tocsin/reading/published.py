@@ -49,6 +49,13 @@ _AFTER = re.compile(
     r"\s*[)*_\]]*\s*(?:$|[|·•—–(\-]|[,，]\s*(?:by|par|por)\b)",
     re.IGNORECASE,
 )
+_EVENT = re.compile(
+    r"press (?:conference|briefing|release)|news conference|\bbriefing|\bremarks|\binterview"
+    r"|\btranscript|point de presse|conférence de presse|rueda de prensa|conferencia de prensa"
+    r"|брифинг|пресс-конференци|记者会|发布会|答记者问|مؤتمر صحفي|إحاطة",
+    re.IGNORECASE,
+)
+"""What is held on its own day: "Regular Press Conference on July 19, 2023" is a title's."""
 _BYLINE = re.compile(r"^\W*(?:by|par|por|von|автор:?)\s", re.IGNORECASE)
 _AGENCY = re.compile(r"\([^()]{1,40}\)[ ,]*$")
 _LINKS = frozenset(["of", "the", "de", "del", "la", "le", "el"])
@@ -139,7 +146,8 @@ def _placed(head: list[Line], lang: str | None) -> Iterator[Found]:
                 and _AFTER.match(rest)
                 and (_BEFORE.search(led) or _BYLINE.match(led))
             )
-            if dateline or alone:
+            held = not prose and _EVENT.search(line.text) and (not led or _ENDED.fullmatch(rest))
+            if dateline or alone or held:
                 yield _found(line, start, end, day, PLACED)
                 break
         if prose:
