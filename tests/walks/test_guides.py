@@ -280,13 +280,3 @@ def test_the_guides_name_the_addresses_that_the_tools_are_to_be_given(
         again = client.get(f"{base}/{root.strip('/').split('/')[-1]}/collections/").json()
         assert [c["title"] for c in again["collections"] if c["can_write"]] == ["What you put in"]
         assert of["inbox"]["title"] == "What you put in"
-
-
-def test_the_guide_to_the_public_record_says_what_is_typed(tmp_path: Path) -> None:
-    text = (GUIDES / "public-record.md").read_text("utf-8")
-    typed = re.findall(r"^\$ (tocsin .*?)(?:  +#.*)?$", text, re.MULTILINE)
-    assert len(typed) == 6
-    walk = Walk(tmp_path)
-    for command in typed[1:]:  # the first serves pages until it is stopped
-        assert walk.type(*command.split()), command
-    assert sorted(path.suffix for path in (tmp_path / "record").iterdir()) == [".json"] * 3
