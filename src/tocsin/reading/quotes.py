@@ -7,6 +7,7 @@ code points), who is printed as saying them, and why the reader thinks so. No sp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -49,6 +50,11 @@ SHORTEST = 12  # code points of a quotation that is taken without a cue right be
 MOST_ECHOES = 200
 """Headings of nothing but a quotation that are looked for further on: each is a pass over the rest,
 and no report has so many. Those behind them are read as words that were said."""
+_SIGNED = re.compile(
+    r"(?:> )?(?P<dash>—|–|--|-)\s*(?P<name>[^\W\d_][^,.:;()\n]{2,60}?)"
+    r"(?:\s*[,(]\s*(?P<office>[^\n.]{2,90}?)\)?)?\.?"
+)
+_SIGNED_MOST = 170
 _STAND_FOR = frozenset(["it", "they", "he", "she", "we", "i"])  # said it "has never attacked"
 
 
@@ -110,6 +116,7 @@ class _Reader:
         self.voices = Voices()
         self.number = 0  # of the paragraph being read
         self.carry: tuple[Speaker | None, Event | None] | None = None
+        self.beneath: Speaker | None = None  # who signs the quotation in the line under it
         self.echoes = 0  # headings looked for in the rest of the text
         self.folded = ""  # the text without case, place by place, once somebody asks
         self.parsed = parsed
@@ -129,6 +136,7 @@ class _Reader:
             elif number in transcript:
                 self._turn(paragraph, transcript[number])
                 continue
+            self.beneath = self._beneath(all_paragraphs, number)
             if self.text.startswith("> ", paragraph.start) and self._blocked(paragraph):
                 before = all_paragraphs[number - 1] if number else None
                 self._block(paragraph, before, number)
@@ -152,6 +160,22 @@ class _Reader:
                 self.carry = (previous, None)
             if asked >= 0:
                 self._asked(asked)
+
+    def _beneath(self, all_paragraphs: list[Paragraph], number: int) -> Speaker | None:
+        """ "— NAME, office" under a quotation: whose words stand above."""
+        if number + 1 >= len(all_paragraphs):
+            return None
+        after = all_paragraphs[number + 1]
+        if after.end - after.start > _SIGNED_MOST:
+            return None
+        signed = _SIGNED.fullmatch(self.text, after.start, after.end)
+        if signed is None or (signed["dash"] == "-" and not signed["office"]):
+            return None  # a list's own mark, too
+        words = tokens(signed["name"], 0, len(signed["name"]), [])
+        one = mention(words, 0, len(words))
+        if one is None or one.kind != "name":
+            return None
+        return Speaker(one.name, signed["office"] or one.role, one.gender, True)
 
     def _asked(self, first: int) -> None:
         """What a question says that others said; the words of who asks are nobody's claims."""
@@ -214,6 +238,9 @@ class _Reader:
                     speaker, cue = None, None
                 elif cue.trailing or cue.inverted or cue.at > at:
                     trailing = index
+            elif bare and self.beneath is not None:
+                speaker = self.beneath
+                notes.append("speaker from the line beneath")
             elif bare and previous is not None:
                 speaker = Speaker(previous.name, None, previous.gender, previous.person)
                 notes.append("speaker as in the sentence before")
@@ -485,7 +512,10 @@ class _Reader:
         led = opened and bool(self.voices.recent) and self.number == number - 1
         speaker = self.voices.recent[-1] if led else None
         notes = ["a block quotation: words without quotation marks"]
-        if speaker is None:
+        if self.beneath is not None:
+            speaker = self.beneath
+            notes.append("speaker from the line beneath")
+        elif speaker is None:
             notes.append("no speaker given for these words")
         else:
             notes.append("speaker from the sentence that leads over to it")

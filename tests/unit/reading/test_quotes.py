@@ -256,3 +256,25 @@ def test_reading_takes_steps_in_proportion_to_the_text(name: str) -> None:
 
     small, large = steps(HOSTILE[name](4_000)), steps(HOSTILE[name](16_000))
     assert large <= 6 * small + 2_000
+
+
+@pytest.mark.parametrize("dash", ["—", "-", "--", "–"])
+@pytest.mark.parametrize("quote", ['"{}"', "> {}", "“{}”"])
+def test_a_quotation_is_whose_name_stands_beneath(dash: str, quote: str) -> None:
+    words = "We have shown our evidence to all parties."
+    text = f"{quote.format(words)}\n\n{dash} Odile Vasseur, transport minister\n\nThe rest.\n"
+    [draft] = read_claims(text, published=None)
+    assert draft.words == words
+    assert (draft.speaker, draft.speaker_role) == ("Odile Vasseur", "transport minister")
+    assert "speaker from the line beneath" in draft.confidence_notes
+
+
+def test_a_list_beneath_a_quotation_is_no_name() -> None:
+    for beneath in (
+        "- the first thing that was seen",
+        "- Kestrel Labs",
+        "- We saw nothing. Nobody did.",
+        "Vasseur",
+    ):
+        text = f'"We have shown our evidence to all parties."\n\n{beneath}\n\nThe rest.\n'
+        assert [one.speaker for one in read_claims(text, published=None)][:1] == [None]
