@@ -45,6 +45,8 @@ _LABEL = re.compile(r"[^\W\d_][\w .’'-]{0,40}:\s")
 _VALUE = re.compile(r"(?=.*(?:\d|\[\.\]|/|\\)|.{25})[!-~]+")
 _CUT = re.compile(r"([^\W\d_]+)[-\u2010]$")
 _WORD = re.compile(r"[^\W\d_]+")
+_END = 40
+"""Characters at the end of a line by which it is told how it ends."""
 _EDGE = 2
 """Lines at the top and at the foot of a page that may be a running head."""
 _OFTEN = 3
@@ -67,7 +69,7 @@ def unwrapped(pages: Sequence[str]) -> tuple[str, list[str]]:
     rows = [[line for line in page if line] for page in rows]
     heads = _running(rows)
     known = Counter(word.lower() for page in rows for line in page for word in _WORD.findall(line))
-    found: list[str] = []
+    found: list[list[str]] = []  # the pieces of each paragraph: joined once, at the end
     for whole in rows:
         page = _without(whole, heads)
         if not page:
@@ -75,14 +77,22 @@ def unwrapped(pages: Sequence[str]) -> tuple[str, list[str]]:
         width = sorted(map(len, page))[int(0.9 * (len(page) - 1))]
         for at, line in enumerate(page):
             if not found:
-                found.append(line)
-            elif at == 0:
-                # A sentence may go on overleaf; anything else begins anew.
-                goes_on = not _FINAL.search(found[-1]) and line[:1].islower()
-                _add(found, line, joined=goes_on, known=known)
+                goes_on = False
+            elif at == 0:  # a sentence may go on overleaf; anything else begins anew
+                goes_on = not _ended(found[-1][-1]) and line[0].islower()
             else:
-                _add(found, line, joined=_goes_on(page, at, width), known=known)
-    return "\n\n".join(found) + "\n" if found else "", sorted(heads)
+                goes_on = _goes_on(page, at, width)
+            if goes_on:
+                _add(found[-1], line, known)
+            else:
+                found.append([line])
+    text = "\n\n".join("".join(pieces) for pieces in found)
+    return text + "\n" if text else "", sorted(heads)
+
+
+def _ended(line: str) -> bool:
+    """Whether a sentence ends with a line."""
+    return _FINAL.search(line[-_END:]) is not None
 
 
 def _goes_on(page: Sequence[str], at: int, width: int) -> bool:
@@ -90,7 +100,7 @@ def _goes_on(page: Sequence[str], at: int, width: int) -> bool:
     before, line = page[at - 1], page[at]
     if _VALUE.fullmatch(before) or _VALUE.fullmatch(line):
         return False
-    ended = bool(_FINAL.search(before))
+    ended = _ended(before)
     # A dash may go on with a quotation: "...", — said NAME.
     listed = ended or before.endswith(":") or bool(_ITEM.match(before))
     if _ITEM.match(line) and (listed or line[0] not in "-–—"):
@@ -128,20 +138,17 @@ def _opened(line: str) -> bool:
     return any(line.count(opens) != line.count(closes) for opens, closes in pairs)
 
 
-def _add(found: list[str], line: str, *, joined: bool, known: Counter[str]) -> None:
-    if not joined:
-        found.append(line)
-        return
-    last = found[-1]
-    cut = _CUT.search(last)
-    first = _WORD.match(line)
+def _add(pieces: list[str], line: str, known: Counter[str]) -> None:
+    """Put a line to its paragraph."""
+    last = pieces[-1]
+    cut, first = _CUT.search(last[-_END:]), _WORD.match(line)
     if cut and first and line[0].islower():
         # "state-sponsored" keeps its hyphen where both are words of this text; "intru-sion" not.
-        both = known[first[0].lower()] > 1 and known[cut[1].lower()] > 1
-        found[-1] = (last if both else last[:-1]) + line
-    else:
-        blank = "" if last[-1] >= "\u2e80" and line[0] >= "\u2e80" else " "
-        found[-1] = last + blank + line
+        if not (known[first[0].lower()] > 1 and known[cut[1].lower()] > 1):
+            pieces[-1] = last[:-1]
+    elif not (last[-1] >= "\u2e80" and line[0] >= "\u2e80"):  # ideographs have no blanks
+        pieces.append(" ")
+    pieces.append(line)
 
 
 def _running(rows: Sequence[Sequence[str]]) -> set[str]:

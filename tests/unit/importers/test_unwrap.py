@@ -115,3 +115,9 @@ def test_what_is_read_from_lines_is_what_is_read_from_the_text(width: int) -> No
         same, of = same + sum(one in found for one in wanted), of + len(wanted)
     assert of > 250
     assert same >= 0.95 * of
+
+
+def test_hostile_lines_take_no_longer_than_others() -> None:
+    for page in ("a" * 300_000, "a-\n" * 100_000, "aaaa bbbb\n" * 60_000, '."' * 150_000):
+        text, _ = unwrapped([page, page])
+        assert text
