@@ -69,9 +69,14 @@ def test_a_wrong_flag_is_two_lines_and_exit_2(
     assert second.startswith("tocsin: hint: ")
 
 
-def test_a_mistyped_verb_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ingst", "x"]) == 2
-    assert "did you mean: tocsin ingest" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("ingst", "ingest"), ("drafts", "accept"), ("deny", "answer")]
+)
+def test_a_verb_that_is_none_gets_the_one_that_is_meant(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([typed, "x"]) == 2
+    assert f"did you mean: tocsin {meant}" in capsys.readouterr().err
 
 
 NEEDS_PARTY = [

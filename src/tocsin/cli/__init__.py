@@ -66,6 +66,22 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
+_MEANT = {
+    word: [verb]
+    for verb, words in {
+        "ingest": "import read report add upload",
+        "accept": "draft drafts review reject",
+        "claims": "claim list search find show",
+        "answer": "deny denial challenge rebut reply",
+        "taxii": "pull push feed",
+        "sweep": "hunt scan",
+        "up": "serve start run",
+    }.items()
+    for word in words.split()
+}
+"""What people type who know other tools, and the verb they look for."""
+
+
 class Verbs(click.Group):
     """The verbs, loaded one at a time."""
 
@@ -87,7 +103,7 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], VERBS, n=1, cutoff=0.5)
+            near = _MEANT.get(args[0]) or difflib.get_close_matches(args[0], VERBS, n=1, cutoff=0.5)
             raise errors.UsageError(
                 f"there is no verb {args[0]!r}",
                 remedy=f"did you mean: tocsin {near[0]}" if near else "tocsin --help lists them",
