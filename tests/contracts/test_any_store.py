@@ -1353,6 +1353,22 @@ def test_what_was_purged_is_not_kept_again_until_that_is_lifted(
     assert [row.act for row in store.audit()] == ["purge", "purge.lift"]
 
 
+def test_what_was_purged_before_its_words_were_cut_can_come_back(
+    store: Store, northland: Author
+) -> None:
+    spilt = thing("tool", 1, name="jane")
+    publish(store, northland.say(spilt), spilt)
+    store.purge(dropping("object", spilt.sha256))
+    assert store.search("jane", seen_by(store, EVERYBODY)) == []  # cuts what has not been cut
+    store.lift(dropping("object", spilt.sha256, "it was no name"))
+    publish(store, Author(EASTMERE).say(spilt), spilt)
+    all_ = seen_by(store, EVERYBODY)
+    assert [o.id for o in store.search("jane", all_)] == [spilt.id]
+    store.purge(dropping("object", spilt.sha256))
+    assert store.search("jane", all_) == []
+    assert store.search(spilt.id, all_) == []
+
+
 def test_what_was_taken_back_can_be_purged_and_what_is_hidden_is_not_held(
     store: Store, northland: Author
 ) -> None:

@@ -146,6 +146,7 @@ def index(db: Db, limit: int) -> int:
         cut = [
             (n, words.numbers_of(Attachment(raw=raw, sha256="", id=id, type=type)))
             for n, raw, id, type in rows
+            if raw  # what was purged has no words; it is cut when its bytes come back
         ]
         copy(db, "word", cut)
         ask(db, "UPDATE meta SET value = %(n)s WHERE key = 'indexed'", {"n": rows[-1][0]})

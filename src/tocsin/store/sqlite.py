@@ -849,6 +849,8 @@ def _index(db: sqlite3.Connection, limit: int) -> int:
         (limit,),
     ).fetchall()
     for n, raw, id, type in rows:
+        if not raw:  # what was purged has no words; it is cut when its bytes come back
+            continue
         item = Attachment(raw=raw, sha256="", id=id, type=type)
         db.execute(
             "INSERT INTO word(rowid, words) VALUES (?, ?)",
