@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import httpx
 import msgspec
+import orjson
 import pytest
 from msgspec import Struct, structs
 from tests.unit.console.conftest import Client
@@ -212,13 +213,23 @@ class Scene:
         if kind == "attachment":
             return Attachment.of(f"minutes: {word}".encode(), "text/plain")
         props: dict[str, Any] = {}
+        more: dict[str, Any] = {}  # what the makers of the claim carrier do not take
         if own is not None:
             marking = open_object(marking_definition(own)).id
-            props["object_marking_refs"] = [marking]
+            # Of the whole, of one part, which counts for the whole, or in words.
+            way = number % 3
+            if way == 0:
+                props["object_marking_refs"] = [marking]
+            elif way == 1:
+                more["granular_markings"] = [{"marking_ref": marking, "selectors": ["created"]}]
+            else:
+                more["labels"] = ["watched", f"tlp:{own.lower()}"]
         if unknown:
-            props["object_marking_refs"] = [
-                f"marking-definition--7b1f2f52-6a52-4d5f-8d0e-{number:012x}"
-            ]
+            ref = f"marking-definition--7b1f2f52-6a52-4d5f-8d0e-{number:012x}"
+            if number % 2:
+                more["granular_markings"] = [{"marking_ref": ref, "selectors": ["created"]}]
+            else:
+                props["object_marking_refs"] = [ref]
         name = f"{hashlib.md5(word.encode()).hexdigest()[:12]}"
         if kind == "indicator":
             raw = world.indicator(
@@ -259,7 +270,7 @@ class Scene:
                 access="attached",
                 **props,
             )
-        return open_object(raw)
+        return open_object(orjson.dumps({**orjson.loads(raw), **more}))
 
 
 # --- the ways in --------------------------------------------------------------------------------

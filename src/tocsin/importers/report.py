@@ -11,10 +11,12 @@ import io
 import logging
 import re
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,6 +37,12 @@ from tocsin.reading.tongues import language_of
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CHARACTERS = 2_000_000
 MAX_PAGES = 2_000
+MAX_STREAM = 20_000_000
+"""Bytes that one stream of a PDF may unpack to."""
+MAX_PARTS = 1_000_000
+"""Operators and operands in one stream of a PDF."""
+MAX_DRAWN = 6_000_000
+"""Operators that are carried out for one PDF, over all its pages and the forms in them."""
 PROSE = 80  # characters of a line that is a paragraph and no menu
 _LOOKS = 2_000  # paragraphs looked up in the kept text, so that no page makes this quadratic
 FEW = 200  # characters of a PDF page under which a second reader is asked
@@ -554,20 +562,37 @@ def _pdf(raw: bytes, name: str, losses: list[Loss], progress: Progress | None) -
                 remedy="give the pages that matter",
             )
         miner = _Miner(raw, count)
+        drawn = _Drawn(name)
+        limits = pypdf.get_configuration().with_overwrites(
+            zlib_maximum_output_length=MAX_STREAM,
+            lzw_maximum_output_length=MAX_STREAM,
+            run_length_maximum_output_length=MAX_STREAM,
+            array_based_stream_maximum_output_length=MAX_STREAM,
+            stream_parsing_work_maximum_count=MAX_PARTS,
+        )
         pages: list[str] = []
         total = 0
         for number in range(count):
             if progress is not None:
                 progress(number, count)
+            more = True
             try:
-                text = reader.pages[number].extract_text() or ""
+                with pypdf.apply_configuration(limits):
+                    page = reader.pages[number]
+                    text = page.extract_text(visitor_operand_before=drawn.one) or ""
+            except pypdf.errors.LimitReachedError:
+                text, more = "", False  # the other reader has no such limit
+                drawn.many(MAX_PARTS)
+            except ReportSizeError:
+                raise
             except Exception:  # pypdf on a damaged page: the other reader is tried below
                 text = ""
-            if len(text.strip()) < FEW:
+            if more and len(text.strip()) < FEW:
                 text = max(text, miner.text(number), key=lambda one: len(one.strip()))
             text = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
             if not text.strip():
-                note = f"page {number + 1} gave no text (a scan, or damaged): it was not read"
+                why = "a scan, or damaged" if more else "it unpacks to more than we read"
+                note = f"page {number + 1} gave no text ({why}): it was not read"
                 losses.append(Loss(kind="no-text", note=note))
             pages.append(text.strip())
             total += len(text)
@@ -587,6 +612,49 @@ def _pdf(raw: bytes, name: str, losses: list[Loss], progress: Progress | None) -
     return text
 
 
+class _Drawn:
+    """What has been carried out of one PDF: a page may draw itself, or another, without end."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._count = name, 0
+
+    def one(self, *_: object) -> None:
+        self.many(1)
+
+    def many(self, count: int) -> None:
+        self._count += count
+        if self._count > MAX_DRAWN:
+            raise ReportSizeError(
+                f"{self._name}: more than {MAX_DRAWN:,} drawing steps in the PDF",
+                remedy="give the pages that matter, or convert it to text",
+            )
+
+
+class _Inflate:
+    """`zlib.decompressobj()` that gives at most `MAX_STREAM` bytes."""
+
+    def __init__(self) -> None:
+        self._inner, self._left = zlib.decompressobj(), MAX_STREAM
+
+    def decompress(self, data: bytes) -> bytes:
+        out = self._inner.decompress(data, self._left + 1)
+        self._left -= len(out)
+        if self._left < 0:
+            raise ReportSizeError(
+                f"a stream of more than {MAX_STREAM:,} bytes", remedy="convert it to text first"
+            )
+        return out
+
+    @classmethod
+    def all(cls, data: bytes) -> bytes:
+        """As `zlib.decompress`."""
+        one = cls()
+        out = one.decompress(data)
+        if not one._inner.eof:
+            raise zlib.error("incomplete stream")
+        return out
+
+
 class _Miner:
     """pdfminer.six over one file, opened once: once for each page would be quadratic."""
 
@@ -597,12 +665,16 @@ class _Miner:
     def text(self, number: int) -> str:
         """What it reads on a page; nothing where it is not installed, or fails."""
         try:
+            from pdfminer import pdftypes
             from pdfminer.converter import TextConverter
             from pdfminer.layout import LAParams
             from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
             from pdfminer.pdfpage import PDFPage
         except ImportError:
             return ""
+        # It has no limit of its own on what it unpacks, and no place to set one.
+        bounded = SimpleNamespace(decompress=_Inflate.all, decompressobj=_Inflate, error=zlib.error)
+        setattr(pdftypes, "zlib", bounded)  # noqa: B010
         out = io.StringIO()
         try:
             if self._pages is None:

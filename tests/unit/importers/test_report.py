@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -432,3 +433,62 @@ def test_a_page_that_contradicts_itself_has_no_day_and_says_so() -> None:
     assert "9 June 2021" in loss.note
     assert "--published" in loss.note
     assert found.drafts[0].date is None
+
+
+def _pdf_of(*objects: bytes) -> bytes:
+    out, places = b"%PDF-1.4\n", []
+    for number, one in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, one)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    tail = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF"
+    return out + head + table + tail % (len(objects) + 1, len(out))
+
+
+def _stream(data: bytes, more: bytes = b"") -> bytes:
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (more, len(data), data)
+
+
+ROOT = b"<</Type/Catalog/Pages 2 0 R>>"
+ONE_PAGE = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_pdf_that_unpacks_without_end_is_not_unpacked(damaged: bool) -> None:
+    packed = zlib.compress(b"BT (aaaa) Tj ET\n" * 12_000_000, 9)
+    raw = _pdf_of(
+        ROOT,
+        ONE_PAGE,
+        b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>",
+        _stream(packed[:-4] + b"oops" if damaged else packed, b"/Filter/FlateDecode"),
+    )
+    tracemalloc.start()
+    try:
+        reading = report.read(raw, "small.pdf")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * report.MAX_STREAM
+    assert [loss.kind for loss in reading.losses][:1] == ["no-text"]
+
+
+def test_the_second_reader_unpacks_no_more_than_the_first() -> None:
+    packed = zlib.compress(bytes(report.MAX_STREAM + 1), 9)
+    with pytest.raises(ReportSizeError, match="20,000,000"):
+        report._Inflate.all(packed)
+    assert report._Inflate.all(zlib.compress(b"as it was")) == b"as it was"
+    with pytest.raises(zlib.error):
+        report._Inflate.all(packed[:50])
+
+
+def test_a_pdf_that_draws_without_end_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MAX_DRAWN", 5_000)
+    raw = _pdf_of(
+        ROOT,
+        ONE_PAGE,
+        b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>",
+        _stream(b"BT (aaaa) Tj ET\n" * 2_000),
+    )
+    with pytest.raises(ReportSizeError, match="5,000 drawing steps"):
+        report.read(raw, "small.pdf")
