@@ -452,16 +452,21 @@ def _stream(data: bytes, more: bytes = b"") -> bytes:
 
 ROOT = b"<</Type/Catalog/Pages 2 0 R>>"
 ONE_PAGE = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+FONT = b"<</Font<</F 5 0 R>>>>"
+DRAWN_PAGE = b"<</Type/Page/Parent 2 0 R/Resources%s/Contents 4 0 R>>" % FONT
+HELVETICA = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+DRAWN = b"BT /F 9 Tf (aaaa) Tj ET\n"
 
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_pdf_that_unpacks_without_end_is_not_unpacked(damaged: bool) -> None:
-    packed = zlib.compress(b"BT (aaaa) Tj ET\n" * 12_000_000, 9)
+    packed = zlib.compress(DRAWN * 5_000_000, 9)
     raw = _pdf_of(
         ROOT,
         ONE_PAGE,
-        b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>",
+        DRAWN_PAGE,
         _stream(packed[:-4] + b"oops" if damaged else packed, b"/Filter/FlateDecode"),
+        HELVETICA,
     )
     tracemalloc.start()
     try:
@@ -487,8 +492,9 @@ def test_a_pdf_that_draws_without_end_says_so(monkeypatch: pytest.MonkeyPatch) -
     raw = _pdf_of(
         ROOT,
         ONE_PAGE,
-        b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>",
-        _stream(b"BT (aaaa) Tj ET\n" * 2_000),
+        DRAWN_PAGE,
+        _stream(DRAWN * 2_000),
+        HELVETICA,
     )
     with pytest.raises(ReportSizeError, match="5,000 drawing steps"):
         report.read(raw, "small.pdf")
