@@ -85,6 +85,9 @@ class Act(Struct, frozen=True, kw_only=True):
     body: dict[str, Any] = {}
     case: str | None = None
     objects: tuple[Item, ...] = ()
+    """What it brings."""
+    named: tuple[ObjectRef, ...] = ()
+    """Objects it names and does not bring: taking one back needs no bytes of it."""
     refs: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
 
@@ -586,7 +589,8 @@ def _payload(node: Node, act: Act, key: str) -> bytes:
         case=act.case,
         objects=tuple(
             sorted(
-                (ObjectRef(id=o.id, sha256=o.sha256, type=o.type) for o in act.objects),
+                [ObjectRef(id=o.id, sha256=o.sha256, type=o.type) for o in act.objects]
+                + [*act.named],
                 key=lambda ref: ref.id,
             )
         ),
@@ -647,9 +651,7 @@ def _keeping(node: Node, verified: Verified, items: Sequence[Item]) -> Keeping:
     values = decoded(items)
     check_owners(node, verified.statement, items, values)
     narrowed = object_audiences(node, audience, items, values)
-    # Taking back names objects and brings none.
-    brought = () if verified.statement.kind == "withdraw" else tuple(items)
-    return verified, brought, audience, narrowed
+    return verified, tuple(items), audience, narrowed
 
 
 def stamp(at: datetime) -> str:
@@ -701,14 +703,14 @@ def withdraw(
             f"{', '.join(sorted(missing))} is not among the objects of {statement_id[:12]}…",
             remedy="tocsin log show " + statement_id,
         )
-    items = [held_by(node, author, o.sha256) for o in chosen]
     act = Act(
         author=author,
         kind="withdraw",
         tlp=statement.tlp,
         body={"reason": reason} if reason else {},
         case=statement.case,
-        objects=tuple(i for i in items if i is not None) if objects else (),
+        # By name: what was purged here is taken back all the same. None named: all of it.
+        named=tuple(chosen) if objects else (),
         refs=(statement_id,),
     )
     # Who holds it is told, and nobody else is.

@@ -15,6 +15,7 @@ from tocsin.flows import drafts, held, intake, purge, respond
 from tocsin.record import checkpoint as notes
 from tocsin.record.dossier import verify
 from tocsin.record.members import open_dossier
+from tocsin.stix.bundle import open_object
 from tocsin.store.interface import broken_audit
 
 World = Any  # tests/unit/conftest.py
@@ -80,6 +81,18 @@ def test_a_local_purge_tells_nobody(world: World) -> None:
     assert purged(world, NOTE, local_only=True).withdrawn == ()
     assert world.size == size
     assert holding(world, "Jane Doe") == []
+
+
+def test_taking_back_what_was_purged_here_takes_back_nothing_else(world: World) -> None:
+    other = NOTE[:-1] + "2"
+    raws = (claim(world, world.NORTH, JANE), claim(world, world.NORTH, "ours too", id=other))
+    done = said(world, world.NORTH, raws[0], objects=tuple(map(open_object, raws)))
+    purged(world, NOTE, local_only=True)
+    intake.withdraw(world.node, world.NORTH, done.id, objects=[NOTE])
+    *_, last = world.node.store.statements(world.node.everything())
+    assert [o.id for o in intake.parse_kept(last).objects] == [NOTE]
+    seen = held.seen(world.node, world.actor().reader)
+    assert not seen.kept[other].withdrawn
 
 
 def test_the_report_it_was_read_from_goes_too_and_is_named_before(world: World) -> None:
