@@ -30,8 +30,8 @@ from tocsin.flows.intake import Act, begin, logged, parse_kept
 from tocsin.flows.node import Node
 from tocsin.flows.shares import DOOR, Share, drop_old, keep_evidence, take
 from tocsin.policy import Reader, Tlp
-from tocsin.record.statement import Statement
-from tocsin.stix.bundle import Received, open_object
+from tocsin.record.statement import ObjectRef, Statement
+from tocsin.stix.bundle import Received
 from tocsin.stix.check import TOLERATED, Begun, begin_check
 from tocsin.stix.limits import MIB, Limits
 from tocsin.store.interface import EVERYTHING, Entry, Page, put_by, time_key
@@ -521,13 +521,14 @@ def delete(node: Node, who: Who, opened: Opened, id: str, versions: Sequence[str
 
 def _take_back(node: Node, who: Who, held: Sequence[Entry]) -> int:
     """Withdraw those of them that this credential's party put in; how many those are."""
-    acts: dict[str, tuple[Statement, list[Received]]] = {}
+    acts: dict[str, tuple[Statement, list[ObjectRef]]] = {}
     for entry in held:
+        ref = ObjectRef(id=entry.id, sha256=entry.sha256, type=entry.type)
         for statement_id, statement in _put(node, who, entry.sha256):
-            acts.setdefault(statement_id, (statement, []))[1].append(open_object(entry.raw))
+            acts.setdefault(statement_id, (statement, []))[1].append(ref)
     waiting = []
     try:
-        for statement_id, (statement, items) in acts.items():
+        for statement_id, (statement, refs) in acts.items():
             act = Act(
                 author=node.party,
                 kind="withdraw",
@@ -535,14 +536,14 @@ def _take_back(node: Node, who: Who, held: Sequence[Entry]) -> int:
                 to=statement.to,
                 case=statement.case,
                 body={"via": who.way(node)},
-                objects=tuple(items),
+                named=tuple(refs),
                 refs=(statement_id,),
             )
             waiting.append(begin(node, act))
     finally:
         for one in waiting:
             logged(one)
-    return len({item.sha256 for _, items in acts.values() for item in items})
+    return len({ref.sha256 for _, refs in acts.values() for ref in refs})
 
 
 def _put(node: Node, who: Who, sha256: str) -> list[tuple[str, Statement]]:
