@@ -6,7 +6,7 @@ the renderings are said with the freeze, so that whoever signs has read the very
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -170,9 +170,10 @@ def draft(
 
 def revise(node: Node, author: str, advisory: str, *, summary: str) -> None:
     """Another text for the next revision: every signature so far stays with the one it signed."""
-    kept, version = _kept(node, author, advisory)
-    kept.summary = summary
-    node.store.keep_local("advisory", advisory, msgspec.json.encode(kept), version)
+    with node.drafting:  # or a freeze that has begun could be said and not be kept as said
+        kept, version = _kept(node, author, advisory)
+        kept.summary = summary
+        node.store.keep_local("advisory", advisory, msgspec.json.encode(kept), version)
 
 
 def _kept(node: Node, author: str, advisory: str) -> tuple[KeptAdvisory, int]:
@@ -319,16 +320,40 @@ def _freeze(node: Node, author: str, advisory: str, sign_by: str | None) -> Done
 
 def _frozen(node: Node, reader: Reader, advisory: str) -> tuple[str, CaseState, AdvisoryState]:
     """The case, folded, and the state of an advisory in it. Raises NotFoundError."""
-    for kept in node.store.statements(node.allowed(reader), kind="act"):
-        if kept.case is None:
-            continue
-        body = parse_kept(kept).body
-        if body.get("event") == "advise.freeze" and body.get("item") == advisory:
-            s = respond.state(node, kept.case, reader)
-            for one in s.advisories:
-                if one.item == advisory:
-                    return kept.case, s, one
+    allowed = node.allowed(reader)
+    said = (node.store.statement(id, allowed) for id in _freezes(node).get(advisory, ()))
+    cases = [kept.case for kept in said if kept is not None and kept.case is not None]
+    for case in dict.fromkeys(cases):
+        s = respond.state(node, case, reader)
+        for one in s.advisories:
+            if one.item == advisory:
+                return case, s, one
     raise not_found(f"advisory {advisory}")
+
+
+class _Freezes(Struct, frozen=True):
+    """Advisory → the statements that freeze it, in log order, of a log of this size."""
+
+    size: int = 0
+    of: Mapping[str, tuple[str, ...]] = {}
+
+
+def _freezes(node: Node) -> Mapping[str, tuple[str, ...]]:
+    """See `_Freezes`; whoever may read them. Only what the log holds since last time is read."""
+    head = node.store.head()
+    key = ("freezes", head.origin if head else "")
+    found: _Freezes = node.views.get(key, _Freezes())
+    if head is None or found.size == head.size:
+        return found.of
+    of = dict(found.of)
+    everything = node.everything()
+    for kept in node.store.statements(everything, kind="act", after_index=found.size - 1):
+        body = parse_kept(kept).body if kept.index < head.size else {}
+        item = body.get("item")
+        if body.get("event") == "advise.freeze" and isinstance(item, str):
+            of[item] = (*of.get(item, ()), kept.id)
+    node.views[key] = _Freezes(head.size, of)
+    return of
 
 
 def cosign(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -121,6 +125,50 @@ def test_two_of_three_sign_and_it_is_published(world: World, case: str) -> None:
     }
     with pytest.raises(CaseError):
         cosign(world, world.SOUTH, advisory)
+
+
+def meanwhile(world: World, do: Callable[[], object]) -> tuple[Any, list[Thread]]:
+    """The node with a clock that lets another request begin when it is first looked at."""
+    begun: list[Thread] = []
+
+    def clock() -> datetime:
+        if not begun:
+            begun.append(Thread(target=do))
+            begun[0].start()
+            begun[0].join(0.5)  # time enough, where nothing holds it back
+        return datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+    return replace(world.node, clock=clock), begun
+
+
+def test_two_freezes_at_once_are_two_revisions(world: World, case: str) -> None:
+    advisory = drafted(world, case)
+    node, begun = meanwhile(world, lambda: advise.freeze(world.node, world.NORTH, advisory))
+    advise.freeze(node, world.NORTH, advisory)
+    begun[0].join()
+    assert frozen(world, advisory) == [1, 2]
+
+
+def test_a_text_that_is_revised_while_it_is_frozen_is_that_of_the_next(
+    world: World, case: str
+) -> None:
+    advisory = drafted(world, case)
+    node, begun = meanwhile(
+        world, lambda: advise.revise(world.node, world.NORTH, advisory, summary="Look again.")
+    )
+    advise.freeze(node, world.NORTH, advisory)
+    begun[0].join()
+    assert page(world, world.NORTH, advisory).summary == "Look again."
+    advise.freeze(world.node, world.NORTH, advisory)
+    assert frozen(world, advisory) == [1, 2]
+
+
+def frozen(world: World, advisory: str) -> list[int]:
+    """The revisions that were said, in log order."""
+    found = [
+        intake.parse_kept(k).body for k in world.node.store.statements(world.node.everything())
+    ]
+    return [b["rev"] for b in found if b.get("event") == "advise.freeze" and b["item"] == advisory]
 
 
 def test_endorsing_does_not_count_to_the_quorum(world: World, case: str) -> None:
