@@ -2,7 +2,7 @@
 
 What is read is the file's word: the source and its version are the speaker of every name, and its
 fields (`country`, `attribution-confidence`) stay its fields. What cannot be read is listed.
-Format: github.com/MISP/misp-galaxy, schema_clusters.json; STIX 2.1 §4.2, §4.8, §4.17.
+Format: github.com/MISP/misp-galaxy, schema_clusters.json; STIX 2.1 §4.2, §4.9, §4.17.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.errors import BundleError, ReportError, ReportSizeError
-from tocsin.importers.interface import Loss
-from tocsin.relate.names import MAX_NAME, Record, Speaker, aliases_of, fold, record_of
+from tocsin.importers.interface import Loss, lose
+from tocsin.relate.names import (
+    ACTOR_TYPES,
+    MAX_NAME,
+    Record,
+    Speaker,
+    aliases_of,
+    is_name,
+    record_of,
+)
 from tocsin.stix.bundle import open_bundle
 
 MAX_BYTES = 128 * 1024 * 1024
 """ATT&CK Enterprise has some 45 MB."""
 MAX_CLUSTERS = 50_000
-MAX_LOSSES = 200
 WORDS = (
     "country",
     "attribution-confidence",
@@ -85,19 +92,15 @@ def _clusters(galaxy: _Galaxy, name: str) -> ActorFile:
     for n, value in enumerate(galaxy.values):
         pointer = f"/values/{n}"
         main = value.get("value") if isinstance(value, dict) else None
-        if not isinstance(main, str) or not fold(main) or len(main) > MAX_NAME:
-            _lose(losses, "bad-object", "a cluster without a name that is one", pointer)
+        if not is_name(main):
+            lose(losses, "bad-object", "a cluster without a name that is one", pointer)
             continue
         meta = value.get("meta")
         meta = meta if isinstance(meta, dict) else {}
-        given = meta.get("synonyms")
-        if given is not None and not isinstance(given, list):
-            _lose(losses, "bad-object", f"{main[:60]}: its synonyms are no list", pointer)
-            given = []
         coiners = _coiners(meta.get("name-attribution"))
-        aliases, lost = aliases_of(main, given or [], coiners)
-        for note in lost:
-            _lose(losses, "over-limit" if "more than" in note else "bad-value", note, pointer)
+        aliases, lost = aliases_of(main, meta.get("synonyms"), coiners)
+        for kind, note in lost:
+            lose(losses, kind, note, pointer)
         id = value.get("uuid")
         records.append(
             Record(
@@ -148,7 +151,7 @@ def _stix(raw: bytes, name: str) -> ActorFile:
         if one.problem is None:
             objects.append(one.data)
         else:
-            _lose(losses, "bad-object", f"{one.id or 'no id'}: {one.problem}", f"/objects/{n}")
+            lose(losses, "bad-object", f"{one.id or 'no id'}: {one.problem}", f"/objects/{n}")
     authors = {
         str(o.get("id")): str(o["name"])[:MAX_NAME]
         for o in objects
@@ -168,17 +171,14 @@ def _stix(raw: bytes, name: str) -> ActorFile:
         record = record_of(data, Speaker(author, version))
         if record is not None:
             records.append(record)
+            for kind, note in aliases_of(record.name, data.get("aliases"))[1]:
+                lose(losses, kind, note, record.id)
+        elif data.get("type") in ACTOR_TYPES:
+            note = f"{data['type']} {str(data.get('id'))[:60]}: without a name that is one"
+            lose(losses, "bad-object", note, str(data.get("id"))[:MAX_NAME])
     if not objects:
         raise ReportError(
             f"{name}: no object in it that can be read",
             remedy="give a cluster file of a MISP galaxy, or STIX 2.1",
         )
     return ActorFile(records=tuple(records), objects=tuple(objects), losses=tuple(losses))
-
-
-def _lose(losses: list[Loss], kind: str, note: str, pointer: str) -> None:
-    if len(losses) < MAX_LOSSES:
-        losses.append(Loss(kind=kind, note=note, pointer=pointer))
-    elif len(losses) == MAX_LOSSES:
-        note = f"more than {MAX_LOSSES} losses: not all are listed"
-        losses.append(Loss(kind="over-limit", note=note))

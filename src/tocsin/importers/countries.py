@@ -2,7 +2,8 @@
 
 Codes only: what a place is called, and whether it is a state, is nobody's business here.
 
-Spec: ISO 3166-1 alpha-2; its codes left to users (AA, QM to QZ, XA to XZ, ZZ) are known too.
+Spec: ISO 3166-1 alpha-2; its codes left to users (AA, QM to QZ, XA to XZ, ZZ) are known too, and
+those it reserves exceptionally for EU, UK and UN.
 """
 
 from __future__ import annotations
@@ -23,5 +24,5 @@ CODES = frozenset((*_ASSIGNED.split(), *_RESERVED.split(), *_USERS))
 
 
 def known(code: str) -> bool:
-    """Whether a code is one of ISO 3166-1, or left to users there. Case counts."""
+    """Whether a code is assigned in ISO 3166-1, left to users, or EU, UK or UN. Case counts."""
     return code in CODES

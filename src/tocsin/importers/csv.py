@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.errors import IndicatorError, ReportError, ReportSizeError
-from tocsin.importers.interface import IndicatorDraft, Loss, Progress, Reading, source_of
+from tocsin.importers.interface import IndicatorDraft, Loss, Progress, Reading, lose, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.parsed import Parser
 from tocsin.stix.markings import strictest_tlp, tlp_named
@@ -30,7 +30,6 @@ MAX_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 20_000
 MAX_CELL = 10_000
 MAX_COLUMNS = 200
-MAX_LOSSES = 1_000
 MEDIA_TYPE = "text/csv"
 
 _NAMES: dict[str, str] = {
@@ -464,9 +463,4 @@ def _time(text: str) -> str | None:
 
 
 def _lose(losses: list[Loss], kind: str, note: str, cell: Cell) -> None:
-    if len(losses) == MAX_LOSSES:
-        losses.append(
-            Loss(kind="over-limit", note=f"more than {MAX_LOSSES} losses: not all are listed")
-        )
-    elif len(losses) < MAX_LOSSES:
-        losses.append(Loss(kind=kind, note=note, span=(cell.start, max(cell.end, cell.start))))
+    lose(losses, kind, note, span=(cell.start, max(cell.end, cell.start)))

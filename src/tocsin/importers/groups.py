@@ -5,8 +5,8 @@ speak for themselves: their source is the speaker of all that they say, but for 
 file itself ascribes to whoever coined it. No two names are made one, and no field is moved.
 
 An alias is an assessment, a field that names a state or organisation an attribution, a campaign
-with its dates a discovery. Flags: bad-date, interval-reversed, unknown-country-code. Kinds of
-losses: those of `importers.actors`, and no-value.
+with its dates a discovery. Flags: bad-date, interval-reversed, unknown-country-code, year-only.
+Kinds of losses: bad-object, bad-value, no-value, over-limit.
 
 Spec: claims.md §4, "A is also called B, says SOURCE"; github.com/MISP/misp-galaxy; STIX 2.1 §4.
 """
@@ -16,25 +16,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
 
+from tocsin.claims.times import instant
 from tocsin.errors import ReportSizeError
 from tocsin.importers import countries
 from tocsin.importers.actors import read_actors
 from tocsin.importers.dates import read_date
-from tocsin.importers.interface import Loss, Progress, Reading, source_of
+from tocsin.importers.interface import Loss, Progress, Reading, lose, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.draft import Coded, Draft, DraftFlag
 from tocsin.reading.parsed import Parser
-from tocsin.relate.names import MAX_NAME, Record, fold
+from tocsin.relate.names import ACTOR_TYPES, MAX_NAME, Record, fold, is_name
 
 MAX_DRAFTS = 100_000
 MAX_SOURCES = 20
-MAX_LOSSES = 1_000
 _NOBODY = frozenset(("", "unknown", "unattributed", "none", "n/a", "-"))
-_ACTORS = frozenset(("intrusion-set", "threat-actor", "campaign"))
 
 
 def read(
@@ -69,10 +69,9 @@ def read(
     drafts: list[Draft] = []
     lines: list[str] = []
     at = 0
-    for one in (
-        *(d for record in file.records for d in _of_record(record, objects, shared, said, losses)),
-        *_ties(objects, said, losses),
-    ):
+    # One by one, so that what is over the limit is never made.
+    of_records = (_of_record(one, objects, shared, said, losses) for one in file.records)
+    for one in chain(chain.from_iterable(of_records), _ties(objects, said, losses)):
         if len(drafts) == MAX_DRAFTS:
             raise ReportSizeError(
                 f"{name}: more than {MAX_DRAFTS:,} drafts", remedy="split it over several files"
@@ -157,7 +156,7 @@ def _of_record(
             continue
         if value.casefold().strip() in _NOBODY:
             note = f"{record.name[:60]}: {field} is {value!r}: nobody is named"
-            _lose(losses, "no-value", note, record.id)
+            lose(losses, "no-value", note, record.id)
             continue
         named += 1
         flags: tuple[DraftFlag, ...] = ()
@@ -183,7 +182,7 @@ def _of_record(
         )
     if confidence and not named:
         note = f"{record.name[:60]}: attribution-confidence {confidence}, and nobody is named"
-        _lose(losses, "no-value", note, record.id)
+        lose(losses, "no-value", note, record.id)
     if data.get("type") == "campaign":
         yield from _campaign(record, data, source, when, urls)
 
@@ -194,7 +193,6 @@ def _campaign(
     """A campaign with its dates: what the source says it has seen, and when."""
     flags = []
     printed = {}
-    days = {}
     for field in ("first_seen", "last_seen"):
         value = data.get(field)
         if not isinstance(value, str):
@@ -204,15 +202,13 @@ def _campaign(
         if found is None:
             note = f"{value[:40]!r} cannot be read as a date"
             flags.append(DraftFlag(name="bad-date", note=note, pointer=f"{record.id}/{field}"))
-        else:
-            days[field] = value[:40]
-            if found.precision == "year":
-                note = f"{value}: a year and no day"
-                flags.append(DraftFlag(name="year-only", note=note, pointer=f"{record.id}/{field}"))
+        elif found.precision == "year":
+            note = f"{value}: a year and no day"
+            flags.append(DraftFlag(name="year-only", note=note, pointer=f"{record.id}/{field}"))
     if not printed:
         return
-    if len(days) == 2 and days["first_seen"] > days["last_seen"]:
-        note = f"first seen {days['first_seen']}, last seen {days['last_seen']}"
+    if len(printed) == 2 and _is_reversed(printed["first_seen"], printed["last_seen"]):
+        note = f"first seen {printed['first_seen']}, last seen {printed['last_seen']}"
         flags.append(
             DraftFlag(name="interval-reversed", note=note, pointer=f"{record.id}/last_seen")
         )
@@ -230,6 +226,15 @@ def _campaign(
     )
 
 
+def _is_reversed(first: str, last: str) -> bool:
+    """Whether the first date is after the last one, however exactly each is given."""
+    try:
+        return instant(first) > instant(last)
+    except ValueError:  # one of them is no instant
+        start, end = read_date(first), read_date(last)
+        return start is not None and end is not None and start.first > end.last
+
+
 def _ties(
     objects: Mapping[str, Mapping[str, Any]], said: str | None, losses: list[Loss]
 ) -> Iterator[Draft]:
@@ -240,13 +245,13 @@ def _ties(
         if data.get("revoked") is True or data.get("x_mitre_deprecated") is True:
             continue
         ends = [objects.get(str(data.get(end)), {}) for end in ("source_ref", "target_ref")]
-        names = [end.get("name") for end in ends]
-        if not all(isinstance(one, str) and one.strip() for one in names):
-            _lose(losses, "no-value", "attributed-to, and an end of it is not in the file", id)
+        source, target = (end.get("name") for end in ends)
+        if not is_name(source) or not is_name(target):
+            note = "attributed-to, and an end of it is not in the file, or without a name"
+            lose(losses, "no-value", note, id)
             continue
         author = objects.get(str(data.get("created_by_ref")), {}).get("name")
-        source, target = (str(one)[:MAX_NAME] for one in names)
-        is_actor = ends[1].get("type") in _ACTORS
+        is_actor = ends[1].get("type") in ACTOR_TYPES
         campaign = ends[0].get("type") == "campaign"
         yield _draft(
             "attribution",
@@ -280,11 +285,3 @@ def _urls(data: Mapping[str, Any]) -> tuple[str, ...]:
             url for url in found if url.startswith(("https://", "http://")) and len(url) <= 2_000
         )
     )[:MAX_SOURCES]
-
-
-def _lose(losses: list[Loss], kind: str, note: str, pointer: str) -> None:
-    if len(losses) < MAX_LOSSES:
-        losses.append(Loss(kind=kind, note=note, pointer=pointer))
-    elif len(losses) == MAX_LOSSES:
-        note = f"more than {MAX_LOSSES} losses: not all are listed"
-        losses.append(Loss(kind="over-limit", note=note))

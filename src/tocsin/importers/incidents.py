@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ from tocsin.errors import ReportError, ReportSizeError
 from tocsin.importers import countries
 from tocsin.importers.csv import text_of
 from tocsin.importers.dates import Read, read_date
-from tocsin.importers.interface import Loss, Progress, Reading, source_of
+from tocsin.importers.interface import Loss, Progress, Reading, lose, source_of
 from tocsin.policy import Tlp
 from tocsin.reading.draft import Coded, Draft, DraftFlag
 from tocsin.reading.parsed import Parser
@@ -45,7 +45,6 @@ MAX_LINE = 1_200
 MAX_SOURCES = 20
 MAX_FLAGS = 100
 """Of one draft."""
-MAX_LOSSES = 1_000
 MEDIA_TYPE = "text/csv"
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -131,7 +130,7 @@ def _rows(text: str, name: str, losses: list[Loss]) -> Iterator[tuple[int, list[
         except StopIteration:
             return
         except csv.Error as wrong:
-            _lose(losses, "bad-row", f"line {reader.line_num} cannot be read: {wrong}")
+            lose(losses, "bad-row", f"line {reader.line_num} cannot be read: {wrong}")
             continue
         if not any(cell.strip() for cell in row):
             blank += 1
@@ -142,7 +141,7 @@ def _rows(text: str, name: str, losses: list[Loss]) -> Iterator[tuple[int, list[
                 )
             continue
         if len(row) > MAX_COLUMNS:
-            _lose(losses, "over-limit", f"{len(row)} cells, cut to {MAX_COLUMNS}", f"/{number}")
+            lose(losses, "over-limit", f"{len(row)} cells, cut to {MAX_COLUMNS}", f"/{number}")
             row = row[:MAX_COLUMNS]
         yield number, row
         number += 1
@@ -202,9 +201,9 @@ class _Table:
                 f"{self._name}: more than {MAX_ROWS:,} rows",
                 remedy="split its rows over several files, each with the header",
             )
-        if len(row) > len(self._places) and max(self._places.values()) >= len(row):
+        if max(self._places.values()) >= len(row):
             note = f"{len(row)} cells, and the header has more: what is missing counts as empty"
-            _lose(self._losses, "bad-row", note, f"/{number}")
+            lose(self._losses, "bad-row", note, f"/{number}")
         cells = {
             role: row[place].strip()[:MAX_CELL] if place < len(row) else ""
             for role, place in self._places.items()
@@ -218,7 +217,7 @@ class _Table:
         if len(self._drafts) == first:
             told = f"; besides: {', '.join(sorted({f.name for f in flags}))}" if flags else ""
             note = f"incident {_clip(cells.get('id', ''), 40) or '?'}: nobody attributes it{told}"
-            _lose(self._losses, "no-attribution", note, f"/{number}")
+            lose(self._losses, "no-attribution", note, f"/{number}")
         self._shared(number, cells, first)
 
     def finish(self) -> tuple[tuple[Draft, ...], str]:
@@ -261,15 +260,13 @@ class _Table:
     def _attributions(self, number: int, cells: dict[str, str]) -> Iterator[_Attribution]:
         lists = {role: _values(cells.get(role, "")) for role in ("attribution", *_ALIGNED)}
         given = [len(values) for values in lists.values() if any(map(_given, values))]
-        if not any(
-            _given(v) for role in ("actor", "company", "initiator", "country") for v in lists[role]
-        ):
+        if not any(_given(v) for role in _SAYING for v in lists[role]):
             return
         ids = lists["attribution"]
         count = len(ids) if any(map(_given, ids)) else max(given, default=0)
         if count > MAX_VALUES:
             note = f"{count} attributions of one incident: the first {MAX_VALUES} are read"
-            _lose(self._losses, "over-limit", note, f"/{number}")
+            lose(self._losses, "over-limit", note, f"/{number}")
         for n in range(min(count, MAX_VALUES)):
             values: dict[str, list[str]] = {}
             unaligned = []
@@ -408,12 +405,11 @@ def _gist(
     title: str,
     span: tuple[str, str],
     cells: dict[str, str],
-    told: object,
+    told: Callable[[str], str | None],
     speaker: str | None,
     printed: str,
 ) -> str:
     """The row's fields as one line of ours: no adjective, nothing that is not in a cell."""
-    assert callable(told)
     whom = told("initiator") or "nobody named"
     country = told("country")
     parts = [
@@ -464,11 +460,3 @@ def _urls(*cells: str, most: int = MAX_SOURCES) -> tuple[str, ...]:
 def _clip(text: str, most: int) -> str:
     flat = " ".join(text[: 2 * most].split())
     return flat if len(flat) <= most else flat[: most - 1] + "…"
-
-
-def _lose(losses: list[Loss], kind: str, note: str, pointer: str | None = None) -> None:
-    if len(losses) < MAX_LOSSES:
-        losses.append(Loss(kind=kind, note=note, pointer=pointer))
-    elif len(losses) == MAX_LOSSES:
-        note = f"more than {MAX_LOSSES} losses: not all are listed"
-        losses.append(Loss(kind="over-limit", note=note))

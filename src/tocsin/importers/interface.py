@@ -54,6 +54,26 @@ class Loss(Struct, frozen=True, kw_only=True):
     """Of what was lost, where it stands in the original: text as UTF-8, the rest as sorted JSON."""
 
 
+MAX_LOSSES = 1_000
+"""Losses of one file that are listed; of more it is said that there are more."""
+
+
+def lose(
+    losses: list[Loss],
+    kind: str,
+    note: str,
+    pointer: str | None = None,
+    *,
+    span: tuple[int, int] | None = None,
+) -> None:
+    """Add a loss to those of a file, as long as they are listed."""
+    if len(losses) < MAX_LOSSES:
+        losses.append(Loss(kind=kind, note=note, pointer=pointer, span=span))
+    elif len(losses) == MAX_LOSSES:
+        note = f"more than {MAX_LOSSES} losses: not all are listed"
+        losses.append(Loss(kind="over-limit", note=note))
+
+
 class Original(Struct, frozen=True, kw_only=True):
     """A foreign document kept whole, so that a later reading can be made of it."""
 

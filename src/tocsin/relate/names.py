@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ MAX_ALIASES = 1_000
 """Other names of one record; sources have some forty at most."""
 
 ACTOR_TYPES = ("campaign", "intrusion-set", "threat-actor")
-"""The STIX types that carry `aliases` and stand for who acts (STIX 2.1 §4.2, §4.8, §4.17)."""
+"""The STIX types that carry `aliases` and stand for who acts (STIX 2.1 §4.2, §4.9, §4.17)."""
 
 
 class Speaker(Struct, frozen=True, order=True):
@@ -172,20 +172,29 @@ def alias_in(words: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found and fold(found[1]) and fold(found[2]) else None
 
 
+def is_name(given: object) -> TypeGuard[str]:
+    """Whether something that a file gives as an actor's name is one."""
+    return isinstance(given, str) and len(given) <= MAX_NAME and fold(given) != ""
+
+
 def aliases_of(
-    main: str, given: Sequence[Any], coiners: Mapping[str, str] | None = None
-) -> tuple[tuple[Alias, ...], list[str]]:
-    """Aliases as a foreign file lists them, and what was left out of it, each with its reason."""
+    main: str, given: Any, coiners: Mapping[str, str] | None = None
+) -> tuple[tuple[Alias, ...], list[tuple[str, str]]]:
+    """Aliases as a foreign file lists them, and what was left out of it: (kind of loss, reason)."""
     made: dict[str, Alias] = {}
-    lost: list[str] = []
-    for n, one in enumerate(given):
+    lost: list[tuple[str, str]] = []
+    if given is not None and not isinstance(given, list):
+        lost.append(("bad-object", f"{main[:60]}: its other names are no list"))
+    for n, one in enumerate(given if isinstance(given, list) else ()):
         if n == MAX_ALIASES:
-            lost.append(f"{main[:60]}: more than {MAX_ALIASES} other names, the rest is left out")
+            note = f"{main[:60]}: more than {MAX_ALIASES} other names, the rest is left out"
+            lost.append(("over-limit", note))
             break
         if not isinstance(one, str) or not one.strip():
-            lost.append(f"{main[:60]}: its other name {n + 1} is no text")
+            lost.append(("bad-value", f"{main[:60]}: its other name {n + 1} is no text"))
         elif len(one) > MAX_NAME:
-            lost.append(f"{main[:60]}: its other name {n + 1} has {len(one)} characters")
+            note = f"{main[:60]}: its other name {n + 1} has {len(one)} characters"
+            lost.append(("bad-value", note))
         elif one != main:
             made.setdefault(one, Alias(one, (coiners or {}).get(one, "")))
     return tuple(made.values()), lost
@@ -197,10 +206,9 @@ def record_of(data: Mapping[str, Any], speaker: Speaker) -> Record | None:
     A STIX `name` is the main name; `aliases` are the others (ATT&CK repeats the name there).
     """
     name = data.get("name")
-    if data.get("type") not in ACTOR_TYPES or not isinstance(name, str) or not fold(name):
+    if data.get("type") not in ACTOR_TYPES or not is_name(name):
         return None
-    given = data.get("aliases")
-    aliases, _ = aliases_of(name, given if isinstance(given, list) else ())
+    aliases, _ = aliases_of(name, data.get("aliases"))
     words = tuple(
         (key, value)
         for key in ("primary_motivation", "resource_level", "first_seen", "last_seen")
@@ -209,7 +217,7 @@ def record_of(data: Mapping[str, Any], speaker: Speaker) -> Record | None:
     return Record(
         id=str(data.get("id", "")),
         speaker=speaker,
-        name=name[:MAX_NAME],
+        name=name,
         aliases=aliases,
         words=words,
     )

@@ -130,6 +130,42 @@ def test_groups_and_campaigns_in_stix() -> None:
         assert reading.text[slice(*one.span)] == one.words
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "flagged"),
+    [
+        ("2026-03-01T00:00:00Z", "2026-03-01T00:00:00.000Z", []),
+        ("2026-03-01T01:00:00.5Z", "2026-03-01T01:00:00.50Z", []),
+        ("2026-03-01T01:00:00.001Z", "2026-03-01T01:00:00Z", ["interval-reversed"]),
+        ("03.2026", "2026-03-04", []),
+        ("04.2026", "2026-03-04", ["interval-reversed"]),
+        ("2026-03-04T00:00:00Z", "2026", ["year-only"]),
+        ("soon", "2026-03-04", ["bad-date"]),
+    ],
+)
+def test_an_interval_is_reversed_by_its_dates_and_not_by_how_they_are_written(
+    first: str, last: str, flagged: list[str]
+) -> None:
+    data = bundle()
+    [campaign] = [o for o in data["objects"] if o["type"] == "campaign"]
+    campaign |= {"first_seen": first, "last_seen": last}
+    [seen] = [d for d in read(data).drafts if d.claim_type == "discovery"]
+    assert [f.name for f in seen.flags] == flagged
+
+
+def test_what_a_group_in_stix_is_not_called_is_listed() -> None:
+    data = bundle()
+    [group] = [o for o in data["objects"] if o["type"] == "intrusion-set"]
+    [campaign] = [o for o in data["objects"] if o["type"] == "campaign"]
+    group["aliases"] = ["Dusk Otter", "more than " + "x" * 300]
+    campaign["name"] = "y" * 301
+    found = [(loss.kind, loss.pointer) for loss in read(data).losses]
+    assert found == [
+        ("bad-value", group["id"]),
+        ("bad-object", campaign["id"]),
+        ("no-value", data["objects"][-1]["id"]),
+    ]
+
+
 def test_a_galaxy_is_known_by_its_form_and_stix_is_read_as_claims_where_it_is_asked() -> None:
     galaxy, stix = json.dumps(GALAXY).encode(), json.dumps(bundle()).encode()
     assert sniff(galaxy, "x.json") == "groups"

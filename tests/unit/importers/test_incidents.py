@@ -151,6 +151,14 @@ def test_what_is_printed_stays_as_it_was_printed() -> None:
     assert "attributed on soon" in one.words
 
 
+def test_a_row_that_ends_early_is_told() -> None:
+    whole = table({}).decode().splitlines()
+    short = whole[1].rsplit(",", 3)[0]
+    reading = incidents.read("\n".join([whole[0], short]).encode(), "incidents.csv")
+    assert [loss.pointer for loss in reading.losses if loss.kind == "bad-row"] == ["/1"]
+    assert len(reading.drafts) == 1
+
+
 def test_two_incidents_with_one_source_are_both_flagged() -> None:
     reading = read({}, {"incident_id": "2", "name": "Ferry terminals once more"}, {})
     assert [flags(reading, n) for n in range(3)] == [
