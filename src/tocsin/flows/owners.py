@@ -105,7 +105,6 @@ def check_owners(
     identity = node.identity(statement.author)
     readable = node.allowed(node.reader(statement.author))
     known = node.store.held([item.id for item in items if isinstance(item, Received)], readable)
-    everyone = {party.identity: party.id for party in reversed(node.everyone.parties)}
     for item, data in zip(items, decoded(items) if values is None else values, strict=True):
         owner = None
         if data is not None:
@@ -127,7 +126,9 @@ def check_owners(
                         f"{creator}",
                         remedy="give your own object an id of its own",
                     )
-            owner = everyone.get(str(creator)) or everyone.get(item.id)
+            everyone = node.everyone
+            of = everyone.by_identity(str(creator)) or everyone.by_identity(item.id)
+            owner = of.id if of is not None else None
         elif first := _sayings(node, item.sha256, readable):
             owner = first[0].author
         if owner is None or owner == statement.author:

@@ -118,13 +118,15 @@ def _claimed(node: Library, reader: Reader) -> list[Record]:
     """
     view = seen(node, reader).view
     kept = Kept(view, node.identity(reader.party) if reader.party else None, None, None)
-    parties = {party.identity: party.id for party in node.everyone.parties}
 
     def called(ref: str | None) -> str:
         if ref is None:
             return "nobody named"
         name = view.identities.get(ref, {}).get("name")
-        return name if isinstance(name, str) else parties.get(ref, ref)
+        if isinstance(name, str):
+            return name
+        party = node.everyone.by_identity(ref)
+        return party.id if party is not None else ref
 
     told = [
         (claim, *alias, actor)

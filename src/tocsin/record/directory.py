@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -120,8 +121,8 @@ class Party(Struct, frozen=True, kw_only=True):
     facets: dict[str, Any] = {}
 
 
-class Directory(Struct, frozen=True, kw_only=True):
-    """One version of the directory."""
+class Directory(Struct, frozen=True, kw_only=True, dict=True):
+    """One version of the directory. What is looked up in it is indexed at the first question."""
 
     version: Annotated[int, Meta(ge=1, le=canonical.MAX_INTEGER)]
     registrars: Registrars
@@ -132,15 +133,32 @@ class Directory(Struct, frozen=True, kw_only=True):
 
     def party(self, party: str) -> Party | None:
         """The party with this id, or None."""
-        return next((p for p in self.parties if p.id == party), None)
+        return self._by_id.get(party)
 
     def by_identity(self, identity: str) -> Party | None:
         """The party with this STIX identity, or None."""
-        return next((p for p in self.parties if p.identity == identity), None)
+        return self._by_identity.get(identity)
 
     def providers(self, party: str) -> frozenset[str]:
         """The parties that name `party` among their clients."""
-        return frozenset(p.id for p in self.parties if party in p.clients)
+        return self._providers.get(party, frozenset())
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Party]:
+        return {p.id: p for p in self.parties}
+
+    @cached_property
+    def _by_identity(self) -> Mapping[str, Party]:
+        # The first of two: with those that have left (`with_former`) an identity may come twice.
+        return {p.identity: p for p in reversed(self.parties)}
+
+    @cached_property
+    def _providers(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for p in self.parties:
+            for client in p.clients:
+                found.setdefault(client, set()).add(p.id)
+        return {client: frozenset(named) for client, named in found.items()}
 
     def reader(self, party: str, *, person: str | None = None, signer: bool = False) -> Reader:
         """The reader that a door may make of `party`.

@@ -32,6 +32,7 @@ from tocsin.record.directory import (
     registrars_of,
     root_of,
     same_fingerprint,
+    with_former,
 )
 from tocsin.record.envelope import (
     Verified,
@@ -154,6 +155,22 @@ def test_adding_a_party_keeps_what_we_do_not_know() -> None:
 def test_adding_a_listed_party_replaces_it() -> None:
     two = read_directory(add_party(read_directory(FIRST), msgspec.structs.replace(HOME, name="N")))
     assert [p.name for p in two.parties] == ["N"]
+
+
+def test_what_was_asked_of_one_version_is_not_told_by_the_next() -> None:
+    one = read_directory(FIRST)
+    assert one.by_identity(HOME.identity) == HOME
+    heir = party(PORTCO, SPARE, number=3)
+    other = party(GRIDCO, SPARE, number=4)
+    heir = msgspec.structs.replace(heir, identity=HOME.identity, clients=(NORTHLAND,))
+    two = msgspec.structs.replace(one, parties=(other, heir))
+    assert two.by_identity(HOME.identity) == heir
+    assert (two.party(NORTHLAND), two.party(PORTCO)) == (None, heir)
+    assert two.providers(NORTHLAND) == {PORTCO}
+    # Of two that have had one identity, the first by id.
+    both = with_former([one, two])
+    assert both.by_identity(HOME.identity) == HOME
+    assert (both.party(NORTHLAND), both.party(PORTCO)) == (HOME, heir)
 
 
 def test_a_reader_knows_whose_client_it_is() -> None:
