@@ -8,7 +8,7 @@ Spec: claims.md §1 (`answers`, `speaker-inconsistent`), §2.4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -20,7 +20,7 @@ from tocsin.store.interface import KeptObject
 _NO_MATTER = ("identity--", "location--")
 DEMANDS = frozenset({"demand", "call"})
 SIGHTED = frozenset({"sighting", "relationship"})
-"""Types that are counted for a demand, or tie to it what is counted."""
+"""The STIX types that are counted for a demand, or tie to it what is counted."""
 
 
 class Differing(Struct, frozen=True, kw_only=True):
@@ -102,24 +102,25 @@ def told(one: Differing) -> str:
     return f"{one.what}: {one.here} here, {one.there} there"
 
 
-def sightings(view: View, held: Mapping[str, KeptObject], claim: Claim) -> Sightings | None:
+def sightings(view: View, held: Iterable[KeptObject], claim: Claim) -> Sightings | None:
     """Sightings of what a demand or call is about; None where nothing is tied to it.
 
     Args:
-        view, held: as of one time; nothing that was withdrawn by then is in `held`.
+        view: as of one time.
+        held: of `SIGHTED` types, as of that time; nothing that was withdrawn by then.
+        claim: of one of `DEMANDS`.
     """
-    if claim.x.claim_type not in DEMANDS:
-        return None
-    tied = _tied(view, held, claim)
+    seen: list[Mapping[str, Any]] = []
+    relationships: list[Mapping[str, Any]] = []
+    for kept in held:
+        (seen if kept.type == "sighting" else relationships).append(kept.data)
+    tied = _tied(view, relationships, claim)
     if not tied:
         return None
     day, end = claim.x.asserted_at.value[:10], claim.known.date().isoformat()
     counts = {"before": 0, "after": 0, "across": 0, "undated": 0}
     objects = 0
-    for kept in held.values():
-        data = kept.data
-        if data.get("type") != "sighting":
-            continue
+    for data in seen:
         if data.get("sighting_of_ref") not in tied or data.get("revoked") is True:
             continue
         objects += 1
@@ -127,7 +128,7 @@ def sightings(view: View, held: Mapping[str, KeptObject], claim: Claim) -> Sight
     return Sightings(indicators=len(tied), sightings=objects, **counts)
 
 
-def _tied(view: View, held: Mapping[str, KeptObject], claim: Claim) -> frozenset[str]:
+def _tied(view: View, relationships: Iterable[Mapping[str, Any]], claim: Claim) -> frozenset[str]:
     """Indicators, and what they indicate, that a demand or evidence for it names."""
     about = {ref for ref in claim.x.about_refs if not ref.startswith(_NO_MATTER)}
     for link in view.supports_into.get(claim.id, ()):
@@ -136,8 +137,7 @@ def _tied(view: View, held: Mapping[str, KeptObject], claim: Claim) -> frozenset
             if not ref.startswith((*_NO_MATTER, "note--", "opinion--")):
                 about.add(ref)
     found = set(about)
-    for kept in held.values():
-        data = kept.data
+    for data in relationships:
         indicates = data.get("relationship_type") == "indicates"
         if indicates and data.get("target_ref") in about:
             found.add(str(data.get("source_ref")))

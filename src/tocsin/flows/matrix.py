@@ -15,7 +15,7 @@ from tocsin.flows.held import Library
 from tocsin.flows.known import Known, dated, known, party_name
 from tocsin.flows.positions import challenge_position, claim_position
 from tocsin.flows.weigh import row
-from tocsin.flows.weighed import Cell, Matrix, MatrixRow, Name, Position
+from tocsin.flows.weighed import Cell, Ground, Matrix, MatrixRow, Name, Position
 from tocsin.policy import Reader
 
 
@@ -33,20 +33,27 @@ def matrix(
     rows = []
     for claim in sorted(now.view.claims.values(), key=lambda c: (dated(c.x.asserted_at), c.id)):
         computed = now.standing(claim.id)
-        cells = tuple(_cell(now, claim, computed, column, asked) for column in columns)
+        pieces = grounds(now, claim.id, computed)
+        cells = tuple(_cell(now, claim, computed, pieces, column, asked) for column in columns)
         rows.append(MatrixRow(claim=row(now, claim, computed), cells=cells))
     return Matrix(parties=columns, rows=tuple(rows))
 
 
 def _cell(
-    now: Known, claim: Claim, computed: Standing, column: Name, asked: Mapping[str, str]
+    now: Known,
+    claim: Claim,
+    computed: Standing,
+    pieces: Iterable[Ground],
+    column: Name,
+    asked: Mapping[str, str],
 ) -> Cell:
+    """What a party says of a claim, else which of its grounds (`pieces`) it made."""
     position = _said_by(now, claim, computed, column)
     if position is not None:
         return _of_position(position, column)
     made = [
         (one, ground)
-        for ground in grounds(now, claim.id, computed)
+        for ground in pieces
         if (one := now.view.evidence.get(ground.id)) is not None
         and column.id in one.x.producer_refs
     ]

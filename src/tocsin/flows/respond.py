@@ -578,17 +578,24 @@ class TakenBack(Struct, frozen=True, kw_only=True):
 
 
 def taken_back(node: Node, case: str, reader: Reader) -> list[TakenBack]:
-    """What was withdrawn in a case, in log order."""
+    """What was withdrawn in a case by whoever said it, in log order."""
     kept = case_statements(node, case, reader)
     said = {k.id: parse_kept(k) for k in kept}
+    authors: dict[str, set[str]] = {}
+    for s in said.values():
+        for o in s.objects if s.kind != "withdraw" else ():
+            authors.setdefault(o.id, set()).add(s.author)
     found: dict[str, TakenBack] = {}
     for k in kept:
         s = said[k.id]
         if s.kind != "withdraw":
             continue
-        named = s.objects or tuple(o for ref in s.refs if ref in said for o in said[ref].objects)
-        first = next((said[ref].time for ref in s.refs if ref in said), None)
+        own = [said[ref] for ref in s.refs if ref in said and said[ref].author == s.author]
+        named = s.objects or tuple(o for one in own for o in one.objects)
+        first = next((one.time for one in own), None)
         for o in named:
+            if s.author not in authors.get(o.id, {s.author}):
+                continue  # another's: a stranger takes back nothing
             found.setdefault(
                 o.id,
                 TakenBack(

@@ -262,30 +262,30 @@ def _answered(known: Known, claim: Claim) -> tuple[Answered, ...]:
     return tuple(sorted(found, key=lambda one: (one.at, one.claim)))
 
 
-def _sighted(known: Known) -> dict[str, KeptObject]:
-    """What is held, as it was then, in the versions of then.
+def _sighted(known: Known) -> list[KeptObject]:
+    """Sightings and relationships that are held, as they were then, in the versions of then.
 
     A sighting that was taken back since is read by nobody any more, and is counted at no time.
     """
     have, at = known.have, known.at
+    held = [one for one in have.kept.values() if one.type in SIGHTED]
+    held = [one for one in held if not have.withdrawn(one.id, at)]
     if at is None:
-        return {id: one for id, one in have.kept.items() if not one.withdrawn}
-    found = {}
-    for id, newest in have.kept.items():
-        if have.withdrawn(id, at):
-            continue
-        one = newest
-        if one.type in SIGHTED and one.modified != one.created:
-            maker = one.data.get("created_by_ref")
-            versions = [
-                v
-                for v in known.node.store.versions(id, have.allowed)
-                if v.data.get("created_by_ref") == maker and by_then(_made(v), at)
-            ]
-            one = max(versions, key=lambda v: (_made(v), v.sha256), default=newest)
-        if one.type not in SIGHTED or by_then(_made(one), at):
-            found[id] = one
-    return found
+        return held
+    return [one for newest in held if by_then(_made(one := _version(known, newest)), at)]
+
+
+def _version(known: Known, newest: KeptObject) -> KeptObject:
+    """The version of then of what its maker said again; the newest where there was none."""
+    if newest.modified == newest.created:
+        return newest
+    maker = newest.data.get("created_by_ref")
+    versions = [
+        one
+        for one in known.node.store.versions(newest.id, known.have.allowed)
+        if one.data.get("created_by_ref") == maker and by_then(_made(one), known.at)
+    ]
+    return max(versions, key=lambda one: (_made(one), one.sha256), default=newest)
 
 
 def _made(one: KeptObject) -> datetime:
@@ -363,20 +363,21 @@ def _history(known: Known, claim: Claim) -> list[Happening]:
         about[ref] = "answered: " + view.challenges[ref].x.form
     for ref, _ in known.have.answers.get(claim.id, ()):
         about[ref] = "answered it: " + view.claims[ref].x.claim_type
-    found = [
-        _happening(known, kept, what)
-        for ref, what in about.items()
-        for kept in known.statements_of(ref)
-    ]
-    said = {h.statement: h.what for h in found}
+    came = [(kept, what) for ref, what in about.items() for kept in known.statements_of(ref)]
+    found = [_happening(known, kept, what) for kept, what in came]
+    said = {kept.id: (kept.author, what) for kept, what in came}
+    authors = {kept.author for kept, _ in came}
     for kept in known.node.store.statements(known.have.allowed, kind="withdraw"):
+        if kept.author not in authors:
+            continue  # nobody takes back what another has said
         statement = parse_kept(kept)
         named = {o.id for o in statement.objects}
         if not named or named & about.keys():
+            taken = [said[ref] for ref in statement.refs if ref in said]
             found += [
-                _happening(known, kept, "withdrew: " + said[ref])
-                for ref in statement.refs
-                if ref in said
+                _happening(known, kept, "withdrew: " + what)
+                for author, what in taken
+                if author == kept.author
             ]
     return sorted(found, key=lambda h: (h.index, h.what))
 

@@ -191,6 +191,40 @@ def test_the_stix_of_a_case_holds_what_is_in_force(world: World) -> None:
     assert item.raw not in respond.export(world.node, case, grid, "stix", own=grid)[0]
 
 
+def test_what_is_taken_back_in_a_case_is_so_by_whoever_said_it(world: World) -> None:
+    case = opened(world, world.GRID, world.SOUTH)
+    item = open_object(world.indicator())
+    to = (world.GRID, world.SOUTH)
+    said = intake.record(
+        world.node,
+        Act(author=world.NORTH, kind="say", tlp="AMBER", case=case, objects=(item,), to=to),
+    )
+    named = intake.parse_kept(world.node.store.statement(said.id, world.node.everything())).objects
+    world.clock.later(seconds=1)
+    for names in ((), named):
+        forged = Act(
+            author=world.SOUTH,
+            kind="withdraw",
+            tlp="AMBER",
+            case=case,
+            to=(world.NORTH, world.GRID),
+            refs=(said.id,),
+            named=names,
+            body={"reason": "ours to say"},
+        )
+        world.as_guest(forged)
+        assert respond.taken_back(world.node, case, reader(world, world.GRID)) == []
+    world.clock.later(seconds=1)
+    intake.withdraw(world.node, world.NORTH, said.id, objects=[item.id], reason="stale")
+    [back] = respond.taken_back(world.node, case, reader(world, world.GRID))
+    assert (back.id, back.by, back.reason, back.said) == (
+        item.id,
+        world.NORTH,
+        "stale",
+        "2026-11-22T08:00:00Z",
+    )
+
+
 def test_a_form_there_is_not_is_named(world: World) -> None:
     case = opened(world)
     north = reader(world, world.NORTH)

@@ -18,6 +18,7 @@ from tocsin.claims.model import EXTENSION_ID
 from tocsin.flows import held, intake, weigh, weighed
 from tocsin.flows.intake import Act
 from tocsin.flows.known import as_known
+from tocsin.record.statement import ObjectRef
 from tocsin.stix.bundle import open_object
 
 World = Any  # tests/unit/conftest.py
@@ -296,13 +297,17 @@ def test_a_strangers_withdrawal_of_a_claim_dates_nothing(world: World) -> None:
         tlp="AMBER",
         to=(world.NORTH, world.SOUTH),
         refs=(done.id,),
-        objects=(open_object(raw),),
+        named=(ObjectRef(id=CLAIM, sha256=open_object(raw).sha256, type="note"),),
     )
     world.as_guest(forged)
+    south = world.node.reader(world.SOUTH)
+    told = [h.what for h in weigh.claim_page(world.node, south, CLAIM).history]
+    assert told == ["said this accusation"]
     world.clock.later(days=1)
     intake.withdraw(world.node, world.NORTH, done.id)
-    have = held.seen(world.node, world.node.reader(world.SOUTH))
-    assert have.view.withdrawn == {CLAIM: world.clock()}
+    assert held.seen(world.node, south).view.withdrawn == {CLAIM: world.clock()}
+    taken = weigh.claim_page(world.node, south, CLAIM).history[-1]
+    assert (taken.who.party, taken.what) == (world.NORTH, "withdrew: said this accusation")
 
 
 def test_what_was_said_again_is_withdrawn_from_when_the_last_was_taken_back(
