@@ -22,6 +22,7 @@ from tocsin.flows.intake import not_found
 from tocsin.flows.weighed import Borne, Name
 from tocsin.policy import Reader
 from tocsin.store.interface import Kept as KeptStatement
+from tocsin.store.interface import KeptObject
 
 
 class Known:
@@ -99,13 +100,24 @@ class Known:
         found = (self.claim(ref) for ref in self.have.rivals.get(claim, ()))
         return [one for one in found if by_then(one.known, self.at)]
 
-    def statements_of(self, ref: str) -> list[KeptStatement]:
-        """Every statement that said an object, as it came to the log."""
+    def versions_of(self, ref: str) -> list[KeptObject]:
+        """Every readable version of an object, oldest first; of what was said once, that one."""
         kept = self.have.kept.get(ref)
-        found = (
-            self.node.store.statement(id, self.have.allowed)
-            for id in (kept.said_by if kept else ())
-        )
+        return [one for _, one in self.have.revised.get(ref, ())] or ([kept] if kept else [])
+
+    def statements_of(self, ref: str, sha256: str | None = None) -> list[KeptStatement]:
+        """Every statement that said an object, as it came to the log.
+
+        Args:
+            sha256: only those that said this version of it.
+        """
+        said_by = {
+            id
+            for one in self.versions_of(ref)
+            if sha256 in (None, one.sha256)
+            for id in one.said_by
+        }
+        found = (self.node.store.statement(id, self.have.allowed) for id in said_by)
         return sorted((one for one in found if one is not None), key=lambda one: one.index)
 
     # --- names

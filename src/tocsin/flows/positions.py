@@ -77,7 +77,7 @@ def challenge_position(
 def _of_both(known: Known, one: Claim | Challenge, computed: Standing) -> dict[str, Any]:
     """What a charge and an answer have alike (decisions/0069)."""
     x = one.x
-    said = known.statements_of(one.id)
+    said = known.statements_of(one.id, one.sha256)
     return {
         "id": one.id,
         "sha256": one.sha256,

@@ -341,10 +341,11 @@ def marked(node: Library, allowed: frozenset[int], kept: KeptObject) -> Marked |
 
 def _first_shown(known: Known, claim: Claim, ref: str) -> str | None:
     """When a party was first among those a claim was said to, by statement and own marking."""
-    entry, kept = known.node.everyone.by_identity(ref), known.have.kept.get(claim.id)
+    entry = known.node.everyone.by_identity(ref)
     if entry is None:
         return None
-    party, narrowed = known.node.reader(entry.id), kept.narrowed if kept else {}
+    party = known.node.reader(entry.id)
+    narrowed = {id: to for one in known.versions_of(claim.id) for id, to in one.narrowed.items()}
     for one in known.statements_of(claim.id):
         if may_read(party, replace(one, audience=narrowed.get(one.id, one.audience))):
             time = parse_kept(one).time

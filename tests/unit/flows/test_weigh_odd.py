@@ -85,6 +85,22 @@ def test_a_first_version_that_broke_the_carrier_hides_nothing_of_the_next(world:
     assert weigh.claim_page(world.node, reader, CLAIM).then.level == "none-shown"
 
 
+def test_a_claim_said_again_was_said_and_shown_when_it_was_first(world: World) -> None:
+    south = world.node.identity(world.SOUTH)
+    raws = [claim(world, world.NORTH, addressee_refs=[south])]
+    first = said(world, world.NORTH, raws[0], world.GRID, world.SOUTH)
+    world.clock.later(days=2)
+    raws.append(changed(raws[0], world, gist="clearer"))
+    second = said(world, world.NORTH, raws[1], world.GRID, world.SOUTH)
+    reader = world.node.reader(world.GRID)
+    now = weigh.claim_page(world.node, reader, CLAIM)
+    then = weigh.claim_page(world.node, reader, CLAIM, at=as_known("2026-11-23"))
+    assert [h.statement for h in now.history] == [first.id, second.id]
+    assert [h.statement for h in then.history] == [first.id]
+    assert [s.at for s in (*now.named, *then.named)] == ["2026-11-22T08:00:00Z"] * 2
+    assert [page.positions[0].statement for page in (then, now)] == [first.id, second.id]
+
+
 # --- status ---------------------------------------------------------------------------------------
 
 
