@@ -6,6 +6,7 @@ Spec: claims.md §2.2, §2.4.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from tocsin.claims.answering import revealed
 from tocsin.claims.kept import Kept
@@ -39,10 +40,13 @@ def grounds(known: Known, target: str, computed: Standing) -> tuple[Ground, ...]
     found = []
     for source, links in supports.items():
         evidence = view.evidence.get(source)
-        if not by_then(evidence.known if evidence else links[0].known, known.at):
-            continue
         if evidence is None:
-            found.append(_not_held(known, source, links))
+            # Of what is not held only the ties have a date.
+            tied = [link for link in links if by_then(link.known, known.at)]
+            if tied:
+                found.append(_not_held(known, source, sorted(tied, key=_age)))
+            continue
+        if not by_then(evidence.known, known.at):
             continue
         why = [
             word for ref in (source, *(one.id for one in links)) for word in reasons.get(ref, ())
@@ -51,6 +55,10 @@ def grounds(known: Known, target: str, computed: Standing) -> tuple[Ground, ...]
             why.append(_why_not(known.kept, evidence, links, weighed))
         found.append(_ground(known, evidence, links, counts=source in counting, why=why))
     return tuple(sorted(found, key=lambda g: (g.published, g.id)))
+
+
+def _age(link: Link) -> tuple[datetime, str]:
+    return link.known, link.id
 
 
 def counted(computed: Standing) -> frozenset[str]:

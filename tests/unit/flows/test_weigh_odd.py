@@ -85,6 +85,25 @@ def test_a_first_version_that_broke_the_carrier_hides_nothing_of_the_next(world:
     assert weigh.claim_page(world.node, reader, CLAIM).then.level == "none-shown"
 
 
+@pytest.mark.parametrize("later", ["0", "f"])
+def test_what_is_withheld_is_known_from_the_first_tie_to_it(world: World, later: str) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    given: dict[str, Any] = {"kind": "telemetry", "links": ["actor"], "access": "described"}
+    raws = answering.grounds(saying(world), CLAIM, "Flow records", **given)
+    [tie] = [raw for raw in raws if orjson.loads(raw)["type"] == "relationship"]
+    world.clock.later(days=2)
+    again = orjson.loads(tie)
+    again["created"] = again["modified"] = intake.stix_time(world.clock())
+    again["id"] = f"relationship--{later * 8}-0000-4000-8000-000000000000"
+    for raw in (tie, orjson.dumps(again)):
+        said(world, world.NORTH, raw, world.GRID)
+    reader = world.node.reader(world.GRID)
+    for at in (None, as_known("2026-11-23")):
+        page = weigh.claim_page(world.node, reader, CLAIM, at=at)
+        [piece] = page.positions[0].grounds
+        assert (piece.kind, piece.published) == ("withheld", "2026-11-22")
+
+
 def test_a_claim_said_again_was_said_and_shown_when_it_was_first(world: World) -> None:
     south = world.node.identity(world.SOUTH)
     raws = [claim(world, world.NORTH, addressee_refs=[south])]
