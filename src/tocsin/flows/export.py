@@ -152,18 +152,22 @@ def _chosen(
 
 
 def _taken_back(node: Node, wanted: Wanted, allowed: frozenset[int], standing: set[str]) -> int:
-    """How many indicators were withdrawn and do not stand any more; of a search none is known."""
+    """How many indicators were withdrawn and do not stand any more; of a search none is known.
+
+    By whoever said them: another's withdrawal is none.
+    """
     if wanted.words:
         return 0
     gone: set[str] = set()
     for kept in node.store.statements(allowed, case=wanted.case, kind="withdraw"):
         statement = parse_kept(kept)
-        named = list(statement.objects)
-        if not named:
-            for ref in statement.refs:
-                held = node.store.statement(ref, allowed)
-                named += parse_kept(held).objects if held is not None else ()
-        gone |= {o.id for o in named if o.type == "indicator"}
+        named = {o.id for o in statement.objects}
+        for ref in statement.refs:
+            held = node.store.statement(ref, allowed)
+            if held is None or held.author != kept.author:
+                continue
+            said = (o.id for o in parse_kept(held).objects if o.type == "indicator")
+            gone |= {id for id in said if not named or id in named}
     return len(gone - standing)
 
 

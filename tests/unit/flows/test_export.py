@@ -15,6 +15,7 @@ from tocsin.flows import intake, respond
 from tocsin.flows.export import Exported, Wanted
 from tocsin.flows.intake import Act
 from tocsin.policy import Audience, may_leave
+from tocsin.record.statement import ObjectRef
 from tocsin.stix.bundle import open_object
 from tocsin.stix.markings import MARKING_ID
 from tocsin.stix.model import make
@@ -123,6 +124,22 @@ def test_nothing_to_write_is_said_and_not_an_empty_file(world: World, form: str)
     say(world, indicator(world, 2, "red.example"), tlp="RED", to=(world.GRID,))
     with pytest.raises(NotFoundError, match="1 not-for-files"):
         export(world, form)
+
+
+def test_what_a_stranger_takes_back_is_not_counted_as_withdrawn(world: World) -> None:
+    gone = indicator(world, 1, "gone.example")
+    statement = say(world, indicator(world, 2, "in-force.example"))
+    world.as_guest(
+        Act(
+            author=world.GRID,
+            kind="withdraw",
+            tlp="GREEN",
+            refs=(statement,),
+            named=(ObjectRef(id=gone.id, sha256=gone.sha256, type=gone.type),),
+        )
+    )
+    made = export(world)
+    assert (values(made), made.left_out) == (["in-force.example"], {})
 
 
 @pytest.mark.parametrize("form", exporting.FORMS)
