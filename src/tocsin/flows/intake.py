@@ -200,6 +200,10 @@ def enter(node: Node, raw: bytes) -> Done:
     if isinstance(known, PurgedError):
         raise known
     if known is not None:
+        # Whoever sends it again has put its objects here again. It may be somebody else, though,
+        # while its author is about to say anew what is not held any more.
+        author = statement.author
+        _let_go(node, author, (o for o in statement.objects if held_by(node, author, o.sha256)))
         return known
     # Before anything is looked up: a forged envelope learns nothing of what its "author" may read.
     try:
@@ -221,7 +225,7 @@ def enter(node: Node, raw: bytes) -> Done:
     if isinstance(answer, Exception):
         raise sealed_before(node, statement.author, envelope.id, answer) or answer
     done = logged(answer)
-    _let_go(node, statement)
+    _let_go(node, statement.author, statement.objects)
     return done
 
 
@@ -320,10 +324,10 @@ def _items(node: Node, statement: Statement) -> list[Item]:
     return items
 
 
-def _let_go(node: Node, statement: Statement) -> None:
-    """The objects that were put here for this statement are its own now."""
-    for ref in statement.objects:
-        key = f"{statement.author}/{ref.sha256}"
+def _let_go(node: Node, author: str, objects: Iterable[ObjectRef]) -> None:
+    """What an author had put here for a statement is the statement's own now."""
+    for ref in objects:
+        key = f"{author}/{ref.sha256}"
         row = node.store.local("waiting", key)
         if row is not None:
             node.store.keep_local("waiting", key, None, row.version)
@@ -459,8 +463,7 @@ class _Together:
         for (envelope, statement), one in zip(self.opened, found, strict=True):
             if isinstance(one, Verified):
                 answers.append(next(tickets))
-                if statement.objects:
-                    _let_go(node, statement)
+                _let_go(node, statement.author, statement.objects)
             else:
                 told = _known(node, envelope.id)
                 answers.append(

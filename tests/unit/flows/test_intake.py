@@ -155,6 +155,17 @@ def test_the_same_envelope_again_is_the_same_statement(world: World) -> None:
     assert world.size == size
 
 
+def test_what_is_put_again_for_an_envelope_sent_again_is_not_kept(world: World) -> None:
+    item = open_object(world.indicator(world.GRID))
+    act = Act(author=world.GRID, kind="say", tlp="GREEN", objects=(item,))
+    raw = world.sign(intake.prepare(world.node, act))
+    done = intake.enter(world.node, raw)
+    assert world.node.store.list_local("waiting") == []
+    intake.keep_object(world.node, world.GRID, item.raw, item.sha256, None)
+    assert intake.enter(world.node, raw).id == done.id
+    assert world.node.store.list_local("waiting") == []
+
+
 def test_a_payload_signed_twice_is_entered_once(world: World) -> None:
     """Two payloads for one place in the chain: the second is stale once the first is in."""
     act = Act(author=world.GRID, kind="ack", tlp="CLEAR", body={"heads": []})
