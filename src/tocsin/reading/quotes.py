@@ -11,14 +11,12 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from msgspec import Struct, structs
-
 from tocsin.reading import cues
 from tocsin.reading.bringing import beside, event_of, late, relayed, thing
 from tocsin.reading.brings import Event
 from tocsin.reading.draft import Draft
 from tocsin.reading.events import events
-from tocsin.reading.kinds import Cued, charge_holder, joint, kind_of, tied_to
+from tocsin.reading.kinds import kind_of
 from tocsin.reading.layout import (
     QUOTE,
     WORD,
@@ -32,12 +30,9 @@ from tocsin.reading.layout import (
     sentences,
     tokens,
 )
-from tocsin.reading.mentions import (
-    mention,
-    mention_at,
-    named,
-)
-from tocsin.reading.parsed import Parsed, as_event, clear_of
+from tocsin.reading.mentions import mention
+from tocsin.reading.parsed import Parsed, as_event
+from tocsin.reading.passages import Drafting, Passage, cued
 from tocsin.reading.spoken import read_spoken
 from tocsin.reading.tongues import READ, language_of, tongue
 from tocsin.reading.turns import Turn, turns
@@ -55,24 +50,6 @@ _SIGNED = re.compile(
     r"(?:\s*[,(]\s*(?P<office>[^\n.]{2,90}?)\)?)?\.?"
 )
 _SIGNED_MOST = 170
-_STAND_FOR = frozenset(["it", "they", "he", "she", "we", "i"])  # said it "has never attacked"
-
-
-class _Found(Struct):
-    """A draft in the making."""
-
-    start: int
-    end: int
-    direct: bool
-    event: Event | None
-    speaker: str | None
-    role: str | None
-    notes: list[str]
-    context: tuple[Token, ...]  # the sentence's words before the quotation, in its clause
-    sentence: tuple[Token, ...]
-    words: Sequence[Token] | None = None  # its own, where they were cut before
-    alone: int | None = None  # the number of the paragraph that holds nothing but this quotation
-    paragraph: int = 0
 
 
 def read_claims(
@@ -100,19 +77,18 @@ def read_claims(
     found = paragraphs(text, left_out)
     if lang in READ:
         return read_spoken(text, found, tongue(lang), published)
-    reader = _Reader(text, published, lang, parsed)
+    reader = _Reader(text, published, parsed)
     reader.read(found)
-    return reader.drafts()
+    drafting = Drafting(text, lang, reader.voices.names)
+    drafts = drafting.drafts(reader.found)
+    return drafts if parsed is None else drafting.with_learned(drafts, reader.learned, parsed.by)
 
 
 class _Reader:
-    def __init__(
-        self, text: str, published: date | None, lang: str | None, parsed: Parsed | None
-    ) -> None:
+    def __init__(self, text: str, published: date | None, parsed: Parsed | None) -> None:
         self.text = text
-        self.lang = lang
         self.published = published
-        self.found: list[_Found] = []
+        self.found: list[Passage] = []
         self.voices = Voices()
         self.number = 0  # of the paragraph being read
         self.carry: tuple[Speaker | None, Event | None] | None = None
@@ -120,7 +96,7 @@ class _Reader:
         self.echoes = 0  # headings looked for in the rest of the text
         self.folded = ""  # the text without case, place by place, once somebody asks
         self.parsed = parsed
-        self.learned: list[_Found] = []  # what the parser alone has found
+        self.learned: list[Passage] = []  # what the parser alone has found
 
     # --- paragraphs and sentences ---
 
@@ -307,13 +283,12 @@ class _Reader:
         pieces = self._pieces(quote.start, quote.end, event, speaker)
         for number, (start, end, words) in enumerate(pieces):
             self.found.append(
-                _Found(
+                Passage(
                     start=start,
                     end=end,
                     direct=True,
                     event=event,
-                    speaker=None if speaker is None else speaker.name,
-                    role=None if speaker is None else speaker.role,
+                    speaker=speaker,
                     notes=[*notes, *undated],
                     context=context if number == 0 else (),
                     sentence=tuple(sentence),
@@ -346,15 +321,13 @@ class _Reader:
                 if speaker is None:
                     notes.append("no speaker given for these words")
                 self.found.append(
-                    _Found(
+                    Passage(
                         start=first,
                         end=last,
                         direct=True,
                         event=None if speaker is None else cue,
-                        speaker=None if speaker is None else speaker.name,
-                        role=None if speaker is None else speaker.role,
+                        speaker=speaker,
                         notes=notes,
-                        context=(),
                         sentence=tuple(sentence),
                         paragraph=self.number,
                     )
@@ -378,12 +351,12 @@ class _Reader:
         """A quotation's claims: cut at the sentence, plain assessments in a row kept together."""
         start, end = self._trim(start, end)
         inner = sentences(tokens(self.text, start, end, []))
-        cued = _cued(event, speaker.name if speaker else None, True)
+        cue = cued(event, None if speaker is None else speaker.name, True)
         pieces: list[tuple[int, int, list[Token]]] = []
         kinds: list[str] = []
         for part in inner:
             first, last = part[0].start, part[-1].end
-            kind = kind_of(part, cued).claim_type
+            kind = kind_of(part, cue).claim_type
             brief = len(pieces) == 1 and pieces[0][1] - pieces[0][0] < SHORTEST  # "Yes."
             if brief or (pieces and (kinds[-1] == kind == "assessment" or last - first < SHORTEST)):
                 kinds[-1] = kind if brief else kinds[-1]
@@ -460,15 +433,13 @@ class _Reader:
         if speaker is None:
             notes.append("no speaker given for these words")
         self.found.append(
-            _Found(
+            Passage(
                 start=sentence[first].start,
                 end=sentence[last - 1].end,
                 direct=False,
                 event=event,
-                speaker=None if speaker is None else speaker.name,
-                role=None if speaker is None else speaker.role,
+                speaker=speaker,
                 notes=notes,
-                context=(),
                 sentence=tuple(sentence),
                 words=None if quoted else sentence[first:last],
                 paragraph=self.number,
@@ -485,15 +456,13 @@ class _Reader:
             if one.around:
                 notes.append("who said them stands in the middle of these words")
             self.learned.append(
-                _Found(
+                Passage(
                     start=one.words[0],
                     end=one.words[1],
                     direct=False,
                     event=event,
-                    speaker=speaker.name,
-                    role=speaker.role,
+                    speaker=speaker,
                     notes=notes,
-                    context=(),
                     sentence=tuple(sentence),
                     paragraph=self.number,
                 )
@@ -547,133 +516,16 @@ class _Reader:
     def _keep_plain(self, start: int, end: int, speaker: Speaker | None, notes: list[str]) -> None:
         for first, last, words in self._pieces(start, end, None, speaker):
             self.found.append(
-                _Found(
+                Passage(
                     start=first,
                     end=last,
                     direct=True,
                     event=None,
-                    speaker=None if speaker is None else speaker.name,
-                    role=None if speaker is None else speaker.role,
+                    speaker=speaker,
                     notes=list(notes),
-                    context=(),
-                    sentence=(),
                     words=words,
                 )
             )
-
-    # --- drafts ---
-
-    def drafts(self) -> list[Draft]:
-        made: list[tuple[_Found, Draft, bool]] = []
-        self.found.sort(key=lambda one: (one.start, one.end))
-        self._between()
-        for one in self.found:
-            words = tokens(self.text, one.start, one.end, []) if one.words is None else one.words
-            draft = self._draft(one, words)
-            made.append((one, draft, draft.claim_type == "call" and joint(words)))
-        asked = next((d.addressee for _, d, call in made if call and d.addressee is not None), None)
-        done: list[Draft] = []
-        for _, draft, call in made:
-            if call and draft.addressee is None and asked is not None:
-                note = "addressee as in another joint call of this text"
-                done.append(_with(draft, addressee=asked, note=note))
-            else:
-                done.append(draft)
-        return self._with_learned(done)
-
-    def _with_learned(self, drafts: list[Draft]) -> list[Draft]:
-        """The rules' drafts as they are, and of the parser's those that share no word with one."""
-        if self.parsed is None:
-            return drafts
-        self.learned.sort(key=lambda one: (one.start, -one.end))
-        clear = clear_of(
-            [draft.span for draft in drafts], [(one.start, one.end) for one in self.learned]
-        )
-        added = [
-            structs.replace(
-                self._draft(one, tokens(self.text, one.start, one.end, [])), parser=self.parsed.by
-            )
-            for one, free in zip(self.learned, clear, strict=True)
-            if free
-        ]
-        return sorted([*drafts, *added], key=lambda draft: draft.span)
-
-    def _between(self) -> None:
-        """One bare quotation as a paragraph, between two paragraphs of one speaker: the same."""
-        for at in range(1, len(self.found) - 1):
-            one, before, after = self.found[at], self.found[at - 1], self.found[at + 1]
-            if one.speaker is not None or one.alone is None or before.speaker is None:
-                continue
-            if before.speaker != after.speaker or not after.direct or after.event is None:
-                continue
-            if before.paragraph == one.alone - 1 and after.paragraph == one.alone + 1:
-                one.speaker = before.speaker
-                one.notes = ["speaker as in the paragraphs before and after"]
-
-    def _draft(self, one: _Found, words: Sequence[Token]) -> Draft:
-        subject = one.context[-1:] if one.direct and one.context else ()
-        if subject and subject[0].low in _STAND_FOR:
-            words = [*subject, *words]  # said it "has never attacked"
-        kind = kind_of(words, _cued(one.event, one.speaker, one.direct))
-        addressee = kind.addressee
-        if addressee is None and kind.claim_type in ("assessment", "position") and one.context:
-            addressee = charge_holder(one.context, one.speaker)
-        if addressee is None and kind.claim_type in ("discovery", "reported-accusation"):
-            addressee = tied_to(self._flat(one.sentence))
-        notes = list(one.notes)
-        value = precision = None
-        if one.event is not None and one.event.when is not None:
-            when = one.event.when
-            value, precision = when.value, when.precision
-            if value is None:
-                notes.append(f"time printed: {when.printed!r}; no day to count from")
-            else:
-                notes.append(f"date from {when.printed!r}")
-        if addressee == one.speaker:
-            addressee = None
-        return Draft(
-            claim_type=kind.claim_type,
-            speaker=one.speaker,
-            speaker_role=one.role,
-            addressee=addressee,
-            about=_about(words, {one.speaker, addressee}, self.voices.names),
-            words=self.text[one.start : one.end],
-            span=(one.start, one.end),
-            direct=one.direct,
-            date=value,
-            precision=precision,
-            cue=None if one.event is None else one.event.cue,
-            confidence_notes=tuple(notes),
-            lang=self.lang,
-        )
-
-    def _flat(self, sentence: tuple[Token, ...]) -> list[Token]:
-        """A sentence with the words of its quotations laid open."""
-        flat: list[Token] = []
-        for token in sentence:
-            if token.kind == QUOTE:
-                flat.extend(tokens(self.text, token.start + 1, token.end, []))
-            else:
-                flat.append(token)
-        return flat
-
-
-def _with(draft: Draft, *, addressee: str, note: str) -> Draft:
-    return structs.replace(
-        draft,
-        addressee=addressee,
-        about=tuple(name for name in draft.about if name != addressee),
-        confidence_notes=(*draft.confidence_notes, note),
-    )
-
-
-def _cued(event: Event | None, speaker: str | None, direct: bool) -> Cued:
-    if event is None:
-        return Cued(speaker=speaker, direct=direct)
-    asked = event.addressee.name if event.addressee is not None else None
-    if event.addressee is not None and event.addressee.kind == "pronoun":
-        asked = None
-    return Cued(event.lemma, event.group, speaker, asked, direct)
 
 
 def _folded(text: str) -> str:
@@ -697,22 +549,3 @@ def _and_that(sentence: Sequence[Token], first: int, last: int) -> int:
 
 def _is_whole_quote(sentence: list[Token], first: int, last: int) -> bool:
     return all(token.kind != WORD for token in sentence[first:last])
-
-
-def _about(words: Sequence[Token], without: set[str | None], known: set[str]) -> tuple[str, ...]:
-    """Other names printed in the words, in order, at most eight."""
-    names: list[str] = []
-    at = 0
-    while at < len(words) and len(names) < 8:
-        if not named(words[at], at) or not words[at].text[0].isalpha():
-            at += 1
-            continue
-        one = mention_at(words, at)
-        if one is None or one.kind != "name" or one.last <= at:
-            at += 1
-            continue
-        # A word that is capital only because it opens a sentence is no name: seen elsewhere?
-        if one.name not in without and one.name not in names and (at or one.name in known):
-            names.append(one.name)
-        at = one.last
-    return tuple(names)
