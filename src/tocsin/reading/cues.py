@@ -389,6 +389,11 @@ CHARGE_NOUNS = words(
     " hacking intrusion intrusions breach breaches espionage sabotage operation operations"
     " campaign campaigns interference spying aggression surveillance malware"
 )
+HARMS = HARMFUL | CHARGE_NOUNS
+BE = words("is are was were be been being")
+KNOWS = words("confirm verify determine establish say know exclude rule identify")
+"""Not known is no charge: "could not confirm who was behind the attack"."""
+AGAINST = words("against of about after with")
 # What a charge is said to be by who denies it.
 DENIAL_PREDICATES = words(
     "absurd nonsense nonsensical ridiculous preposterous laughable false lie lies fiction invention"

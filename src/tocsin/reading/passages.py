@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from tocsin.reading.brings import Event
+from tocsin.reading.charges import Cued, charge_holder, tied_to
 from tocsin.reading.draft import Draft
-from tocsin.reading.kinds import Cued, charge_holder, joint, kind_of, tied_to
+from tocsin.reading.kinds import joint, kind_of
 from tocsin.reading.layout import QUOTE, Token, tokens
 from tocsin.reading.mentions import mention_at, named
 from tocsin.reading.parsed import clear_of

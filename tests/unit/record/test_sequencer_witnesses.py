@@ -168,6 +168,7 @@ def test_rounds_are_coalesced_to_the_newest_head_and_never_shown_over_it() -> No
         for number in range(1, 8):
             waiting.append(log.keep(statement(number), [], CLEAR))
             _eventually(lambda number=number: log.size == number + 1)  # type: ignore[misc]
+            _eventually(lambda: witnesses.asked[1:] == [2])  # the round that all others wait for
         hold.set()
         receipts = [one.wait() for one in waiting]
     assert all(receipt.quorum for receipt in receipts)
