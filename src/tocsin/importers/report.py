@@ -344,7 +344,9 @@ _BLOCKS = words(
     "p h1 h2 h3 h4 h5 h6 li blockquote pre td th dt dd figcaption caption summary div section"
     " article tr table ul ol header main"
 )
-
+_SIGNS = words("cite footer")
+"""Inside a block quotation: who said it."""
+_DASHES = ("—", "–", "-", "―")
 
 _AS_WRITTEN = frozenset(["pre", "textarea", "listing", "xmp"])
 _BLANKS = re.compile(r"[ \t\n\f\r]+")
@@ -386,7 +388,11 @@ def _article_lines(body: str, everything: list[str]) -> tuple[list[str], int]:
     merged = 3 * len(kept) < len(everything)  # the extractor ran the blocks into each other
     lines: list[str] = []
     left, looks = 0, 0
-    for line in everything:
+    for shown in everything:
+        line = shown.removeprefix("> ")
+        if shown.startswith("> — ") and lines and lines[-1].startswith("> "):
+            lines.append(shown)  # who said it, however short
+            continue
         prose = len(line) >= PROSE and line[-1] in ".!?…”\"'’»」)"
         # Whoever breaks a value means it as one: no menu holds it.
         if line not in exact and not prose and not _BROKEN.search(line):
@@ -395,7 +401,7 @@ def _article_lines(body: str, everything: list[str]) -> tuple[list[str], int]:
             if looks > _LOOKS or not long or line not in whole:
                 left += 1
                 continue
-        lines.append(line)
+        lines.append(shown)
     return lines, left
 
 
@@ -449,6 +455,9 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str, list[Found]]:
             element.drop_tree()
     pieces: list[str] = []
     as_written = 0  # depth of elements whose line ends are their own
+    quoted = _quotations(tree)
+    quoting = False
+    signing: Any = None  # the element of a block quotation that says whose it is
     for event, element in lxml.etree.iterwalk(tree, events=("start", "end")):
         if element.tag in _AS_WRITTEN:
             as_written += 1 if event == "start" else -1
@@ -459,14 +468,41 @@ def _by_hand(page: str) -> tuple[str | None, list[str], str, list[Found]]:
             if event == "end":
                 pieces.append(text)
             continue
-        if element.tag in _BLOCKS or (element.tag == "br" and event == "start"):
-            pieces.append("\n")
+        if element in quoted:
+            quoting = event == "start"
+        opens = quoting and signing is None and event == "start" and element.tag in _SIGNS
+        closes = event == "end" and element is signing
+        if opens or closes or element.tag in _BLOCKS or (element.tag == "br" and event == "start"):
+            pieces.append("\n> " if quoting else "\n")
+        if opens:
+            signing = element
+            pieces.append("" if _text_of(element).startswith(_DASHES) else "— ")
+        elif closes:
+            signing = None
         pieces.append(text)
     # A soft hyphen is where a word may be cut, and no part of it.
     whole = "".join(pieces).replace("\u00ad", "")
     lines = (" ".join(line.split()) for line in whole.split("\n"))
     shown = lxml.html.tostring(tree, encoding="unicode").replace("\u00ad", "")
-    return headline, [line for line in lines if line], shown, stated
+    return headline, [line for line in lines if line.strip("> —")], shown, stated
+
+
+def _quotations(tree: Any) -> set[Any]:
+    """The page's block quotations (HTML, "The blockquote element"): words of another.
+
+    Not one that holds half of the page: it is there to set the page in.
+    """
+    found = [
+        one
+        for one in tree.iter("blockquote")
+        if next(one.iterancestors("blockquote"), None) is None
+    ]
+    most = len(_text_of(tree)) // 2 if found else 0
+    return {one for one in found if len(_text_of(one)) <= most}
+
+
+def _text_of(element: Any) -> str:
+    return " ".join("".join(element.itertext()).split())
 
 
 def _headline(tree: Any) -> str | None:

@@ -113,7 +113,10 @@ class _Reader:
                 self._turn(paragraph, transcript[number])
                 continue
             self.beneath = self._beneath(all_paragraphs, number)
-            if self.text.startswith("> ", paragraph.start) and self._blocked(paragraph):
+            block = self.text.startswith("> ", paragraph.start)
+            if block and self._signed(paragraph) is not None:
+                continue
+            if block and self._blocked(paragraph):
                 before = all_paragraphs[number - 1] if number else None
                 self._block(paragraph, before, number)
                 continue
@@ -138,13 +141,15 @@ class _Reader:
                 self._asked(asked)
 
     def _beneath(self, all_paragraphs: list[Paragraph], number: int) -> Speaker | None:
-        """ "— NAME, office" under a quotation: whose words stand above."""
-        if number + 1 >= len(all_paragraphs):
+        """Whose words stand above the line beneath, where that is a signature."""
+        beneath = all_paragraphs[number + 1 : number + 2]
+        return self._signed(beneath[0]) if beneath else None
+
+    def _signed(self, paragraph: Paragraph) -> Speaker | None:
+        """ "— NAME, office": who signs the quotation above."""
+        if paragraph.end - paragraph.start > _SIGNED_MOST:
             return None
-        after = all_paragraphs[number + 1]
-        if after.end - after.start > _SIGNED_MOST:
-            return None
-        signed = _SIGNED.fullmatch(self.text, after.start, after.end)
+        signed = _SIGNED.fullmatch(self.text, paragraph.start, paragraph.end)
         if signed is None or (signed["dash"] == "-" and not signed["office"]):
             return None  # a list's own mark, too
         words = tokens(signed["name"], 0, len(signed["name"]), [])

@@ -144,6 +144,33 @@ def test_the_cells_of_a_table_in_an_article_are_kept_however_short() -> None:
     ]
 
 
+def test_a_block_quotation_of_a_page_is_of_whom_it_says() -> None:
+    """HTML, "The blockquote element": words without marks; a cite or footer says whose."""
+    prose = "The cranes of the port stood still on Thursday, and ships waited outside the harbour."
+    page = f"""<article><h1>Cranes stopped</h1><p>{prose} {prose}</p>
+    <blockquote><p>We reject the charge.</p>
+    <footer>Mira Tal, <cite>minister of transport</cite></footer></blockquote>
+    <p>{prose}</p><p>The ministry of Dorran answered in the evening:</p>
+    <blockquote>Our services have never attacked a port.</blockquote>
+    <p>{prose}</p><blockquote><p>Ships are waiting.</p><p>&mdash; Ana Brisk</p></blockquote>
+    <p>{prose}</p></article>"""
+    found = report.read(page.encode(), "cranes.html")
+    assert "> We reject the charge.\n\n> — Mira Tal, minister of transport\n" in found.text
+    assert [(d.words, d.speaker, d.speaker_role) for d in found.drafts] == [
+        ("We reject the charge.", "Mira Tal", "minister of transport"),
+        ("Our services have never attacked a port.", "ministry of Dorran", None),
+        ("Ships are waiting.", "Ana Brisk", None),
+    ]
+
+
+def test_a_page_set_in_a_block_quotation_quotes_nobody() -> None:
+    prose = "The cranes of the port stood still on Thursday, and ships waited outside the harbour."
+    page = f"<h1>Cranes</h1><blockquote><p>{prose}</p><p>{prose}</p><p>{prose}</p></blockquote>"
+    found = report.read(page.encode(), "cranes.html")
+    assert "> " not in found.text
+    assert not found.drafts
+
+
 def test_html_in_a_declared_charset_is_read_in_it() -> None:
     page = (
         '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1252">'

@@ -259,10 +259,11 @@ def test_reading_takes_steps_in_proportion_to_the_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("dash", ["—", "-", "--", "–"])
-@pytest.mark.parametrize("quote", ['"{}"', "> {}", "“{}”"])
+@pytest.mark.parametrize("quote", ['"{}"', "> {}", "“{}”", "> {}\n\n>"])
 def test_a_quotation_is_whose_name_stands_beneath(dash: str, quote: str) -> None:
     words = "We have shown our evidence to all parties."
-    text = f"{quote.format(words)}\n\n{dash} Odile Vasseur, transport minister\n\nThe rest.\n"
+    space = " " if quote.endswith("\n\n>") else "\n\n"  # within the block quotation, or under it
+    text = f"{quote.format(words)}{space}{dash} Odile Vasseur, transport minister\n\nThe rest.\n"
     [draft] = read_claims(text, published=None)
     assert draft.words == words
     assert (draft.speaker, draft.speaker_role) == ("Odile Vasseur", "transport minister")
