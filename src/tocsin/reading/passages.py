@@ -21,6 +21,10 @@ from tocsin.reading.voices import Speaker
 
 _STAND_FOR = frozenset(["it", "they", "he", "she", "we", "i"])  # said it "has never attacked"
 _MOST_NAMES = 8
+_SHORTEST_ECHO = 20  # code points; "We deny it." may be said by two
+MOST_ECHOES = 200
+"""Words set apart that are looked for among all others: each is a pass over those, and no report
+has so many. Those behind them are read as words that were said."""
 
 
 class Passage(Struct):
@@ -36,6 +40,7 @@ class Passage(Struct):
     context: tuple[Token, ...] = ()  # the sentence's words before the quotation, in its clause
     words: Sequence[Token] | None = None  # its own, where they were cut before
     alone: int | None = None  # the number of the paragraph that holds nothing but this quotation
+    block: bool = False  # a block quotation
     paragraph: int = 0
 
     @property
@@ -56,6 +61,7 @@ class Drafting:
     def drafts(self, found: list[Passage]) -> list[Draft]:
         """Those of what the rules found, in order; a joint call without addressee has another's."""
         found.sort(key=lambda one: (one.start, one.end))
+        found = self._without_echoes(found)
         _between(found)
         made: list[Draft] = []
         calls: set[int] = set()
@@ -83,6 +89,25 @@ class Drafting:
             if free
         ]
         return sorted([*drafts, *added], key=lambda draft: draft.span)
+
+    def _without_echoes(self, found: list[Passage]) -> list[Passage]:
+        """Without the pull quotes: words set apart that repeat what somebody is quoted with."""
+        apart = [
+            one for one in found if one.speaker is None and (one.block or one.alone is not None)
+        ]
+        if not apart:
+            return found
+        said = "\n".join(self._plain(one) for one in found if one.direct and one.speaker)
+        echoes = {
+            id(one)
+            for one in apart[:MOST_ECHOES]
+            if len(words := self._plain(one)) >= _SHORTEST_ECHO and words in said
+        }
+        return [one for one in found if id(one) not in echoes]
+
+    def _plain(self, one: Passage) -> str:
+        """Its words without case, and without the marks at their ends."""
+        return self.text[one.start : one.end].casefold().strip(" .,;:!?…")
 
     def _words(self, one: Passage) -> Sequence[Token]:
         return tokens(self.text, one.start, one.end, []) if one.words is None else one.words

@@ -32,7 +32,7 @@ from tocsin.reading.layout import (
 )
 from tocsin.reading.mentions import mention
 from tocsin.reading.parsed import Parsed, as_event
-from tocsin.reading.passages import Drafting, Passage, cued
+from tocsin.reading.passages import MOST_ECHOES, Drafting, Passage, cued
 from tocsin.reading.spoken import read_spoken
 from tocsin.reading.tongues import READ, language_of, tongue
 from tocsin.reading.turns import Turn, turns
@@ -42,9 +42,6 @@ __all__ = ["Draft", "boilerplate", "read_claims"]
 
 DEEPEST = 2  # quotations inside quotations that are read
 SHORTEST = 12  # code points of a quotation that is taken without a cue right beside it
-MOST_ECHOES = 200
-"""Headings of nothing but a quotation that are looked for further on: each is a pass over the rest,
-and no report has so many. Those behind them are read as words that were said."""
 _SIGNED = re.compile(
     r"(?:> )?(?P<dash>—|–|--|-)\s*(?P<name>[^\W\d_][^,.:;()\n]{2,60}?)"
     r"(?:\s*[,(]\s*(?P<office>[^\n.]{2,90}?)\)?)?\.?"
@@ -485,7 +482,12 @@ class _Reader:
         opened = before is not None and self.text.endswith(":", before.start, before.end)
         led = opened and bool(self.voices.recent) and self.number == number - 1
         speaker = self.voices.recent[-1] if led else None
+        start, end = paragraph.start + 2, paragraph.end
+        quotes = quotations(self.text, start, end)
         notes = ["a block quotation: words without quotation marks"]
+        if quotes and quotes[0].start == start + 1 and quotes[0].end + 1 >= end:
+            start, end = quotes[0].start, quotes[0].end
+            notes = ["a block quotation"]
         if self.beneath is not None:
             speaker = self.beneath
             notes.append("speaker from the line beneath")
@@ -493,7 +495,7 @@ class _Reader:
             notes.append("no speaker given for these words")
         else:
             notes.append("speaker from the sentence that leads over to it")
-        self._keep_plain(paragraph.start + 2, paragraph.end, speaker, notes)
+        self._keep_plain(start, end, speaker, notes, block=True)
 
     def _turn(self, paragraph: Paragraph, turn: Turn) -> None:
         """ "NAME: words": a transcript gives the very words without marks."""
@@ -518,7 +520,15 @@ class _Reader:
         self._keep_inner(start, end, speaker, DEEPEST)
         self._keep_plain(start, end, speaker, notes)
 
-    def _keep_plain(self, start: int, end: int, speaker: Speaker | None, notes: list[str]) -> None:
+    def _keep_plain(
+        self,
+        start: int,
+        end: int,
+        speaker: Speaker | None,
+        notes: list[str],
+        *,
+        block: bool = False,
+    ) -> None:
         for first, last, words in self._pieces(start, end, None, speaker):
             self.found.append(
                 Passage(
@@ -529,6 +539,7 @@ class _Reader:
                     speaker=speaker,
                     notes=list(notes),
                     words=words,
+                    block=block,
                 )
             )
 

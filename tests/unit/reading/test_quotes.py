@@ -270,6 +270,20 @@ def test_a_quotation_is_whose_name_stands_beneath(dash: str, quote: str) -> None
     assert "speaker from the line beneath" in draft.confidence_notes
 
 
+@pytest.mark.parametrize("apart", ["“{}”", "> {}", "> “{}”"])
+def test_words_set_apart_that_repeat_a_quotation_are_not_said_twice(apart: str) -> None:
+    words = "We have shown our evidence to all parties."
+    said = f"“{words} Nobody has looked at it,” Odile Vasseur, the transport minister, said."
+    other = "Others have shown nothing to anybody."
+    for text in (
+        f"{said}\n\n{apart.format(words)}\n\nThe rest.\n",
+        f"The port was closed.\n\n{apart.format(words[:-1])}\n\n{said}\n",
+    ):
+        assert [one.speaker for one in read_claims(text, published=None)] == ["Odile Vasseur"]
+    text = f"{said}\n\n{apart.format(other)}\n\nThe rest.\n"
+    assert [one.words for one in read_claims(text, published=None)][1:] == [other]
+
+
 def test_a_list_beneath_a_quotation_is_no_name() -> None:
     for beneath in (
         "- the first thing that was seen",
