@@ -80,7 +80,8 @@ def test_after_a_restored_backup_the_printed_remedies_lead_out(
     north = nodes.up(home)
     for node in (north, *others):
         ready(node)
-    case = opened(north, "before the backup")["case"]
+    # Before its witnesses have had their moment to answer it is neither halted nor open.
+    case = eventually(lambda: opened(north, "before the backup"))["case"]
     dossier = str(tmp_path / "old.tocsin")
     tocsin(home, "export", case, "--out", dossier)
     assert north.stop()[0] == 0
@@ -89,6 +90,7 @@ def test_after_a_restored_backup_the_printed_remedies_lead_out(
     # What the backup will not know: other keys, a directory version, perhaps another log.
     north = nodes.up(home)
     ready(north)
+    eventually(lambda: opened(north, "before the rotation"))
     tocsin(home, "key", "rotate", "--yes")
     publish(home, "--name", "Northland again")
     for other in others:

@@ -168,7 +168,7 @@ def test_yesterdays_backup_is_read_and_never_signed_for(
     witnesses = [nodes.up(south), nodes.up(east)]
     node = nodes.up(north)
     ready(node)
-    kept = opened(node, "yesterday")["statement"]["id"]
+    kept = eventually(lambda: opened(node, "yesterday"))["statement"]["id"]
     assert node.stop()[0] == 0
     backup = tmp_path / "backup"
     shutil.copytree(north / "data", backup / "data")
