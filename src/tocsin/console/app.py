@@ -29,11 +29,11 @@ from tocsin.console.auth import Cost, Doors, Rates, Signed
 from tocsin.console.guard import Guard
 from tocsin.console.live import Live, News
 from tocsin.console.page import Ask, Bytes, Drawn, Go, Page, news
-from tocsin.errors import NotFoundError, TocsinError
+from tocsin.errors import ForbiddenError, NotFoundError, TocsinError
 from tocsin.flows.node import Node
 from tocsin.flows.weighed import FLAG_WORDS
 from tocsin.flows.witnessing import Alarm
-from tocsin.policy import ANONYMOUS, Actor
+from tocsin.policy import ANONYMOUS, Actor, may_act
 from tocsin.taxii import server, wire
 
 log = logging.getLogger("tocsin.console")
@@ -242,6 +242,7 @@ class _Desk:
             return refused
         try:
             ask = self._ask(request, signed, body)
+            ask.must("read")  # every page shows something, also to whoever has a token for an act
             response = self._draw(request, signed, form, page.draw(ask))
             if page.audit and response.status_code < 400:
                 self._audit(signed, page.audit, request.url.path)
@@ -355,6 +356,14 @@ class _Desk:
             return None
         wrong = auth.too_often(cost, seconds)
         return problems.respond(problems.problem_of(wrong), {"retry-after": str(seconds)})
+
+    def _may_not_read(self, signed: Signed) -> Response | None:
+        """A refusal for whoever has a token that is for other things."""
+        try:
+            auth.require(may_act(auth.actor(signed, self.node.reader), "read"), "read")
+        except ForbiddenError as wrong:
+            return problems.respond(problems.problem_of(wrong))
+        return None
 
     def _problem(
         self, request: Request, signed: Signed | None, form: str, problem: problems.Problem
@@ -479,13 +488,16 @@ class _Desk:
         signed = await run_in_threadpool(self.doors.who, request)
         if signed is None:
             return _unsigned()
-        actor = auth.actor(signed, self.node.reader)
+        refused = await run_in_threadpool(self._may_not_read, signed)
+        if refused is not None:
+            return refused
 
         def since(after: int, most: int) -> list[News] | None:
-            # A stream outlives many requests: whoever has signed out hears nothing more.
+            # A stream outlives many requests: whoever has signed out hears nothing more, and
+            # whoever is no longer its client's provider nothing that is for that client.
             if not self.doors.alive(signed):
                 return None
-            return news(self.node, actor.reader, after, most)
+            return news(self.node, auth.actor(signed, self.node.reader).reader, after, most)
 
         return self.live.answer(request, signed.key, since)
 
@@ -497,7 +509,7 @@ class _Desk:
         signed = self.doors.who(request)
         if signed is None:
             return _unsigned()
-        refused = self._limited(signed.key, "read")
+        refused = self._limited(signed.key, "read") or self._may_not_read(signed)
         if refused is not None:
             return refused
         asked = request.query_params.get("after", "")

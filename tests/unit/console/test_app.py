@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec import Struct
+from starlette.responses import Response
 
 from tocsin.console.app import Console, build
 from tocsin.console.auth import Person
+from tocsin.console.live import Live, Since
 from tocsin.console.page import Ask, Bytes, Drawn, Go, Page
 from tocsin.errors import ConflictError, ForbiddenError, NotFoundError
 from tocsin.policy import Reader
@@ -104,9 +106,9 @@ def rows() -> Rows:
 
 
 @pytest.fixture
-def console(rows: Rows) -> Console:
+def node(rows: Rows) -> Any:
     numbers = count(1)
-    node: Any = SimpleNamespace(
+    return SimpleNamespace(
         store=rows,
         clock=lambda: datetime(2026, 11, 22, 8, tzinfo=UTC),
         rng=lambda size: next(numbers).to_bytes(size, "big"),
@@ -118,6 +120,10 @@ def console(rows: Rows) -> Console:
         is_member=lambda party: True,
         alarms=lambda reader: [],
     )
+
+
+@pytest.fixture
+def console(node: Any) -> Console:
     return build(node, table=TABLE, monotonic=lambda: 0.0)
 
 
@@ -258,8 +264,6 @@ def test_signing_out_ends_the_session(client: Any, rows: Rows) -> None:
 
 
 def test_a_token_is_as_good_as_a_session(console: Console, guest: Any) -> None:
-    from datetime import timedelta
-
     token = console.doors.make_token(ANNA, ["read"], timedelta(days=1))
     answer = guest.get("/cases.json", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 200
@@ -285,3 +289,41 @@ def test_health_is_open_to_all(guest: Any) -> None:
 def test_a_problem_has_a_page(guest: Any) -> None:
     assert "larger than we read" in guest.get("/problems/report-size").text
     assert guest.get("/problems/none").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/cases", "/cases.json", "/cases.csv", "/live", "/live.json"]
+)
+def test_a_token_that_may_not_read_reads_no_page(console: Console, guest: Any, path: str) -> None:
+    """A program that only brings reports in was shown every page, and the news of the log."""
+    token = console.doors.make_token(ANNA, ["draft"], timedelta(days=1))
+    answer = guest.get(path, headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
+    assert answer.content == guest.get(path, headers={"authorization": f"Bearer {token}"}).content
+
+
+def test_a_stream_asks_anew_who_reads(
+    node: Any, console: Console, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider whose client leaves it hears no more of what is for that client."""
+    clients = {"gridco.example"}
+    asked: list[frozenset[str]] = []
+
+    def news(node: Any, reader: Reader, after: int, most: int) -> list[Any]:
+        asked.append(reader.providers)
+        return []
+
+    def answer(live: Live, request: Any, key: str, since: Since) -> Response:
+        since(0, 1)
+        clients.clear()
+        since(0, 1)
+        return Response()
+
+    def reader(party: str, person: str, role: str) -> Reader:
+        return Reader(party=party, person=person, providers=frozenset(clients))
+
+    node.reader = reader
+    monkeypatch.setattr("tocsin.console.app.news", news)
+    monkeypatch.setattr(Live, "answer", answer)
+    client.get("/live")
+    assert asked == [frozenset({"gridco.example"}), frozenset()]
