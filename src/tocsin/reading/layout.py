@@ -164,9 +164,8 @@ def boilerplate(text: str, lang: str = "en") -> list[tuple[int, int, str]]:
         if items >= 3:
             end = len(text) if stop == len(rows) else rows[stop - 1].end
             found.append((rows[at].start, end, rows[at].text))
-            at = stop
-        else:
-            at += 1
+        # Where it is no list, a later heading before `stop` has fewer items yet.
+        at = stop
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -293,3 +294,17 @@ def test_a_list_beneath_a_quotation_is_no_name() -> None:
     ):
         text = f'"We have shown our evidence to all parties."\n\n{beneath}\n\nThe rest.\n'
         assert [one.speaker for one in read_claims(text, published=None)][:1] == [None]
+
+
+def test_headings_of_lists_that_are_none_are_read_once_each() -> None:
+    """Each "Share." looked through all that follows, for the three lines that make a list."""
+    text = "Share.\n" * 20_000
+    start = time.process_time()
+    assert boilerplate(text) == []
+    assert time.process_time() - start < 3, "a tenth of a second; it was minutes"
+
+
+def test_a_list_whose_heading_follows_one_of_none_is_found() -> None:
+    text = "Share.\nIt rained all day. It snowed.\nRelated\n- One\n- Two\n- Three\n"
+    [(start, end, heading)] = boilerplate(text)
+    assert (text[start : start + 7], end, heading) == ("Related", len(text), "Related")
