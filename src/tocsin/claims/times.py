@@ -94,4 +94,5 @@ def rfc3339(at: datetime) -> str:
     at = at.astimezone(UTC)
     fine = at.microsecond if at.microsecond % 1000 else at.microsecond // 1000
     digits = 6 if at.microsecond % 1000 else 3
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{fine:0{digits}d}Z"
+    # Not by %Y, which writes the year 987 in three digits.
+    return f"{at.year:04d}-{at:%m-%dT%H:%M:%S}.{fine:0{digits}d}Z"

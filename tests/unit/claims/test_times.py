@@ -24,6 +24,7 @@ WHEN = "2026-02-03T09:00:00.000Z"
         ("2026-02", "day", "2026-03-01T00:00:00.000Z"),
         ("2026-02-03", "about", "2026-02-04T00:00:00.000Z"),
         ("9999-12", "month", "9999-12-31T23:59:59.999999Z"),
+        ("0986", "year", "0987-01-01T00:00:00.000Z"),
     ],
 )
 def test_a_date_is_over_when_its_coarsest_reading_is(text: str, precision: str, end: str) -> None:
