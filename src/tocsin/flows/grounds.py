@@ -185,13 +185,22 @@ def _committed(known: Known, evidence: Evidence, access: str) -> tuple[str | Non
 
 
 def _first_commitment(known: Known, evidence: Evidence) -> tuple[str | None, str | None]:
-    """(digest, day) of its publisher's first version that has one."""
+    """(digest, day) of its publisher's first version in the log that has one.
+
+    Not by the dates that versions bear: who has committed to two digests could date one back.
+    """
     store, allowed = known.node.store, known.have.allowed
-    for version in reversed(store.versions(evidence.id, allowed)):
+    found: list[tuple[int, str, str]] = []
+    unsaid = None
+    for version in store.versions(evidence.id, allowed):
         x = (version.data.get("extensions") or {}).get(EXTENSION_ID) or {}
         given = x.get("commitment")
         if version.data.get("created_by_ref") != evidence.publisher or not isinstance(given, str):
             continue
-        said = store.statement(version.said_by[0], allowed) if version.said_by else None
-        return given, parse_kept(said).time[:10] if said else None
-    return None, None
+        unsaid = given
+        said = (store.statement(id, allowed) for id in version.said_by)
+        found += [(one.index, given, parse_kept(one).time[:10]) for one in said if one is not None]
+    if not found:
+        return unsaid, None
+    _, first, day = min(found)
+    return first, day

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -220,3 +221,19 @@ def test_other_material_and_another_digest_are_told_and_change_no_level(world: W
         assert shown.committed == f"committed on 2026-11-22; {word}"
         assert shown.commitment != "0" * 64
         assert weigh.weigh(world.node, reader, CLAIM).links["actor"].grade == "one-root"
+
+
+def test_the_first_commitment_is_the_first_in_the_log_whatever_date_another_bears(
+    world: World,
+) -> None:
+    """A version dated back was taken for the first, and the digest that was said first was gone."""
+    _, piece = committed(world)
+    x = piece["extensions"][EXTENSION_ID]
+    first = x["commitment"]
+    world.clock.later(days=2)
+    x.update(commitment="0" * 64)
+    piece["created"] = piece["modified"] = intake.stix_time(world.clock() - timedelta(days=30))
+    say_all(world, [orjson.dumps(piece)])
+    shown = ground(world)
+    assert shown.commitment == first
+    assert (shown.committed or "").startswith("committed on 2026-11-22;")
