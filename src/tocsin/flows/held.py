@@ -247,6 +247,8 @@ def _tied(
     for link in view.links.values():
         if link.source not in view.claims or link.target not in view.claims:
             continue
+        if link.source == link.target:
+            continue  # nothing stands beside itself
         if link.kind == "alternative-to":
             rivals.setdefault(link.source, set()).add(link.target)
             rivals.setdefault(link.target, set()).add(link.source)

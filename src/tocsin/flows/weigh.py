@@ -365,7 +365,9 @@ def _history(known: Known, claim: Claim) -> list[Happening]:
     for ref, _ in known.have.answers.get(claim.id, ()):
         about[ref] = "answered it: " + view.claims[ref].x.claim_type
     came = [(kept, what) for ref, what in about.items() for kept in known.statements_of(ref)]
-    found = [_happening(known, kept, what) for kept, what in came]
+    # One statement may say very many of them, and is read once.
+    times = {id: parse_kept(one).time for id, one in {k.id: k for k, _ in came}.items()}
+    found = [_happening(known, kept, times[kept.id], what) for kept, what in came]
     said = {kept.id: (kept.author, what) for kept, what in came}
     authors = {kept.author for kept, _ in came}
     for kept in known.node.store.statements(known.have.allowed, kind="withdraw"):
@@ -376,16 +378,16 @@ def _history(known: Known, claim: Claim) -> list[Happening]:
         if not named or named & about.keys():
             taken = [said[ref] for ref in statement.refs if ref in said]
             found += [
-                _happening(known, kept, "withdrew: " + what)
+                _happening(known, kept, statement.time, "withdrew: " + what)
                 for author, what in taken
                 if author == kept.author
             ]
     return sorted(found, key=lambda h: (h.index, h.what))
 
 
-def _happening(known: Known, kept: KeptStatement, what: str) -> Happening:
+def _happening(known: Known, kept: KeptStatement, at: str, what: str) -> Happening:
     return Happening(
-        at=parse_kept(kept).time,
+        at=at,
         who=party_name(known.node, kept.author),
         what=what,
         statement=kept.id,

@@ -366,3 +366,46 @@ def test_no_date_in_its_own_words_revives_what_was_taken_back(world: World) -> N
     intake.withdraw(world.node, world.NORTH, done.id)
     page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
     assert page.now.level == "withdrawn"
+
+
+# --- claims about themselves, and very many answers -----------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["answers", "alternative-to"])
+def test_a_claim_that_is_tied_to_itself_stands_there_once(world: World, kind: str) -> None:
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID)
+    tie = write.link_object(
+        id="relationship--7b1f2f52-6a52-4d5f-8d0e-2f3c1c0b9a09",
+        created=intake.stix_time(world.clock()),
+        created_by_ref=world.node.identity(world.NORTH),
+        kind=kind,
+        source_ref=CLAIM,
+        target_ref=CLAIM,
+    )
+    said(world, world.NORTH, tie, world.GRID)
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    assert [p.id for p in page.positions] == [CLAIM]
+    assert (page.answers, page.in_answer_to) == ((), ())
+    assert (page.row.rivals, page.row.answers) == (0, 0)
+
+
+def test_a_statement_that_says_many_answers_is_read_once_for_a_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read once for each of them, and each reading goes through all of it."""
+    said(world, world.NORTH, claim(world, world.NORTH), world.GRID, world.SOUTH)
+    raws = [
+        denial(world, world.NORTH, id=f"opinion--{n:08x}-6a52-4d5f-8d0e-2f3c1c0b9a02")
+        for n in range(30)
+    ]
+    answers = say_all(world, raws)
+    read: list[str] = []
+
+    def counting(kept: Any) -> Any:
+        read.append(kept.id)
+        return intake.parse_kept(kept)
+
+    monkeypatch.setattr(weigh, "parse_kept", counting)
+    page = weigh.claim_page(world.node, world.node.reader(world.GRID), CLAIM)
+    assert len(page.history) == 31
+    assert read.count(answers.id) == 1
