@@ -52,7 +52,9 @@ def inconsistent(view: View, cases: Mapping[str, str | None]) -> dict[str, tuple
     """Claim → others of its speaker that give other figures for the same matter.
 
     The same matter: an incident or campaign that both are about, or one case and two longer words
-    that both have. Of very many only the first: whoever floods is not read on.
+    that both have. Of very many only the first: whoever floods is not read on. What one publisher
+    gives is compared by itself before it is with that of others, so that nobody's many words in
+    another's mouth leave the others' unread.
     """
     groups: dict[tuple[str, bool, str], list[str]] = {}
     for id, claim in view.claims.items():
@@ -67,16 +69,26 @@ def inconsistent(view: View, cases: Mapping[str, str | None]) -> dict[str, tuple
     ids = list(view.claims)
     number = {id: n for n, id in enumerate(ids)}
     read: dict[str, Figures] = {}
-    compared: dict[str, Compared] = {}
+    compared: dict[tuple[str, str | None], Compared] = {}
     found: dict[str, dict[Differing, None]] = {}
     # A case comes after the matters that its claims name: those need no words in common.
+    alone: list[tuple[str, str | None, bool, list[str]]] = []
+    together: list[tuple[str, str | None, bool, list[str]]] = []
     for (speaker, in_case, _), them in sorted(groups.items()):
+        by: dict[str, list[str]] = {}
+        for id in them:
+            by.setdefault(view.claims[id].publisher or "", []).append(id)
+        alone += [(speaker, publisher, in_case, some) for publisher, some in by.items()]
+        if len(by) > 1:
+            turns = sorted((n, id) for some in by.values() for n, id in enumerate(some))
+            together.append((speaker, None, in_case, [id for _, id in turns]))
+    for speaker, publisher, in_case, them in (*alone, *together):
         if len(them) < 2:
             continue
         for id in them:
             if id not in read:
                 read[id] = figures(_text(view.claims[id]))
-        so_far = compared.setdefault(speaker, Compared())
+        so_far = compared.setdefault((speaker, publisher), Compared())
         texts = [(number[id], read[id]) for id in them]
         for n, m, one in so_far.among(texts, same_matter=not in_case):
             _note(found, ids[n], ids[m], one.what, one.here, one.there)

@@ -252,3 +252,24 @@ def test_matters_without_end_are_compared_within_bounds(
     found = inconsistent(read([(one.data, one.sha256) for one in raws]), {})
     assert looked <= 60 * 59 / 2
     assert {len(them) for them in found.values()} == {consistency.MOST_TOLD}
+
+
+@pytest.mark.parametrize("coders", ["one", "two"])
+def test_a_coder_who_floods_hides_nothing_of_what_others_show(world: World, coders: str) -> None:
+    """Two hundred others of one speaker and matter, with lower ids, were all that was compared."""
+    matter, by = [new("incident")], world.node.identity(world.NORTH)
+    other, loud = (world.node.identity(party) for party in (world.GRID, world.SOUTH))
+    told = (("e", "43 hospitals", by), ("f", "51 hospitals", by if coders == "one" else other))
+    raws = [
+        claim(world, f"note--{last * 8}-0000-4000-8000-000000000000", "assessment", text,
+              about_refs=matter, created_by_ref=publisher)
+        for last, text, publisher in told
+    ]  # fmt: skip
+    raws += [
+        claim(world, f"note--{n:08x}-0000-4000-8000-000000000000", "assessment",
+              f"{n + 60} hospitals", about_refs=matter, created_by_ref=loud)
+        for n in range(consistency.MOST_TOGETHER)
+    ]  # fmt: skip
+    said = [open_object(raw) for raw in raws]
+    found = inconsistent(read([(one.data, one.sha256) for one in said]), {})
+    assert ("43", "51") in {(one.here, one.there) for one in found.get(said[0].id, ())}
