@@ -67,8 +67,7 @@ def _ground(g: Ground) -> tuple[object, ...]:
 
 
 def _none(p: Position) -> tuple[object, ...]:
-    where = f"with its own claim {p.rests_on}" if p.rests_on else "none shown here"
-    return (where if p.asked or p.rests_on else "none asked for", *(None,) * 11)
+    return ("none shown here" if p.asked else "none asked for", *(None,) * 11)
 
 
 def _from(one: Quoted | None) -> str | None:

@@ -59,8 +59,15 @@ def challenge_position(
         code: the reason by which it stands there, if it has one.
     """
     x = challenge.x
+    both = _of_both(known, challenge, computed)
+    rests_on = x.counter_claim_ref if x.counter_claim_ref in known.view.claims else None
+    if rests_on is not None:
+        # As the claim it is held against shows its grounds on the page of that one.
+        own = {one.id for one in both["grounds"]}
+        more = grounds(known, rests_on, known.standing(rests_on))
+        both["grounds"] += tuple(one for one in more if one.id not in own)
     return Position(
-        **_of_both(known, challenge, computed),
+        **both,
         word=x.form,
         printed=None,
         lang=(x.words.lang if x.words else None) or "en",
@@ -69,7 +76,7 @@ def challenge_position(
         flags=_flags(x.flags, ()),
         differing=(),
         asked=x.form not in ("denial", "request"),
-        rests_on=x.counter_claim_ref if x.counter_claim_ref in known.view.claims else None,
+        rests_on=rests_on,
         effect=EFFECT_WORDS.get(code or "", "recorded"),
     )
 

@@ -194,7 +194,8 @@ class Position(Struct, frozen=True, kw_only=True):
     asked: bool
     """Whether grounds are asked of it: of what is weighed, or contests; never of a denial."""
     rests_on: str | None
-    """The claim whose grounds a challenge brings as its own: they stand on that claim's page."""
+    """The claim whose grounds a challenge brings as its own: they are among `grounds`, and count
+    there as they do for that claim."""
     status: str
     """open, corrected, withdrawn, superseded."""
     effect: str | None

@@ -165,11 +165,16 @@ def test_what_is_not_there_is_not_found() -> None:
 
 
 def test_a_rival_brings_its_own_grounds_and_both_pages_show_both_sides() -> None:
-    """The grounds of a challenge that rests on a claim are never told as "none"."""
+    """A challenge that rests on a claim shows that one's grounds, as a page of it shows ours."""
     client = reader()
     first = client.get(f"/claims/{V1}").text
-    assert f'Its grounds stand with <a href="/claims/{V2}">' in first
+    assert f'It rests on <a href="/claims/{V2}">its own claim</a>, whose grounds these are' in first
+    assert "disowned by its owner" in first
     second = client.get(f"/claims/{V2}.json").json()
+    sides = {V1: client.get(f"/claims/{V1}.json").json()["positions"], V2: second["positions"]}
+    shown = {id: {p["speaker"]["name"]: p["grounds"] for p in sides[id]} for id in sides}
+    for name in ("Microsoft", "CVERC and 360"):
+        assert shown[V1][name] == shown[V2][name] != []
     spoke = [p["speaker"]["name"] for p in second["positions"]]
     assert spoke == ["Microsoft", "CVERC and 360"]
     assert [one["name"] for one in second["swap"]] == ["CVERC and 360", "Microsoft"]
