@@ -36,6 +36,12 @@ _TYING = (
         " attribute attributes"
     )
 )
+_SUBJECT = 6
+"""Words of a subject that are looked at: "neither NAME nor its services"."""
+_REACH = 18
+"""Words before a verb that are looked at: its auxiliaries and adverbs, and its subject."""
+_BUT = cues.words("and but so")
+_THAN = cues.words("than except save")  # "nobody other than NAME"
 _READ_BY = cues.words("read reading")
 _CLAUSES = cues.SUBORDINATORS | cues.AGAINST
 _CLUSTERS = cues.words("group cluster gang crew contractor unit")
@@ -124,8 +130,7 @@ def harm(words: Sequence[Token], cue: Cued) -> str | None:
         if tries is not None:
             begin = verb_start(words, tries)
             helpers |= cues.MODALS
-        nobody = words[at + 1].low if at + 1 < len(words) else ""
-        if helpers & cues.NEGATIONS or nobody in ("nobody", "no", "none", "nothing"):
+        if helpers & cues.NEGATIONS or undone(words, at):
             continue
         if helpers & cues.BE and not low.endswith("ing"):
             by = by_whom(words, at)
@@ -155,6 +160,39 @@ def harm(words: Sequence[Token], cue: Cued) -> str | None:
         if doers is not None:
             return doers
     return None
+
+
+def undone(words: Sequence[Token], at: int) -> bool:
+    """Whether nobody did the deed at `at`, or did it to anything: "carried out no attack"."""
+    after = at + 1
+    if after < len(words) and words[after].low in cues.HARM_PAIRS:
+        after += 1
+    if _nobody(words[after : after + 2]):
+        return True
+    near = {token.low for token in words[max(0, at - _REACH) : at]}
+    if near.isdisjoint(cues.NOBODY):
+        return False
+    subject = subject_words(words, at)
+    return _nobody(subject) and all(token.low not in _THAN for token in subject)
+
+
+def _nobody(words: Sequence[Token]) -> bool:
+    """ "no attack", "none of our services"; not "no doubt", "no fewer than"."""
+    if not words or words[0].low not in cues.NOBODY:
+        return False
+    return len(words) < 2 or words[1].low not in cues.NOT_NOBODY
+
+
+def subject_words(words: Sequence[Token], at: int) -> Sequence[Token]:
+    """The words before a verb back to a mark or another clause: its subject, and no more."""
+    end = verb_start(words, at)
+    first = end
+    while first > max(0, end - _SUBJECT):
+        before = words[first - 1]
+        if before.kind != WORD or before.low in cues.SUBORDINATORS or before.low in _BUT:
+            break
+        first -= 1
+    return words[first:end]
 
 
 def _doers(words: Sequence[Token], end: int) -> str | None:

@@ -279,6 +279,11 @@ OF_WHICH = words("of for from at in with on about by")
 LEADING = PREPOSITIONS | ADVERBS
 """What may stand before a clause's subject."""
 CONJUNCTIONS = words("and or but nor yet so plus while whereas")
+# Nobody did it, or it was done to nothing; and words behind "no" by which that is not said.
+NOBODY = words("no none nobody nothing neither")
+NOT_NOBODY = words(
+    "doubt question matter wonder fewer less more longer later sooner other better worse"
+)
 SUBORDINATORS = words(
     "that which who whom whose when where while if because although though unless until"
     " whether since as after before once how why what whereas"

@@ -19,8 +19,10 @@ from tocsin.reading.charges import (
     name_of,
     named_after,
     pairs,
+    subject_words,
     tied,
     tied_to,
+    undone,
     verb_start,
     word_at,
 )
@@ -49,6 +51,20 @@ _WILL = cues.words("will shall cannot can't can’t won't won’t")
 _OURSELVES = cues.words(
     "we i us our my it its they their them government country ministry nation state"
 )
+_NOT_US = (
+    "not responsible for",
+    "not involved",
+    "not behind",
+    "did no such thing",
+    "did not do it",
+    "did not do this",
+    "didn't do it",
+    "didn’t do it",
+    "it was not us",
+    "it wasn't us",
+    "it wasn’t us",
+)
+_OWN = cues.words("we i us our my it its they their")
 _DEEDS = cues.HARM | cues.HARM_BASE | cues.HARMFUL | cues.CHARGE_NOUNS
 _STRUCK = cues.words("hit struck targeted compromised breached stolen hacked")
 _KNEW = cues.words("knew knows know had have has")
@@ -61,7 +77,8 @@ _DENYING = (
     cues.DENIAL_PREDICATES
     | cues.NO_PART
     | cues.NEGATIONS
-    | cues.words("true evidence proof nothing")
+    | cues.NOBODY
+    | cues.words("true evidence proof")
 )
 _SUFFERED = frozenset(
     word for word in cues.HARM | _STRUCK | {"encrypted", "under"} if not word.endswith("ing")
@@ -77,7 +94,14 @@ _CALLING = cues.words(
 _US = frozenset(["our", "us", "we"])
 _NO_VERB = cues.AUXILIARIES | cues.COMMON_VERBS | cues.PREPOSITIONS
 _CHARGED = cues.CHARGES | _THIS
-_HARM_NOW = cues.HARM_BASE | cues.HARM | cues.words("conduct carry engage")
+_HARM_NOW = cues.HARM_BASE | cues.HARM | cues.words("conduct carry carried engage")
+_DID = cues.words("did does do has have had never")
+# Deeds by what they are done to: one conducts a review as well as an attack.
+_PLAIN = cues.words(
+    "launch launched conduct conducted mount mounted wage waged stage staged sponsor sponsored"
+    " engineered carried carrying"
+)
+_HARMS = _DEEDS - _PLAIN
 
 
 class Kind(NamedTuple):
@@ -237,7 +261,7 @@ def _denies(low: list[str]) -> bool:
     text = " ".join(low)
     if "nothing to do with" in text or "no basis" in text or "no part in" in text:
         return True
-    if "not responsible for" in text or "not involved in" in text:
+    if any(words in text for words in _NOT_US):
         return True
     for at, word in enumerate(low[:-1]):
         if word in cues.FIRST and any(
@@ -282,18 +306,38 @@ def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
                 return True
             if after[:1] and after[0] in cues.KNOWS:
                 continue  # "could not confirm who was behind the attack"
-            never = cue.direct and word_at(low, at + 1) in _HARM_NOW and _states(words, at)
+            now = word_at(low, at + 1) in _HARM_NOW or bool(pairs(low, at + 1, at + 2))
+            never = now and _states(words, at)
             if not never and not any_of(before, _OURSELVES) and not _is_speaker(words, at, cue):
                 continue
-            if any_of(after, _DEEDS) or any(did in by for did, by in pairs(low, at + 1, at + 6)):
+            done = any_of(after, _HARMS if never else _DEEDS)
+            if done or any(did in by for did, by in pairs(low, at + 1, at + 6)):
                 return True
-    return False
+    return _undone_own(words, low)
 
 
 def _states(words: Sequence[Token], at: int) -> bool:
-    """ "NAME does not": of somebody named, in the present or for ever."""
+    """ "NAME did not": of somebody named, and not that it was not done to them."""
     begin = verb_start(words, at)
-    return begin > 0 and named(words[begin - 1], 1) and words[begin].low in ("does", "has", "never")
+    first = words[begin].low if begin < len(words) else ""
+    done = first in _DID or first in cues.NEGATIONS
+    return begin > 0 and named(words[begin - 1], 1) and done
+
+
+def _undone_own(words: Sequence[Token], low: list[str]) -> bool:
+    """ "NAME has carried out no attack", "none of our services attacked NAME"."""
+    if cues.NOBODY.isdisjoint(low):
+        return False
+    for at, word in enumerate(low):
+        paired = word in cues.HARM_PAIRS.get(word_at(low, at + 1), ())
+        strong = word in cues.HARM or word in cues.HARM_BASE
+        if not (strong or paired) or not undone(words, at):
+            continue
+        subject = subject_words(words, at)
+        own = any(t.low in _OWN or (named(t, 1) and t.low not in cues.NOBODY) for t in subject)
+        if own and (word not in _PLAIN or any_of(low[at:], _HARMS)):
+            return True
+    return False
 
 
 def _is_speaker(words: Sequence[Token], at: int, cue: Cued) -> bool:

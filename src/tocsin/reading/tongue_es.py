@@ -25,6 +25,12 @@ _MONTHS = [
     "diciembre",
 ]
 _MONTH = "|".join(_MONTHS)
+# The same deeds charged and denied.
+_DEEDS = (
+    "lanzado|atacado|hackeado|saboteado|infiltrado|espiado|robado|orquestado|perpetrado"
+    "|llevado a cabo|interrumpido"
+)
+_DID = "lanzó|atacó|saboteó|perpetró|orquestó|infiltró|robó|hackeó"
 
 TONGUE = Tongue(
     code="es",
@@ -128,7 +134,11 @@ TONGUE = Tongue(
             r"(?:pruebas?|fundamento|base|sustento)"
             r"|\bsin (?:ningún )?fundamento\b|\bcalumni|\bfabricad[oa]s?\b"
             r"|\binventad[oa]s?\b|\bdifam|\bmentiras?\b|\bnada que ver\b"
-            r"|\b(?:nunca|jamás|no) (?:hemos|ha|han|he) (?:atacado|lanzado|hackeado|realizado)",
+            rf"|\b(?:nunca|jamás|no) (?:(?:hemos|ha|han|he|había|habían) (?:{_DEEDS}|realizado)"
+            rf"|{_DID})\b|\b(?:ning(?:ún|una)|nadie) (?!m[áa]s|otr|salvo|excepto)"
+            rf"[^.,;:]{{0,60}}?\b(?:(?:ha|han|había|habían) (?:{_DEEDS})|{_DID})\b"
+            r"|\bno (?:es|son|somos) (?:el |la |los |las )?responsables? (?:de|del)\b"
+            r"|\bno está(?:n|mos)? (?:detrás|implicad)|\bno (?:fuimos|hemos sido) nosotros\b",
         ),
         (
             "reported-declaration",
@@ -136,10 +146,9 @@ TONGUE = Tongue(
         ),
         (
             "accusation",
-            r"(?<!nunca )(?<!no )(?<!jamás )\b(?:ha|han|había|habían) (?:lanzado|atacado|hackeado"
-            r"|saboteado|infiltrado|espiado|robado|orquestado|perpetrado|realizado un ataque"
-            r"|llevado a cabo|interrumpido)\b|\b(?:lanzó|atacó|saboteó|perpetró|orquestó|infiltró"
-            r"|robó|hackeó)\b|\b(?:es|son) (?:el |la |los |las )?responsables? (?:de|del)\b"
+            r"(?<!nunca )(?<!no )(?<!jamás )\b(?:ha|han|había|habían)"
+            rf" (?:{_DEEDS}|realizado un ataque)\b|\b(?:{_DID})\b"
+            r"|\b(?:es|son) (?:el |la |los |las )?responsables? (?:de|del)\b"
             r"|\bestá detrás\b",
         ),
         (

@@ -25,6 +25,11 @@ _MONTHS = [
     "décembre",
 ]
 _MONTH = "|".join(_MONTHS)
+# Charged with and without "a", denied with "n'a".
+_DEEDS = (
+    "mené|lancé|attaqué|piraté|saboté|infiltré|espionné|volé|orchestré|conduit|commis|visé|perturbé"
+    "|compromis"
+)
 
 TONGUE = Tongue(
     code="fr",
@@ -131,8 +136,10 @@ TONGUE = Tongue(
             "denial",
             r"\binfondée?s?\b|\bdénuée?s? de (?:tout )?fondement\b"
             r"|\bsans (?:aucun )?fondement\b|\bcalomni|\bfabriqué|\binventée?s?\b"
-            r"|\bdiffamat|\bmensong|\b(?:n['’]avons|n['’]ai|n['’]a) (?:jamais|pas|rien)"
-            r" (?:attaqué|mené|piraté|rien à voir|à voir|lancé)|\bn['’]avons rien à voir",
+            r"|\bdiffamat|\bmensong|\bn['’](?:avons|ai|a|ont|avait|avaient) (?:(?:jamais|pas|rien)"
+            r" )?(?:à voir|" + _DEEDS + r")\b"
+            r"|\bn['’](?:est|était|sont|étaient) (?:pas|nullement|en rien|ni)"
+            r" (?:à l['’]origine|responsables?|derrière|impliquée?s?)\b|\bce n['’]est pas nous\b",
         ),
         (
             "reported-declaration",
@@ -141,8 +148,7 @@ TONGUE = Tongue(
         ),
         (
             "accusation",
-            r"(?<!n['’])\b(?:a|ont|avait|avaient) (?:délibérément )?(?:mené|lancé|attaqué|piraté"
-            r"|saboté|infiltré|espionné|volé|orchestré|conduit|commis|visé|perturbé|compromis)\b"
+            r"(?<!n['’])\b(?:a|ont|avait|avaient) (?:délibérément )?(?:" + _DEEDS + r")\b"
             r"|\b(?:est|sont) (?:à l['’]origine|responsables?) (?:de|des|du)\b",
         ),
         (
