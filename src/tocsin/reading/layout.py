@@ -205,7 +205,7 @@ def paragraphs(text: str, skip: list[tuple[int, int]]) -> list[Paragraph]:
         while skipped < len(spans) and spans[skipped][1] <= line.start:
             skipped += 1
         inside = skipped < len(spans) and spans[skipped][0] <= line.start
-        if not line.text or inside:
+        if not line.text.strip(">") or inside:  # ">" alone parts what a block quotation holds
             close()
         else:
             block.append(line)

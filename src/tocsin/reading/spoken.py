@@ -32,10 +32,11 @@ from tocsin.reading.subjects import Said, Subjects, Voice
 from tocsin.reading.told import Told
 from tocsin.reading.tongue_dates import day_in
 from tocsin.reading.tongues import Tongue
-from tocsin.reading.turns import Turn, turns
+from tocsin.reading.turns import ANSWER, QUESTION, Turn, turns
 
 _SHORT = {"zh": 6}
 SHORTEST = 12
+_OFFICE = 8  # words of a name before a colon, or of an office behind it, at most
 _ATTACHED = re.compile(r"(.+?)(?:-t)?-(ils?|elles?)$")
 _PUT = re.compile("敦促|促请|要求|责令")  # words between a demand and whom it is put to
 _GENDER = {"il": "m", "elle": "f"}
@@ -144,6 +145,10 @@ class _Reader:
             near = bringing is not None and _beside(sentence, bringing, at)
             if bringing is not None and bringing.at > at:
                 trailing = bringing
+            label = self._label(sentence, at) if bringing is None else None
+            if label is not None:
+                voice = label
+                notes.append("speaker from the label before the colon")
             if bringing is None and bare and previous is not None:
                 voice = previous
                 notes.append("speaker as in the sentence before")
@@ -183,6 +188,30 @@ class _Reader:
                 self._keep(start, end, False, said, said.voice, list(said.notes), when)
                 reach = last
         return spoke or (previous if bare else None)
+
+    def _label(self, sentence: list[Token], at: int) -> Voice | None:
+        """ "NAME, office: Q": who stands before the colon, where nothing else does."""
+        if at < 2 or sentence[at - 1].text not in ":：":
+            return None
+        comma = next((k for k in range(at - 1) if sentence[k].text in ",，،"), at - 1)
+        words, office = sentence[:comma], sentence[comma + 1 : at - 1]
+        if any(token.low in QUESTION | ANSWER for token in words):
+            return None
+        if office and not any(token.low in self.table.roles for token in office[:_OFFICE]):
+            return None
+        one = noun(self.text, words, 0, len(words), self.table)
+        if one is None or one.kind == "pronoun" or len(words) > _OFFICE:
+            return None
+        known = self.subjects.people.get(one.name)
+        if known is None and one.kind != "person" and not office:
+            if self.table.shape != "capital" or len(words) < 2:
+                return None  # in other scripts nothing tells a name from "the report"
+        if one.kind != "person" and self.table.shape == "capital":
+            small = (token.low for token in words if not token.text[0].isupper())
+            if any(low not in self.table.links for low in small):
+                return None
+        role = one.role or (printed(self.text, office) if office else None)
+        return self.subjects.labelled(one._replace(role=role, kind="person"))
 
     def _named(self, sentence: list[Token], at: int) -> bool:
         """Is it the name of a thing: "a group called Q"?"""

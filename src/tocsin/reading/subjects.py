@@ -376,6 +376,14 @@ class Subjects:
                 self.people.setdefault(one.name.rsplit(" ", 1)[1], voice)
         return voice, ()
 
+    def labelled(self, one: Noun) -> Voice | None:
+        """Who stands alone before a colon, as in a transcript; heard from then on."""
+        voice, _ = self._voice(one)
+        if voice is not None:
+            voice.role = voice.role or one.role
+            self.hear(voice)
+        return voice
+
     def _inflected(self, one: Noun) -> Voice | None:
         """A known surname in another case of its declension: the same beginning, a new ending."""
         if not self.table.inflected or " " in one.name or len(one.name) < 5 or one.role:

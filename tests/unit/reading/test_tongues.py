@@ -276,3 +276,36 @@ def test_words_in_every_language_say_of_whom_they_speak(code: str) -> None:
 def test_where_names_have_no_capitals_only_those_named_elsewhere_are_known() -> None:
     drafts = read_claims(article("zh_briefing"), published=DAY)
     assert ("北原国",) in {draft.about for draft in drafts}
+
+
+LABELLED = {
+    "fr": (
+        "Question : La Valdorie vous accuse. Que répondez-vous ?\n\n"
+        "Pavel Tirn, porte-parole : « Nous n'avons mené aucune attaque contre elle. »\n\n"
+        "Question : Et le rapport de la société ?\n\n"
+        "Tirn : « Ce rapport ne montre aucune preuve de cela. »\n\n"
+        "Attaque informatique : « Nous avons tout perdu dans cette affaire. »\n\n"
+        "Le rapport est clair : « Les machines ont été effacées dans la nuit. »"
+    ),
+    "es": (
+        "Pavel Tirn, portavoz del ministerio: «Kestrelia no ha atacado a Valdoria.» Los periodistas"
+        " preguntaron por el informe.\n\nTirn: «El informe no muestra ninguna prueba de eso.»\n\n"
+        "El informe es claro: «Las máquinas fueron borradas en la noche.»"
+    ),
+    "ru": (
+        "Павел Тирн, официальный представитель: «Кестрелия не атаковала Валдорию».\n\n"
+        "Тирн: «Доклад не показывает никаких доказательств».\n\n"
+        "Главное: «Машины были стёрты ночью, и никто не знает почему»."
+    ),
+}
+
+
+@pytest.mark.parametrize("code", LABELLED)
+def test_a_label_before_a_colon_says_whose_words_stand_in_marks(code: str) -> None:
+    drafts = [d for d in read_claims(LABELLED[code], published=None) if d.direct]
+    assert {d.lang for d in drafts} == {code}
+    first, second, *others = drafts
+    assert first.claim_type == "denial"
+    assert {first.speaker, second.speaker} == {{"ru": "Павел Тирн"}.get(code, "Pavel Tirn")}
+    assert "speaker from the label before the colon" in first.confidence_notes
+    assert others and all(d.speaker is None for d in others)
