@@ -395,7 +395,7 @@ def _breaks(found: list[Token], number: int, after: Token) -> bool:
     token = found[number]
     if after.start == token.end and token.text not in "。！？":
         return False
-    if not _starts(after) and after.text not in "([—–-":
+    if not _starts(after) and after.text not in "([—–-`":  # "`": a name in code
         return False
     if token.text == "." and number:
         before = found[number - 1]

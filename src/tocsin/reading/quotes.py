@@ -407,6 +407,8 @@ class _Reader:
         if speaker is None and not author and not (event.passive and event.group == "accuse"):
             return
         first, last = event.content
+        if event.group == "accuse":  # "accused NAME of THING: Q," where another cue brings Q
+            last = next((k for k in range(first, last) if sentence[k].text == ":"), last)
         second = _and_that(sentence, first, last)
         if second and event.group in ("say", "note", "tell", "warn", "deny"):
             more = Event(event.at, event.after, event.lemma, event.group, event.cue, event.first)

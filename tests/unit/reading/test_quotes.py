@@ -297,14 +297,40 @@ def test_a_list_beneath_a_quotation_is_no_name() -> None:
 
 
 def test_headings_of_lists_that_are_none_are_read_once_each() -> None:
-    """Each "Share." looked through all that follows, for the three lines that make a list."""
-    text = "Share.\n" * 20_000
-    start = time.process_time()
-    assert boilerplate(text) == []
-    assert time.process_time() - start < 3, "a tenth of a second; it was minutes"
+    """Each "Share." looked through all that follows, for the three lines that make a list: this
+    ran for minutes, over the time that a test may take."""
+    assert boilerplate("Share.\n" * 20_000) == []
 
 
 def test_a_list_whose_heading_follows_one_of_none_is_found() -> None:
     text = "Share.\nIt rained all day. It snowed.\nRelated\n- One\n- Two\n- Three\n"
     [(start, end, heading)] = boilerplate(text)
     assert (text[start : start + 7], end, heading) == ("Related", len(text), "Related")
+
+
+def test_a_charge_stands_though_another_cue_brings_the_words_behind_its_colon() -> None:
+    text = (
+        "Eastmere had accused Northland of having broken into its port authority: “Their services"
+        " have been in our systems for a year,” the statement read."
+    )
+    charge, _ = read_claims(text, published=None)
+    assert (charge.claim_type, charge.speaker, charge.addressee) == (
+        "reported-accusation",
+        "Eastmere",
+        "Northland",
+    )
+    assert charge.words == "having broken into its port authority"
+
+
+def test_a_name_in_code_begins_a_sentence_of_its_own() -> None:
+    text = "The group is also called GREY HERON by Halvard Labs. `C:\\oar\\lock.dll` was written."
+    assert read_claims(text, published=None) == []
+
+
+@pytest.mark.parametrize("marks", ["", '"'])
+def test_an_empty_line_of_a_block_quotation_does_not_part_it_from_who_signs_it(marks: str) -> None:
+    text = (
+        f"> {marks}This must stop now, everywhere.{marks}\n>\n> — Vera Holm, minister of energy\n"
+    )
+    [draft] = read_claims(text, published=None)
+    assert (draft.words, draft.speaker) == ("This must stop now, everywhere.", "Vera Holm")
