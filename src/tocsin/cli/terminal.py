@@ -80,6 +80,14 @@ def clip(text: str, limit: int) -> str:
     return cut.rstrip() + "…"
 
 
+_LINE_END = re.compile(r"[ \t]*\r?\n[ \t]*")
+
+
+def _cell(value: Any) -> str:
+    """A value as one line: where a text is wrapped, so that its words are read as printed."""
+    return terminal("" if value is None else _LINE_END.sub(" ", str(value)))
+
+
 NARROW = 80
 """Columns that every table fits into, so that nothing of it is broken over two lines."""
 
@@ -101,7 +109,7 @@ def table(
     if below:
         _table_over(header, rows, grow, len(header) - below)
         return
-    shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
+    shown = [[_cell(v) for v in row] for row in rows]
     widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
     spare = width() - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (len(header) - 1)
     widths[grow] = max(min(widths[grow], spare), min(least, widths[grow]))
@@ -116,7 +124,7 @@ def table(
 def _table_over(
     header: Sequence[str], rows: Sequence[Sequence[Any]], grow: int, split: int
 ) -> None:
-    shown = [[terminal("" if v is None else str(v)) for v in row] for row in rows]
+    shown = [[_cell(v) for v in row] for row in rows]
     widths = [max([cells(h), *(cells(row[i]) for row in shown)]) for i, h in enumerate(header)]
     widths = widths[:split]
     spare = NARROW - sum(w for i, w in enumerate(widths) if i != grow) - 2 * (split - 1)

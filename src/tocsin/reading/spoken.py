@@ -203,9 +203,9 @@ class _Reader:
         if one is None or one.kind == "pronoun" or len(words) > _OFFICE:
             return None
         known = self.subjects.people.get(one.name)
-        if known is None and one.kind != "person" and not office:
-            if self.table.shape != "capital" or len(words) < 2:
-                return None  # in other scripts nothing tells a name from "the report"
+        bare = known is None and one.kind != "person" and not office
+        if bare and (self.table.shape != "capital" or len(words) < 2):
+            return None  # in other scripts nothing tells a name from "the report"
         if one.kind != "person" and self.table.shape == "capital":
             small = (token.low for token in words if not token.text[0].isupper())
             if any(low not in self.table.links for low in small):

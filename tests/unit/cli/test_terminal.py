@@ -58,3 +58,13 @@ def test_nothing_is_drawn_where_nobody_looks(capsys: pytest.CaptureFixture[str])
     with terminal.busy("reading a.pdf") as tell:
         tell(1, 2)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("below", [0, 1])
+def test_words_of_a_wrapped_text_stand_in_one_line(
+    below: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.table(
+        ["SPEAKER", "WORDS"], [["Ann Orr", "We\r\n  found the\nsame \x1b tool"]], 1, below
+    )
+    assert "We found the same \\u{1B} tool" in capsys.readouterr().out

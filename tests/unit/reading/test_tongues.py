@@ -308,4 +308,5 @@ def test_a_label_before_a_colon_says_whose_words_stand_in_marks(code: str) -> No
     assert first.claim_type == "denial"
     assert {first.speaker, second.speaker} == {{"ru": "Павел Тирн"}.get(code, "Pavel Tirn")}
     assert "speaker from the label before the colon" in first.confidence_notes
-    assert others and all(d.speaker is None for d in others)
+    assert others
+    assert all(d.speaker is None for d in others)
