@@ -334,7 +334,10 @@ def _undone_own(words: Sequence[Token], low: list[str]) -> bool:
         if not (strong or paired) or not undone(words, at):
             continue
         subject = subject_words(words, at)
-        own = any(t.low in _OWN or (named(t, 1) and t.low not in cues.NOBODY) for t in subject)
+        own = not _OWN.isdisjoint(token.low for token in subject)
+        passive = not cues.BE.isdisjoint(low[verb_start(words, at) : at])
+        if not passive or word.endswith("ing"):  # what was not done to NAME, NAME does not deny
+            own = own or any(named(t, 1) and t.low not in cues.NOBODY for t in subject)
         if own and (word not in _PLAIN or any_of(low[at:], _HARMS)):
             return True
     return False

@@ -85,6 +85,7 @@ DENIED = {
         "We have attacked no one",
         "We did not do it",
         "It was not us",
+        "None of our systems were breached",
     ),
     "fr": (
         "La Kestrélie n'a pas attaqué la Valdorie",
@@ -168,6 +169,7 @@ def test_a_denial_that_is_only_told_is_one_too(words: str) -> None:
     [
         "Kestrelia did not launch an inquiry",
         "Valdoria was never attacked",
+        "No Valdorian port was attacked",
         "No country has attacked us as often",
         "ما هاجمت كستريليا أحدا",
     ],
