@@ -96,12 +96,12 @@ _NO_VERB = cues.AUXILIARIES | cues.COMMON_VERBS | cues.PREPOSITIONS
 _CHARGED = cues.CHARGES | _THIS
 _HARM_NOW = cues.HARM_BASE | cues.HARM | cues.words("conduct carry carried engage")
 _DID = cues.words("did does do has have had never")
-# Deeds by what they are done to: one conducts a review as well as an attack.
+# Deeds only by what they are done to: one conducts a review as well as an attack.
 _PLAIN = cues.words(
     "launch launched conduct conducted mount mounted wage waged stage staged sponsor sponsored"
     " engineered carried carrying"
 )
-_HARMS = _DEEDS - _PLAIN
+_DEEDS_ALONE = _DEEDS - _PLAIN
 
 
 class Kind(NamedTuple):
@@ -310,7 +310,7 @@ def _denies_own(words: Sequence[Token], low: list[str], cue: Cued) -> bool:
             never = now and _states(words, at)
             if not never and not any_of(before, _OURSELVES) and not _is_speaker(words, at, cue):
                 continue
-            done = any_of(after, _HARMS if never else _DEEDS)
+            done = any_of(after, _DEEDS_ALONE if never else _DEEDS)
             if done or any(did in by for did, by in pairs(low, at + 1, at + 6)):
                 return True
     return _undone_own(words, low)
@@ -338,7 +338,7 @@ def _undone_own(words: Sequence[Token], low: list[str]) -> bool:
         passive = not cues.BE.isdisjoint(low[verb_start(words, at) : at])
         if not passive or word.endswith("ing"):  # what was not done to NAME, NAME does not deny
             own = own or any(named(t, 1) and t.low not in cues.NOBODY for t in subject)
-        if own and (word not in _PLAIN or any_of(low[at:], _HARMS)):
+        if own and (word not in _PLAIN or any_of(low[at:], _DEEDS_ALONE)):
             return True
     return False
 
