@@ -65,6 +65,9 @@ def test_words_of_a_wrapped_text_stand_in_one_line(
     below: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal.table(
-        ["SPEAKER", "WORDS"], [["Ann Orr", "We\r\n  found the\nsame \x1b tool"]], 1, below
+        ["SPEAKER", "WORDS"],
+        [["Ann Orr", "We\r\n  found the\nsame \x1b tool"]],
+        grow=1 - below,
+        below=below,
     )
     assert "We found the same \\u{1B} tool" in capsys.readouterr().out
