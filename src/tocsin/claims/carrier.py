@@ -395,6 +395,12 @@ def _index(
     challenges_on: dict[str, list[str]] = {}
     for challenge in found["challenge"].values():
         challenges_on.setdefault(challenge.target, []).append(challenge.id)
+    derived = [link for link in found["link"].values() if link.kind == "derived-from"]
+
+    def own_word(link: Link) -> bool:
+        copy = found["evidence"].get(link.source)
+        return copy is not None and link.publisher in copy.x.producer_refs
+
     by_publisher: dict[str, list[Link]] = {}
     for link in found["link"].values():
         if link.publisher is not None:
@@ -416,7 +422,8 @@ def _index(
         ),
         named=frozenset(
             [one.x.origin for one in found["evidence"].values() if one.x.origin]
-            + [link.target for link in found["link"].values() if link.kind == "derived-from"]
+            + [link.target for link in derived]
+            + [link.source for link in derived if not link.urls and not own_word(link)]
         ),
         coded={who: Ties(**_ties(links)) for who, links in by_publisher.items()},
         **_ties(found["link"].values()),
@@ -424,7 +431,7 @@ def _index(
 
 
 def _ties(links: Iterable[Link]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """The four indexes of `Ties`."""
+    """The indexes of `Ties`."""
     made: dict[str, dict[str, list[str]]] = {name: {} for name in Ties.__struct_fields__}
     for link in links:
         if link.kind == "supports":
@@ -432,6 +439,7 @@ def _ties(links: Iterable[Link]) -> dict[str, dict[str, tuple[str, ...]]]:
             made["supports_from"].setdefault(link.source, []).append(link.id)
         elif link.kind == "derived-from":
             made["derived_out"].setdefault(link.source, []).append(link.id)
+            made["derived_into"].setdefault(link.target, []).append(link.id)
         elif link.kind == "controlled-by":
             for end in {link.source, link.target}:
                 made["controls"].setdefault(end, []).append(link.id)

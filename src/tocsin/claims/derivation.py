@@ -1,5 +1,8 @@
 """Who is whose, and what comes from what: parties, copies, the roots a piece of evidence rests on.
 
+A tie with a source joins both its ends. A tie without one is a word, and a word about oneself
+lowers what one's own pieces count, and nobody else's (decisions/0072).
+
 Roots are bits of an integer, so that long chains of copies stay cheap to compare.
 
 Spec: claims.md §2.2.5, 2.2.6.
@@ -7,7 +10,7 @@ Spec: claims.md §2.2.5, 2.2.6.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -25,42 +28,50 @@ class Derivation:
         """`fallen`: ids of ties that an undercut has dropped; they join nothing."""
         self._kept = kept
         self._fallen = fallen
-        self._party: dict[str, str] = {}
+        self._behind: dict[str, int] = {}
         self._sources: dict[str, tuple[str, ...]] = {}
         self._derived: dict[str, _Derived] = {}
         self._bits: dict[tuple[str, str], int] = {}
 
-    def usable(self, link: Link) -> bool:
-        """Whether a tie is sourced, or the word of one that it is about, and has not fallen."""
-        if link.id in self._fallen:
-            return False
-        if link.urls:
-            return True
-        if link.kind == "controlled-by":
-            return link.publisher in (link.source, link.target)
-        ends = (self._kept.evidence(link.source), self._kept.evidence(link.target))
-        return any(link.publisher in end.x.producer_refs for end in ends if end is not None)
+    def _binds(self, link: Link, end: str) -> bool:
+        return link.id not in self._fallen and self._kept.binds(link, end)
 
-    def party(self, ref: str) -> str:
-        """The name of the party class: its smallest identity id."""
-        if ref not in self._party:
-            together, rest = {ref}, [ref]
-            while rest:
-                for link in self._kept.controls(rest.pop()):
-                    if self.usable(link):
-                        new = {link.source, link.target} - together
-                        together |= new
-                        rest += new
-            self._party.update(dict.fromkeys(together, min(together)))
-        return self._party[ref]
+    def _party_of(self, ref: str) -> Iterator[str]:
+        """Who is one with this party or behind it, by sourced ties and by its own word."""
+        for link in self._kept.controls(ref):
+            if self._binds(link, ref):
+                yield link.target if link.source == ref else link.source
+
+    def _parties(self, ref: str) -> int:
+        """The tokens, as bits, of this party and of all who are one with it or behind it."""
+        if ref not in self._behind:
+            for ring in _rings(ref, self._party_of, self._behind):
+                mask = self._bit(("made-by", min(ring)))
+                for one in ring:
+                    for other in self._party_of(one):
+                        mask |= self._behind.get(other, 0)
+                self._behind.update(dict.fromkeys(ring, mask))
+        return self._behind[ref]
+
+    def _bit(self, token: tuple[str, str]) -> int:
+        return 1 << self._bits.setdefault(token, len(self._bits))
 
     def sources(self, ref: str) -> tuple[str, ...]:
-        """What a piece of evidence derives from, over usable links; empty: it is no copy."""
+        """What a piece of evidence derives from, over ties that bind it; empty: it is no copy."""
         if ref not in self._sources:
+            ties = self._kept.derived_out(ref)
             self._sources[ref] = tuple(
-                sorted({link.target for link in self._kept.derived_out(ref) if self.usable(link)})
+                sorted({link.target for link in ties if self._binds(link, ref)})
             )
         return self._sources[ref]
+
+    def _copies(self, ref: str) -> Iterator[str]:
+        """What only those who made a piece call copies of it: by their word the two are one root,
+        and the other is no weaker for it.
+        """
+        for link in self._kept.only_said_by_the_original(ref):
+            if link.id not in self._fallen:
+                yield link.source
 
     def _closure(self, ref: str) -> _Derived:
         """Closure of a piece, as far as it matters: its tips, their cap, its roots."""
@@ -84,23 +95,25 @@ class Derivation:
         for one in under:
             roots |= one.roots
         for ref in ring:
-            for token in self._tokens(ref):
+            for token in self._made_of(ref):
                 # An id that nobody else names tells nothing apart, and would make long integers.
-                if token != ("made-of", ref) or ref in self._kept.view.named:
-                    roots |= 1 << self._bits.setdefault(token, len(self._bits))
+                if token != ref or ref in self._kept.view.named:
+                    roots |= self._bit(("made-of", token))
+            piece = self._kept.evidence(ref)
+            for producer in piece.x.producer_refs if piece is not None else ():
+                roots |= self._parties(producer)
         if is_tip:
             tip = self._kept.evidence(ring[0])
             cap = _UNLIMITED if tip is None else KIND_CLASS.get(tip.x.kind, 0)
         derived = _Derived(tips, cap if tips else 0, roots, tuple(under))
         self._derived.update(dict.fromkeys(ring, derived))
 
-    def _tokens(self, ref: str) -> Iterator[tuple[str, str]]:
-        yield "made-of", ref
+    def _made_of(self, ref: str) -> Iterator[str]:
+        yield ref
         one = self._kept.evidence(ref)
         if one is not None:
-            yield "made-of", one.origin
-            for producer in one.x.producer_refs:
-                yield "made-by", self.party(producer)
+            yield one.origin
+        yield from self._copies(ref)
 
     def own_class(self, one: Evidence) -> int:
         """The class of its kind (§2.1)."""
@@ -116,12 +129,13 @@ class Derivation:
 
     def roots(self, ref: str) -> frozenset[str]:
         """Roots of a piece in words: "made-of ..." and "made-by ..."."""
-        seen, rest = {ref}, [ref]
-        while rest:
-            new = set(self.sources(rest.pop())) - seen
-            seen |= new
-            rest += new
-        return frozenset(" ".join(token) for one in seen for token in self._tokens(one))
+        made_of = _reached([ref], self.sources)
+        evidence = [one for of in made_of if (one := self._kept.evidence(of)) is not None]
+        made_by = _reached((who for one in evidence for who in one.x.producer_refs), self._party_of)
+        tokens = {token for of in made_of for token in self._made_of(of)}
+        return frozenset(
+            [f"made-of {token}" for token in tokens] + [f"made-by {who}" for who in made_by]
+        )
 
     def lowest(self, refs: Iterable[str]) -> list[int]:
         """Roots, as bits, of those pieces that derive from none of the others: see `disjoint`.
@@ -141,7 +155,19 @@ class _Derived(Struct, frozen=True):
     under: tuple[_Derived, ...]
 
 
-def _rings(start: str, below: Any, done: Mapping[str, Any]) -> Iterator[list[str]]:
+def _reached(start: Iterable[str], below: Callable[[str], Iterable[str]]) -> set[str]:
+    seen = set(start)
+    rest = list(seen)
+    while rest:
+        new = set(below(rest.pop())) - seen
+        seen |= new
+        rest += new
+    return seen
+
+
+def _rings(
+    start: str, below: Callable[[str], Iterable[str]], done: Mapping[str, Any]
+) -> Iterator[list[str]]:
     """Strongly connected parts reachable from `start`, what is derived from first (Tarjan).
 
     Without recursion: a chain of copies may be longer than Python's stack.

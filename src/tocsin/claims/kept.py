@@ -106,9 +106,28 @@ class Kept:
         """What a piece of evidence is said to derive from."""
         return self._links(self._ties.derived_out, source)
 
+    def only_said_by_the_original(self, target: str) -> Iterator[Link]:
+        """What only those who made a piece say derives from it."""
+        for link in self._links(self._ties.derived_into, target):
+            if self.binds(link, target) and not self.binds(link, link.source):
+                yield link
+
     def controls(self, identity: str) -> Iterator[Link]:
         """Every `controlled-by` that has this identity at one end."""
         return self._links(self._ties.controls, identity)
+
+    def binds(self, link: Link, end: str) -> bool:
+        """Whether a tie, if it stands, lowers what counts of `end`, one of its two ends (2.2.5).
+
+        A sourced one does at both. Else it takes the word of whoever `end` is, or of one who made
+        it: what others say of it is a rival's bare word.
+        """
+        if link.urls:
+            return True
+        if link.kind == "controlled-by":
+            return link.publisher == end
+        one = self.evidence(end)
+        return one is not None and link.publisher in one.x.producer_refs
 
     def challenges_on(self, ref: str) -> Iterator[Challenge]:
         for one in self.view.challenges_on.get(ref, ()):
@@ -190,13 +209,15 @@ class Kept:
             for link in self.supports_into(ref):
                 near += (link.id, link.source)
             for link in self.derived_out(ref):
-                near += (link.id, link.target)
+                near += (link.id, link.target) if self.binds(link, ref) else (link.id,)
+            near += [link.id for link in self.only_said_by_the_original(ref)]
             challenge = self.challenge(ref)
             if challenge is not None and challenge.x.counter_claim_ref is not None:
                 near.append(challenge.x.counter_claim_ref)
             evidence = self.evidence(ref) if self.view.challenged_ties else None
             if evidence is not None:
-                near += self._on_control(evidence.x.producer_refs, parties)
+                for link in self.control_over(evidence.x.producer_refs, parties):
+                    near += [one.id for one in self.challenges_on(link.id)]
             for one in near:
                 if one not in seen:
                     seen.add(one)
@@ -204,16 +225,35 @@ class Kept:
         self._scope = claim_id, sorted(seen)
         return self._scope[1]
 
-    def _on_control(self, producers: Iterable[str], parties: set[str]) -> Iterator[str]:
-        """Challenges on the control of these and all that they are tied to; `parties`: seen."""
-        rest = [one for one in producers if one not in parties]
-        parties.update(rest)
+    def control_over(self, producers: Iterable[str], seen: set[str]) -> Iterator[Link]:
+        """Every `controlled-by` of these parties and of all that they are one with or under.
+
+        Some come twice. `seen`: parties that were walked, and are not again; added to.
+        """
+        rest = [one for one in producers if one not in seen]
+        seen.update(rest)
         while rest:
-            for link in self.controls(rest.pop()):
-                yield from (one.id for one in self.challenges_on(link.id))
-                new = {link.source, link.target} - parties
-                parties |= new
-                rest += new
+            party = rest.pop()
+            for link in self.controls(party):
+                yield link
+                if self.binds(link, party):
+                    new = {link.source, link.target} - seen
+                    seen |= new
+                    rest += new
+
+    def bare_ties(self, scope: Iterable[str]) -> Iterator[Link]:
+        """Every tie without a source that is in `scope` or on the parties behind it, but a copy's
+        own word."""
+        parties: set[str] = set()
+        for ref in scope:
+            link = self.link(ref)
+            derived = link is not None and link.kind == "derived-from"
+            if link is not None and derived and not self.binds(link, link.source):
+                yield link
+            one = self.evidence(ref)
+            for tie in self.control_over(one.x.producer_refs, parties) if one is not None else ():
+                if not tie.urls:
+                    yield tie
 
     def undercut_ties(self, scope: Iterable[str]) -> Iterator[tuple[Challenge, Link]]:
         """(undercut, tie) of every undercut in `scope` that is on a tie."""

@@ -45,6 +45,21 @@ class Labels:
         other = self._kept.challenge(target)
         return other is not None and speaker == other.x.speaker_ref
 
+    def says_something(self, undercut: Challenge) -> bool:
+        """Whether more than a bare word: its owner's, or with an open piece of a kind that weighs,
+        whatever that piece is said to derive from.
+        """
+        if not self._kept.in_force(undercut):
+            return False
+        pieces = (
+            self._kept.evidence(link.source) for link in self._kept.supports_into(undercut.id)
+        )
+        return self.owner(undercut) or any(
+            self._kept.is_open(one) and self._derivation.own_class(one) > 0
+            for one in pieces
+            if one is not None
+        )
+
     def _grounds_of(self, challenge: str) -> tuple[tuple[str, str], ...]:
         """(support, evidence) that could carry a non-owner's undercut: open, strength > 0."""
         if challenge not in self._grounds:

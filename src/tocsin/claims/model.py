@@ -22,8 +22,8 @@ EXTENSION_ID = "extension-definition--b57c915e-ef34-559b-a164-4f7a58b7cd08"
 """The property-extension that carries everything of ours."""
 
 STANDING_VERSION = "2.0"
-STANDING_WITH_TIES = "2.1"
-"""The rules of 2.0 and undercuts of ties: whatever 2.0 could weigh is weighed as 2.0 weighs it."""
+STANDING_WITH_TIES = "2.2"
+"""The rules of 2.0, undercuts of ties, and a bare word about oneself that binds nobody else."""
 
 TIES = frozenset({"derived-from", "controlled-by"})
 """Links that say who depends on whom: what makes two roots one."""
@@ -336,6 +336,7 @@ class Ties(Struct, frozen=True, kw_only=True):
     supports_into: Mapping[str, tuple[str, ...]] = {}
     supports_from: Mapping[str, tuple[str, ...]] = {}
     derived_out: Mapping[str, tuple[str, ...]] = {}
+    derived_into: Mapping[str, tuple[str, ...]] = {}
     controls: Mapping[str, tuple[str, ...]] = {}
     """Identity → ids of the `controlled-by` that have it at one end."""
 
@@ -362,7 +363,9 @@ class View(Ties, frozen=True, kw_only=True):
     challenged_ties: frozenset[str]
     """The `derived-from` and `controlled-by` that somebody undercuts."""
     named: frozenset[str]
-    """Origins, and what others derive from: all else can be common to no two pieces."""
+    """Origins, what others derive from, and what others call a copy of theirs: all else can be
+    common to no two pieces.
+    """
     called: Mapping[str, str] = {}
     """Identity → the name its party gives itself elsewhere: shown, and nothing is weighed by it."""
 

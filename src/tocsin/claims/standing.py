@@ -5,13 +5,14 @@ as its weakest required link, and a link as independent as the roots of its evid
 and in `kept`, `derivation` and `labels` follow the terms of the spec; a second reader is asked for
 every change.
 
-Spec: claims.md §2, algorithm "tocsin-standing" 2.0; 2.1 where a tie is undercut (decisions/0064).
+Spec: claims.md §2, algorithm "tocsin-standing" 2.0; 2.2 where a tie is undercut (decisions/0064)
+or somebody's bare word about itself (decisions/0072).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Literal
 
@@ -100,7 +101,9 @@ class Standing(Struct, frozen=True, kw_only=True):
     dropped: tuple[Dropped, ...]
     inputs_sha256: str
     version: str = STANDING_VERSION
-    """2.1 where an undercut of a tie is among the inputs: the rules that were asked for."""
+    """2.2 where an undercut of a tie or a bare word about oneself is among the inputs: the rules
+    that were asked for.
+    """
     roots: int = 0
     """How many independent roots the pieces that count show at least: pages print "N reports, M
     roots". Not in `to_json`, and no rule asks for it."""
@@ -264,7 +267,9 @@ class _Weighing:
         self.kept = Kept(view, reader, at, coder)
         self.derivation = Derivation(self.kept)
         self.labels = Labels(self.kept, self.derivation)
-        self._first = self.labels
+        self._judge = self.labels
+        """Labels by which the ties that have fallen fell."""
+        self._fallen: frozenset[str] = frozenset()
         self._scope: set[str] = set()
         self._links: dict[str, dict[str, LinkGrade]] = {}
 
@@ -272,18 +277,31 @@ class _Weighing:
         """Label `scope`, ties first.
 
         Labels rest on ties, and an undercut of a tie on its label. So they are settled in this
-        order, once: labels with every tie in force tell which ties fall; without those all is
-        labelled anew. What falls then brings no tie back, and nothing loops.
+        order, twice and no more, so that nothing loops. No tie speaks for itself: with none in
+        force that is undercut with something, labels tell which undercuts could drop theirs; with
+        all but those ties in force, which of them do. Without what falls then all is labelled
+        anew, and what falls after that brings no tie back.
         """
-        asked = list(scope)
-        self._first.label(asked)
-        self._scope.update(asked)
-        pairs = self.kept.undercut_ties(self._scope)
-        fallen = frozenset(tie.id for one, tie in pairs if self._first.of.get(one.id) == "IN")
-        if fallen:
-            self.derivation = Derivation(self.kept, fallen)
-            self.labels = Labels(self.kept, self.derivation)
-            self.labels.label(sorted(self._scope))
+        self._scope.update(scope)
+        pairs = list(self.kept.undercut_ties(self._scope))
+        fallen = frozenset(tie.id for one, tie in pairs if self.labels.says_something(one))
+        self._label_without(fallen)
+        for _ in range(2):
+            if not fallen:
+                break
+            self._judge = self.labels
+            stand = {tie.id for one, tie in pairs if self._judge.of.get(one.id) == "IN"}
+            still = fallen & stand
+            if still != fallen:
+                self._label_without(still)
+            fallen = still
+        self._fallen = fallen
+
+    def _label_without(self, fallen: Collection[str]) -> None:
+        """Label everything asked for so far, with these ties joining nothing."""
+        self.derivation = Derivation(self.kept, fallen)
+        self.labels = Labels(self.kept, self.derivation)
+        self.labels.label(sorted(self._scope))
 
     # --- 2.3.3, 2.3.4 grades and base
 
@@ -377,6 +395,7 @@ class _Weighing:
         links: dict[str, LinkGrade] = {}
         by_coder = None
         challenges = list(self.kept.challenges_on(claim.id))
+        version = self._version(claim.id)
         if not self.kept.in_force(claim):
             level = status
             reasons.add(Reason(code=status, ref=claim.id))
@@ -409,8 +428,8 @@ class _Weighing:
             by_coder=by_coder,
             reasons=tuple(sorted(reasons)),
             dropped=tuple(sorted(dropped)),
-            inputs_sha256=self._inputs_sha256(claim.id),
-            version=self._version(claim.id),
+            inputs_sha256=self._inputs_sha256(claim.id, version),
+            version=version,
             roots=self._roots(sorted({ref for link in links.values() for ref in link.pieces})),
             brought={one.id: self._brought(one) for one in challenges},
         )
@@ -479,10 +498,10 @@ class _Weighing:
         """Ties that have fallen, where a standing of this claim could rest on them."""
         by: dict[str, list[Challenge]] = {}
         for one, tie in self.kept.undercut_ties(self.kept.scope(claim.id)):
-            if self._first.of.get(one.id) == "IN":
+            if tie.id in self._fallen and self._judge.of.get(one.id) == "IN":
                 by.setdefault(tie.id, []).append(one)
         for ref, undercuts in by.items():
-            owner = any(self._first.owner(one) for one in undercuts)
+            owner = any(self._judge.owner(one) for one in undercuts)
             ids = tuple(sorted(one.id for one in undercuts))
             yield (
                 Reason(code="tie-dropped-by-owner" if owner else "tie-dropped-undercut", ref=ref),
@@ -490,8 +509,11 @@ class _Weighing:
             )
 
     def _version(self, claim_id: str) -> str:
-        tied = any(True for _ in self.kept.undercut_ties(self.kept.scope(claim_id)))
-        return STANDING_WITH_TIES if tied else STANDING_VERSION
+        scope = self.kept.scope(claim_id)
+        for found in (self.kept.undercut_ties(scope), self.kept.bare_ties(scope)):
+            if any(True for _ in found):
+                return STANDING_WITH_TIES
+        return STANDING_VERSION
 
     def _drop(self, ref: str) -> tuple[Reason, Dropped]:
         by = [one for one in self.kept.undercuts(ref) if self.labels.of.get(one.id) == "IN"]
@@ -526,20 +548,15 @@ class _Weighing:
             levels[coder] = f"contested({base})" if "contested-by" in codes else base
         return levels
 
-    def _inputs_sha256(self, claim_id: str) -> str:
+    def _inputs_sha256(self, claim_id: str, version: str) -> str:
         scope = self.kept.scope(claim_id)
         inputs = {ref: self.kept.sha256(ref) for ref in scope}
         # Ties of a party class reach over parties that made nothing here, so they are followed.
-        parties = {p for ref in scope if (e := self.kept.evidence(ref)) for p in e.x.producer_refs}
-        rest = list(parties)
-        while rest:
-            for link in self.kept.controls(rest.pop()):
-                inputs[link.id] = self.kept.sha256(link.id)
-                new = {link.source, link.target} - parties
-                parties |= new
-                rest += new
+        made_by = [p for ref in scope if (e := self.kept.evidence(ref)) for p in e.x.producer_refs]
+        for link in self.kept.control_over(made_by, set()):
+            inputs[link.id] = self.kept.sha256(link.id)
         value = {
-            "algorithm": {**ALGORITHM, "version": self._version(claim_id)},
+            "algorithm": {**ALGORITHM, "version": version},
             "at": rfc3339(self.kept.at) if self.kept.at else None,
             "claim": claim_id,
             "coder": self.kept.coder,

@@ -10,7 +10,7 @@ import pytest
 
 from tocsin.claims.carrier import read
 from tocsin.claims.explain import explain
-from tocsin.claims.model import View
+from tocsin.claims.model import EXTENSION_ID, View
 from tocsin.claims.standing import Standing, alarms, roots, standing
 from tocsin.claims.times import instant
 from tocsin.claims.write import (
@@ -179,11 +179,73 @@ def test_grounds_that_rest_on_the_tie_they_are_against_do_not_loop() -> None:
     assert first.base == "independent-roots"
 
 
+def test_a_tie_does_not_protect_itself_from_what_it_is_said_of() -> None:
+    """Whoever calls all that another has copies of a word of its own is answered with it."""
+    word = orjson.loads(piece(GROUND2, OTHER))
+    word["extensions"][EXTENSION_ID]["kind"] = "assertion"
+    both = [orjson.loads(tie("derived-from")) for _ in range(2)]
+    second = "relationship--40000000-0000-4000-8000-000000000002"
+    both[0]["target_ref"] = both[1]["target_ref"] = GROUND2
+    both[1]["source_ref"], both[1]["id"] = TWO, second
+    said = [orjson.dumps(one) for one in (word, *both)]
+    assert weigh(*said).base == "none-shown"
+    for by in ((), (support(2, ONE, UNDERCUT, EAST),)):
+        # One is answered with a word, and the other still caps; a word alone answers nothing.
+        answered = weigh(*said, undercut(by=EAST), *by)
+        assert answered.base == ("one-root" if by else "none-shown")
+    crossed = (
+        undercut(by=EAST),
+        support(2, TWO, UNDERCUT, EAST),
+        undercut(second, NORTH, ANSWER),
+        support(3, ONE, ANSWER, NORTH),
+    )
+    found = weigh(*said, *crossed)
+    assert found.base == "independent-roots"
+    assert [(d.id, d.why) for d in found.dropped] == [(TIE, "undercut"), (second, "undercut")]
+
+
+def test_what_an_undercut_of_another_tie_rests_on_has_to_stand_too() -> None:
+    """A tie that is challenged with something that has fallen lifts nothing else."""
+    third = "grouping--30000000-0000-4000-8000-000000000009"
+    other_tie = orjson.loads(tie("derived-from", OTHER))
+    other_tie["id"] = "relationship--40000000-0000-4000-8000-000000000002"
+    word = orjson.loads(piece(third, OTHER))
+    word["extensions"][EXTENSION_ID]["kind"] = "assertion"
+    other_tie["source_ref"], other_tie["target_ref"] = GROUND, third
+    against = (
+        # GROUND is a copy of a word; that this is so is challenged with GROUND2, disowned by LAB.
+        undercut(other_tie["id"], LAB, ANSWER),
+        piece(GROUND2, LAB),
+        support(3, GROUND2, ANSWER, LAB),
+        undercut(GROUND2, LAB, "opinion--50000000-0000-4000-8000-000000000009"),
+    )
+    said = (tie("derived-from"), *GROUNDED, orjson.dumps(word), orjson.dumps(other_tie))
+    assert weigh(*said).base == "one-root"
+    assert weigh(*said, *against).base == "one-root"
+    assert weigh(*said, *against[:-1]).base == "independent-roots"
+
+
+@pytest.mark.parametrize("by", [EAST, NORTH])
+def test_a_word_about_who_is_behind_oneself_is_about_ones_own_pieces(by: str) -> None:
+    bare = tie("controlled-by", by, url=False)
+    assert weigh(bare).base == "one-root"
+    # What a third made is no nearer to the one of whom that is said.
+    for told_of, base in ((EAST, "one-root"), (NORTH, "one-root"), (LAB, "independent-roots")):
+        view = world(bare, piece(GROUND, LAB), support(2, GROUND, CLAIM, LAB))
+        pair = {EAST: (ONE, TWO), NORTH: (TWO, ONE), LAB: (GROUND, ONE)}[told_of]
+        disjoint = roots(view, pair[0]).isdisjoint(roots(view, pair[1]))
+        assert disjoint == (base == "independent-roots")
+
+
 @KINDS
-def test_only_where_a_tie_is_undercut_are_the_rules_those_of_2_1(kind: str) -> None:
+def test_only_where_a_tie_is_undercut_or_is_a_word_are_the_rules_those_of_2_2(kind: str) -> None:
     assert weigh(tie(kind)).to_json()["algorithm"]["version"] == "2.0"
-    assert weigh(tie(kind), *GROUNDED).to_json()["algorithm"]["version"] == "2.1"
-    assert weigh(tie(kind), undercut()).to_json()["algorithm"]["version"] == "2.1"
+    assert weigh(tie(kind), *GROUNDED).to_json()["algorithm"]["version"] == "2.2"
+    assert weigh(tie(kind), undercut()).to_json()["algorithm"]["version"] == "2.2"
+    # The word of the copy is weighed as 2.0 weighs it.
+    assert weigh(tie("derived-from", EAST, url=False)).version == "2.0"
+    assert weigh(tie("controlled-by", EAST, url=False)).version == "2.2"
+    assert {weigh(tie(kind, by, url=False)).version for by in (OTHER, NORTH)} == {"2.2"}
     bare, grounded = weigh(tie(kind), undercut()), weigh(tie(kind), *GROUNDED)
     assert bare.inputs_sha256 != grounded.inputs_sha256
 
