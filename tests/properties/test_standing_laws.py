@@ -317,12 +317,12 @@ def test_a_rivals_bare_word_about_itself_lowers_nobody_else(
     words = [one["id"] for one in said]
     pieces = [*(one["id"] for one in world.evidence), *words]
     for _ in range(rnd.randint(1, 8)):
-        ends = rnd.sample([rnd.choice(pieces), rnd.choice(words)], 2)
-        if ends[0] != ends[1]:
-            said.append(world.relate("derived-from", *ends, {}, rival))
+        source, target = rnd.sample([rnd.choice(pieces), rnd.choice(words)], 2)
+        if source != target:
+            said.append(world.relate("derived-from", source, target, {}, rival))
     for party in rnd.sample(PARTIES, rnd.randint(0, 4)):
-        ends = rnd.sample([rival, party], 2)
-        said.append(world.relate("controlled-by", *ends, {"basis": "declared"}, rival))
+        source, target = rnd.sample([rival, party], 2)
+        said.append(world.relate("controlled-by", source, target, {"basis": "declared"}, rival))
     for n in range(rnd.randint(0, 3)):
         x = {"form": "undercut", "speaker_ref": rival, "asserted_at": day(1)}
         native = {"object_refs": [rnd.choice(words)], "opinion": "disagree"}
