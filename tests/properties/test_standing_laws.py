@@ -20,6 +20,7 @@ from tocsin.claims.standing import (
     BASES,
     Standing,
     _Weighing,
+    level,
     required_links,
     standing,
     standings,
@@ -447,6 +448,9 @@ def test_a_claim_stands_alone_as_it_does_among_all(
     view = view_of(world.objects)
     together = standings(view, reader, at)
     assert [standing(view, one.claim, reader, at) for one in together] == together
+    assert [level(view, one.claim, reader, at) for one in together] == [
+        one.level for one in together
+    ]
 
 
 @LAW

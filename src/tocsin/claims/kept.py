@@ -194,18 +194,30 @@ class Kept:
     # --- 2.4 what a standing is computed from
 
     def scope(self, claim_id: str) -> Sequence[str]:
-        """Ids of everything that a standing of this claim may rest on.
+        """Ids of everything that a standing of this claim rests on.
 
-        Of the ties between parties only what challenges them is in it: see `standing._inputs`.
+        Of a claim that is set against it that is what its base rests on, and not who answers it.
+        Of the ties between parties only what challenges them is in it: see `control_over`.
         """
-        if self._scope[0] == claim_id:  # every step of one weighing asks for the same
-            return self._scope[1]
+        if self._scope[0] != claim_id:  # every step of one weighing asks for the same
+            self._scope = claim_id, self._reached(claim_id, answers=False)
+        return self._scope[1]
+
+    def reach(self, claim_id: str) -> Sequence[str]:
+        """`scope`, and whatever is set against what is set against it, however far: what the rules
+        of 2.0 call the inputs.
+        """
+        return self._reached(claim_id, answers=True)
+
+    def _reached(self, claim_id: str, *, answers: bool) -> list[str]:
         seen = {claim_id}
         parties: set[str] = set()
         rest = [claim_id]
         while rest:
             ref = rest.pop()
-            near = [one.id for one in self.challenges_on(ref)]
+            near = []
+            if answers or ref == claim_id or ref not in self.view.claims:
+                near += [one.id for one in self.challenges_on(ref)]
             for link in self.supports_into(ref):
                 near += (link.id, link.source)
             for link in self.derived_out(ref):
@@ -222,8 +234,7 @@ class Kept:
                 if one not in seen:
                     seen.add(one)
                     rest.append(one)
-        self._scope = claim_id, sorted(seen)
-        return self._scope[1]
+        return sorted(seen)
 
     def control_over(self, producers: Iterable[str], seen: set[str]) -> Iterator[Link]:
         """Every `controlled-by` of these parties and of all that they are one with or under.

@@ -160,6 +160,13 @@ def standing(
         ClaimError: the claim breaks the carrier.
         NotFoundError: no such claim here, or none yet at `at`.
     """
+    weighing, claim = _weighed(view, claim_id, reader, at, coder)
+    return weighing.standing(claim)
+
+
+def _weighed(
+    view: View, claim_id: str, reader: str | None, at: datetime | None, coder: str | None
+) -> tuple[_Weighing, Claim]:
     if claim_id not in view.claims:
         for broken in view.broken:
             if broken.id == claim_id:
@@ -172,7 +179,19 @@ def standing(
             remedy="list the claims with `tocsin claims`, or leave the time out",
         )
     weighing.label(weighing.kept.scope(claim_id))
-    return weighing.standing(claim)
+    return weighing, claim
+
+
+def level(
+    view: View, claim_id: str, reader: str | None = None, at: datetime | None = None
+) -> str | None:
+    """`standing(...).level`, without what tells why.
+
+    Raises:
+        as `standing`.
+    """
+    weighing, claim = _weighed(view, claim_id, reader, at, None)
+    return weighing.level(claim)[0]
 
 
 def standings(
@@ -386,29 +405,32 @@ class _Weighing:
 
     # --- 2.4 output
 
+    def level(self, claim: Claim) -> tuple[str | None, str | None]:
+        """Level and base."""
+        if not self.kept.in_force(claim):
+            return self.kept.status(claim), None
+        base = self.base(claim)
+        on = self.kept.challenges_on(claim.id) if base is not None else ()
+        contested = any(self.challenge_code(one) == "contested-by" for one in on)
+        return (f"contested({base})" if contested else base), base
+
     def standing(self, claim: Claim) -> Standing:
         reasons = {Reason(code=f"flag:{flag.name}", ref=claim.id) for flag in claim.x.flags}
         dropped: set[Dropped] = set()
-        status = self.kept.status(claim)
-        level: str | None = None
-        base: str | None = None
+        level, base = self.level(claim)
         links: dict[str, LinkGrade] = {}
         by_coder = None
         challenges = list(self.kept.challenges_on(claim.id))
         version = self._version(claim.id)
         if not self.kept.in_force(claim):
-            level = status
-            reasons.add(Reason(code=status, ref=claim.id))
+            reasons.add(Reason(code=self.kept.status(claim), ref=claim.id))
         elif claim.x.claim_type not in REQUIRED:
             known = claim.x.claim_type in NOT_WEIGHED
             code = "not-a-claim-of-fact" if known else "unknown-type"
             reasons.add(Reason(code=code, ref=claim.id))
         else:
             links = self.links(claim)
-            base = self.base(claim)
-            codes = {one.id: self.challenge_code(one) for one in challenges}
-            level = f"contested({base})" if "contested-by" in codes.values() else base
-            reasons |= {Reason(code=code, ref=ref) for ref, code in codes.items()}
+            reasons |= {Reason(code=self.challenge_code(one), ref=one.id) for one in challenges}
             reasons |= set(self._link_reasons(claim, base))
             for reason, drop in self._evidence_reasons(claim.id, set(required_links(claim))):
                 reasons.add(reason)
@@ -543,13 +565,12 @@ class _Weighing:
         for coder in coders:
             alone = _Weighing(self.kept.view, self.kept.reader, self.kept.at, coder)
             alone.label(alone.kept.scope(claim.id))
-            codes = {alone.challenge_code(one) for one in alone.kept.challenges_on(claim.id)}
-            base = alone.base(claim)
-            levels[coder] = f"contested({base})" if "contested-by" in codes else base
+            levels[coder] = alone.level(claim)[0]
         return levels
 
     def _inputs_sha256(self, claim_id: str, version: str) -> str:
-        scope = self.kept.scope(claim_id)
+        plain = version == STANDING_VERSION
+        scope = self.kept.reach(claim_id) if plain else self.kept.scope(claim_id)
         inputs = {ref: self.kept.sha256(ref) for ref in scope}
         # Ties of a party class reach over parties that made nothing here, so they are followed.
         made_by = [p for ref in scope if (e := self.kept.evidence(ref)) for p in e.x.producer_refs]

@@ -121,8 +121,8 @@ def row(
         when_said: and how it stood when it was said.
     """
     x = claim.x
-    now = computed or known.standing(claim.id)
-    then = when_said or known.standing_when_said(claim)
+    now = computed.level if computed else known.level(claim.id)
+    then = when_said.level if when_said else known.level_when_said(claim)
     on = [one for one in known.challenges_on(claim.id) if known.kept.in_force(one)]
     counts = Counter(_COUNTED_AS.get(one.x.form, "critiques") for one in on)
     resting = {one.x.counter_claim_ref for one in on}
@@ -148,10 +148,10 @@ def row(
         coder=known.coder(claim.publisher, x.speaker_ref),
         addressees=tuple(known.name(ref) for ref in x.addressee_refs),
         said_at=dated(x.asserted_at),
-        level_then=then.level,
-        level_now=now.level,
-        then_words=level_words(then.level),
-        now_words=level_words(now.level),
+        level_then=then,
+        level_now=now,
+        then_words=level_words(then),
+        now_words=level_words(now),
         denials=counts["denials"],
         rivals=counts["rivals"] + len(others),
         critiques=counts["critiques"],
