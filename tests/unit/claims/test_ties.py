@@ -10,6 +10,7 @@ import pytest
 
 from tocsin.claims.carrier import read
 from tocsin.claims.explain import explain
+from tocsin.claims.kept import Kept
 from tocsin.claims.model import EXTENSION_ID, View
 from tocsin.claims.standing import Standing, alarms, roots, standing
 from tocsin.claims.times import instant
@@ -284,3 +285,41 @@ def test_roots_are_counted_as_they_were_known_at_the_time() -> None:
     view = world(orjson.dumps(late))
     counts = [standing(view, CLAIM, at=at).roots for at in (instant("2026-02-20T00:00:00Z"), None)]
     assert counts == [2, 1]
+
+
+def test_a_standing_rests_on_a_rival_claim_and_not_on_the_rivals_of_that() -> None:
+    """Each in a chain of claims set against claims is weighed by itself and its neighbour."""
+    claims = [f"note--2000000{n}-0000-4000-8000-000000000002" for n in range(6)]
+    chain = [
+        claim_object(
+            id=one,
+            created=WHEN,
+            created_by_ref=EAST,
+            claim_type="victim-claim",
+            speaker_ref=EAST,
+            asserted_at=DAY,
+            gist="It was hit.",
+        )
+        for one in claims
+    ]
+    opinions = [f"opinion--5000000{n}-0000-4000-8000-000000000002" for n in range(5)]
+    for n, one in enumerate(opinions):
+        chain.append(
+            challenge_object(
+                id=one,
+                created=WHEN,
+                created_by_ref=NORTH,
+                target=claims[n],
+                form="alternative",
+                speaker_ref=NORTH,
+                asserted_at=DAY,
+                counter_claim_ref=claims[n + 1],
+            )
+        )
+    shown = (piece(GROUND, LAB), support(4, GROUND, claims[1], LAB))
+    view = world(*chain, *shown)
+    kept = Kept(view, None, None, None)
+    assert kept.scope(claims[0]) == sorted([*claims[:2], opinions[0], GROUND, _RELS[4]])
+    assert len(kept.reach(claims[0])) == len([*claims, *opinions, GROUND, _RELS[4]])
+    assert standing(view, claims[0]).level == "contested(none-shown)"
+    assert standing(view, claims[1]).level == "one-root"
