@@ -15,7 +15,10 @@ _DAY_FIRST = re.compile(
 )
 _MONTH_FIRST = re.compile(r"(?P<m>\d{1,2})\.(?P<y>\d{4})", re.ASCII)
 _YEAR_FIRST = re.compile(
-    r"(?P<y>\d{4})(?:-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ][0-9:.,+Z-]{0,32})?)?)?",
+    r"(?P<y>\d{4})(?:-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ]"
+    # A time of the day as ISO 8601 has it; what is none makes the whole cell no date.
+    r"(?:[01]\d|2[0-3]):[0-5]\d(?::(?:[0-5]\d|60)(?:[.,]\d{1,12})?)?"
+    r" ?(?:Z|[+-](?:[01]\d|2[0-3]):?(?:[0-5]\d)?)?)?)?)?",
     re.ASCII,
 )
 

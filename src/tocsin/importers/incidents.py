@@ -17,6 +17,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from unicodedata import category
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -444,7 +445,10 @@ def _values(cell: str) -> list[str]:
 
 
 def _given(value: str) -> str:
-    return "" if value.strip().casefold() in _ABSENT else value.strip()
+    """What stands in a cell, without space around it; a mark nobody sees is nothing."""
+    bare = value.strip()
+    nothing = bare.casefold() in _ABSENT or all(category(char)[0] in "CZ" for char in bare)
+    return "" if nothing else bare
 
 
 def _urls(*cells: str, most: int = MAX_SOURCES) -> tuple[str, ...]:
