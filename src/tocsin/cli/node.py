@@ -62,7 +62,8 @@ def up(
             raise
         home = exercise_home()
         click.echo("loading the exercise (invented states, a folder of its own) …", err=True)
-        load_exercise(home, store=store or "")
+        with terminal.busy("loading the exercise"):
+            load_exercise(home, store=store or "")
     if store:
         choose(home, store)
     config = load_config(home)
