@@ -7,6 +7,7 @@ Spec: claims.md §2.2.1, 2.2.3, 2.2.4.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -221,7 +222,8 @@ class Kept:
             for link in self.supports_into(ref):
                 near += (link.id, link.source)
             for link in self.derived_out(ref):
-                near += (link.id, link.target) if self.binds(link, ref) else (link.id,)
+                if self.binds(link, ref):
+                    near += (link.id, link.target)
             near += [link.id for link in self.only_said_by_the_original(ref)]
             challenge = self.challenge(ref)
             if challenge is not None and challenge.x.counter_claim_ref is not None:
@@ -237,34 +239,35 @@ class Kept:
         return sorted(seen)
 
     def control_over(self, producers: Iterable[str], seen: set[str]) -> Iterator[Link]:
-        """Every `controlled-by` of these parties and of all that they are one with or under.
+        """Every `controlled-by` that binds these parties, or one whom it leads to; some come twice.
 
-        Some come twice. `seen`: parties that were walked, and are not again; added to.
+        `seen`: parties that were walked, and are not again; added to.
         """
         rest = [one for one in producers if one not in seen]
         seen.update(rest)
         while rest:
             party = rest.pop()
             for link in self.controls(party):
-                yield link
                 if self.binds(link, party):
+                    yield link
                     new = {link.source, link.target} - seen
                     seen |= new
                     rest += new
 
-    def bare_ties(self, scope: Iterable[str]) -> Iterator[Link]:
-        """Every tie without a source that is in `scope` or on the parties behind it, but a copy's
-        own word."""
+    def bare_ties(self, scope: Iterable[str]) -> bool:
+        """Whether a tie is on something in `scope`, or on a party behind it, that has no source
+        and is not a copy's own word: rules before 2.2 take it for more, or for less, than it is.
+        """
         parties: set[str] = set()
         for ref in scope:
-            link = self.link(ref)
-            derived = link is not None and link.kind == "derived-from"
-            if link is not None and derived and not self.binds(link, link.source):
-                yield link
+            if any(not self.binds(link, ref) for link in self.derived_out(ref)):
+                return True
+            if any(True for _ in self.only_said_by_the_original(ref)):
+                return True
             one = self.evidence(ref)
-            for tie in self.control_over(one.x.producer_refs, parties) if one is not None else ():
-                if not tie.urls:
-                    yield tie
+            if one is not None:
+                deque(self.control_over(one.x.producer_refs, parties), maxlen=0)
+        return any(not link.urls for party in parties for link in self.controls(party))
 
     def undercut_ties(self, scope: Iterable[str]) -> Iterator[tuple[Challenge, Link]]:
         """(undercut, tie) of every undercut in `scope` that is on a tie."""

@@ -101,9 +101,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     dropped: tuple[Dropped, ...]
     inputs_sha256: str
     version: str = STANDING_VERSION
-    """2.2 where an undercut of a tie or a bare word about oneself is among the inputs: the rules
-    that were asked for.
-    """
+    """2.2 where a tie is undercut, or is a word without a source: the rules that were asked for."""
     roots: int = 0
     """How many independent roots the pieces that count show at least: pages print "N reports, M
     roots". Not in `to_json`, and no rule asks for it."""
@@ -532,10 +530,8 @@ class _Weighing:
 
     def _version(self, claim_id: str) -> str:
         scope = self.kept.scope(claim_id)
-        for found in (self.kept.undercut_ties(scope), self.kept.bare_ties(scope)):
-            if any(True for _ in found):
-                return STANDING_WITH_TIES
-        return STANDING_VERSION
+        challenged = any(True for _ in self.kept.undercut_ties(scope))
+        return STANDING_WITH_TIES if challenged or self.kept.bare_ties(scope) else STANDING_VERSION
 
     def _drop(self, ref: str) -> tuple[Reason, Dropped]:
         by = [one for one in self.kept.undercuts(ref) if self.labels.of.get(one.id) == "IN"]

@@ -323,3 +323,12 @@ def test_a_standing_rests_on_a_rival_claim_and_not_on_the_rivals_of_that() -> No
     assert len(kept.reach(claims[0])) == len([*claims, *opinions, GROUND, _RELS[4]])
     assert standing(view, claims[0]).level == "contested(none-shown)"
     assert standing(view, claims[1]).level == "one-root"
+
+
+def test_a_tie_that_binds_nothing_here_is_no_input_and_is_not_told() -> None:
+    """Nobody writes on another's page by a word that weighs nothing, said and taken back."""
+    for kind in ("derived-from", "controlled-by"):
+        plain = weigh(tie(kind, OTHER, url=False))
+        taken_back = weigh(tie(kind, OTHER, url=False), undercut(by=OTHER))
+        assert taken_back == plain
+        assert (plain.version, plain.reasons) == ("2.2", ())
